@@ -1,0 +1,38 @@
+"""Broken neural scaling laws: fit, extrapolate and compare scaling laws (arXiv 2210.14891)."""
+
+from bnsl._arrays import InputError
+from bnsl.comparison import Comparison, compare
+from bnsl.curve import Curve
+from bnsl.datasets import load_dataset
+from bnsl.extrapolation import Extrapolation, extrapolate
+from bnsl.fitting import fit
+from bnsl.forms import BNSL, M1, M2, M3, M4, Form, Parameter, Segment, Separable, get_form
+from bnsl.result import ExtrapolationWarning, FitResult, FitWarning, Status
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BNSL",
+    "M1",
+    "M2",
+    "M3",
+    "M4",
+    "Comparison",
+    "Curve",
+    "Extrapolation",
+    "ExtrapolationWarning",
+    "FitResult",
+    "FitWarning",
+    "Form",
+    "InputError",
+    "Parameter",
+    "Segment",
+    "Separable",
+    "Status",
+    "__version__",
+    "compare",
+    "extrapolate",
+    "fit",
+    "get_form",
+    "load_dataset",
+]

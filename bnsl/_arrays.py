@@ -1,0 +1,141 @@
+"""Coercion of what users pass into arrays, and the named checks.
+
+Every message gives the argument, the row and the value, and says what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import jax
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+class InputError(ValueError):
+    """An argument that cannot be used; raised before any work is done."""
+
+
+def double_precision() -> AbstractContextManager[Any]:
+    """Local float64: the caller's own JAX configuration stays as it is."""
+    return jax.enable_x64(True)
+
+
+def suggest(name: object, known: Iterable[str]) -> str:
+    """' Did you mean ...?' where `name` looks like one of `known`, else ''."""
+    close = difflib.get_close_matches(str(name), list(known), n=1)
+    return f". Did you mean {close[0]!r}?" if close else ""
+
+
+def as_array(value: ArrayLike, argument: str, *, columns: int = 1) -> np.ndarray:
+    """A float64 copy of shape (N,), or (N, columns) for columns > 1; finite numbers only."""
+    raw = np.asarray(value)
+    if np.ma.isMaskedArray(value) and np.ma.getmaskarray(value).any():
+        row = int(np.argwhere(np.ma.getmaskarray(value))[0][0])
+        raise InputError(f"{argument}[{row}] is masked; drop masked rows before fitting")
+    if raw.dtype.kind == "c":
+        raise InputError(f"{argument} holds complex numbers; only real numbers can be fitted")
+    if raw.dtype.kind in "Mm":
+        raise InputError(f"{argument} holds dates or durations; pass numbers such as steps or seconds")
+    try:
+        array = np.array(raw, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(_not_numbers(raw, argument)) from None
+    if raw.dtype.kind in "USO" and raw.dtype.kind != "O":
+        raise InputError(_not_numbers(raw, argument))
+    if columns == 1 and array.ndim != 1:
+        raise InputError(f"{argument} must be one-dimensional; its shape is {array.shape}")
+    if columns > 1 and (array.ndim != 2 or array.shape[1] != columns):
+        raise InputError(f"{argument} must have shape (N, {columns}); its shape is {array.shape}")
+    if array.shape[0] == 0:
+        raise InputError(f"{argument} is empty; a fit needs at least three distinct points")
+    reject(array, ~np.isfinite(array), argument, "is not a finite number; drop or repair this row")
+    return array
+
+
+def reject(array: np.ndarray, bad: np.ndarray, argument: str, why: str) -> None:
+    """Raise InputError for the first true entry of `bad`, naming row, value and how many there are."""
+    if not bad.any():
+        return
+    place = tuple(int(i) for i in np.argwhere(bad)[0])
+    more = int(bad.sum()) - 1
+    also = f" ({more} more row{'s' if more > 1 else ''} likewise)" if more else ""
+    index = ", ".join(map(str, place))
+    raise InputError(f"{argument}[{index}] = {array[place]:g} {why}{also}")
+
+
+def check_positive(array: np.ndarray, argument: str, why: str) -> None:
+    """Raise InputError unless every entry is > 0."""
+    reject(array, array <= 0, argument, why)
+
+
+def check_same_length(first: np.ndarray, second: np.ndarray, names: tuple[str, str]) -> None:
+    """Raise InputError unless both have as many rows."""
+    if first.shape[0] != second.shape[0]:
+        raise InputError(
+            f"{names[0]} has {first.shape[0]} rows and {names[1]} has {second.shape[0]}; "
+            "they must have as many"
+        )
+
+
+def check_choice(value: object, argument: str, known: Iterable[str]) -> None:
+    """Raise InputError unless `value` is one of `known`."""
+    options = list(known)
+    if value not in options:
+        raise InputError(
+            f"{argument} = {value!r} is unknown; choose one of {', '.join(map(repr, options))}"
+            + suggest(value, options)
+        )
+
+
+def check_count(value: object, argument: str, least: int = 0) -> int:
+    """`value` as an int that is at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise InputError(f"{argument} = {value!r} must be a whole number >= {least}")
+    return int(value)
+
+
+def check_share(value: object, argument: str) -> float:
+    """`value` as a float strictly between 0 and 1."""
+    number = as_number(value, argument)
+    if not 0 < number < 1:
+        raise InputError(f"{argument} = {number:g} must lie strictly between 0 and 1")
+    return number
+
+
+def as_number(value: Any, argument: str, ok: Callable[[float], bool] = np.isfinite) -> float:
+    """`value` as a float that passes `ok`."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{argument} = {value!r} is not a number") from None
+    if not ok(number):
+        raise InputError(f"{argument} = {number:g} is not a usable number")
+    return number
+
+
+def positive_inputs(x: ArrayLike, columns: int) -> tuple[np.ndarray, tuple[int, ...]]:
+    """x of any shape as (N,) or (N, columns) positive finite floats, and the shape of the answer."""
+    try:
+        array = np.array(x, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(_not_numbers(np.asarray(x), "x")) from None
+    if columns > 1 and (array.ndim == 0 or array.shape[-1] != columns):
+        raise InputError(f"x must have {columns} columns; its shape is {array.shape}")
+    shape = array.shape if columns == 1 else array.shape[:-1]
+    flat = array.reshape(-1) if columns == 1 else array.reshape(-1, columns)
+    reject(flat, ~np.isfinite(flat), "x", "is not a finite number")
+    check_positive(flat, "x", "is not positive; scaling laws are defined for x > 0")
+    return flat, shape
+
+
+def _not_numbers(raw: np.ndarray, argument: str) -> str:
+    for row, entry in enumerate(raw.ravel().tolist()):
+        if isinstance(entry, str) or entry is None:
+            return f"{argument}[{row}] = {entry!r} is not a number; {argument} must hold numbers only"
+        if not isinstance(entry, int | float):
+            break
+    return f"{argument} must hold numbers only and be rectangular"

@@ -1,0 +1,57 @@
+"""Gauss-Newton covariance on arrays, and what it says of determinacy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Relative size of a singular value below which a direction is not determined by the data.
+SINGULAR = 1e-10
+
+
+def gauss_newton_covariance(
+    jacobian: np.ndarray, residual_variance: float, free: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Covariance (p, p) of the coordinates, and the condition number of the scaled Jacobian.
+
+    Args:
+        jacobian: (N, p) derivatives of the weighted residuals.
+        residual_variance: their variance; NaN makes every entry NaN.
+        free: (p,) bool; the others are known exactly and get 0.
+
+    Columns are scaled to unit length first, so that the condition number does not depend on units. The
+    variance along a direction that the data do not determine is as large as the arithmetic lets it be,
+    never cut to zero.
+    """
+    p = jacobian.shape[1]
+    covariance = np.zeros((p, p))
+    columns = jacobian[:, free]
+    if columns.shape[1] == 0:
+        return covariance, 1.0
+    norms = np.linalg.norm(columns, axis=0)
+    scale = np.where(norms > 0, norms, 1.0)
+    _, s, vt = np.linalg.svd(columns / scale, full_matrices=columns.shape[0] < columns.shape[1])
+    s = np.concatenate([s, np.zeros(vt.shape[0] - len(s))])
+    largest = max(float(s[0]), 1e-300)
+    condition = float(largest / s[-1]) if s[-1] > 0 else np.inf
+    inverse = 1.0 / np.maximum(s, 1e-16 * largest)
+    root = (vt.T * inverse) / scale[:, None]
+    covariance[np.ix_(free, free)] = residual_variance * (root @ root.T)
+    return covariance, condition
+
+
+def undetermined(jacobian: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """(p,) bool: parameters that take part in a direction which the data do not determine at all."""
+    out = np.zeros(jacobian.shape[1], dtype=bool)
+    columns = jacobian[:, free]
+    if columns.shape[1] == 0:
+        return out
+    norms = np.linalg.norm(columns, axis=0)
+    lost = norms == 0
+    _, s, vt = np.linalg.svd(
+        columns / np.where(lost, 1.0, norms), full_matrices=columns.shape[0] < columns.shape[1]
+    )
+    s = np.concatenate([s, np.zeros(vt.shape[0] - len(s))])
+    null = vt[s <= SINGULAR * max(float(s[0]), 1e-300)]
+    share = np.abs(null).max(axis=0) if len(null) else np.zeros(columns.shape[1])
+    out[free] = lost | (share > 0.1)
+    return out

@@ -1,0 +1,154 @@
+"""Batched bounded nonlinear least squares on arrays: many starts of one problem at once.
+
+Levenberg-Marquardt with MINPACK's column scaling (Moré, 1978), Nielsen's damping schedule (1999), and
+bounds by projection. Each step solves the damped linear problem by Householder QR of the augmented
+Jacobian: normal equations would lose half of the digits.
+
+`benchmarks/solver.py` times it against `optimistix.LevenbergMarquardt` under `vmap`; the result stands
+in docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+Array = jax.Array
+# theta (p,) -> residuals (N,), their derivatives (p, N), and the cost (the residuals' sum of squares,
+# or the robust loss of which those, weighted, give the Gauss-Newton step).
+Problem = Callable[[Array], tuple[Array, Array, Array]]
+# theta (p,) -> its lower and upper bounds (p,); those of one parameter may depend on another.
+Box = Callable[[Array], tuple[Array, Array]]
+
+TINY = 1e-300
+MAX_DAMPING = 1e16
+
+
+class Solution(NamedTuple):
+    """Where each of the B starts ended."""
+
+    theta: Array  # (B, p)
+    cost: Array  # (B,)
+    converged: Array  # (B,) bool: a further step would lower the cost by less than rounding shows
+    steps: Array  # () number of steps of the slowest start
+
+
+class _State(NamedTuple):
+    trial: Array  # where to evaluate next
+    decrease: Array  # what the linear model promises of it
+    theta: Array  # the best so far, with its residual, Jacobian and cost
+    residual: Array
+    jacobian: Array
+    cost: Array
+    scale: Array
+    damping: Array
+    growth: Array
+    done: Array
+    step: Array
+
+
+def least_squares_step(jacobian: Array, residual: Array, damping: Array) -> tuple[Array, Array]:
+    """Minimise |residual + s J|^2 + damping |s|^2 for a batch, by QR.
+
+    Args:
+        jacobian: (B, p, N), one row a parameter.
+        residual: (B, N).
+        damping: (B,).
+
+    Returns:
+        s (B, p), and the decrease of the minimised sum (B,).
+    """
+    batch, p, _ = jacobian.shape
+    ridge = jnp.sqrt(damping)[:, None, None] * jnp.eye(p, dtype=jacobian.dtype)
+    columns = jnp.concatenate([jacobian, ridge], axis=2)
+    right = jnp.concatenate([-residual, jnp.zeros((batch, p), residual.dtype)], axis=1)
+    both = jnp.concatenate([columns, right[:, None]], axis=1)
+    # With the right-hand side as the last column, R holds Q^T b too, and Q is never formed.
+    triangle = jnp.linalg.qr(both.transpose(0, 2, 1), mode="r")
+    projection = triangle[:, :p, p]
+    solution = jax.lax.linalg.triangular_solve(
+        triangle[:, :p, :p], projection[:, :, None], left_side=True, lower=False
+    )
+    return solution[:, :, 0], jnp.sum(projection**2, axis=1)
+
+
+def levenberg_marquardt(
+    problem: Problem,
+    start: Array,
+    box: Box,
+    free: Array,
+    *,
+    max_steps: int,
+    scouting: int,
+    keep: int,
+    tolerance: float = 1e-10,
+) -> Solution:
+    """Minimise `problem` from every row of `start` (B, p), inside `box`.
+
+    Parameters whose `free` (p,) is False stay where they start. A start at which the cost is not finite
+    is returned as it is, with infinite cost. After `scouting` steps only the best `keep` starts go on.
+    """
+    evaluate = jax.vmap(problem)
+    batch, p = start.shape
+    points = jax.eval_shape(evaluate, start)[0].shape[1]
+    bounds = jax.vmap(box)
+    inside = jnp.where(free, jnp.clip(start, *bounds(start)), start)
+
+    def body(state: _State) -> _State:
+        # 1. Evaluate the trial, keep it if it is better, and set the damping.
+        residual, jacobian, cost = evaluate(state.trial)
+        finite = jnp.isfinite(cost) & jnp.all(jnp.isfinite(jacobian), axis=(1, 2))
+        first = state.step == 0
+        better = finite & (cost < state.cost) & ~state.done
+        worse = ~better & ~state.done & ~first
+        gain = (state.cost - cost) / jnp.maximum(state.decrease, TINY)
+        shrink = jnp.maximum(0.1, 1.0 - (2.0 * jnp.minimum(gain, 1.0) - 1.0) ** 3)
+        shrink = jnp.where(first, 1.0, shrink)
+        damping = jnp.where(better, state.damping * shrink, state.damping)
+        damping = jnp.maximum(jnp.where(worse, damping * state.growth, damping), 1e-18)
+        growth = jnp.where(better, 2.0, jnp.where(worse, state.growth * 2.0, state.growth))
+        settled = ~first & (state.decrease <= tolerance**2 * state.cost) & (state.damping < 1e-4)
+        failed = first & ~finite
+        done = state.done | settled | failed | (damping > MAX_DAMPING) | (finite & (cost == 0.0))
+        rank = jnp.argsort(jnp.argsort(jnp.where(better, cost, state.cost)))
+        done = done | ((state.step == scouting) & (rank >= keep))
+        theta = jnp.where(better[:, None], state.trial, state.theta)
+        residual = jnp.where(better[:, None], residual, state.residual)
+        jacobian = jnp.where(better[:, None, None], jacobian, state.jacobian)
+        cost = jnp.where(better, cost, state.cost)
+
+        # 2. The next trial. A parameter at a bound that the cost pushes against stays there.
+        gradient = jnp.sum(jacobian * residual[:, None, :], axis=-1)
+        lower, upper = bounds(theta)
+        blocked = ((theta <= lower) & (gradient > 0)) | ((theta >= upper) & (gradient < 0))
+        moves = free & ~blocked
+        norms = jnp.sqrt(jnp.sum(jacobian**2, axis=-1))
+        scale = jnp.where(better[:, None], jnp.maximum(0.5 * state.scale, norms), state.scale)
+        unit = jnp.where(moves, 1.0 / jnp.where(scale > 0, scale, 1.0), 0.0)
+        step, decrease = least_squares_step(jacobian * unit[:, :, None], residual, damping)
+        trial = theta + step * unit
+        trial = jnp.where(moves, jnp.clip(trial, *bounds(trial)), theta)
+        return _State(
+            trial, decrease, theta, residual, jacobian, cost, scale, damping, growth, done, state.step + 1
+        )
+
+    begin = _State(
+        trial=inside,
+        decrease=jnp.zeros(batch, inside.dtype),
+        theta=inside,
+        residual=jnp.zeros((batch, points), inside.dtype),
+        jacobian=jnp.zeros((batch, p, points), inside.dtype),
+        cost=jnp.full(batch, jnp.inf, inside.dtype),
+        scale=jnp.zeros_like(inside),
+        damping=jnp.full(batch, 1e-3, inside.dtype),
+        growth=jnp.full(batch, 2.0, inside.dtype),
+        done=jnp.zeros(batch, bool),
+        step=jnp.zeros((), int),
+    )
+    last = jax.lax.while_loop(
+        lambda state: jnp.any(~state.done) & (state.step < max_steps), body, begin
+    )
+    return Solution(last.theta, last.cost, last.done & jnp.isfinite(last.cost), last.step)

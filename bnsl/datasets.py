@@ -1,0 +1,60 @@
+"""The data sets that come with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from bnsl._arrays import check_choice
+from bnsl.curve import Curve
+from bnsl.forms import BNSL
+
+# The fit of the 4-digit-addition curve in the released script of arXiv 2210.14891.
+NOISELESS_LAW = {
+    "a": 0.41388453071629455,
+    "b": 2.2772722897737556,
+    "c0": 0.055077348404973955,
+    "c1": 5.662903816010331,
+    "d1": 612.5836172918001,
+    "f1": 0.059193036393742314,
+}
+
+_LABELS = {
+    "four_digit_addition": ("training set size (examples)", "test cross-entropy"),
+    "double_descent": ("random features", "test error"),
+    "digits_learning_curve": ("training set size (images)", "test error"),
+    "noiseless_simulation": ("x", "y"),
+}
+DESCRIPTIONS = {
+    "four_digit_addition": "transformer on 4-digit addition, a sharp break (arXiv 2210.14891)",
+    "double_descent": "least squares on random features of digits, through the interpolation peak",
+    "digits_learning_curve": "nearest neighbour on digits, error against training-set size",
+    "noiseless_simulation": "the law fitted to four_digit_addition at x = 1 ... 4095, without noise",
+}
+
+
+def load_dataset(name: str) -> Curve:
+    """A data set of the package as a Curve; `bnsl datasets` lists them.
+
+    Args:
+        name: "four_digit_addition", "double_descent", "digits_learning_curve" or "noiseless_simulation".
+
+    Raises:
+        InputError: an unknown name.
+    """
+    check_choice(name, "name", DESCRIPTIONS)
+    x_label, y_label = _LABELS[name]
+    if name == "noiseless_simulation":
+        x = np.arange(1.0, 4096.0)
+        return Curve(x, BNSL(1).evaluate(NOISELESS_LAW, x), None, name, x_label, y_label)
+    table = np.loadtxt(_data_file(f"{name}.csv"), delimiter=",", skiprows=1, ndmin=2)
+    sigma = table[:, 2] if table.shape[1] > 2 else None
+    return Curve(table[:, 0], table[:, 1], sigma, name, x_label, y_label)
+
+
+def _data_file(name: str) -> Path:
+    """A file of data/: beside the package in a checkout, inside it when installed from a wheel."""
+    package = Path(__file__).resolve().parent
+    installed = package / "_data" / name
+    return installed if installed.exists() else package.parent / "data" / name

@@ -1,0 +1,102 @@
+"""Fit one part of a curve and look at the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bnsl._arrays import InputError
+from bnsl.curve import Curve, as_curve
+from bnsl.fitting import fit
+from bnsl.forms import Form, get_form
+from bnsl.result import FitResult, rmsle
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Extrapolation:
+    """A law fitted to one part of a curve, and the part that it has not seen.
+
+    Attributes:
+        result: the fit of the first part.
+        held_out: the points beyond, which took no part in the fit.
+    """
+
+    result: FitResult
+    held_out: Curve
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """The law at the held-out points, shape (M,)."""
+        return self.result.form.evaluate(self.result.theta, self.held_out.x)
+
+    @property
+    def rmsle(self) -> float:
+        """Root mean squared log error on the held-out points; NaN where a value is not positive."""
+        return rmsle(self.predicted, self.held_out.y)[0]
+
+    @property
+    def rmsle_stderr(self) -> float:
+        """Standard error of `rmsle`, as the benchmark of arXiv 2209.06640 defines it."""
+        return rmsle(self.predicted, self.held_out.y)[1]
+
+    @cached_property
+    def errors(self) -> pd.DataFrame:
+        """One row a held-out point: x, y, predicted, the log error, and the factor of x beyond the fit."""
+        import pandas as pd
+
+        first = self.held_out.x if self.held_out.x.ndim == 1 else self.held_out.x[:, 0]
+        last = self.result.curve.x if self.result.curve.x.ndim == 1 else self.result.curve.x[:, 0]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            log_error = np.log(self.predicted) - np.log(self.held_out.y)
+        return pd.DataFrame(
+            {
+                "x": first,
+                "y": self.held_out.y,
+                "predicted": self.predicted,
+                "log_error": log_error,
+                "beyond": first / last.max(),
+            }
+        )
+
+
+def extrapolate(
+    x: Curve | ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    train_until: float | None = None,
+    train_count: int | None = None,
+    train_fraction: float | None = None,
+    sigma: ArrayLike | None = None,
+    form: str | Form = "bnsl",
+    **options: Any,
+) -> Extrapolation:
+    """Fit the points up to a limit and hold out those beyond it.
+
+    Args:
+        x: positive inputs (N,), or a Curve.
+        y: measured values (N,).
+        train_until: fit the points with x <= this; or
+        train_count: fit this many points with the smallest x; or
+        train_fraction: fit this share of them.
+        sigma: standard deviation of every y (N,).
+        form: as for `bnsl.fit`.
+        **options: passed on to `bnsl.fit`.
+
+    Raises:
+        InputError: bad input, no rule or several, or one that leaves too little to fit or nothing to hold
+            out.
+    """
+    curve = as_curve(x, y, sigma, inputs=len(get_form(form, options.get("n_breaks")).inputs))
+    fitted, held_out = curve.split(
+        train_until=train_until, train_count=train_count, train_fraction=train_fraction
+    )
+    if held_out is None:
+        raise InputError("nothing is held out: give train_until, train_count or train_fraction below the end")
+    return Extrapolation(fit(fitted, form=form, **options), held_out)

@@ -1,0 +1,438 @@
+"""`fit`: from a curve to a FitResult, with no argument needed for a good fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bnsl import losses
+from bnsl._arrays import InputError, as_number, check_choice, check_positive, double_precision, suggest
+from bnsl._covariance import SINGULAR, gauss_newton_covariance, undetermined
+from bnsl.curve import Curve, as_curve
+from bnsl.forms import BNSL, Form, Parameter, get_form
+from bnsl.result import FitResult, FitWarning, Status
+from bnsl.search import Method, Pool, Problem, linearised, search
+
+THINNED = 1024  # points on which the search runs when there are many more
+THIN_ABOVE = 4096
+ROBUST_ROUNDS = 3  # re-estimates of a robust loss's scale
+HUBER_TUNING = 1.345  # scale in standard deviations: 95 % efficiency on normal noise (Huber, 1981)
+# Two costs differ if more than this share lies between them, and more than rounding explains.
+SAME_COST = 1e-3
+
+
+class _Constraints(NamedTuple):
+    held: dict[str, float]
+    lower: dict[str, float]
+    upper: dict[str, float]
+
+    @property
+    def names(self) -> set[str]:
+        return {*self.held, *self.lower, *self.upper}
+
+
+def fit(
+    x: Curve | ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    form: str | Form = "bnsl",
+    n_breaks: int | None = None,
+    loss: str = "log",
+    robust: str | None = None,
+    robust_scale: float | None = None,
+    sigma: ArrayLike | None = None,
+    fixed: Mapping[str, float] | None = None,
+    bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
+) -> FitResult:
+    """Fit one law to one curve. Two arguments suffice; the others say what is known or wanted.
+
+    Args:
+        x: positive inputs (N,), in any unit and order; or a Curve.
+        y: measured values (N,), positive under the default loss.
+        form: "bnsl" (arXiv 2210.14891, equation 1), "m1" to "m4" (arXiv 2209.06640), or a Form.
+        n_breaks: exact number of breaks of a BNSL; 1 if not given.
+        loss: "log" (relative errors count alike), "log1p" (the paper's released code) or "linear".
+        robust: None (least squares), "huber" or "soft_l1", against outliers.
+        robust_scale: residual, in the space of the loss (in units of sigma, if given), from which on a
+            point counts less; estimated from the residuals if not given.
+        sigma: standard deviation of every y (N,), in the units of y; only ratios matter to the fit.
+        fixed: parameters held at a value, {"a": 0.0}.
+        bounds: (lower, upper) of parameters, None for no bound; {"b": (None, 0)} asks for a law that rises
+            to its limit.
+
+    Returns:
+        A FitResult. A fit that went badly has a status and warnings that say so.
+
+    Raises:
+        InputError: (a ValueError) input that cannot be fitted, before any work.
+    """
+    wanted = get_form(form, n_breaks)
+    check_choice(loss, "loss", losses.LOSSES)
+    if robust is not None:
+        check_choice(robust, "robust", losses.ROBUST)
+    if robust_scale is not None:
+        as_number(robust_scale, "robust_scale", lambda value: value > 0 and np.isfinite(value))
+        if robust is None:
+            raise InputError("robust_scale was given without robust; add robust='huber' or 'soft_l1'")
+    curve = as_curve(x, y, sigma, inputs=len(wanted.inputs))
+    check_curve(curve, loss)
+    candidates = _orientations(wanted, curve, fixed, bounds)
+    checked = [(f, _check_constraints(f, fixed, bounds)) for f in candidates]
+    results = [_fit_form(f, c, curve, loss, robust, robust_scale) for f, c in checked]
+    return min(results, key=_misfit)
+
+
+def check_curve(curve: Curve, loss: str = "log") -> None:
+    """Raise InputError if the curve cannot be fitted under `loss`."""
+    distinct = len(np.unique(curve.x, axis=0))
+    if distinct < 3:
+        raise InputError(
+            f"x has {distinct} distinct value{'s' if distinct > 1 else ''}; a fit needs at least three"
+        )
+    if loss == "log":
+        check_positive(
+            curve.y,
+            "y",
+            "is not positive, and loss='log' compares logarithms; fit an error such as 1 - accuracy, drop "
+            "the row, or use loss='linear'",
+        )
+    elif loss == "log1p":
+        check_positive(
+            curve.y + 1e-300,
+            "y",
+            "is negative; loss='log1p' needs y >= 0. Drop the row or use loss='linear'",
+        )
+
+
+def _orientations(
+    form: Form, curve: Curve, fixed: Mapping | None, bounds: Mapping | None
+) -> list[Form]:
+    """The form, and the BNSL with b < 0 beside or instead of it where constraints or data call for it."""
+    if not isinstance(form, BNSL) or form.rising:
+        return [form]
+    rising = replace(form, rising=True)
+    value = (fixed or {}).get("b")
+    low, high = (bounds or {}).get("b", (None, None)) if isinstance(bounds, Mapping | None) else (None, None)
+    if (value is not None and value < 0) or (high is not None and high <= 0):
+        return [rising]
+    if value is not None or (low is not None and low >= 0):
+        return [form]
+    third = max(len(curve) // 3, 1)
+    climbs = np.median(curve.y[-third:]) > np.median(curve.y[:third])
+    return [form, rising] if climbs else [form]
+
+
+def _check_constraints(form: Form, fixed: Mapping | None, bounds: Mapping | None) -> _Constraints:
+    by_name = {parameter.name: parameter for parameter in form.parameters}
+    for argument, mapping in (("fixed", fixed), ("bounds", bounds)):
+        if mapping is not None and not isinstance(mapping, Mapping):
+            raise InputError(f"{argument} must be a mapping of parameter names; got {mapping!r}")
+        for name in mapping or {}:
+            if name not in by_name:
+                raise InputError(
+                    f"{argument}: form {form.label!r} has no parameter {name!r}; it has "
+                    f"{', '.join(form.names)}" + suggest(name, form.names)
+                )
+    held = {n: form.coordinate(by_name[n], v, "fixed") for n, v in (fixed or {}).items()}
+    lower: dict[str, float] = {}
+    upper: dict[str, float] = {}
+    for name, pair in (bounds or {}).items():
+        parameter = by_name[name]
+        if not isinstance(pair, Sequence) or len(pair) != 2:
+            raise InputError(f"bounds[{name!r}] = {pair!r} must be a pair (lower, upper)")
+        if name in held:
+            raise InputError(f"{name!r} is in fixed and in bounds; leave one out")
+        ends = [
+            form.coordinate(parameter, end, "bounds") if _binds(parameter, end) else None for end in pair
+        ]
+        if parameter.log and parameter.upper <= 0:
+            ends.reverse()  # b < 0: the coordinate is log|b|, which falls as b rises
+        if ends[0] is not None:
+            lower[name] = ends[0]
+        if ends[1] is not None:
+            upper[name] = ends[1]
+        if name in lower and name in upper and lower[name] >= upper[name]:
+            raise InputError(f"bounds[{name!r}] = {pair!r}: the lower bound must be below the upper one")
+    return _Constraints(held, lower, upper)
+
+
+def _binds(parameter: Parameter, end: float | None) -> bool:
+    """Whether a bound says more than the parameter's own range does (0 for a logarithm does not)."""
+    if end is None or (isinstance(end, float) and np.isinf(end)):
+        return False
+    return not (parameter.log and end == 0)
+
+
+def _fit_form(
+    form: Form,
+    constraints: _Constraints,
+    curve: Curve,
+    loss: str,
+    robust: str | None,
+    robust_scale: float | None,
+) -> FitResult:
+    log_x = np.log(curve.x)
+    mixing = {parameter.name for parameter in form.parameters if parameter.mixes}
+    if constraints.names & mixing or (loss == "linear" and not isinstance(form, BNSL) and curve.y.min() <= 0):
+        log_s, log_t = np.zeros_like(log_x[0]), 0.0
+    else:
+        log_s = log_x.max(axis=0)
+        log_t = float(np.log(curve.y).mean() if curve.y.min() > 0 else np.log(np.abs(curve.y).max() or 1.0))
+    held, lower, upper = (
+        _in_units(form, values, default, -log_s, -log_t)
+        for values, default in (
+            (constraints.held, 0.0),
+            (constraints.lower, -np.inf),
+            (constraints.upper, np.inf),
+        )
+    )
+    free = np.array([name not in constraints.held for name in form.names])
+    chained = {name for name in form.names if name[0] in "cdf" and name != "c0"}
+    straight = not (constraints.names & (chained | mixing))
+    method = Method(form, loss, None, straight)
+    weight = np.ones(len(curve))
+    if curve.sigma is not None:
+        sigma = np.asarray(losses.sigma_in_residual_space(loss, curve.sigma, curve.y, 1.0))
+        weight = float(np.exp(np.mean(np.log(sigma)))) / sigma
+    unit = float(np.exp(log_t))
+    y = curve.y / unit
+    with double_precision():
+        problem = Problem(log_x - log_s, y, weight, unit, 1.0, free, held, lower, upper)
+        pool = _search_thinned(method, problem)
+        if robust is not None:
+            method = method._replace(robust=robust)
+            problem, pool = _robust_rounds(method, problem, pool, robust_scale)
+        best = pool.theta[0]
+        residual, jacobian = linearised(method, problem, best)
+    return _result(form, constraints, curve, method, problem, pool, residual, jacobian, (log_s, log_t))
+
+
+def _in_units(
+    form: Form, values: Mapping[str, float], default: float, log_s: np.ndarray, log_t: float
+) -> np.ndarray:
+    """Coordinates (p,) of constraints, once x and y are multiplied by exp(log_s) and exp(log_t)."""
+    theta = np.array([values.get(name, 0.0) for name in form.names])
+    given = np.array([name in values for name in form.names])
+    return np.where(given, np.asarray(form.rescale(theta, log_s, log_t)), default)
+
+
+def _search_thinned(method: Method, problem: Problem, first: np.ndarray | None = None) -> Pool:
+    """Search on all points; with very many, on some of them first, then refine on all."""
+    count = len(problem.y)
+    if count > THIN_ABOVE:
+        if first is None:
+            first = search(method, _padded(_thinned(problem))).theta[:2]
+        return search(method, _padded(problem), first[:2])
+    return search(method, _padded(problem), first)
+
+
+def _thinned(problem: Problem) -> Problem:
+    """About THINNED rows, even in rank and in log x alike."""
+    count = len(problem.y)
+    first = problem.log_x if problem.log_x.ndim == 1 else problem.log_x[:, 0]
+    by_rank = np.linspace(0, count - 1, THINNED // 2).round().astype(int)
+    by_value = np.searchsorted(first, np.linspace(first[0], first[-1], THINNED // 2)).clip(0, count - 1)
+    rows = np.union1d(by_rank, by_value)
+    return problem._replace(log_x=problem.log_x[rows], y=problem.y[rows], weight=problem.weight[rows])
+
+
+def _padded(problem: Problem) -> Problem:
+    """Rows of weight 0 up to the next of few lengths, so that curves share compiled programs."""
+    count = len(problem.y)
+    length = 16
+    while length < count:
+        length = length * 3 // 2 if (length & (length - 1)) == 0 else length * 4 // 3
+    extra = length - count
+    last = np.repeat(problem.log_x[-1:], extra, axis=0)
+    return problem._replace(
+        log_x=np.concatenate([problem.log_x, last]),
+        y=np.concatenate([problem.y, np.ones(extra)]),
+        weight=np.concatenate([problem.weight, np.zeros(extra)]),
+    )
+
+
+def _robust_rounds(
+    method: Method, problem: Problem, pool: Pool, scale: float | None
+) -> tuple[Problem, Pool]:
+    """Search again under the robust loss, its scale from the median absolute residual each time."""
+    plain = method._replace(robust=None)
+    for _ in range(1 if scale is not None else ROBUST_ROUNDS):
+        if scale is None:
+            residual, _ = linearised(plain, problem, pool.theta[0])
+            spread = float(np.median(np.abs(residual))) / 0.6745
+            new = max(HUBER_TUNING * spread, 1e-12)
+        else:
+            new = scale
+        problem = problem._replace(scale=new)
+        pool = _search_thinned(method, problem)
+    return problem, pool
+
+
+def _misfit(result: FitResult) -> float:
+    """Root mean square residual; laws of either orientation have as many parameters."""
+    if result.status is Status.FAILED:
+        return np.inf
+    return float(np.sqrt(np.mean(result.residuals**2)))
+
+
+def _result(
+    form: Form,
+    constraints: _Constraints,
+    curve: Curve,
+    method: Method,
+    problem: Problem,
+    pool: Pool,
+    residual: np.ndarray,
+    jacobian: np.ndarray,
+    units: tuple[np.ndarray, float],
+) -> FitResult:
+    best = pool.theta[0]
+    free = problem.free
+    dof = len(curve) - int(free.sum())
+    sum_of_squares = float(np.sum(residual**2))
+    variance = sum_of_squares / dof if dof > 0 else np.nan
+    covariance, condition = gauss_newton_covariance(jacobian, variance, free)
+    lost = undetermined(jacobian, free)
+    names = np.array(form.names)
+    lower, upper = (np.asarray(v) for v in form.domain(problem.log_x, problem.y, problem.weight))
+    lower, upper = np.maximum(lower, problem.lower), np.minimum(upper, problem.upper)
+    margin = 1e-9 * np.maximum(1.0, np.abs(best))
+    at_bound = free & ((best <= lower + margin) | (best >= upper - margin))
+    # Back to the user's units: theta transforms smoothly, the covariance with the derivative of that.
+    log_s, log_t = units
+    theta = np.asarray(form.rescale(best, log_s, log_t))
+    steps = np.eye(len(best))
+    change = np.stack(
+        [np.asarray(form.rescale(best + e, log_s, log_t)) - theta for e in steps], axis=1
+    )
+    covariance = change @ covariance @ change.T
+    order = _canonical_order(form, theta, constraints)
+    theta, covariance, lost, at_bound = (
+        theta[order],
+        covariance[np.ix_(order, order)],
+        lost[order],
+        at_bound[order],
+    )
+    failed = not np.isfinite(pool.cost[0])
+    notes = _notes(form, constraints, curve, pool, theta, lost, at_bound, condition, dof)
+    if failed:
+        status = Status.FAILED
+    elif dof < 0 or lost.any():
+        status = Status.UNDERDETERMINED
+    else:
+        status = Status.CONVERGED if pool.converged[0] else Status.NOT_CONVERGED
+    scale = float(np.sqrt(variance)) if np.isfinite(variance) else float("nan")
+    if curve.sigma is not None:
+        sigma = np.asarray(losses.sigma_in_residual_space(method.loss, curve.sigma, curve.y, 1.0))
+        scale = scale / float(np.exp(np.mean(np.log(sigma))))
+    return FitResult(
+        form=form,
+        theta=theta,
+        covariance=covariance,
+        curve=curve,
+        loss=method.loss,
+        robust=method.robust,
+        robust_scale=problem.scale if method.robust else None,
+        fixed=tuple(constraints.held),
+        status=status,
+        warnings=tuple(notes),
+        residual_scale=scale,
+        undetermined=tuple(names[lost]),
+    )
+
+
+def _canonical_order(form: Form, theta: np.ndarray, constraints: _Constraints) -> np.ndarray:
+    """Indices that put the breaks in the order of their positions, unless constraints name them."""
+    if isinstance(form, BNSL) and not any(name[0] in "cdf" and name != "c0" for name in constraints.names):
+        return form.canonical_order(theta)
+    return np.arange(len(theta))
+
+
+def _notes(
+    form: Form,
+    constraints: _Constraints,
+    curve: Curve,
+    pool: Pool,
+    theta: np.ndarray,
+    lost: np.ndarray,
+    at_bound: np.ndarray,
+    condition: float,
+    dof: int,
+) -> list[FitWarning]:
+    notes = []
+    names = np.array(form.names)
+    if np.ptp(curve.y) == 0:
+        notes.append(FitWarning("constant_y", "all y are equal; only the level of the curve is determined"))
+    if dof < 0:
+        notes.append(
+            FitWarning(
+                "more_parameters_than_points",
+                f"{len(names) - len(constraints.held)} parameters for {len(curve)} points: many laws pass "
+                "through all of them; take fewer breaks or more points",
+            )
+        )
+    elif dof == 0:
+        notes.append(
+            FitWarning(
+                "no_degrees_of_freedom",
+                f"as many parameters as points ({len(curve)}): the scatter is unknown, and so is every "
+                "standard error",
+            )
+        )
+    if isinstance(form, BNSL):
+        first, last = float(curve.x.min()), float(curve.x.max())
+        for i in range(1, form.n_breaks + 1):
+            position = float(np.exp(theta[3 * i + 1]))
+            if not first <= position <= last:
+                side = "before the first" if position < first else "beyond the last"
+                notes.append(
+                    FitWarning(
+                        "break_outside_data",
+                        f"break {i} at {position:.4g} lies {side} point; the data show one side of it only",
+                    )
+                )
+    if at_bound.any():
+        which = ", ".join(names[at_bound])
+        notes.append(
+            FitWarning(
+                "parameter_at_bound", f"{which}: at the end of the allowed range, with one-sided errors"
+            )
+        )
+    if lost.any():
+        notes.append(
+            FitWarning(
+                "nearly_singular",
+                f"{', '.join(names[lost])}: not determined by the data; the standard errors are unknown",
+            )
+        )
+    elif condition > 1.0 / (1e2 * SINGULAR):
+        notes.append(
+            FitWarning(
+                "nearly_singular",
+                f"parameters trade off against each other (condition number {condition:.1e}); read "
+                "predictions rather than parameters",
+            )
+        )
+    if not pool.converged[0] and np.isfinite(pool.cost[0]):
+        notes.append(FitWarning("not_converged", Status.NOT_CONVERGED.value))
+    if not np.isfinite(pool.cost[0]):
+        notes.append(FitWarning("failed", Status.FAILED.value))
+    elif _rivals(pool, len(curve)):
+        notes.append(
+            FitWarning(
+                "starts_disagree",
+                "other laws of this form fit almost as well (cost within 5 %) with other parameters",
+            )
+        )
+    return notes
+
+
+def _rivals(pool: Pool, count: int) -> bool:
+    """Whether a converged start ended elsewhere, at a cost between 0.1 % and 5 % above the best."""
+    floor = 1e-20 * count
+    excess = (pool.cost - pool.cost[0]) / (pool.cost[0] + floor)
+    return bool(np.any(pool.converged & (excess > SAME_COST) & (excess < 0.05)))

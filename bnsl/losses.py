@@ -1,0 +1,58 @@
+"""Residual spaces in which a law is compared with the data, and robust losses."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from bnsl.forms.base import Array, Form
+
+LOSSES = ("log", "log1p", "linear")
+ROBUST = ("huber", "soft_l1")
+
+
+def transform(loss: str, y: Array, unit: float | Array) -> Array:
+    """The data in residual space. y is in normalised units, `unit` what one of them is in the user's.
+
+    log y; log(1 + y) in the user's units (the paper's released code); or y.
+    """
+    if loss == "log":
+        return jnp.log(y)
+    if loss == "log1p":
+        return jnp.log1p(unit * y)
+    return y
+
+
+def model_and_jacobian(
+    form: Form, loss: str, theta: Array, log_x: Array, unit: float | Array
+) -> tuple[Array, Array]:
+    """The law in residual space (N,) and its derivatives by the coordinates (p, N)."""
+    if loss == "linear":
+        return form.y_and_jacobian(theta, log_x)
+    log_y, jacobian = form.log_y_and_jacobian(theta, log_x)
+    if loss == "log":
+        return log_y, jacobian
+    y = unit * jnp.exp(log_y)
+    return jnp.log1p(y), jacobian * (y / (1.0 + y))
+
+
+def sigma_in_residual_space(loss: str, sigma: Array, y: Array, unit: float | Array) -> Array:
+    """The standard deviation of a residual, from that of y, to first order."""
+    if loss == "log":
+        return sigma / y
+    if loss == "log1p":
+        return unit * sigma / (1.0 + unit * y)
+    return sigma
+
+
+def robust_cost_and_weight(robust: str | None, z: Array) -> tuple[Array, Array]:
+    """rho(z) and rho'(z) of z = (residual / scale)^2, as in SciPy's `least_squares`.
+
+    None: z. Huber: z up to 1, then 2 sqrt(z) - 1. Soft-L1: 2 (sqrt(1 + z) - 1).
+    """
+    if robust is None:
+        return z, jnp.ones_like(z)
+    if robust == "huber":
+        root = jnp.sqrt(jnp.maximum(z, 1.0))
+        return jnp.where(z <= 1.0, z, 2.0 * root - 1.0), 1.0 / root
+    root = jnp.sqrt(1.0 + z)
+    return 2.0 * (root - 1.0), 1.0 / root

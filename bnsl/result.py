@@ -1,0 +1,454 @@
+"""The result of a fit: parameters, status, warnings, predictions; JSON there and back."""
+
+from __future__ import annotations
+
+import enum
+import html
+import json
+import warnings as python_warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from bnsl import losses
+from bnsl._arrays import InputError, check_share, double_precision, positive_inputs
+from bnsl.curve import Curve
+from bnsl.forms import BNSL, Form, Segment, get_form
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FAR = 10.0  # a prediction this many times beyond the fitted x is far
+
+
+class Status(enum.Enum):
+    """How a fit ended; the value is a sentence."""
+
+    CONVERGED = "converged: no step lowers the cost any further"
+    NOT_CONVERGED = "not converged: the step limit came first; the cost can still be lowered"
+    UNDERDETERMINED = "underdetermined: the data do not determine all parameters; many laws fit as well"
+    FAILED = "failed: no start gave a finite cost"
+
+
+class FitWarning(NamedTuple):
+    """One thing to know about a fit: a stable code, and a sentence for people."""
+
+    code: str
+    message: str
+
+
+class ExtrapolationWarning(UserWarning):
+    """A prediction far beyond the fitted data was asked for."""
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A fitted law. Made by `bnsl.fit`; all fields are read-only.
+
+    Attributes:
+        form: the functional form.
+        theta: its coordinates (p,) in the user's units; `params` has the values by name.
+        covariance: Gauss-Newton covariance (p, p) of the coordinates; NaN if it cannot be known.
+        curve: the fitted points.
+        loss, robust, robust_scale: what was minimised.
+        fixed: names of the parameters that were held.
+        status: how the fit ended.
+        warnings: (code, message) pairs.
+        residual_scale: standard deviation of a residual in the space of the loss (relative to sigma, if
+            sigma was given), with the degrees of freedom taken off; NaN without any left.
+    """
+
+    form: Form
+    theta: np.ndarray
+    covariance: np.ndarray
+    curve: Curve
+    loss: str = "log"
+    robust: str | None = None
+    robust_scale: float | None = None
+    fixed: tuple[str, ...] = ()
+    status: Status = Status.CONVERGED
+    warnings: tuple[FitWarning, ...] = ()
+    residual_scale: float = np.nan
+    undetermined: tuple[str, ...] = field(default=())
+
+    # --- the law ----------------------------------------------------------------------------------
+
+    @cached_property
+    def params(self) -> Mapping[str, float]:
+        """Parameter values in the paper's names, read-only plain floats."""
+        return MappingProxyType(self.form.to_params(self.theta))
+
+    @property
+    def n_breaks(self) -> int:
+        """Number of breaks; 0 for a form that has none."""
+        return getattr(self.form, "n_breaks", 0)
+
+    @property
+    def n_params(self) -> int:
+        """Number of parameters that were fitted."""
+        return len(self.theta) - len(self.fixed)
+
+    def predict(self, x: ArrayLike) -> np.ndarray:
+        """y at x, an array of the shape of x.
+
+        Issues an ExtrapolationWarning for x beyond ten times the fitted range. Raises InputError for x
+        that is not positive and finite.
+        """
+        points, _ = positive_inputs(x, len(self.form.inputs))
+        self._warn_if_far(points)
+        return self.form.evaluate(self.theta, x)
+
+    def slope(self, x: ArrayLike) -> np.ndarray:
+        """Local log-log slope d log y / d log x at x; negative where y falls."""
+        return self.form.slope(self.theta, x)
+
+    def interval(self, x: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper end of where a new measurement at x falls, if this form is right.
+
+        From the Gauss-Newton covariance and the residual scatter, with Student's t quantiles, in the space
+        of the loss. It knows nothing of other forms or of breaks still to come. NaN, with a warning in
+        `warnings`, where no degree of freedom is left to estimate the scatter.
+
+        Args:
+            x: positive inputs of any shape.
+            level: probability inside, between 0 and 1.
+        """
+        level = check_share(level, "level")
+        points, shape = positive_inputs(x, len(self.form.inputs))
+        self._warn_if_far(points)
+        with double_precision():
+            center, jacobian = (
+                np.asarray(v)
+                for v in _predict_with_jacobian(self.form, self.loss, self.theta, np.log(points))
+            )
+        spread = np.einsum("pn,pq,qn->n", jacobian, self.covariance, jacobian)
+        noise = self.residual_scale * self._typical_sigma()
+        dof = max(len(self.curve) - self.n_params, 1)
+        half = stats.t.ppf(0.5 + level / 2, dof) * np.sqrt(np.maximum(spread, 0.0) + noise**2)
+        with np.errstate(over="ignore"):
+            ends = tuple(_back(self.loss, center + sign * half).reshape(shape) for sign in (-1.0, 1.0))
+        return ends[0], ends[1]
+
+    def _typical_sigma(self) -> float:
+        if self.curve.sigma is None:
+            return 1.0
+        sigma = losses.sigma_in_residual_space(self.loss, self.curve.sigma, self.curve.y, 1.0)
+        return float(np.median(np.asarray(sigma)))
+
+    def _warn_if_far(self, points: np.ndarray) -> None:
+        low, high = self.curve.x.min(axis=0), self.curve.x.max(axis=0)
+        if np.any(points > FAR * high) or np.any(points < low / FAR):
+            python_warnings.warn(
+                f"far_extrapolation: x reaches beyond {FAR:g} times the fitted range "
+                f"({np.min(low):.4g} to {np.max(high):.4g}); a break in between cannot be foreseen",
+                ExtrapolationWarning,
+                stacklevel=3,
+            )
+
+    # --- quality ----------------------------------------------------------------------------------
+
+    @cached_property
+    def fitted(self) -> np.ndarray:
+        """Predictions at the fitted points, shape (N,)."""
+        return self.form.evaluate(self.theta, self.curve.x)
+
+    @cached_property
+    def residuals(self) -> np.ndarray:
+        """Law minus data at the fitted points, in the space of the loss, shape (N,)."""
+        with double_precision():
+            law = losses.transform(self.loss, self.fitted, 1.0)
+            return np.asarray(law - losses.transform(self.loss, self.curve.y, 1.0))
+
+    @cached_property
+    def rmsle(self) -> float:
+        """Root mean square of log(predicted / measured) on the fitted points; NaN where y <= 0."""
+        return rmsle(self.fitted, self.curve.y)[0]
+
+    @cached_property
+    def aicc(self) -> float:
+        """Corrected Akaike information criterion of the residuals; infinite with too few points.
+
+        n log(RSS / n) + 2 k + 2 k (k + 1) / (n - k - 1), with the noise among the k parameters. It compares
+        fits of the same points under the same loss.
+        """
+        n, k = len(self.curve), self.n_params + 1
+        if n - k - 1 <= 0:
+            return float("inf")
+        weight = 1.0
+        if self.curve.sigma is not None:
+            weight = 1.0 / np.asarray(
+                losses.sigma_in_residual_space(self.loss, self.curve.sigma, self.curve.y, 1.0)
+            )
+        mean = max(float(np.mean((weight * self.residuals) ** 2)), 1e-300)
+        return n * float(np.log(mean)) + 2 * k + 2 * k * (k + 1) / (n - k - 1)
+
+    @cached_property
+    def stderr(self) -> Mapping[str, float]:
+        """Standard error of every parameter in its own units, to first order; NaN if not determined.
+
+        A parameter that was fixed has 0.
+        """
+        out = {}
+        for i, parameter in enumerate(self.form.parameters):
+            error = float(np.sqrt(max(self.covariance[i, i], 0.0)))
+            if np.isnan(self.covariance[i, i]) or parameter.name in self.undetermined:
+                error = float("nan")
+            if parameter.name in self.fixed:
+                error = 0.0
+            out[parameter.name] = error * abs(self.params[parameter.name]) if parameter.log else error
+        return MappingProxyType(out)
+
+    @cached_property
+    def breaks(self) -> pd.DataFrame:
+        """One row a break: position, slope before and after, sharpness, and whether the data show it.
+
+        Slopes are those of log(y - a) against log x; `width_decades` is the factor of x, in powers of ten,
+        over which 90 % of the turn takes place (2 f log 19 / log 10, from the logistic shape of the turn).
+        """
+        import pandas as pd
+
+        rows = []
+        if isinstance(self.form, BNSL):
+            low, high = float(self.curve.x.min()), float(self.curve.x.max())
+            slope = -self.params["c0"]
+            for i in range(1, self.n_breaks + 1):
+                after = slope - self.params[f"c{i}"]
+                position, width = self.params[f"d{i}"], self.params[f"f{i}"]
+                rows.append(
+                    {
+                        "position": position,
+                        "slope_before": slope,
+                        "slope_after": after,
+                        "sharpness": 1.0 / width,
+                        "width_decades": 2.0 * width * np.log(19.0) / np.log(10.0),
+                        "inside_data": low <= position <= high,
+                    }
+                )
+                slope = after
+        columns = "position slope_before slope_after sharpness width_decades inside_data".split()
+        return pd.DataFrame(rows, columns=columns, index=pd.RangeIndex(1, len(rows) + 1, name="break"))
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The power laws of which y - a is made; raises InputError for a form that is no BNSL."""
+        if not isinstance(self.form, BNSL):
+            raise InputError(f"form {self.form.label!r} is not a chain of power laws; only bnsl is")
+        return self.form.segments(self.params)
+
+    # --- text -------------------------------------------------------------------------------------
+
+    def summary(self) -> str:
+        """The fit in plain text: quality, parameters, breaks, warnings."""
+        lines = [f"{self._title()}", f"status   {self.status.value}"]
+        lines += [f"{key:<8} {value}" for key, value in self._facts()]
+        lines += ["", f"{'':10}{'value':>14}{'std error':>14}"]
+        for name, value, error in self._parameter_rows():
+            lines.append(f"{name:<10}{value:>14}{error:>14}")
+        if self.n_breaks:
+            lines += ["", self.breaks.to_string(float_format=lambda v: f"{v:.4g}")]
+        if self.warnings:
+            lines += ["", "warnings"]
+            lines += [f"  {warning.code}: {warning.message}" for warning in self.warnings]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{name}={value:.5g}" for name, value in self.params.items())
+        return f"<FitResult {self.form.label}: {inner}; rmsle={self.rmsle:.4g}, {self.status.name.lower()}>"
+
+    def _repr_html_(self) -> str:
+        def table(rows: list[tuple[str, ...]], head: tuple[str, ...] = ()) -> str:
+            cells = "".join(f"<th>{html.escape(c)}</th>" for c in head)
+            body = "".join(
+                "<tr>" + "".join(f"<td>{html.escape(str(c))}</td>" for c in row) + "</tr>" for row in rows
+            )
+            return f"<table>{f'<tr>{cells}</tr>' if head else ''}{body}</table>"
+
+        parts = [f"<b>{html.escape(self._title())}</b>"]
+        parts.append(table([("status", self.status.value), *self._facts()]))
+        parts.append(table(list(self._parameter_rows()), ("parameter", "value", "std error")))
+        if self.n_breaks:
+            parts.append(self.breaks.to_html(float_format=lambda v: f"{v:.4g}"))
+        if self.warnings:
+            items = "".join(
+                f"<li><code>{html.escape(w.code)}</code>: {html.escape(w.message)}</li>" for w in self.warnings
+            )
+            parts.append(f"<ul>{items}</ul>")
+        return "<div>" + "".join(parts) + "</div>"
+
+    def _title(self) -> str:
+        return f"{self.form.label} fitted to {self.curve.name or 'a curve'}"
+
+    def _facts(self) -> list[tuple[str, str]]:
+        first = self.curve.x if self.curve.x.ndim == 1 else self.curve.x[:, 0]
+        robust = f", robust {self.robust} at scale {self.robust_scale:.3g}" if self.robust else ""
+        return [
+            ("points", f"{len(self.curve)}, {self.curve.x_label} from {first[0]:.6g} to {first[-1]:.6g}"),
+            ("loss", f"{self.loss}{robust}"),
+            ("rmsle", f"{self.rmsle:.6g} on the fitted points"),
+        ]
+
+    def _parameter_rows(self) -> list[tuple[str, str, str]]:
+        rows = []
+        for name, value in self.params.items():
+            error = self.stderr[name]
+            text = "fixed" if name in self.fixed else "unknown" if np.isnan(error) else f"{error:.3g}"
+            rows.append((name, f"{value:.7g}", text))
+        return rows
+
+    # --- JSON -------------------------------------------------------------------------------------
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """Everything as JSON, exact to the last bit; NaN and infinity as strings."""
+        spec = self.form.spec()
+        record = {
+            "bnsl": "fit",
+            "version": 1,
+            "form": spec,
+            "params": dict(self.params),
+            "theta": self.theta.tolist(),
+            "covariance": self.covariance.tolist(),
+            "loss": self.loss,
+            "robust": self.robust,
+            "robust_scale": self.robust_scale,
+            "fixed": list(self.fixed),
+            "undetermined": list(self.undetermined),
+            "status": self.status.name,
+            "status_text": self.status.value,
+            "warnings": [list(warning) for warning in self.warnings],
+            "residual_scale": self.residual_scale,
+            "rmsle": self.rmsle,
+            "curve": {
+                "x": self.curve.x.tolist(),
+                "y": self.curve.y.tolist(),
+                "sigma": None if self.curve.sigma is None else self.curve.sigma.tolist(),
+                "name": self.curve.name,
+                "x_label": self.curve.x_label,
+                "y_label": self.curve.y_label,
+            },
+        }
+        return json.dumps(_encode(record), indent=indent, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str, *, form: Form | None = None) -> FitResult:
+        """The result that `to_json` wrote, without fitting anything.
+
+        Args:
+            text: the JSON.
+            form: needed only for a form of your own, which has no registered name.
+
+        Raises:
+            InputError: text that is not such a record, or one that is damaged.
+        """
+        try:
+            record = _decode(json.loads(text))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"text is not valid JSON: {error}") from None
+        if not isinstance(record, dict) or record.get("bnsl") != "fit":
+            raise InputError("text is not a saved bnsl fit: it lacks the entry \"bnsl\": \"fit\"")
+        if record.get("version") != 1:
+            raise InputError(f"text has version {record.get('version')!r}; this bnsl reads version 1")
+        try:
+            spec = dict(record["form"])
+            form = form if form is not None else _form_from_spec(spec)
+            points = record["curve"]
+            curve = Curve(
+                np.asarray(points["x"]),
+                np.asarray(points["y"]),
+                None if points["sigma"] is None else np.asarray(points["sigma"]),
+                points["name"],
+                points["x_label"],
+                points["y_label"],
+                inputs=len(form.inputs),
+            )
+            p = len(form.parameters)
+            theta = np.asarray(record["theta"], float)
+            covariance = np.asarray(record["covariance"], float)
+            if theta.shape != (p,) or covariance.shape != (p, p) or not np.isfinite(theta).all():
+                raise InputError(f"theta and covariance must have {p} finite entries a side")
+            for name in (*record["fixed"], *record["undetermined"]):
+                if name not in form.names:
+                    raise InputError(f"{name!r} is no parameter of form {form.label!r}")
+            return cls(
+                form=form,
+                theta=theta,
+                covariance=covariance,
+                curve=curve,
+                loss=_one_of(record["loss"], losses.LOSSES),
+                robust=_one_of(record["robust"], (None, *losses.ROBUST)),
+                robust_scale=record["robust_scale"],
+                fixed=tuple(record["fixed"]),
+                status=Status[record["status"]],
+                warnings=tuple(FitWarning(str(code), str(message)) for code, message in record["warnings"]),
+                residual_scale=float(record["residual_scale"]),
+                undetermined=tuple(record["undetermined"]),
+            )
+        except InputError as error:
+            raise InputError(f"text is a damaged bnsl fit: {error}") from None
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"text is a damaged bnsl fit: {type(error).__name__} at {error}") from None
+
+
+def rmsle(predicted: np.ndarray, measured: np.ndarray) -> tuple[float, float]:
+    """Root mean squared log error and its standard error, as the 92-curve benchmark defines them.
+
+    With m and s the mean and the standard deviation of the n squared log errors:
+    RMSLE = sqrt(m), standard error = sqrt(m + s / sqrt(n)) - sqrt(m) (arXiv 2209.06640). NaN where a value
+    is not positive.
+    """
+    predicted, measured = np.asarray(predicted, float), np.asarray(measured, float)
+    if len(measured) == 0 or np.any(predicted <= 0) or np.any(measured <= 0):
+        return float("nan"), float("nan")
+    squares = (np.log(predicted) - np.log(measured)) ** 2
+    mean, deviation = float(squares.mean()), float(squares.std())
+    return float(np.sqrt(mean)), float(np.sqrt(mean + deviation / np.sqrt(len(squares))) - np.sqrt(mean))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _predict_with_jacobian(
+    form: Form, loss: str, theta: jax.Array, log_x: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    return losses.model_and_jacobian(form, loss, theta, log_x, 1.0)
+
+
+def _back(loss: str, value: np.ndarray) -> np.ndarray:
+    if loss == "log":
+        return np.exp(value)
+    return np.expm1(value) if loss == "log1p" else value
+
+
+def _form_from_spec(spec: dict[str, Any]) -> Form:
+    return get_form(spec.pop("form"), **spec)
+
+
+def _one_of(value: Any, known: tuple[Any, ...]) -> Any:
+    if value not in known:
+        raise InputError(f"{value!r} is none of {known}")
+    return value
+
+
+def _encode(value: Any) -> Any:
+    """NaN and infinities as strings, which JSON has no numbers for."""
+    if isinstance(value, dict):
+        return {key: _encode(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encode(entry) for entry in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return f"float:{value}"
+    return value
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _decode(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_decode(entry) for entry in value]
+    if isinstance(value, str) and value in ("float:nan", "float:inf", "float:-inf"):
+        return float(value.removeprefix("float:"))
+    return value
