@@ -15,7 +15,7 @@ from bnsl._covariance import SINGULAR, gauss_newton_covariance, undetermined
 from bnsl.curve import Curve, as_curve
 from bnsl.forms import BNSL, Form, Parameter, get_form
 from bnsl.result import FitResult, FitWarning, Status
-from bnsl.search import Method, Pool, Problem, linearised, search
+from bnsl.search import Linearised, Method, Pool, Problem, linearised, search
 
 THINNED = 1024  # points on which the search runs when there are many more
 THIN_ABOVE = 4096
@@ -206,9 +206,8 @@ def _fit_form(
         if robust is not None:
             method = method._replace(robust=robust)
             problem, pool = _robust_rounds(method, problem, pool, robust_scale)
-        best = pool.theta[0]
-        residual, jacobian = linearised(method, problem, best)
-    return _result(form, constraints, curve, method, problem, pool, residual, jacobian, (log_s, log_t))
+        local = linearised(method, _padded(problem), pool.theta[0])
+    return _result(form, constraints, curve, method, problem, pool, local, (log_s, log_t))
 
 
 def _in_units(
@@ -262,7 +261,7 @@ def _robust_rounds(
     plain = method._replace(robust=None)
     for _ in range(1 if scale is not None else ROBUST_ROUNDS):
         if scale is None:
-            residual, _ = linearised(plain, problem, pool.theta[0])
+            residual = linearised(plain, _padded(problem), pool.theta[0]).residual[: len(problem.y)]
             spread = float(np.median(np.abs(residual))) / 0.6745
             new = max(HUBER_TUNING * spread, 1e-12)
         else:
@@ -286,22 +285,19 @@ def _result(
     method: Method,
     problem: Problem,
     pool: Pool,
-    residual: np.ndarray,
-    jacobian: np.ndarray,
+    local: Linearised,
     units: tuple[np.ndarray, float],
 ) -> FitResult:
     best = pool.theta[0]
     free = problem.free
     dof = len(curve) - int(free.sum())
-    sum_of_squares = float(np.sum(residual**2))
+    sum_of_squares = float(np.sum(local.residual**2))
     variance = sum_of_squares / dof if dof > 0 else np.nan
-    covariance, condition = gauss_newton_covariance(jacobian, variance, free)
-    lost = undetermined(jacobian, free)
+    covariance, condition = gauss_newton_covariance(local.jacobian, variance, free)
+    lost = undetermined(local.jacobian, free)
     names = np.array(form.names)
-    lower, upper = (np.asarray(v) for v in form.domain(problem.log_x, problem.y, problem.weight))
-    lower, upper = np.maximum(lower, problem.lower), np.minimum(upper, problem.upper)
     margin = 1e-9 * np.maximum(1.0, np.abs(best))
-    at_bound = free & ((best <= lower + margin) | (best >= upper - margin))
+    at_bound = free & ((best <= local.lower + margin) | (best >= local.upper - margin))
     # Back to the user's units: theta transforms smoothly, the covariance with the derivative of that.
     log_s, log_t = units
     theta = np.asarray(form.rescale(best, log_s, log_t))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import stdtrit
 
 from bnsl import losses
 from bnsl._arrays import InputError, check_share, double_precision, positive_inputs
@@ -131,7 +131,7 @@ class FitResult:
         spread = np.einsum("pn,pq,qn->n", jacobian, self.covariance, jacobian)
         noise = self.residual_scale * self._typical_sigma()
         dof = max(len(self.curve) - self.n_params, 1)
-        half = stats.t.ppf(0.5 + level / 2, dof) * np.sqrt(np.maximum(spread, 0.0) + noise**2)
+        half = stdtrit(dof, 0.5 + level / 2) * np.sqrt(np.maximum(spread, 0.0) + noise**2)
         with np.errstate(over="ignore"):
             ends = tuple(_back(self.loss, center + sign * half).reshape(shape) for sign in (-1.0, 1.0))
         return ends[0], ends[1]

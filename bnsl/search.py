@@ -73,10 +73,19 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None) ->
     )
 
 
-def linearised(method: Method, problem: Problem, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted residuals (N,) and their derivatives by the form's own coordinates (N, p) at theta."""
-    residual, jacobian = _linearised(method, problem, theta)
-    return np.asarray(residual), np.asarray(jacobian).T
+class Linearised(NamedTuple):
+    """The fit near a solution, in the form's own coordinates and normalised units."""
+
+    residual: np.ndarray  # (N,) weighted
+    jacobian: np.ndarray  # (N, p) of the weighted residuals
+    lower: np.ndarray  # (p,) bounds that held
+    upper: np.ndarray
+
+
+def linearised(method: Method, problem: Problem, theta: np.ndarray) -> Linearised:
+    """Weighted residuals with their derivatives at theta (p,), and the box it was sought in."""
+    residual, jacobian, lower, upper = (np.asarray(v) for v in _linearised(method, problem, theta))
+    return Linearised(residual, jacobian.T, lower, upper)
 
 
 def _box(form: Form, problem: Problem) -> tuple[Array, Array]:
@@ -134,8 +143,8 @@ def _refine(method: Method, keep: int, problem: Problem, start: Array) -> Soluti
 
 
 @partial(jax.jit, static_argnums=0, compiler_options=FAST_COMPILE)
-def _linearised(method: Method, problem: Problem, theta: Array) -> tuple[Array, Array]:
-    return _residuals(method, problem, theta)
+def _linearised(method: Method, problem: Problem, theta: Array) -> tuple[Array, ...]:
+    return *_residuals(method, problem, theta), *_box(method.form, problem)
 
 
 def _same(theta: Array) -> Array:
