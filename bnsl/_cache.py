@@ -1,0 +1,75 @@
+"""Compiled programs kept on disk between runs of the shell command.
+
+A library must leave the caller's JAX configuration alone, so only a process of our own may call this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+import jax
+
+LIMIT = 200_000_000  # bytes that the folder may hold
+
+
+def keep_compiled_programs() -> None:
+    """Switch JAX's persistent compilation cache on for this process.
+
+    The folder is $BNSL_CACHE_DIR, else $XDG_CACHE_HOME/bnsl/jax, else ~/.cache/bnsl/jax; an empty
+    $BNSL_CACHE_DIR means no cache. A cache that JAX was told to use goes first, and a folder that cannot
+    be written is passed over in silence: everything works without it, only slower.
+    """
+    if jax.config.jax_compilation_cache_dir is not None:
+        return
+    try:
+        root = _root()
+        if root is None:
+            return
+        folder = root / _processor()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _prune(root)
+    except (OSError, RuntimeError):  # RuntimeError: the user has no home folder
+        return
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def _root() -> Path | None:
+    own = os.environ.get("BNSL_CACHE_DIR")
+    if own is not None:
+        return Path(own).expanduser() if own else None
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "bnsl" / "jax"
+
+
+def _processor() -> str:
+    """A name for this kind of processor: home folders are shared by machines that cannot run the same code."""
+    features = platform.processor()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        features += next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    except OSError:
+        pass
+    return f"{platform.machine()}-{hashlib.sha256(features.encode()).hexdigest()[:12]}"
+
+
+def _prune(root: Path) -> None:
+    """Delete the oldest programs down to half of the limit, once they are above it.
+
+    JAX's own limit needs one more package (filelock) and a lock on every access.
+    """
+    stats = [(path, path.stat()) for path in root.glob("*/*-cache")]
+    total = sum(stat.st_size for _, stat in stats)
+    if total <= LIMIT:
+        return
+    for path, stat in sorted(stats, key=lambda entry: entry[1].st_mtime):
+        path.unlink(missing_ok=True)
+        total -= stat.st_size
+        if total <= LIMIT // 2:
+            return

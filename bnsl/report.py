@@ -1,0 +1,190 @@
+"""Results to text: tables for people, JSON for machines. Nothing is computed and nothing is printed here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bnsl.comparison import Comparison
+from bnsl.curve import Curve
+from bnsl.extrapolation import Extrapolation
+from bnsl.result import FitResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NO_VALUE = "unknown"  # what a table shows for NaN
+
+
+def fit_text(
+    result: FitResult,
+    predictions: pd.DataFrame | None = None,
+    level: float = 0.9,
+    extrapolation: Extrapolation | None = None,
+) -> str:
+    """A fit for people: its summary, the held-out error and predictions.
+
+    Args:
+        result: the fit.
+        predictions: one row a point: x, predicted, lower, upper.
+        level: probability inside (lower, upper).
+        extrapolation: the same fit with the points that it has not seen.
+    """
+    parts = [result.summary()]
+    if extrapolation is not None:
+        parts.append(_held_out_text(extrapolation))
+    if predictions is not None and len(predictions):
+        head = f"predictions, and where a new measurement falls with {100 * level:g} % if this form is right"
+        parts.append(f"{head}\n{_table_text(predictions)}")
+    return "\n\n".join(parts)
+
+
+def fit_json(
+    result: FitResult,
+    predictions: pd.DataFrame | None = None,
+    level: float = 0.9,
+    extrapolation: Extrapolation | None = None,
+) -> str:
+    """A fit for machines: the record that `FitResult.from_json` reads, with two entries more.
+
+    `predictions` is a list of {x, predicted, lower, upper, level}, `held_out` an object with rmsle,
+    rmsle_stderr and the points, or null. An unknown number is null in both.
+    """
+    record = json.loads(result.to_json())
+    rows = [] if predictions is None else _records(predictions)
+    record["predictions"] = [{**row, "level": level} for row in rows]
+    record["held_out"] = None
+    if extrapolation is not None:
+        record["held_out"] = {
+            "rmsle": _json_value(extrapolation.rmsle),
+            "rmsle_stderr": _json_value(extrapolation.rmsle_stderr),
+            "points": _records(extrapolation.errors),
+        }
+    return _dumps(record)
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """The ranked table of a comparison, with what was fitted above it."""
+    fitted, held_out = comparison.fitted, comparison.held_out
+    lines = [f"{len(comparison.results)} forms fitted to {fitted.name or 'a curve'}"]
+    lines.append(f"fitted   {_points(fitted)}")
+    if held_out is not None:
+        lines.append(f"held out {_points(held_out)}")
+    lines.append(f"ranked   by {'AICc of the fit' if held_out is None else 'held-out error'}, best first")
+    table = comparison.table.reset_index()
+    if held_out is None:
+        table = table.drop(columns=["heldout_rmsle", "heldout_stderr"])
+    return "\n".join(lines) + "\n\n" + _table_text(table, left=("form", "status", "warnings"))
+
+
+def comparison_json(comparison: Comparison) -> str:
+    """A comparison for machines: the rows of its table, best first, and every fit by its label."""
+    rows = _records(comparison.table.reset_index())
+    for row in rows:
+        row["warnings"] = [code for code in row["warnings"].split(", ") if code]
+    record = {
+        "bnsl": "comparison",
+        "version": 1,
+        "fitted_points": len(comparison.fitted),
+        "held_out_points": 0 if comparison.held_out is None else len(comparison.held_out),
+        "table": rows,
+        "fits": {label: json.loads(result.to_json()) for label, result in comparison.results.items()},
+    }
+    return _dumps(record)
+
+
+def datasets_text(curves: Sequence[Curve], descriptions: Mapping[str, str]) -> str:
+    """One line a data set: name, number of points, ranges and what it is."""
+    rows = [("name", "points", "x", "y", "what it is")]
+    for curve in curves:
+        x, y = _range(curve.x), _range(curve.y)
+        rows.append((curve.name, str(len(curve)), x, y, descriptions[curve.name]))
+    return _align(rows, left=(0, 2, 3, 4))
+
+
+def datasets_json(curves: Sequence[Curve], descriptions: Mapping[str, str]) -> str:
+    """The table of the data sets for machines."""
+    rows = [
+        {
+            "name": curve.name,
+            "points": len(curve),
+            "x": [float(curve.x.min()), float(curve.x.max())],
+            "y": [float(curve.y.min()), float(curve.y.max())],
+            "x_label": curve.x_label,
+            "y_label": curve.y_label,
+            "sigma": curve.sigma is not None,
+            "description": descriptions[curve.name],
+        }
+        for curve in curves
+    ]
+    return _dumps(rows)
+
+
+def curve_csv(curve: Curve) -> str:
+    """A curve as CSV with the columns x, y and, if it has sigma, y_err; exact to the last bit."""
+    names = ["x", "y"] + (["y_err"] if curve.sigma is not None else [])
+    columns = [curve.x, curve.y] + ([curve.sigma] if curve.sigma is not None else [])
+    lines = [",".join(names)]
+    lines += [",".join(map(_exact, row)) for row in zip(*columns, strict=True)]
+    return "\n".join(lines)
+
+
+def _held_out_text(extrapolation: Extrapolation) -> str:
+    error, stderr = (_number(v) for v in (extrapolation.rmsle, extrapolation.rmsle_stderr))
+    return f"held out {_points(extrapolation.held_out)}\nrmsle    {error} +- {stderr} on the held-out points"
+
+
+def _points(curve: Curve) -> str:
+    plural = "" if len(curve) == 1 else "s"
+    return f"{len(curve)} point{plural}, {curve.x_label} from {_range(curve.x)}"
+
+
+def _range(values: np.ndarray) -> str:
+    return f"{_number(float(values.min()))} to {_number(float(values.max()))}"
+
+
+def _table_text(table: pd.DataFrame, left: Sequence[str] = ()) -> str:
+    rows = [tuple(map(str, table.columns))]
+    rows += [tuple(_number(cell) for cell in row) for row in table.itertuples(index=False)]
+    return _align(rows, [i for i, name in enumerate(table.columns) if name in left])
+
+
+def _align(rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:
+    """Rows of cells as lines, two spaces between the columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _number(cell: Any) -> str:
+    if isinstance(cell, float | np.floating):
+        return NO_VALUE if np.isnan(cell) else f"{cell:.6g}"
+    return str(cell)
+
+
+def _exact(value: float) -> str:
+    return repr(float(value)).removesuffix(".0")
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    names = list(table.columns)
+    rows = table.itertuples(index=False)
+    return [{name: _json_value(cell) for name, cell in zip(names, row, strict=True)} for row in rows]
+
+
+def _json_value(cell: Any) -> Any:
+    """A plain Python value; null for NaN and infinity, which JSON has no numbers for."""
+    value = cell.item() if isinstance(cell, np.generic) else cell
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _dumps(record: Any) -> str:
+    return json.dumps(record, indent=2, allow_nan=False)
