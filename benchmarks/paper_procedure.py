@@ -20,16 +20,12 @@ import bnsl
 from bnsl.result import rmsle
 
 # Of each curve: the grid of (a, b*, c0, c1, d*, f1) with b and d1 = 1.25^node - offset, and that offset.
+ADDITION_GRID = ((0, 1, 0.1), (0, 40, 2.5), (0, 1, 0.25), (0, 1, 0.25), (0, 40, 2.5), (0, 1, 0.25))
+NOISELESS_GRID = ((0, 2.5, 0.1), (0, 5, 0.25), (0, 0.2, 0.05), (0, 8, 0.5), (0, 35, 2.5), (0, 0.2, 0.05))
 GRIDS = {
-    "four_digit_addition": (
-        (slice(0, 1, 0.1), slice(0, 40, 2.5), slice(0, 1, 0.25), slice(0, 1, 0.25), slice(0, 40, 2.5), slice(0, 1, 0.25)),
-        0.9,
-    ),
-    "noiseless_simulation": (
-        (slice(0, 2.5, 0.1), slice(0, 5, 0.25), slice(0, 0.2, 0.05), slice(0, 8, 0.5), slice(0, 35, 2.5), slice(0, 0.2, 0.05)),
-        1 - 1e-8,
-    ),
-}  # fmt: skip
+    "four_digit_addition": (tuple(slice(*ends) for ends in ADDITION_GRID), 0.9),
+    "noiseless_simulation": (tuple(slice(*ends) for ends in NOISELESS_GRID), 1 - 1e-8),
+}
 
 
 def one_break(x: np.ndarray, a: float, b: float, c0: float, c1: float, d1: float, f1: float) -> np.ndarray:
@@ -40,7 +36,9 @@ def one_break(x: np.ndarray, a: float, b: float, c0: float, c1: float, d1: float
 def grid_cost(node: np.ndarray, x: np.ndarray, log1p_y: np.ndarray, offset: float) -> float:
     """Mean squared error of log(y + 1) at one grid node."""
     a, b, c0, c1, d1, f1 = node
-    return float(np.mean((np.log1p(one_break(x, a, 1.25**b - offset, c0, c1, 1.25**d1 - offset, f1)) - log1p_y) ** 2))
+    return float(
+        np.mean((np.log1p(one_break(x, a, 1.25**b - offset, c0, c1, 1.25**d1 - offset, f1)) - log1p_y) ** 2)
+    )
 
 
 def paper_fit(name: str, x: np.ndarray, y: np.ndarray, workers: int) -> np.ndarray:
@@ -49,9 +47,9 @@ def paper_fit(name: str, x: np.ndarray, y: np.ndarray, workers: int) -> np.ndarr
     node = brute(grid_cost, grid, args=(x, np.log1p(y), offset), finish=None, workers=workers)
     a, b, c0, c1, d1, f1 = node
     start = [a, 1.25**b - offset, c0, c1, 1.25**d1 - offset, f1]
-    return curve_fit(
-        lambda x, *p: np.log1p(one_break(x, *p)), x, np.log1p(y), p0=start, maxfev=100_000_000
-    )[0]
+    return curve_fit(lambda x, *p: np.log1p(one_break(x, *p)), x, np.log1p(y), p0=start, maxfev=100_000_000)[
+        0
+    ]
 
 
 def timed(function: Callable[[], object]) -> tuple[float, object]:
@@ -63,7 +61,9 @@ def timed(function: Callable[[], object]) -> tuple[float, object]:
 
 def main() -> None:
     """Print a row a curve."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--workers", type=int, default=-1, help="processes for the grid search (-1: all)")
     parser.add_argument("--repeats", type=int, default=20, help="later calls of ours; the median counts")
     arguments = parser.parse_args()

@@ -41,7 +41,11 @@ def main() -> None:
     """Print a row a curve and a solver."""
     form = bnsl.BNSL(1)
     print(f"{'curve':22}{'solver':12}{'first s':>9}{'later ms':>10}{'best cost':>14}{'median cost':>14}")
-    for name, count in (("four_digit_addition", 14), ("digits_learning_curve", 28), ("noiseless_simulation", 405)):
+    for name, count in (
+        ("four_digit_addition", 14),
+        ("digits_learning_curve", 28),
+        ("noiseless_simulation", 405),
+    ):
         curve = bnsl.load_dataset(name)
         log_x, y = np.log(curve.x[:count]), curve.y[:count]
         unit = float(np.exp(np.log(y).mean()))
@@ -63,16 +67,14 @@ def main() -> None:
 
                 def one(start: jax.Array) -> jax.Array:
                     start = start.at[0].set(jnp.sqrt(start[0]))
-                    solution = optimistix.least_squares(
-                        residual, solver, start, max_steps=STEPS, throw=False
-                    )
+                    solution = optimistix.least_squares(residual, solver, start, max_steps=STEPS, throw=False)
                     return jnp.sum(residual(solution.value, None) ** 2)
 
                 return jax.vmap(one)(starts)
 
             method = Method(form)
             rows = {
-                "bnsl": lambda s=starts, q=problem: _refine(method, len(s), q, s).cost,
+                "bnsl": lambda m=method, s=starts, q=problem: _refine(m, len(s), q, s).cost,
                 "optimistix": lambda s=starts, f=theirs: f(s),
             }
             later = {}

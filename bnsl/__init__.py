@@ -7,6 +7,7 @@ from bnsl.datasets import load_dataset
 from bnsl.extrapolation import Extrapolation, extrapolate
 from bnsl.fitting import fit
 from bnsl.forms import BNSL, M1, M2, M3, M4, Form, Parameter, Segment, Separable, get_form
+from bnsl.plots import plot_comparison, plot_decomposition, plot_fit, plot_residuals
 from bnsl.result import ExtrapolationWarning, FitResult, FitWarning, Status
 
 __version__ = "0.1.0"
@@ -35,4 +36,8 @@ __all__ = [
     "fit",
     "get_form",
     "load_dataset",
+    "plot_comparison",
+    "plot_decomposition",
+    "plot_fit",
+    "plot_residuals",
 ]

@@ -14,6 +14,9 @@ import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
+# What pure functions take and return; NumPy arrays become JAX arrays on the way.
+Array = jax.Array | np.ndarray
+
 
 class InputError(ValueError):
     """An argument that cannot be used; raised before any work is done."""

@@ -22,7 +22,7 @@ def keep_compiled_programs() -> None:
     $BNSL_CACHE_DIR means no cache. A cache that JAX was told to use goes first, and a folder that cannot
     be written is passed over in silence: everything works without it, only slower.
     """
-    if jax.config.jax_compilation_cache_dir is not None:
+    if getattr(jax.config, "jax_compilation_cache_dir", None):
         return
     try:
         root = _root()
@@ -49,7 +49,7 @@ def _root() -> Path | None:
 
 
 def _processor() -> str:
-    """A name for this kind of processor: home folders are shared by machines that cannot run the same code."""
+    """A name for this kind of processor; machines that share a home folder may not run the same code."""
     features = platform.processor()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -16,7 +16,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-Array = jax.Array
+from bnsl._arrays import Array
+
 # theta (p,) -> residuals (N,), their derivatives (p, N), and the cost (the residuals' sum of squares,
 # or the robust loss of which those, weighted, give the Gauss-Newton step).
 Problem = Callable[[Array], tuple[Array, Array, Array]]
@@ -148,7 +149,5 @@ def levenberg_marquardt(
         done=jnp.zeros(batch, bool),
         step=jnp.zeros((), int),
     )
-    last = jax.lax.while_loop(
-        lambda state: jnp.any(~state.done) & (state.step < max_steps), body, begin
-    )
+    last = jax.lax.while_loop(lambda state: jnp.any(~state.done) & (state.step < max_steps), body, begin)
     return Solution(last.theta, last.cost, last.done & jnp.isfinite(last.cost), last.step)

@@ -116,9 +116,11 @@ def _run_fit(args: argparse.Namespace) -> None:
 
 def _run_compare(args: argparse.Namespace) -> None:
     _check_outputs(args)
-    forms = [name.strip() for name in args.forms.split(",")]
-    for name in forms:  # before the first of them is fitted
+    forms = [name.strip().lower() for name in args.forms.split(",")]
+    for i, name in enumerate(forms):  # before the first of them is fitted
         get_form(name)
+        if name in forms[:i]:
+            raise InputError(f"--forms names {name!r} twice")
     options = {"forms": forms, "n_breaks": args.n_breaks, "loss": args.loss, "robust": args.robust}
     comparison = compare(_read(args), **options, **_split_rule(args))
     if args.json != STDIN:
@@ -265,14 +267,15 @@ def _write_json(name: str | None, text: Callable[[], str]) -> None:
         _note(f"wrote {name}")
 
 
-def _draw(name: str, draw: Callable[[Axes], Axes]) -> None:
+def _draw(name: str, draw: Callable[[Axes], object]) -> None:
     """Draw into a figure of its own, without pyplot, so that no display is needed, and save it."""
     from matplotlib.figure import Figure
 
     from bnsl.plots import SIZE
 
-    ax = Figure(figsize=SIZE, layout="constrained").subplots()
-    draw(ax).figure.savefig(name, dpi=DPI, bbox_inches="tight")
+    figure = Figure(figsize=SIZE, layout="constrained")
+    draw(figure.subplots())
+    figure.savefig(name, dpi=DPI, bbox_inches="tight")
     _note(f"wrote {name}")
 
 

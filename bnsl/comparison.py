@@ -14,7 +14,7 @@ from bnsl._arrays import InputError
 from bnsl.curve import Curve, as_curve
 from bnsl.extrapolation import Extrapolation
 from bnsl.fitting import fit
-from bnsl.forms import Form
+from bnsl.forms import Form, get_form
 from bnsl.result import FitResult
 
 if TYPE_CHECKING:
@@ -109,15 +109,22 @@ def compare(
     """
     if isinstance(forms, str | Form) or len(forms) == 0:
         raise InputError(f"forms = {forms!r} must be a list of at least one form")
-    curve = as_curve(x, y, sigma)
+    wanted = [get_form(f, n_breaks if isinstance(f, str) and f.lower() == "bnsl" else None) for f in forms]
+    for form in wanted:
+        if form.inputs != wanted[0].inputs:
+            raise InputError(
+                f"forms: {wanted[0].label!r} takes {', '.join(wanted[0].inputs)} and {form.label!r} takes "
+                f"{', '.join(form.inputs)}; only forms of the same inputs can be compared"
+            )
+    curve = as_curve(x, y, sigma, inputs=len(wanted[0].inputs))
     fitted, held_out = curve.split(
         train_until=train_until, train_count=train_count, train_fraction=train_fraction
     )
     results: dict[str, FitResult] = {}
-    for form in forms:
-        breaks = n_breaks if isinstance(form, str) and form.lower() == "bnsl" else None
-        label = form.lower() if isinstance(form, str) else form.label
-        if label in results:
+    labels = [form.lower() if isinstance(form, str) else form.label for form in forms]
+    for label in labels:
+        if labels.count(label) > 1:
             raise InputError(f"forms names {label!r} twice")
-        results[label] = fit(fitted, form=form, n_breaks=breaks, loss=loss, robust=robust)
+    for label, form in zip(labels, wanted, strict=True):
+        results[label] = fit(fitted, form=form, loss=loss, robust=robust)
     return Comparison(fitted, held_out, results)

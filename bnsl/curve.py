@@ -122,11 +122,9 @@ def as_curve(
     if isinstance(x, Curve):
         if y is not None:
             raise InputError("y was given together with a Curve, which has its own y; leave one out")
-        if sigma is not None:
-            return replace(x, sigma=as_array(sigma, "sigma"))
         if x.inputs != inputs:
             raise InputError(f"x has {x.inputs} columns; this form takes {inputs}")
-        return x
+        return x if sigma is None else replace(x, sigma=sigma)  # type: ignore[arg-type]
     if y is None:
         raise InputError("y is missing; call with x and y, or with a Curve")
     x_label, y_label = getattr(x, "name", None), getattr(y, "name", None)

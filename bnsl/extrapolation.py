@@ -48,20 +48,24 @@ class Extrapolation:
 
     @cached_property
     def errors(self) -> pd.DataFrame:
-        """One row a held-out point: x, y, predicted, the log error, and the factor of x beyond the fit."""
+        """One row a held-out point: x, y, predicted, the log error, and the factor of x beyond the fit.
+
+        A form of several inputs has a column for each, and the largest of their factors.
+        """
         import pandas as pd
 
-        first = self.held_out.x if self.held_out.x.ndim == 1 else self.held_out.x[:, 0]
-        last = self.result.curve.x if self.result.curve.x.ndim == 1 else self.result.curve.x[:, 0]
+        held, last = self.held_out.x, self.result.curve.x.max(axis=0)
+        inputs = self.result.form.inputs
+        columns = {"x": held} if held.ndim == 1 else dict(zip(inputs, held.T, strict=True))
         with np.errstate(invalid="ignore", divide="ignore"):
             log_error = np.log(self.predicted) - np.log(self.held_out.y)
         return pd.DataFrame(
             {
-                "x": first,
+                **columns,
                 "y": self.held_out.y,
                 "predicted": self.predicted,
                 "log_error": log_error,
-                "beyond": first / last.max(),
+                "beyond": held / last if held.ndim == 1 else (held / last).max(axis=1),
             }
         )
 

@@ -108,9 +108,7 @@ def check_curve(curve: Curve, loss: str = "log") -> None:
         )
 
 
-def _orientations(
-    form: Form, curve: Curve, fixed: Mapping | None, bounds: Mapping | None
-) -> list[Form]:
+def _orientations(form: Form, curve: Curve, fixed: Mapping | None, bounds: Mapping | None) -> list[Form]:
     """The form, and the BNSL with b < 0 beside or instead of it where constraints or data call for it."""
     if not isinstance(form, BNSL) or form.rising:
         return [form]
@@ -146,9 +144,7 @@ def _check_constraints(form: Form, fixed: Mapping | None, bounds: Mapping | None
             raise InputError(f"bounds[{name!r}] = {pair!r} must be a pair (lower, upper)")
         if name in held:
             raise InputError(f"{name!r} is in fixed and in bounds; leave one out")
-        ends = [
-            form.coordinate(parameter, end, "bounds") if _binds(parameter, end) else None for end in pair
-        ]
+        ends = [form.coordinate(parameter, end, "bounds") if _binds(parameter, end) else None for end in pair]
         if parameter.log and parameter.upper <= 0:
             ends.reverse()  # b < 0: the coordinate is log|b|, which falls as b rises
         if ends[0] is not None:
@@ -254,9 +250,7 @@ def _padded(problem: Problem) -> Problem:
     )
 
 
-def _robust_rounds(
-    method: Method, problem: Problem, pool: Pool, scale: float | None
-) -> tuple[Problem, Pool]:
+def _robust_rounds(method: Method, problem: Problem, pool: Pool, scale: float | None) -> tuple[Problem, Pool]:
     """Search again under the robust loss, its scale from the median absolute residual each time."""
     plain = method._replace(robust=None)
     for _ in range(1 if scale is not None else ROBUST_ROUNDS):
@@ -302,9 +296,7 @@ def _result(
     log_s, log_t = units
     theta = np.asarray(form.rescale(best, log_s, log_t))
     steps = np.eye(len(best))
-    change = np.stack(
-        [np.asarray(form.rescale(best + e, log_s, log_t)) - theta for e in steps], axis=1
-    )
+    change = np.stack([np.asarray(form.rescale(best + e, log_s, log_t)) - theta for e in steps], axis=1)
     covariance = change @ covariance @ change.T
     order = _canonical_order(form, theta, constraints)
     theta, covariance, lost, at_bound = (

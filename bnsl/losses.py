@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 
-from bnsl.forms.base import Array, Form
+from bnsl._arrays import Array
+from bnsl.forms.base import Form
 
 LOSSES = ("log", "log1p", "linear")
 ROBUST = ("huber", "soft_l1")

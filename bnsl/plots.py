@@ -41,6 +41,7 @@ DASHES: tuple[Any, ...] = (
 
 SIZE = (6.0, 4.0)  # inches, of a figure made here
 SAMPLES = 400  # points of a law's line, besides those around its breaks
+MINUS = "\N{MINUS SIGN}"
 MARGIN = 0.06  # free share of an axis beyond what is drawn
 
 
@@ -97,9 +98,9 @@ def plot_fit(
             band = result.interval(x, level)
         if not (np.isfinite(band[0]).any() and np.isfinite(band[1]).any()):
             band = None
-    if band is not None:
+    if band is not None and level is not None:
         ax.fill_between(
-            x, *band, color=LAW, alpha=0.15, linewidth=0, zorder=1, label=f"{100 * level:g} % interval"
+            x, *band, color=LAW, alpha=0.15, linewidth=0, zorder=1, label=f"{100 * level:g}% interval"
         )
     _draw_points(ax, result.curve, held_out)
     ax.plot(x, law, color=LAW, linewidth=1.6, zorder=4, label=_display(result.form))
@@ -129,13 +130,14 @@ def plot_decomposition(
     """A BNSL as the chain of power laws that it is made of (Figure 1 of arXiv 2210.14891), on log axes.
 
     The law is red, its limit a dotted, the law minus its limit (its distance from the limit, if it rises)
-    dark grey; each of the n + 1 power laws is dashed and reaches somewhat beyond the breaks at its ends.
+    grey; each of the n + 1 power laws is dashed and reaches somewhat beyond the breaks at its ends.
 
     Args:
         law: what `bnsl.fit` or `bnsl.extrapolate` returned for a BNSL, whose fitted points are drawn as
             well; or the parameters of a law without data, a mapping of a, b, c0, c1, d1, f1, ...
         ax: the Axes to draw into; a new figure if not given.
-        x_min, x_max: the range of x, in its units; that of the points if not given. A mapping needs both.
+        x_min: where x starts, in its units; at the first point if not given. A mapping needs it.
+        x_max: where x ends, likewise.
 
     Returns:
         The Axes.
@@ -156,7 +158,8 @@ def plot_decomposition(
         segments = result.segments
         curve, params = result.curve, result.params
         form = result.form  # type: ignore[assignment]
-    first, last = (np.nan, np.nan) if curve is None else _x_range([curve])
+    parts = [part for part in (curve, held_out) if part is not None]
+    first, last = _x_range(parts) if parts else (np.nan, np.nan)
     first = first if x_min is None else as_number(x_min, "x_min")
     last = last if x_max is None else as_number(x_max, "x_max")
     if not 0 < first < last:
@@ -169,18 +172,19 @@ def plot_decomposition(
     whole = form.evaluate(params, x)
     distance = np.abs(whole - limit)
     if curve is not None:
-        _draw_points(ax, curve, held_out)
+        _draw_points(ax, curve, held_out, zorder=6.0)
     if limit > 0:
-        ax.axhline(limit, color="0.35", linestyle=":", linewidth=1.2, zorder=2, label=f"limit a = {limit:.3g}")
+        ax.axhline(
+            limit, color="0.35", linestyle=":", linewidth=1.2, zorder=2, label=f"limit a = {limit:.3g}"
+        )
         name = "limit minus law" if form.rising else "law minus limit"
-        ax.plot(x, distance, color="0.35", linewidth=1.2, zorder=3, label=name)
-    ax.plot(x, whole, color=LAW, linewidth=1.8, zorder=4, label=_display(form))
+        ax.plot(x, distance, color="0.6", linewidth=2.2, zorder=3, label=name)
+    ax.plot(x, whole, color=LAW, linewidth=2.2, zorder=4, label=_display(form))
     _draw_segments(ax, segments, first, last)
 
     frame.show_x(first, last)
     shown = [whole, distance] if limit > 0 else [whole]
-    if curve is not None:
-        shown.append(curve.y[(curve.x >= first) & (curve.x <= last)])
+    shown += [part.y[(part.x >= first) & (part.x <= last)] for part in parts]
     if limit > 0 and limit >= 0.1 * np.min(distance):
         shown.append(np.array([limit]))
     frame.show_y(*shown)
@@ -222,20 +226,22 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     _draw_points(ax, fitted, held_out)
     column = "train_rmsle" if held_out is None else "heldout_rmsle"
     styles = _styles(comparison.results)
+    texts: list[str] = []
     for label, error in comparison.table[column].items():
         result = comparison.results[str(label)]
         x = _line_x(result.params, first, last, True)
         law = result.form.evaluate(result.theta, x)
         colour, dashes = styles[str(label)]
-        text = f"{_capitals(str(label))}  {error:.3g}"
+        text = f"{_capitals(str(label))}: {error:.3g}"
+        texts.append(text)
         ax.plot(x, law, color=colour, linestyle=dashes, linewidth=1.6, zorder=4, label=text)
         frame.reach_y(0.3, law)
     frame.close()
     if held_out is not None:
         _shade(ax, fitted, held_out, True)
     _label(ax, fitted, _title(fitted, f"{len(comparison.results)} forms"))
-    legend = _legend(ax, ("fitted points", "held-out points"))
-    legend.set_title("form, RMSLE fitted" if held_out is None else "form, RMSLE held out")
+    title = "RMSLE on the fitted points" if held_out is None else "RMSLE on the held-out points"
+    _legend(ax, texts, title=title)
     return ax
 
 
@@ -282,19 +288,24 @@ def plot_residuals(fit: FitResult | Extrapolation, *, ax: Axes | None = None) ->
     _draw_points(ax, shifted[0], shifted[1] if held_out is not None else None)
     frame.show_x(*_x_range(parts))
     frame.show_y(np.array([0.0]), *errors)
+    for part in shifted:
+        if part.sigma is not None:
+            frame.show_y(part.y - part.sigma, part.y + part.sigma)
     frame.close()
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high + 0.12 * (high - low))  # for the legend, in one row
     if held_out is not None:
         _shade(ax, result.curve, held_out, True)
     _label(ax, result.curve, _title(result.curve, f"{_display(result.form)}, errors"))
-    ax.set_ylabel("log(law / measured)" if in_logs else f"law − measured, {result.curve.y_label}")
-    _legend(ax, ("fitted points", "held-out points"))
+    ax.set_ylabel("log(law / measured)" if in_logs else f"law {MINUS} measured ({result.curve.y_label})")
+    _legend(ax, ("fitted points", "held-out points"), loc="upper left", ncols=3)
     return ax
 
 
 # --- what is drawn --------------------------------------------------------------------------------
 
 
-def _draw_points(ax: Axes, fitted: Curve, held_out: Curve | None) -> None:
+def _draw_points(ax: Axes, fitted: Curve, held_out: Curve | None, zorder: float = 3.0) -> None:
     """Black circles and green diamonds, with bars of one sigma; smaller where there are many."""
     for part, colour, marker, size, label in (
         (fitted, FITTED, "o", 4.8, "fitted points"),
@@ -302,14 +313,20 @@ def _draw_points(ax: Axes, fitted: Curve, held_out: Curve | None) -> None:
     ):
         if part is None:
             continue
-        size = size if len(part) <= 80 else max(0.35 * size, size * np.sqrt(80 / len(part)))
+        size *= min(1.0, max(0.6, np.sqrt(80 / len(part))))
         if part.sigma is not None:
-            bars = {"fmt": "none", "ecolor": colour, "elinewidth": 1.0, "capsize": 1.8, "zorder": 2}
+            bars: dict[str, Any] = {
+                "fmt": "none",
+                "ecolor": colour,
+                "elinewidth": 1.0,
+                "capsize": 1.8,
+                "zorder": zorder - 0.5,
+            }
             ax.errorbar(part.x, part.y, yerr=part.sigma, **bars)
-        edge = {"markeredgecolor": "white", "markeredgewidth": 0.5 if size > 3 else 0.0}
-        ax.plot(
-            part.x, part.y, marker, color=colour, markersize=size, zorder=3, clip_on=True, label=label, **edge
-        )
+        edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5}
+        if len(part) > 200:  # a band of points, on which the law's line lies
+            edge = {"markeredgewidth": 0.0}
+        ax.plot(part.x, part.y, marker, color=colour, markersize=size, zorder=zorder, label=label, **edge)
 
 
 def _draw_segments(ax: Axes, segments: Sequence[Segment], first: float, last: float) -> None:
@@ -326,9 +343,9 @@ def _draw_segments(ax: Axes, segments: Sequence[Segment], first: float, last: fl
             y,
             color=COLOURS[i % len(COLOURS)],
             linestyle=DASHES[i % len(DASHES)],
-            linewidth=2.2,
+            linewidth=1.6,
             zorder=5,
-            label=f"segment {i + 1}: slope {segment.slope:.2f}".replace("-", "−"),
+            label=f"segment {i + 1}: slope {segment.slope:.2f}".replace("-", MINUS),
         )
 
 
@@ -336,19 +353,19 @@ def _mark_breaks(ax: Axes, positions: Sequence[float]) -> None:
     """A dashed line at every break in view, d_i above it; one name for breaks that lie side by side."""
     low, high = ax.get_xlim()
     log = ax.get_xscale() == "log"
-    groups: list[tuple[float, list[int]]] = []
+    groups: list[list[tuple[int, float]]] = []  # break and its share of the axis
     for i, position in enumerate(positions, start=1):
         if not low < position < high:
             continue
         ax.axvline(position, color="0.45", linestyle=(0, (4, 3)), linewidth=0.9, zorder=1.5)
         share = np.log(position / low) / np.log(high / low) if log else (position - low) / (high - low)
-        if groups and share - groups[-1][0] < 0.03 * len(groups[-1][1]):
-            groups[-1][1].append(i)
-        else:
-            groups.append((float(share), [i]))
-    for share, members in groups:
-        text = ", ".join(f"$d_{{{i}}}$" for i in members)
-        ax.text(share, 1.008, text, transform=ax.transAxes, ha="center", va="bottom", color="0.25")
+        if not groups or share - groups[-1][-1][1] > 0.055:
+            groups.append([])
+        groups[-1].append((i, float(share)))
+    for group in groups:
+        text = ", ".join(f"$d_{{{i}}}$" for i, _ in group)
+        middle = 0.5 * (group[0][1] + group[-1][1])
+        ax.text(middle, 1.008, text, transform=ax.transAxes, ha="center", va="bottom", color="0.25")
 
 
 def _shade(ax: Axes, fitted: Curve, held_out: Curve, log: bool) -> None:
@@ -366,11 +383,13 @@ def _label(ax: Axes, curve: Curve | None, title: str) -> None:
     ax.set_title(title, loc="left", fontsize="medium", pad=18.0 if ax.texts else 8.0)
 
 
-def _legend(ax: Axes, first: Sequence[str]) -> Any:
-    """The legend, points first, without a box."""
+def _legend(ax: Axes, first: Sequence[str] = (), **options: Any) -> Any:
+    """The legend, without a box, the entries of `first` before the others."""
     handles, labels = ax.get_legend_handles_labels()
-    order = sorted(range(len(labels)), key=lambda i: first.index(labels[i]) if labels[i] in first else len(first))
-    return ax.legend(
+    order = sorted(
+        range(len(labels)), key=lambda i: first.index(labels[i]) if labels[i] in first else len(first)
+    )
+    legend = ax.legend(
         [handles[i] for i in order],
         [labels[i] for i in order],
         frameon=True,
@@ -381,7 +400,12 @@ def _legend(ax: Axes, first: Sequence[str]) -> Any:
         alignment="left",
         handlelength=2.8,
         borderaxespad=0.6,
+        **options,
     )
+    for handle in legend.legend_handles:
+        if handle is not None and hasattr(handle, "set_markersize"):
+            handle.set_markersize(5.0)
+    return legend
 
 
 # --- the house style ------------------------------------------------------------------------------
@@ -472,7 +496,7 @@ def _log_ticks(axis: Axis, low: float, high: float) -> None:
     narrow = decades < 0.3
     if narrow:
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    elif decades < 0.95:
+    elif decades < 1.25:
         axis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), numticks=15))
     elif decades < 2.6:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=15))
@@ -514,7 +538,8 @@ def _check_one_input(curve: Curve) -> None:
 
 
 def _described(value: object) -> str:
-    return f"a {type(value).__name__}"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
 
 
 def _x_range(parts: Sequence[Curve]) -> tuple[float, float]:
@@ -527,7 +552,7 @@ def _break_positions(params: Mapping[str, float]) -> list[float]:
 
 def _line_x(params: Mapping[str, float], first: float, last: float, log: bool) -> np.ndarray:
     """Where a law's line is drawn: evenly on the axis, and densely around every break, however sharp."""
-    x = [np.geomspace(first, last, SAMPLES), [] if log else np.linspace(first, last, SAMPLES)]
+    x: list[Any] = [np.geomspace(first, last, SAMPLES), [] if log else np.linspace(first, last, SAMPLES)]
     turn = np.linspace(-6.0, 6.0, 61)
     for name, position in params.items():
         width = params.get(f"f{name[1:]}")

@@ -101,7 +101,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     where = "the standard input" if str(path) == STDIN else f"file {str(path)!r}"
     reader = _reader(path, where)
     table = reader(_content(path, where), where)
-    if table.shape[0] == 0:
+    if table.size == 0:
         raise InputError(f"{where} has no rows; a fit needs at least three distinct points")
     return table
 
@@ -265,19 +265,23 @@ def choose_columns(
             lists the columns there are.
     """
     asked = {"x": x, "y": y, "sigma": sigma}
+    names = [str(name) for name in table.columns]
     taken: dict[str, str] = {}
     for role, name in asked.items():
         if name is None:
             continue
-        if name not in table.columns:
-            raise InputError(f"{role}: there is no column {name!r}{suggest(name, table)}; {_listed(table)}")
+        if name not in names:
+            raise InputError(f"{role}: there is no column {name!r}{suggest(name, names)}; {_listed(table)}")
         if name in taken:
             raise InputError(f"{role}: column {name!r} is {taken[name]} already; {_listed(table)}")
         taken[name] = role
-    spare = [name for name in table if table[name].dtype.kind == "f" and name not in taken]
-    uncertain = [name for name in spare if _UNCERTAINTY.search(name)]
-    candidates = [name for name in spare if name not in uncertain]
     wanted = [role for role in ("x", "y") if asked[role] is None]
+    spare = [name for name in names if name not in taken]
+    uncertain = [name for name in spare if _UNCERTAINTY.search(name)]
+    others = [name for name in spare if name not in uncertain]
+    candidates = [name for name in others if table[name].dtype.kind == "f"]
+    if len(others) == len(wanted):
+        candidates = others  # no choice; if one has a bad cell, that is what the message should be about
     if wanted and len(candidates) != len(wanted):
         raise InputError(_undecided(table, wanted, candidates))
     found = dict(zip(wanted, candidates, strict=False))

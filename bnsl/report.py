@@ -37,7 +37,7 @@ def fit_text(
     if extrapolation is not None:
         parts.append(_held_out_text(extrapolation))
     if predictions is not None and len(predictions):
-        head = f"predictions, and where a new measurement falls with {100 * level:g} % if this form is right"
+        head = f"predictions, with {100 * level:g} % intervals for a new measurement if this form is right"
         parts.append(f"{head}\n{_table_text(predictions)}")
     return "\n\n".join(parts)
 
@@ -133,7 +133,7 @@ def curve_csv(curve: Curve) -> str:
 
 
 def _held_out_text(extrapolation: Extrapolation) -> str:
-    error, stderr = (_number(v) for v in (extrapolation.rmsle, extrapolation.rmsle_stderr))
+    error, stderr = _number(extrapolation.rmsle), _number(extrapolation.rmsle_stderr, digits=3)
     return f"held out {_points(extrapolation.held_out)}\nrmsle    {error} +- {stderr} on the held-out points"
 
 
@@ -164,9 +164,9 @@ def _align(rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:
     return "\n".join(lines)
 
 
-def _number(cell: Any) -> str:
+def _number(cell: Any, digits: int = 6) -> str:
     if isinstance(cell, float | np.floating):
-        return NO_VALUE if np.isnan(cell) else f"{cell:.6g}"
+        return NO_VALUE if np.isnan(cell) else f"{cell:.{digits}g}"
     return str(cell)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from bnsl import losses
-from bnsl._arrays import InputError, check_share, double_precision, positive_inputs
+from bnsl._arrays import Array, InputError, check_share, double_precision, positive_inputs
 from bnsl.curve import Curve
 from bnsl.forms import BNSL, Form, Segment, get_form
 
@@ -181,7 +181,7 @@ class FitResult:
         n, k = len(self.curve), self.n_params + 1
         if n - k - 1 <= 0:
             return float("inf")
-        weight = 1.0
+        weight = np.ones(n)
         if self.curve.sigma is not None:
             weight = 1.0 / np.asarray(
                 losses.sigma_in_residual_space(self.loss, self.curve.sigma, self.curve.y, 1.0)
@@ -232,7 +232,7 @@ class FitResult:
                     }
                 )
                 slope = after
-        columns = "position slope_before slope_after sharpness width_decades inside_data".split()
+        columns = ["position", "slope_before", "slope_after", "sharpness", "width_decades", "inside_data"]
         return pd.DataFrame(rows, columns=columns, index=pd.RangeIndex(1, len(rows) + 1, name="break"))
 
     @property
@@ -277,7 +277,8 @@ class FitResult:
             parts.append(self.breaks.to_html(float_format=lambda v: f"{v:.4g}"))
         if self.warnings:
             items = "".join(
-                f"<li><code>{html.escape(w.code)}</code>: {html.escape(w.message)}</li>" for w in self.warnings
+                f"<li><code>{html.escape(w.code)}</code>: {html.escape(w.message)}</li>"
+                for w in self.warnings
             )
             parts.append(f"<ul>{items}</ul>")
         return "<div>" + "".join(parts) + "</div>"
@@ -351,7 +352,7 @@ class FitResult:
         except (TypeError, ValueError) as error:
             raise InputError(f"text is not valid JSON: {error}") from None
         if not isinstance(record, dict) or record.get("bnsl") != "fit":
-            raise InputError("text is not a saved bnsl fit: it lacks the entry \"bnsl\": \"fit\"")
+            raise InputError('text is not a saved bnsl fit: it lacks the entry "bnsl": "fit"')
         if record.get("version") != 1:
             raise InputError(f"text has version {record.get('version')!r}; this bnsl reads version 1")
         try:
@@ -411,9 +412,7 @@ def rmsle(predicted: np.ndarray, measured: np.ndarray) -> tuple[float, float]:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _predict_with_jacobian(
-    form: Form, loss: str, theta: jax.Array, log_x: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+def _predict_with_jacobian(form: Form, loss: str, theta: Array, log_x: Array) -> tuple[Array, Array]:
     return losses.model_and_jacobian(form, loss, theta, log_x, 1.0)
 
 

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from bnsl import losses
-from bnsl._solve import Array, Solution, levenberg_marquardt
+from bnsl._arrays import Array
+from bnsl._solve import Solution, levenberg_marquardt
 from bnsl.forms import Form
 from bnsl.starts import starting_points
 
@@ -68,9 +69,7 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None) ->
     solution = _refine(method, KEEP[level], problem, first)
     cost = np.where(np.isfinite(solution.cost), solution.cost, np.inf)
     order = np.argsort(cost, kind="stable")
-    return Pool(
-        np.asarray(solution.theta)[order], cost[order], np.asarray(solution.converged)[order]
-    )
+    return Pool(np.asarray(solution.theta)[order], cost[order], np.asarray(solution.converged)[order])
 
 
 class Linearised(NamedTuple):
@@ -95,9 +94,7 @@ def _box(form: Form, problem: Problem) -> tuple[Array, Array]:
 
 def _residuals(method: Method, problem: Problem, theta: Array) -> tuple[Array, Array]:
     data = losses.transform(method.loss, problem.y, problem.unit)
-    law, jacobian = losses.model_and_jacobian(
-        method.form, method.loss, theta, problem.log_x, problem.unit
-    )
+    law, jacobian = losses.model_and_jacobian(method.form, method.loss, theta, problem.log_x, problem.unit)
     seen = problem.weight > 0
     return (
         jnp.where(seen, problem.weight * (law - data), 0.0),
@@ -149,5 +146,3 @@ def _linearised(method: Method, problem: Problem, theta: Array) -> tuple[Array, 
 
 def _same(theta: Array) -> Array:
     return theta
-
-

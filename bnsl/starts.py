@@ -12,7 +12,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from bnsl._solve import Array, least_squares_step
+from bnsl._arrays import Array
+from bnsl._solve import least_squares_step
 from bnsl.forms.base import Form, Separable
 
 BEAM = 384  # sets of breaks kept from one level of the search to the next
@@ -30,9 +31,7 @@ class _Beam(NamedTuple):
     gain: Array  # (W,) decrease of the sum of squares so far
 
 
-def starting_points(
-    form: Form, log_x: Array, y: Array, weight: Array, count: int
-) -> Array:
+def starting_points(form: Form, log_x: Array, y: Array, weight: Array, count: int) -> Array:
     """At most `count` starting coordinate vectors (K, p), best first by the linearised cost.
 
     Args:
@@ -164,9 +163,7 @@ def _complete(
         flat = problem.dictionary.reshape(-1, points)
         columns = jnp.concatenate([columns, flat[picked] * scale[outer][:, None, :]], axis=1)
     norms = jnp.maximum(jnp.linalg.norm(columns, axis=-1), 1e-300)
-    beta, _ = least_squares_step(
-        columns / norms[:, :, None], -target[outer], jnp.full(outer.shape, 1e-14)
-    )
+    beta, _ = least_squares_step(columns / norms[:, :, None], -target[outer], jnp.full(outer.shape, 1e-14))
     beta = beta / norms
     shapes = max(problem.shapes.shape[0], 1)
     if picked.shape[1]:

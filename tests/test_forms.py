@@ -12,6 +12,7 @@ import pytest
 import bnsl
 from bnsl._arrays import double_precision
 from bnsl.forms.registry import FORMS
+from bnsl.search import FAST_COMPILE
 
 X = np.geomspace(1e-3, 1e4, 16)
 
@@ -86,17 +87,18 @@ def test_evaluate_keeps_the_shape_of_x(case):
     assert form.evaluate(params, 2.0).shape == ()
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=(0, 1), compiler_options=FAST_COMPILE)
 def derivatives(form, space, theta, log_x):
     """Value and Jacobian as the form gives them, by autodiff both ways, and by finite differences."""
     function = partial(getattr(form, space), log_x=log_x)
     value, jacobian = getattr(form, f"{space}_and_jacobian")(theta, log_x)
-    steps = jnp.diag(1e-3 * jnp.abs(theta))
+    sizes = 1e-3 * jnp.abs(theta)
+    steps = sizes[:, None] * jnp.eye(len(theta), dtype=theta.dtype)
     moved = jax.vmap(function)
     # Five-point stencil: the error is h^4 / 30 times the fifth derivative.
     along = 8 * (moved(theta + steps) - moved(theta - steps))
     along = along - (moved(theta + 2 * steps) - moved(theta - 2 * steps))
-    differences = along / (12 * jnp.diag(steps)[:, None])
+    differences = along / (12 * sizes[:, None])
     forward, reverse = jax.jacfwd(function)(theta).T, jax.jacrev(function)(theta).T
     return function(theta), value, jacobian, forward, reverse, differences
 
@@ -106,13 +108,14 @@ def test_jacobians_agree_with_autodiff_and_finite_differences(case, space):
     form, params = case
     theta = form.from_params(params)
     with double_precision():
-        plain, value, jacobian, forward, reverse, differences = derivatives(form, space, theta, np.log(X))
+        arrays = [np.asarray(v) for v in derivatives(form, space, theta, np.log(X))]
+    plain, value, jacobian, forward, reverse, differences = arrays
     y = form.evaluate(params, X)
     np.testing.assert_allclose(plain, np.log(y) if space == "log_y" else y, rtol=1e-13, atol=1e-14)
     np.testing.assert_allclose(value, plain, rtol=1e-13, atol=1e-14)
     scale = np.abs(forward).max(axis=1, keepdims=True)
-    np.testing.assert_allclose(jacobian / scale, forward / scale, rtol=1e-10, atol=1e-13)
-    np.testing.assert_allclose(reverse / scale, forward / scale, rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(jacobian / scale, forward / scale, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(reverse / scale, forward / scale, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(jacobian / scale, differences / scale, rtol=1e-7, atol=1e-8)
 
 
@@ -380,14 +383,43 @@ def test_m4_without_a_limit_against_50_digits():
     assert_accurate(bnsl.M4(), params, exact(m4_exact, params, WIDE[::2]), WIDE[::2])
 
 
+def test_derivatives_against_50_digits():
+    """Near the break and far from it on both sides, where the terms of the derivatives cancel."""
+    form = bnsl.BNSL(1)
+    params = {"a": 0.2, "b": 2.3, "c0": 0.055, "c1": 1.7, "d1": 612.58, "f1": 0.06}
+    theta = form.from_params(params)
+    xs = np.geomspace(1e2, 4e3, len(X))
+    with double_precision():
+        jacobian = np.asarray(compiled_jacobian(form, theta, np.log(xs)))
+
+    def log_y(coordinates, x):
+        a, log_b, c0, c1, log_d, log_f = coordinates
+        b, d, f = (mpmath.exp(value) for value in (log_b, log_d, log_f))
+        names = {"a": a, "b": b, "c0": c0, "c1": c1, "d1": d, "f1": f}
+        return mpmath.log(bnsl_exact(names, x))
+
+    with mpmath.workdps(50):
+        point = [mpmath.mpf(v) for v in theta]
+        for i, x in itertools.product(range(len(theta)), range(len(xs))):
+
+            def along(value, i=i, x=x):
+                return log_y([*point[:i], value, *point[i + 1 :]], mpmath.mpf(xs[x]))
+
+            assert jacobian[i, x] == pytest.approx(float(mpmath.diff(along, point[i])), rel=1e-11)
+
+
+compiled_jacobian = jax.jit(
+    lambda form, theta, log_x: form.log_y_and_jacobian(theta, log_x)[1], static_argnums=0
+)
+
+
 @pytest.mark.parametrize("f", [1e-3, 10.0])
 @pytest.mark.parametrize("c", [-50.0, 50.0])
 def test_steep_laws_never_become_nan(f, c):
     params = {"a": 0.1, "b": 1e-300, "c0": c, "c1": -3 * c, "d1": 1e3, "f1": f}
     with double_precision():
-        theta, log_x = jnp.asarray(bnsl.BNSL(1).from_params(params)), jnp.log(jnp.asarray(WIDE))
-        log_y, jacobian = bnsl.BNSL(1).log_y_and_jacobian(theta, log_x)
-    assert np.isfinite(log_y).all()
-    assert np.isfinite(jacobian).all()
+        theta, log_x = bnsl.BNSL(1).from_params(params), np.log(WIDE)
+        assert np.isfinite(compiled_log_y(bnsl.BNSL(1), theta, log_x)).all()
+        assert np.isfinite(compiled_jacobian(bnsl.BNSL(1), theta, log_x)).all()
     assert not np.isnan(bnsl.BNSL(1).evaluate(params, WIDE)).any()
     assert np.isfinite(bnsl.BNSL(1).slope(params, WIDE)).all()

@@ -11,12 +11,11 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
+from numpy.typing import ArrayLike
 
-from bnsl._arrays import InputError, double_precision, positive_inputs, suggest
+from bnsl._arrays import Array, InputError, double_precision, positive_inputs, suggest
 
 # Shapes: p coordinates, N points, k inputs. `log_x` is (N,) for a form of one input and (N, k) otherwise.
-Array = jax.Array
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,6 @@ class Form(abc.ABC):
 
     def log_y_and_jacobian(self, theta: Array, log_x: Array) -> tuple[Array, Array]:
         """log y (N,) and its derivatives with respect to the coordinates (p, N)."""
-
         return _value_and_jacobian(lambda t: self.log_y(t, log_x), theta)
 
     def y_and_jacobian(self, theta: Array, log_x: Array) -> tuple[Array, Array]:
@@ -250,7 +248,7 @@ def log_sum(limit: Array, log_g: Array) -> Array:
 
 
 @log_sum.defjvp
-def _log_sum_jvp(primals, tangents):
+def _log_sum_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     limit, log_g = primals
     d_limit, d_log_g = tangents
     value = log_sum(limit, log_g)
@@ -278,7 +276,7 @@ def limit_nodes(y: Array, weight: Array, rising: bool) -> tuple[Array, Array, Ar
     if rising:
         step = jnp.array([0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0])
         limits = high + step * jnp.maximum(high - low, 1e-3 * jnp.abs(high))
-        gap = limits[:, None] - y
+        gap: Array = limits[:, None] - y
     else:
         share = jnp.array([1.0, 0.8, 0.6, 0.4, 0.25, 0.14, 0.07, 0.03, 0.01, 0.002])
         floor = jnp.where(low > 0, low, high - low)  # only a linear loss sees low <= 0

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bnsl._arrays import InputError
-from bnsl.forms.base import Array, Form, Parameter, Separable, data_range, limit_nodes, log_sum
+from bnsl._arrays import Array, InputError
+from bnsl.forms.base import Form, Parameter, Separable, data_range, limit_nodes, log_sum
 
 
 def _stack(like: Any, parts: list[Any]) -> Any:
@@ -195,7 +195,7 @@ def logit_share(log_odds: Array, alpha: Array) -> Array:
 
 
 @logit_share.defjvp
-def _logit_share_jvp(primals, tangents):
+def _logit_share_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     log_odds, alpha = primals
     d_log_odds, d_alpha = tangents
     u = logit_share(log_odds, alpha)

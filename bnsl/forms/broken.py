@@ -10,9 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bnsl._arrays import InputError
+from bnsl._arrays import Array, InputError
 from bnsl.forms.base import (
-    Array,
     Form,
     Parameter,
     Separable,
@@ -109,16 +108,19 @@ class BNSL(Form):
         width = jnp.exp(log_f)
         z = (log_x - log_d) / width
         decay = jnp.exp(-jnp.abs(z))
-        soft = width * (jnp.maximum(z, 0.0) + jnp.log1p(decay))
+        bend = jnp.log1p(decay)
+        soft = width * (jnp.maximum(z, 0.0) + bend)
         step = jnp.where(z >= 0, 1.0, decay) / (1.0 + decay)
+        # soft - width z step, whose terms would cancel beyond the break.
+        turn = width * (bend + jnp.abs(z) * decay / (1.0 + decay))
         # Without the barrier XLA computes every exponential again in each of the rows below.
-        soft, step = jax.lax.optimization_barrier((soft, step))
+        soft, step, turn = jax.lax.optimization_barrier((soft, step, turn))
         log_g = theta[1] - theta[2] * log_x - jnp.sum(change * soft, axis=0)
         value = log_difference(theta[0], log_g) if self.rising else log_sum(theta[0], log_g)
         share, inverse = jnp.exp(log_g - value), jnp.exp(-value)
         value, share, inverse = jax.lax.optimization_barrier((value, share, inverse))
         share = -share if self.rising else share
-        chain = jnp.stack([-soft, change * step, -change * (soft - width * z * step)], axis=1)
+        chain = jnp.stack([-soft, change * step, -change * turn], axis=1)
         rows = [inverse[None], share[None], -share[None] * log_x, share * chain.reshape(-1, log_x.shape[0])]
         return value, jnp.concatenate(rows)
 

@@ -1,0 +1,265 @@
+"""Tables and curves from files, and what a bad file gets."""
+
+import gzip
+import io
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bnsl import Curve, InputError, load_dataset
+from bnsl.readers import choose_columns, read_curve, read_table
+from bnsl.report import curve_csv
+
+X = [1.0, 2.5, 1e24, 0.1]
+Y = [3.0, 0.1 + 0.2, 1 / 3, 5e-324]
+CSV = "x,y\n" + "".join(f"{x!r},{y!r}\n" for x, y in zip(X, Y, strict=True))
+JSON_LINES = "".join(f'{{"x": {x!r}, "y": {y!r}}}\n' for x, y in zip(X, Y, strict=True))
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, content):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def parquet(table):
+    buffer = io.BytesIO()
+    table.to_parquet(buffer)
+    return buffer.getvalue()
+
+
+# --- what can be read -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", CSV),
+        ("t.CSV", CSV),
+        ("no_ending", CSV),
+        ("t.csv", CSV.replace("\n", "\r\n")),
+        ("t.csv", "\n\n" + CSV + "\n\n"),
+        ("t.csv", b"\xef\xbb\xbf" + CSV.encode()),
+        ("t.csv", CSV.replace(",", " , ")),
+        ("t.csv", CSV.replace(",", ";")),
+        ("t.csv", CSV.replace(",", "\t")),
+        ("t.tsv", CSV.replace(",", "\t")),
+        ("t.jsonl", JSON_LINES),
+        ("t.ndjson", "\n" + JSON_LINES),
+        ("t.csv.gz", gzip.compress(CSV.encode())),
+        ("t.jsonl.gz", gzip.compress(JSON_LINES.encode())),
+    ],
+)
+def test_every_format_gives_the_same_numbers_to_the_last_bit(write, name, content):
+    table = read_table(write(name, content))
+    assert table.columns.tolist() == ["x", "y"]
+    assert table["x"].tolist() == X
+    assert table["y"].tolist() == Y
+
+
+def test_parquet(write):
+    pytest.importorskip("pyarrow")
+    path = write("t.parquet", parquet(pd.DataFrame({"x": X, "y": Y, "run": list("abcd")}).iloc[::-1]))
+    assert read_table(path)["y"].tolist() == Y[::-1]
+    assert read_curve(path).y.tolist() == [Y[3], Y[0], Y[1], Y[2]]
+
+
+def test_parquet_without_pyarrow_says_what_to_install(write, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(
+        InputError, match=r"needs pyarrow; pip install 'broken-neural-scaling-laws\[parquet\]'"
+    ):
+        read_table(write("t.parquet", b"PAR1"))
+
+
+def test_standard_input(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(CSV.encode())))
+    curve = read_curve("-")
+    assert len(curve) == 4
+    assert curve.name == ""
+
+
+def test_integers_of_any_size_are_numbers(write):
+    path = write("t.jsonl", '{"flops": 1000000000000000000000000, "loss": 2}\n{"flops": 7, "loss": 3}\n')
+    assert read_table(path)["flops"].tolist() == [1e24, 7.0]
+
+
+@pytest.mark.parametrize("name", ["four_digit_addition", "double_descent"])
+def test_a_bundled_data_set_survives_its_csv(write, name):
+    expected = load_dataset(name)
+    path = write(f"{name}.csv", curve_csv(expected))
+    curve = read_curve(path, sigma=None if expected.sigma is None else "y_err")
+    assert isinstance(curve, Curve)
+    assert curve.name == name
+    np.testing.assert_array_equal(curve.x, expected.x)
+    np.testing.assert_array_equal(curve.y, expected.y)
+    if expected.sigma is not None:
+        np.testing.assert_array_equal(curve.sigma, expected.sigma)
+
+
+# --- which columns --------------------------------------------------------------------------------
+
+
+def frame(*names):
+    return pd.DataFrame({name: [1.0, 2.0, 3.0] for name in names})
+
+
+def test_two_numeric_columns_are_x_and_y_in_the_order_of_the_file():
+    table = frame("tokens", "loss")
+    table.insert(0, "model", ["a", "b", "c"])
+    chosen = choose_columns(table)
+    assert (chosen.x, chosen.y, chosen.sigma, chosen.guessed) == ("tokens", "loss", None, True)
+
+
+@pytest.mark.parametrize(
+    "name", ["y_err", "sigma", "std", "stderr", "loss_std", "Loss SE", "loss-sem", "error_bar"]
+)
+def test_an_uncertainty_is_no_candidate_and_never_guessed(name):
+    chosen = choose_columns(frame("x", "loss", name))
+    assert (chosen.x, chosen.y, chosen.sigma, chosen.unused) == ("x", "loss", None, (name,))
+    assert choose_columns(frame("x", "loss", name), sigma=name).unused == ()
+
+
+@pytest.mark.parametrize("name", ["error", "test_error", "stdlib", "closed", "verse"])
+def test_other_names_are_candidates(name):
+    assert choose_columns(frame("steps", name)).y == name
+
+
+def test_one_column_given_leaves_one_to_find():
+    assert choose_columns(frame("loss", "tokens"), x="tokens").y == "loss"
+    assert choose_columns(frame("loss", "tokens"), y="loss").x == "tokens"
+    assert not choose_columns(frame("a", "b", "c"), x="c", y="a").guessed
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (
+            {},
+            "x and y: say which columns to take; the columns are 'steps', 'loss', 'acc', 'run' (not all",
+        ),
+        ({"x": "steps"}, "y: say which column to take; the columns are"),
+        ({"x": "step", "y": "loss"}, "x: there is no column 'step'. Did you mean 'steps'?; the columns are"),
+        ({"x": "steps", "y": "loss", "sigma": "q"}, "sigma: there is no column 'q'; the columns are"),
+        ({"x": "loss", "y": "loss"}, "y: column 'loss' is x already"),
+    ],
+)
+def test_a_doubt_about_columns_lists_what_there_is(asked, message):
+    table = frame("steps", "loss", "acc")
+    table["run"] = ["a", "b", "c"]
+    with pytest.raises(InputError) as caught:
+        choose_columns(table, **asked)
+    assert message in str(caught.value)
+
+
+def test_too_few_columns_of_numbers(write):
+    with pytest.raises(InputError, match=r"too few columns of numbers.*'y' \(not all numbers\)"):
+        read_curve(write("t.csv", "run,x,y\na,1,2\nb,2,oops\nc,3,4\n"))
+    with pytest.raises(InputError, match="row 2 is 'oops'"):  # no choice of columns, so no need to ask
+        read_curve(write("t.csv", "x,y\n1,2\n2,oops\n3,4\n"))
+
+
+# --- cells ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("oops", "column 'y', row 2 is 'oops', which is not a number"),
+        ("", "column 'y', row 2 is missing"),
+        ("nan", "column 'y', row 2 is missing"),
+        ("NA", "column 'y', row 2 is missing"),
+        ("inf", "column 'y', row 2 is inf; it must be finite"),
+        ("-inf", "column 'y', row 2 is -inf; it must be finite"),
+        ("1e999", "column 'y', row 2 is inf; it must be finite"),
+        ("2.1%", "column 'y', row 2 is '2.1%', which is not a number"),
+        ('"1,5"', "column 'y', row 2 is '1,5', which is not a number"),
+        ("0", "column 'y', row 2 is 0; the log loss needs y > 0"),
+        ("-0.5", "column 'y', row 2 is -0.5; the log loss needs y > 0; fit an error such as 1 - accuracy"),
+        ("q" * 500, "column 'y', row 2 is '" + "q" * 59 + "..., which"),
+    ],
+)
+def test_a_bad_cell_is_named_with_column_row_and_value(write, cell, message):
+    path = write("t.csv", f"x,y\n3,1\n1,{cell}\n2,3\n")
+    with pytest.raises(InputError) as caught:
+        read_curve(path, "x", "y", loss="log")
+    assert message in str(caught.value)
+
+
+def test_several_bad_cells_are_counted(write):
+    with pytest.raises(InputError, match=r"column 'x', row 1 is 0; .* \(1 more row likewise\)"):
+        read_curve(write("t.csv", "x,y\n0,1\n-1,2\n2,3\n"))
+
+
+def test_sigma_must_be_positive(write):
+    with pytest.raises(InputError, match=r"column 's', row 3 is -0.1; sigma must be a positive"):
+        read_curve(write("t.csv", "x,y,s\n1,1,0.1\n2,2,0.1\n3,3,-0.1\n"), "x", "y", "s")
+
+
+def test_other_losses_take_what_they_can(write):
+    path = write("t.csv", "x,y\n1,1\n2,0\n3,-1\n")
+    assert read_curve(path, loss="linear").y.tolist() == [1.0, 0.0, -1.0]
+    with pytest.raises(InputError, match="row 3 is -1; the log1p loss needs y >= 0"):
+        read_curve(path, loss="log1p")
+
+
+def test_truth_values_are_no_numbers(write):
+    path = write("t.jsonl", '{"x": 1, "y": true}\n{"x": 2, "y": false}\n')
+    with pytest.raises(InputError, match="column 'y', row 1 is True, which is not a number"):
+        read_curve(path, "x", "y")
+
+
+def test_json_lines_may_lack_a_key(write):
+    with pytest.raises(InputError, match="column 'y', row 2 is missing"):
+        read_curve(write("t.jsonl", '{"x": 1, "y": 2}\n{"x": 2}\n{"x": 3, "y": 2}\n'), "x", "y")
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv", b"", "is empty"),
+        ("t.csv", " \n\n", "is empty"),
+        ("t.csv", "x,y\n", "has no rows"),
+        ("t.csv", "160,2.1\n192,2.0\n", "has no header: its first line is '160,2.1'"),
+        ("t.csv", "x,y,x\n1,2,3\n", "two columns called 'x'"),
+        ("t.csv", "x,y\n1,2\n3,4,5\n", "ragged or damaged: Expected 2 fields in line 3, saw 3"),
+        ("t.csv", "x,y\n1,2,3\n3,4,5\n", "ragged: rows have more cells than the header"),
+        ("t.csv", 'x,y\n1,"2\n3,4\n', "ragged or damaged"),
+        ("t.csv", bytes(range(256)) * 20, "not text in UTF-8"),
+        ("t.csv", "x,y\n1,2\n\0\0\0,3\n", "binary data"),
+        ("t.csv", "x,y\n1,2\n".encode("utf-16"), "not text in UTF-8"),
+        ("t.csv.gz", CSV, "is damaged"),
+        ("t.csv.gz", gzip.compress(CSV.encode())[:-12], "is damaged"),
+        ("t.jsonl", '{"x": 1}\n{"x": 1,\n', "line 2 is not valid JSON"),
+        ("t.jsonl", "[1, 2]\n", "line 1 is '[1, 2]'; every line must be one JSON object"),
+        ("t.jsonl", "{}\n", "has no rows"),
+        ("t.parquet", b"PAR1 and no more", "damaged or no Parquet file"),
+        ("t.parquet", CSV, "damaged or no Parquet file"),
+        ("t.xlsx", b"PK", "the ending '.xlsx' is none of .csv, .tsv"),
+    ],
+)
+def test_a_bad_file_gets_one_clear_error(write, name, content, message):
+    path = write(name, content)
+    with pytest.raises(InputError) as caught:
+        read_curve(path)
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_file_and_a_folder(tmp_path, write):
+    write("curve.csv", CSV)
+    with pytest.raises(InputError, match=r"does not exist. Did you mean 'curve.csv'\?"):
+        read_table(tmp_path / "curv.csv")
+    with pytest.raises(InputError, match="does not exist"):
+        read_table(tmp_path / "no" / "curve.csv")
+    with pytest.raises(InputError, match="is a folder"):
+        read_table(tmp_path)
