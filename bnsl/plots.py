@@ -353,7 +353,7 @@ def _mark_breaks(ax: Axes, positions: Sequence[float]) -> None:
     """A dashed line at every break in view, d_i above it; one name for breaks that lie side by side."""
     low, high = ax.get_xlim()
     log = ax.get_xscale() == "log"
-    groups: list[list[tuple[int, float]]] = []  # break and its share of the axis
+    groups: list[list[tuple[int, float]]] = []  # number of the break, and its share of the axis
     for i, position in enumerate(positions, start=1):
         if not low < position < high:
             continue
@@ -362,10 +362,15 @@ def _mark_breaks(ax: Axes, positions: Sequence[float]) -> None:
         if not groups or share - groups[-1][-1][1] > 0.055:
             groups.append([])
         groups[-1].append((i, float(share)))
-    for group in groups:
-        text = ", ".join(f"$d_{{{i}}}$" for i, _ in group)
-        middle = 0.5 * (group[0][1] + group[-1][1])
-        ax.text(middle, 1.008, text, transform=ax.transAxes, ha="center", va="bottom", color="0.25")
+    if not groups:
+        return
+    middles = np.array([0.5 * (group[0][1] + group[-1][1]) for group in groups])
+    names = [", ".join(f"$d_{{{i}}}$" for i, _ in group) for group in groups]
+    top = ax.secondary_xaxis("top")  # a second axis, so that a title keeps clear of the names
+    top.set_xticks(low * (high / low) ** middles if log else low + (high - low) * middles, labels=names)
+    top.minorticks_off()
+    top.tick_params(length=0.0, pad=1.5, labelcolor="0.25")
+    top.spines["top"].set_visible(False)
 
 
 def _shade(ax: Axes, fitted: Curve, held_out: Curve, log: bool) -> None:
@@ -380,7 +385,7 @@ def _shade(ax: Axes, fitted: Curve, held_out: Curve, log: bool) -> None:
 def _label(ax: Axes, curve: Curve | None, title: str) -> None:
     ax.set_xlabel("x" if curve is None else curve.x_label)
     ax.set_ylabel("y" if curve is None else curve.y_label)
-    ax.set_title(title, loc="left", fontsize="medium", pad=18.0 if ax.texts else 8.0)
+    ax.set_title(title, fontsize="medium")
 
 
 def _legend(ax: Axes, first: Sequence[str] = (), **options: Any) -> Any:

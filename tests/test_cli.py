@@ -86,6 +86,275 @@ def test_fit_prints_summary_held_out_error_and_predictions(run):
     assert out.startswith("bnsl, 1 break fitted to four_digit_addition")
     assert "rmsle    0.0111434 +- 0.00203 on the held-out points" in out
     assert "predictions, with 90 % intervals" in out
+    first, second = (line.split() for line in out.splitlines()[-2:])
+    assert (first[0], second[0]) == ("1472", "7360")
+    assert float(first[2]) < float(first[1]) < float(first[3])
+    assert err == "bnsl: there is no file 'four_digit_addition'; took the bundled data set of that name\n"
+
+
+def test_fit_tells_which_columns_it_took_and_left(run):
+    text = CSV.replace("\n", ",0.1\n").replace("x,y,0.1", "steps,loss,loss_std")
+    Path("e.csv").write_text(text)
+    code, out, err = run("fit", "e.csv", *FAST)
+    assert code == 0
+    assert "steps from 1 to 128" in out
+    assert err.splitlines() == [
+        "bnsl: took x = 'steps' and y = 'loss'; --x and --y choose other columns",
+        "bnsl: column 'loss_std' is not used; --sigma loss_std would weight the points by it",
+    ]
+    assert run("fit", "e.csv", "--x", "steps", "--y", "loss", "--sigma", "loss_std", *FAST)[::2] == (0, "")
+
+
+def test_fit_from_the_standard_input(run, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(CSV.encode())))
+    code, out, _ = run("fit", "-", *FAST)
+    assert code == 0
+    assert "m1 fitted to a curve" in out
+
+
+def test_json_to_stdout_is_strict_and_reads_back(run):
+    options = ["--x", "x", "--y", "y", "--train-until", "32", "--predict", "100", "--predict", "200"]
+    code, out, err = run("fit", "curve.csv", *options, *FAST, "--json")
+    assert (code, err) == (0, "")
+    record = strict(out)
+    again = bnsl.FitResult.from_json(out)
+    curve = bnsl.Curve(*np.loadtxt("curve.csv", delimiter=",", skiprows=1).T)
+    direct = bnsl.extrapolate(curve, train_until=32, form="m1")
+    assert dict(again.params) == dict(direct.result.params)
+    assert [row["x"] for row in record["predictions"]] == [100.0, 200.0]
+    assert record["predictions"][1]["predicted"] == direct.result.predict(200.0)
+    assert record["predictions"][1]["level"] == 0.9
+    assert record["held_out"]["rmsle"] == direct.rmsle
+    assert len(record["held_out"]["points"]) == 2
+
+
+def test_json_has_null_for_what_is_unknown(run):
+    Path("c.csv").write_text("x,y\n1,3\n2,2\n3,1\n")
+    code, out, _ = run("fit", "c.csv", "--form", "m2", "--json")
+    assert code == 0
+    record = strict(out)
+    assert record["predictions"][0]["lower"] is None
+    assert record["held_out"] is None
+    code, out, _ = run("fit", "c.csv", "--form", "m2", "--json", "out.json")
+    assert code == 0
+    assert out.splitlines()[-1].split()[2:] == ["unknown", "unknown"]
+    assert strict(Path("out.json").read_text()) == record
+
+
+def test_options_reach_the_fit(run):
+    options = [
+        "--n-breaks",
+        "0",
+        "--loss",
+        "log1p",
+        "--robust",
+        "soft_l1",
+        "--fix",
+        "a=0.25",
+        "--fix",
+        "c0=0.5",
+    ]
+    record = strict(run("fit", "curve.csv", *options, "--json")[1])
+    assert record["loss"] == "log1p"
+    assert record["robust"] == "soft_l1"
+    assert record["fixed"] == ["a", "c0"]
+    assert (record["params"]["a"], record["params"]["c0"]) == (0.25, 0.5)
+    assert record["form"]["n_breaks"] == 0
+    assert strict(run("fit", "curve.csv", *FAST, "--robust", "--json")[1])["robust"] == "huber"
+
+
+def test_a_far_prediction_warns_once_in_one_line(run):
+    code, out, err = run("fit", "curve.csv", "--x", "x", "--y", "y", *FAST, "--predict", "1e6")
+    assert code == 0
+    assert "1e+06" in out
+    assert err.count("\n") == 1
+    assert err.startswith(
+        "bnsl: warning: far_extrapolation: x reaches beyond 10 times the fitted range (1 to 128)"
+    )
+
+
+def test_figures_are_written(run):
+    for name in ("a.png", "a.pdf", "a.svg"):
+        assert run("plot", "curve.csv", *FAST, "-o", name)[0] == 0
+        assert Path(name).stat().st_size > 1000
+    code, out, err = run(
+        "plot", "curve.csv", "--n-breaks", "0", "--decompose", "-o", "b.png", "--train-count", "6"
+    )
+    assert (code, out) == (0, "")
+    assert err.splitlines()[-1] == "bnsl: wrote b.png"
+
+
+def test_plot_prints_the_warnings_of_the_fit(run):
+    Path("c.csv").write_text("x,y\n1,3\n2,2\n3,1\n")
+    code, _, err = run("plot", "c.csv", "--form", "m2", "-o", "a.png")
+    assert code == 0
+    assert "bnsl: warning: no_degrees_of_freedom: as many parameters as points (3)" in err
+
+
+# --- compare and datasets -------------------------------------------------------------------------
+
+
+def test_compare(run):
+    code, out, _ = run(
+        "compare", "curve.csv", "--forms", "m1, m2", "--train-count", "6", "--json", "out.json"
+    )
+    assert code == 0
+    assert "held out 2 points, x from 64 to 128" in out
+    assert "ranked   by held-out error" in out
+    assert [line.split()[0] for line in out.splitlines()[-2:]] == ["m2", "m1"]
+    record = strict(Path("out.json").read_text())
+    assert [row["form"] for row in record["table"]] == ["m2", "m1"]
+    assert record["held_out_points"] == 2
+    assert bnsl.FitResult.from_json(json.dumps(record["fits"]["m2"])).form == bnsl.M2()
+
+
+def test_compare_without_hold_out_ranks_by_aicc(run):
+    code, out, _ = run("compare", "curve.csv", "--forms", "m1,m2")
+    assert code == 0
+    assert "ranked   by AICc" in out
+    assert "heldout" not in out
+    rows = strict(run("compare", "curve.csv", "--forms", "m1,m2", "--json")[1])["table"]
+    assert rows[0]["heldout_rmsle"] is None
+    assert rows[0]["delta_aicc"] == 0.0
+
+
+def test_datasets(run):
+    code, out, _ = run("datasets")
+    assert code == 0
+    assert [line.split()[:2] for line in out.splitlines()[1:3]] == [
+        ["four_digit_addition", "17"],
+        ["double_descent", "59"],
+    ]
+    assert len(strict(run("datasets", "--json")[1])) == len(out.splitlines()) - 1
+    assert run("datasets", "double_descent")[1] == curve_csv(bnsl.load_dataset("double_descent")) + "\n"
+
+
+# --- bad input ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is empty"),
+        ("x,y\n", "has no rows"),
+        ("x,y\n1,1\n2,2\n1,3\n", "x has 2 distinct values; a fit needs at least three"),
+        ("x,y\n1,1\n2,nan\n3,3\n", "column 'y', row 2 is missing"),
+        ("x,y\n1,1\n2,inf\n3,3\n", "column 'y', row 2 is inf"),
+        ("x,y\n1,1\n0,2\n3,3\n", "column 'x', row 2 is 0; a scaling law needs x > 0"),
+        ("x,y\n1,1\n2,-2\n3,3\n", "column 'y', row 2 is -2; the log loss needs y > 0; fit an error such as"),
+        ("x,y\n1,1\n2,two\n3,3\n", "column 'y', row 2 is 'two', which is not a number"),
+        ("x,y\n1,1\n2,2,2\n3,3\n", "ragged or damaged"),
+        ("\x89PNG\r\n\x1a\n\0\0\0", "holds binary data"),
+        ("a,b,c\n1,2,3\n4,5,6\n7,8,9\n", "say which columns to take; the columns are 'a', 'b', 'c'"),
+    ],
+)
+@pytest.mark.parametrize("command", [["fit"], ["compare"], ["plot", "-o", "out.png"]])
+def test_a_bad_table_is_one_line_and_exit_code_2(run, command, content, message):
+    Path("bad.csv").write_text(content)
+    code, out, err = run(*command, "bad.csv")
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1].startswith("bnsl: error: ")
+    assert message in err.splitlines()[-1]
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ("", "the following arguments are required: COMMAND (see 'bnsl --help')"),
+        ("fti curve.csv", "invalid choice: 'fti'"),
+        ("fit", "the following arguments are required: FILE (see 'bnsl fit --help')"),
+        ("fit curve.csv --n-break 1", "unrecognized arguments: --n-break"),
+        ("fit curv.csv", "file 'curv.csv' does not exist. Did you mean 'curve.csv'?"),
+        (
+            "fit four_digit",
+            "neither a file nor a data set of 'bnsl datasets'. Did you mean 'four_digit_addition'?",
+        ),
+        ("fit four_digit_addition --x x", "--x: the bundled data set 'four_digit_addition' has its columns"),
+        ("fit .", "is a folder"),
+        ("fit damaged.csv.gz", "is damaged"),
+        ("fit curve.csv --x X", "x: there is no column 'X'"),
+        ("fit curve.csv --x x --y q", "y: there is no column 'q'; the columns are 'x', 'y'"),
+        ("fit curve.csv --sigma s", "sigma: there is no column 's'"),
+        ("fit sigma.csv --x x --y y --sigma s", "column 's', row 2 is -1; sigma must be a positive"),
+        ("fit curve.csv --form m5", "form = 'm5' is unknown; choose one of"),
+        ("fit curve.csv --loss lgo", "loss = 'lgo' is unknown; choose one of"),
+        ("fit curve.csv --robust l3", "robust = 'l3' is unknown"),
+        ("fit curve.csv --n-breaks -1", "n_breaks = -1 must be a whole number >= 0"),
+        ("fit curve.csv --n-breaks one", "argument --n-breaks: invalid int value: 'one'"),
+        ("fit curve.csv --form m2 --n-breaks 1", "n_breaks = 1 is only for form='bnsl'"),
+        ("fit curve.csv --fix f1=-1", "fixed['f1'] = -1 is impossible"),
+        ("fit curve.csv --fix d1=0", "fixed['d1'] = 0 is impossible"),
+        ("fit curve.csv --fix q=1", "has no parameter 'q'; it has a, b, c0, c1, d1, f1"),
+        ("fit curve.csv --fix a=zero", "--fix a = 'zero' is not a number"),
+        ("fit curve.csv --fix a", "--fix 'a' must be NAME=VALUE"),
+        ("fit curve.csv --fix a=0 --fix a=1", "--fix gives 'a' twice"),
+        ("fit curve.csv --predict 0", "x[0] = 0 is not positive"),
+        ("fit curve.csv --predict nan", "x[0] = nan is not a finite number"),
+        ("fit curve.csv --train-until 0.5", "leaves nothing to fit; x runs from 1 to 128"),
+        ("fit curve.csv --train-until 3", "x has 2 distinct values"),
+        ("fit curve.csv --train-until 1e9", "nothing is held out"),
+        ("fit curve.csv --train-fraction 2", "train_fraction = 2 must lie strictly between 0 and 1"),
+        ("fit curve.csv --train-count 5 --train-until 8", "not allowed with argument --train-count"),
+        ("fit curve.csv --plot out.xyz", "a figure's name must end in one of"),
+        ("fit curve.csv --plot out", "a figure's name must end in one of"),
+        ("fit curve.csv --plot no/out.png", "'no/out.png' cannot be written: there is no folder 'no'"),
+        ("fit curve.csv --json no/out.json", "'no/out.json' cannot be written"),
+        ("fit curve.csv --json folder.json", "'folder.json' is a folder"),
+        ("fit other.csv --json curve.csv", "--json 'curve.csv' must end in .json; put FILE before"),
+        ("compare curve.csv --forms m1,m5", "form = 'm5' is unknown"),
+        ("compare curve.csv --forms m1,m1", "--forms names 'm1' twice"),
+        ("compare curve.csv --forms m1,", "form = '' is unknown"),
+        ("plot curve.csv", "the following arguments are required: -o/--output"),
+        ("plot curve.csv --form m2 --decompose -o a.png", "--decompose draws the power laws of a bnsl"),
+        ("datasets four_digit", "name = 'four_digit' is unknown; choose one of"),
+    ],
+)
+def test_a_bad_argument_is_one_line_and_exit_code_2(run, argv, message, monkeypatch):
+    Path("damaged.csv.gz").write_bytes(gzip.compress(CSV.encode())[:-12])
+    Path("sigma.csv").write_text("x,y,s\n1,3,1\n2,2,-1\n3,1,1\n")
+    Path("folder.json").mkdir()
+    monkeypatch.setattr("bnsl.fitting.search", lambda *_: pytest.fail("work was done before the check"))
+    code, out, err = run(*shlex.split(argv))
+    assert (code, out) == (2, "")
+    *notes, line = err.splitlines()
+    assert line.startswith("bnsl: error: ")
+    assert message in line
+    assert all(note.startswith("bnsl: took x =") for note in notes)
+
+
+def test_interrupt(run, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "fit", interrupt)
+    assert run("fit", "curve.csv")[0] == 130
+
+
+def test_an_output_that_fails_late(run, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device", "out.json")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    code, _, err = run("fit", "curve.csv", *FAST, "--json", "out.json")
+    assert code == 2
+    assert err.splitlines()[-1] == "bnsl: error: out.json: No space left on device"
+
+
+# --- as a process ---------------------------------------------------------------------------------
+
+
+def command(*argv, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-m", "bnsl", *argv],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+def test_process_keeps_compiled_programs_and_says_the_same_again(tmp_path):
     outputs = []
     for _ in range(2):
         with command("fit", "curve.csv", *FAST, "--json", BNSL_CACHE_DIR=str(tmp_path / "cache")) as process:

@@ -40,6 +40,8 @@ def _no_dictionary(log_x: Array) -> dict[str, Array]:
 
 
 FREE = (-jnp.inf, jnp.inf)
+NO_ALPHA = 1e-30  # an alpha of M4 that no double can tell from 0
+NEWTON_STEPS = 6  # two more than every input needs
 
 
 @dataclass(frozen=True)
@@ -173,25 +175,31 @@ class M3(Form):
 def logit_share(log_odds: Array, alpha: Array) -> Array:
     """The u that solves log sigmoid(u) - alpha log sigmoid(-u) = log_odds, for alpha >= 0.
 
-    The left side rises with a slope between min(1, alpha) and max(1, alpha), concave or convex throughout,
-    so Newton's iteration inside a shrinking bracket converges for every input.
+    At alpha = 0 the law is e + b x^-c cut off at e0, and u is infinite beyond the cut.
     """
-    # sigmoid(u) is min(exp(u), 1) within a factor 2: the root lies within log(2) (1 + alpha) / slope of
-    # where the two asymptotes meet the target.
-    guess = jnp.where(log_odds < 0, log_odds, log_odds / jnp.maximum(alpha, 1e-3))
-    margin = jnp.log(2.0) * (1.0 + alpha) / jnp.clip(alpha, 1e-3, 1.0)
-    low, high = guess - margin, guess + margin
+    # alpha > 1 is the mirror image of 1 / alpha. For alpha <= 1 and v = -log sigmoid(u) the equation reads
+    # v + alpha log(exp(v) - 1) = alpha v - log_odds, and Lambert's w + log w = z, w = v / alpha, is close.
+    alpha = jnp.maximum(alpha, NO_ALPHA)
+    mirrored = alpha > 1.0
+    a = jnp.where(mirrored, 1.0 / alpha, alpha)
+    target = jnp.where(mirrored, -log_odds / alpha, log_odds)
+    z = -target / a - jnp.log(a)
+    log_w = jnp.where(z > 1.0, jnp.log(jnp.maximum(z, 1.0)), z)
+    for _ in range(2):
+        w = jnp.exp(log_w)
+        log_w = log_w - (w + log_w - z) / (w + 1.0)
+    log_v = log_w + jnp.log(a)
+    v = jnp.exp(log_v)
+    small = v < 1e-8
+    guess = jnp.where(small, -log_v, -v - jnp.log(-jnp.expm1(-jnp.where(small, 1.0, v))))
 
-    def step(_: int, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        low, high, u = state
-        value = jax.nn.log_sigmoid(u) - alpha * jax.nn.log_sigmoid(-u) - log_odds
-        low, high = jnp.where(value < 0, u, low), jnp.where(value < 0, high, u)
-        slope = jax.nn.sigmoid(-u) + alpha * jax.nn.sigmoid(u)
-        newton = u - value / slope
-        inside = (newton >= low) & (newton <= high)
-        return low, high, jnp.where(inside, newton, 0.5 * (low + high))
+    # The left side is concave and rises with a slope between a and 1: Newton's iteration converges.
+    def step(_: int, u: Array) -> Array:
+        value = jax.nn.log_sigmoid(u) - a * jax.nn.log_sigmoid(-u) - target
+        return u - value / (jax.nn.sigmoid(-u) + a * jax.nn.sigmoid(u))
 
-    return jax.lax.fori_loop(0, 30, step, (low, high, guess))[2]
+    u = jax.lax.fori_loop(0, NEWTON_STEPS, step, guess)
+    return jnp.where(mirrored, -u, u)
 
 
 @logit_share.defjvp
@@ -199,7 +207,7 @@ def _logit_share_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]
     log_odds, alpha = primals
     d_log_odds, d_alpha = tangents
     u = logit_share(log_odds, alpha)
-    slope = jax.nn.sigmoid(-u) + alpha * jax.nn.sigmoid(u)
+    slope = jax.nn.sigmoid(-u) + jnp.maximum(alpha, NO_ALPHA) * jax.nn.sigmoid(u)
     return u, (d_log_odds + d_alpha * jax.nn.log_sigmoid(-u)) / slope
 
 

@@ -1,0 +1,138 @@
+"""How often the fit finds the best local minimum: 1,000 random synthetic curves.
+
+Curves have 0 to 3 breaks, 15 to 200 points, noise of 0 to 2 %, x in units from 1e-9 to 1e24 and y from 1e-6
+to 1e6, sharp and soft breaks, slopes of either sign. The cost that `bnsl.fit` reaches with the true number of
+breaks is compared with the best of: a start at the truth (and 15 near it), and 20 times as many random starts
+as the search itself takes. A fit succeeds if its cost is within 1 % of that best; costs that mean errors
+below 1e-10 a point count as zero.
+
+    python benchmarks/global_search.py --curves 1000
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+import bnsl
+from bnsl._arrays import double_precision
+from bnsl.fitting import _padded
+from bnsl.search import STARTS, Method, Problem, search
+
+ROUNDING = 1e-20  # squared error a point that counts as zero
+
+
+class Simulated(NamedTuple):
+    """A curve and the law that it was drawn from."""
+
+    x: np.ndarray
+    y: np.ndarray
+    form: bnsl.BNSL
+    theta: np.ndarray
+    noise: float
+
+
+def simulate(rng: np.random.Generator) -> Simulated:
+    """One random curve."""
+    n = int(rng.integers(0, 4))
+    count = int(np.exp(rng.uniform(np.log(15), np.log(200.99))))
+    span = np.log(10) * rng.uniform(1, 6)
+    spacing = rng.choice(["random", "log", "linear"], p=[0.3, 0.42, 0.28])
+    if spacing == "random":
+        log_x = np.sort(rng.uniform(0, span, count))
+    elif spacing == "log":
+        log_x = np.linspace(0, span, count)
+    else:
+        log_x = np.log(np.linspace(1, np.exp(span), count))
+    log_x = log_x - log_x[0]
+    log_d = np.sort(rng.uniform(0.05, 0.95, n)) * span
+    log_f = rng.uniform(np.log(0.02), 0.0, n)
+    slopes = rng.normal(0, 0.7, n)
+    theta = [0.0, 0.0, rng.uniform(0, 1), *np.column_stack([slopes, log_d, log_f]).ravel()]
+    form = bnsl.BNSL(n)
+    g = form.evaluate(np.array(theta), np.exp(log_x))
+    theta[0] = 0.0 if rng.random() < 0.3 else g.min() * np.exp(rng.normal())
+    noise = 0.0 if rng.random() < 0.15 else rng.uniform(0, 0.02)
+    y = (theta[0] + g) * np.exp(noise * rng.normal(size=count))
+    log_s, log_t = np.log(10) * rng.uniform(-9, 24), np.log(10) * rng.uniform(-6, 6)
+    scaled = np.asarray(form.rescale(np.array(theta), log_s, log_t))
+    return Simulated(np.exp(log_x + log_s), np.exp(log_t) * y, form, scaled, noise)
+
+
+def reference(curve: Simulated, rng: np.random.Generator) -> float:
+    """The lowest cost from the truth and from 20 times as many random starts."""
+    log_x, log_y = np.log(curve.x), np.log(curve.y)
+    log_s, log_t = log_x[-1], log_y.mean()
+    p = len(curve.theta)
+    y = np.exp(log_y - log_t)
+    problem = _padded(
+        Problem(
+            log_x - log_s, y, np.ones(len(y)), np.exp(log_t), 1.0,
+            np.ones(p, bool), np.zeros(p), np.full(p, -np.inf), np.full(p, np.inf),
+        )
+    )  # fmt: skip
+    truth = np.asarray(curve.form.rescale(curve.theta, -log_s, -log_t))
+    near = truth + np.concatenate([[np.zeros(p)], 0.02 * rng.normal(size=(15, p))])
+    near[:, 0] = np.abs(near[:, 0])
+    count = 20 * STARTS[curve.form.n_breaks]
+    span = log_x[-1] - log_x[0]
+    far = np.tile(truth, (count, 1))
+    far[:, 0] = y.min() * rng.uniform(0, 1, count)
+    far[:, 2] = rng.normal(0.3, 0.5, count)
+    for i in range(3, p, 3):
+        far[:, i] = rng.normal(0, 0.7, count)
+        far[:, i + 1] = -span * rng.uniform(-0.1, 1.0, count)
+        far[:, i + 2] = np.log(span) + rng.uniform(np.log(0.003), 0.0, count)
+    far[:, 1] = 0.0
+    middle = len(y) // 2
+    for row in far:  # so that each law passes through the middle of the curve
+        level = np.log(curve.form.evaluate(row, np.exp(problem.log_x[middle])) - row[0])
+        row[1] = np.log(max(y[middle] - row[0], 1e-3)) - level
+    with double_precision():
+        pools = [
+            search(Method(curve.form), problem, start) for start in (near, *np.array_split(far, count // 40))
+        ]
+    return float(min(pool.cost[0] for pool in pools))
+
+
+def main() -> None:
+    """Print the share of curves at the best cost, by number of breaks."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--curves", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    good: dict[int, list[bool]] = {n: [] for n in range(4)}
+    seconds: dict[int, list[float]] = {n: [] for n in range(4)}
+    excess = []
+    for index in range(arguments.curves):
+        rng = np.random.default_rng([arguments.seed, index])
+        curve = simulate(rng)
+        n = curve.form.n_breaks
+        start = time.perf_counter()
+        result = bnsl.fit(curve.x, curve.y, n_breaks=n, bounds={"b": (0, None)})
+        seconds[n].append(time.perf_counter() - start)
+        cost = float(np.sum(result.residuals**2))
+        best = min(reference(curve, rng), cost)
+        good[n].append(cost <= 1.01 * best + ROUNDING * len(curve.y))
+        if not good[n][-1]:
+            excess.append(cost / max(best, 1e-300) - 1)
+    print(f"{'breaks':>8}{'curves':>8}{'within 1 %':>12}{'median ms':>11}")
+    for n in range(4):
+        if good[n]:
+            share, time_ms = np.mean(good[n]), 1e3 * np.median(seconds[n])
+            print(f"{n:8}{len(good[n]):8}{100 * share:11.1f}%{time_ms:11.1f}")
+    everything = np.concatenate([np.array(g, float) for g in good.values()])
+    print(f"{'all':>8}{len(everything):8}{100 * everything.mean():11.1f}%")
+    if excess:
+        print(f"median excess of the others: {100 * np.median(excess):.1f} %")
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    main()

@@ -1,0 +1,45 @@
+"""Curves that several test files use."""
+
+import os
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+
+import bnsl
+
+# JAX compiles in the middle of an example: no deadline. The same examples every time: a failure repeats.
+hypothesis.settings.register_profile("bnsl", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("bnsl")
+
+ADDITION = bnsl.load_dataset("four_digit_addition")
+LAW = {"a": 0.3, "b": 2.0, "c0": 0.1, "c1": 0.6, "d1": 1e3, "f1": 0.3}
+
+
+def noisy(seed=0, count=30, noise=0.01, law=LAW, low=1.0, high=1e6):
+    """x, y of a one-break law with normal noise in log y."""
+    x = np.geomspace(low, high, count)
+    rng = np.random.default_rng(seed)
+    return x, bnsl.BNSL(1).evaluate(law, x) * np.exp(noise * rng.standard_normal(count))
+
+
+@pytest.fixture(scope="session")
+def addition():
+    """The paper's 4-digit-addition curve: 17 points, of which the first 14 (x <= 672) are fitted."""
+    return ADDITION
+
+
+@pytest.fixture(scope="session")
+def fitted():
+    """A good fit of a noisy one-break curve of 30 points."""
+    return bnsl.fit(*noisy())
+
+
+@pytest.fixture(scope="session")
+def benchmark_folder():
+    """The folder of the 92-curve benchmark; tests that need it are skipped where it is missing."""
+    folder = Path(os.environ.get("BNSL_DATA_DIR", Path(__file__).resolve().parents[2] / "shared" / "data"))
+    if not (folder / "benchmark.vision.csv").exists():
+        pytest.skip("the 92-curve benchmark is not at hand; set BNSL_DATA_DIR")
+    return folder
