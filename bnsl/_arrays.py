@@ -59,20 +59,28 @@ def as_array(value: ArrayLike, argument: str, *, columns: int = 1) -> np.ndarray
     return array
 
 
-def reject(array: np.ndarray, bad: np.ndarray, argument: str, why: str) -> None:
-    """Raise InputError for the first true entry of `bad`, naming row, value and how many there are."""
+def reject(
+    array: np.ndarray, bad: np.ndarray, argument: str, why: str, rows: np.ndarray | None = None
+) -> None:
+    """Raise InputError for the first true entry of `bad`, naming row, value and how many there are.
+
+    `rows` are the user's row numbers, where the array is in another order.
+    """
     if not bad.any():
         return
-    place = tuple(int(i) for i in np.argwhere(bad)[0])
+    places = np.argwhere(bad)
+    first = 0 if rows is None else int(np.argmin(rows[places[:, 0]]))
+    place = tuple(int(i) for i in places[first])
     more = int(bad.sum()) - 1
     also = f" ({more} more row{'s' if more > 1 else ''} likewise)" if more else ""
-    index = ", ".join(map(str, place))
+    shown = place if rows is None else (int(rows[place[0]]), *place[1:])
+    index = ", ".join(map(str, shown))
     raise InputError(f"{argument}[{index}] = {array[place]:g} {why}{also}")
 
 
-def check_positive(array: np.ndarray, argument: str, why: str) -> None:
+def check_positive(array: np.ndarray, argument: str, why: str, rows: np.ndarray | None = None) -> None:
     """Raise InputError unless every entry is > 0."""
-    reject(array, array <= 0, argument, why)
+    reject(array, array <= 0, argument, why, rows)
 
 
 def check_same_length(first: np.ndarray, second: np.ndarray, names: tuple[str, str]) -> None:

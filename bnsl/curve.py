@@ -29,6 +29,7 @@ class Curve:
         sigma: standard deviation of each y, in the units of y, or None.
         name: what to call the curve in titles and tables.
         x_label, y_label: axis labels.
+        rows: where each point stood in the arrays given, for messages.
 
     Raises:
         InputError: (a ValueError) lengths that differ, entries that are not finite numbers, x <= 0 or
@@ -42,6 +43,7 @@ class Curve:
     x_label: str = "x"
     y_label: str = "y"
     inputs: int = field(default=1, kw_only=True)
+    rows: np.ndarray | None = field(default=None, kw_only=True, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         x = as_array(self.x, "x", columns=self.inputs)
@@ -57,6 +59,8 @@ class Curve:
         keys = [y] if sigma is None else [sigma, y]
         columns = [x] if x.ndim == 1 else list(x.T[::-1])
         order = np.lexsort([*keys, *columns])
+        rows = np.arange(len(y)) if self.rows is None else self.rows
+        object.__setattr__(self, "rows", _frozen(rows[order]))
         object.__setattr__(self, "x", _frozen(x[order]))
         object.__setattr__(self, "y", _frozen(y[order]))
         object.__setattr__(self, "sigma", None if sigma is None else _frozen(sigma[order]))
@@ -109,7 +113,8 @@ class Curve:
     def take(self, rows: np.ndarray) -> Curve:
         """The curve of the given rows (a mask or indices), with the same names."""
         sigma = None if self.sigma is None else self.sigma[rows]
-        return replace(self, x=self.x[rows], y=self.y[rows], sigma=sigma)
+        given = None if self.rows is None else self.rows[rows]
+        return replace(self, x=self.x[rows], y=self.y[rows], sigma=sigma, rows=given)
 
 
 def as_curve(

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl import losses
-from bnsl._arrays import InputError, as_number, check_choice, check_positive, double_precision, suggest
+from bnsl._arrays import (
+    InputError,
+    as_number,
+    check_choice,
+    check_positive,
+    double_precision,
+    reject,
+    suggest,
+)
 from bnsl._covariance import SINGULAR, gauss_newton_covariance, undetermined
 from bnsl.curve import Curve, as_curve
 from bnsl.forms import BNSL, Form, Parameter, get_form
@@ -81,7 +89,7 @@ def fit(
     curve = as_curve(x, y, sigma, inputs=len(wanted.inputs))
     check_curve(curve, loss)
     candidates = _orientations(wanted, curve, fixed, bounds)
-    checked = [(f, _check_constraints(f, fixed, bounds)) for f in candidates]
+    checked = [(f, _check_constraints(f, loss, fixed, bounds)) for f in candidates]
     results = [_fit_form(f, c, curve, loss, robust, robust_scale) for f, c in checked]
     return min(results, key=_misfit)
 
@@ -99,13 +107,11 @@ def check_curve(curve: Curve, loss: str = "log") -> None:
             "y",
             "is not positive, and loss='log' compares logarithms; fit an error such as 1 - accuracy, drop "
             "the row, or use loss='linear'",
+            curve.rows,
         )
     elif loss == "log1p":
-        check_positive(
-            curve.y + 1e-300,
-            "y",
-            "is negative; loss='log1p' needs y >= 0. Drop the row or use loss='linear'",
-        )
+        why = "is negative; loss='log1p' needs y >= 0. Drop the row or use loss='linear'"
+        reject(curve.y, curve.y < 0, "y", why, curve.rows)
 
 
 def _orientations(form: Form, curve: Curve, fixed: Mapping | None, bounds: Mapping | None) -> list[Form]:
@@ -124,7 +130,7 @@ def _orientations(form: Form, curve: Curve, fixed: Mapping | None, bounds: Mappi
     return [form, rising] if climbs else [form]
 
 
-def _check_constraints(form: Form, fixed: Mapping | None, bounds: Mapping | None) -> _Constraints:
+def _check_constraints(form: Form, loss: str, fixed: Mapping | None, bounds: Mapping | None) -> _Constraints:
     by_name = {parameter.name: parameter for parameter in form.parameters}
     for argument, mapping in (("fixed", fixed), ("bounds", bounds)):
         if mapping is not None and not isinstance(mapping, Mapping):
@@ -153,6 +159,13 @@ def _check_constraints(form: Form, fixed: Mapping | None, bounds: Mapping | None
             upper[name] = ends[1]
         if name in lower and name in upper and lower[name] >= upper[name]:
             raise InputError(f"bounds[{name!r}] = {pair!r}: the lower bound must be below the upper one")
+    if isinstance(form, BNSL) and loss != "linear":
+        for argument, value in (("fixed", held.get("a")), ("bounds", upper.get("a"))):
+            if value is not None and value < 0:
+                raise InputError(
+                    f"{argument}['a']: a limit of {value:g} is impossible under loss={loss!r}, which needs a "
+                    "positive law; use a >= 0, or loss='linear'"
+                )
     return _Constraints(held, lower, upper)
 
 
@@ -285,10 +298,14 @@ def _result(
     best = pool.theta[0]
     free = problem.free
     dof = len(curve) - int(free.sum())
+    failed = not np.isfinite(pool.cost[0])
     sum_of_squares = float(np.sum(local.residual**2))
     variance = sum_of_squares / dof if dof > 0 else np.nan
-    covariance, condition = gauss_newton_covariance(local.jacobian, variance, free)
-    lost = undetermined(local.jacobian, free)
+    if failed:
+        covariance, condition, lost = np.full((len(best), len(best)), np.nan), np.inf, free
+    else:
+        covariance, condition = gauss_newton_covariance(local.jacobian, variance, free)
+        lost = undetermined(local.jacobian, free)
     names = np.array(form.names)
     margin = 1e-9 * np.maximum(1.0, np.abs(best))
     at_bound = free & ((best <= local.lower + margin) | (best >= local.upper - margin))
@@ -305,7 +322,6 @@ def _result(
         lost[order],
         at_bound[order],
     )
-    failed = not np.isfinite(pool.cost[0])
     notes = _notes(form, constraints, curve, pool, theta, lost, at_bound, condition, dof)
     if failed:
         status = Status.FAILED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 
 from bnsl._arrays import Array
 from bnsl.forms.base import Form
@@ -16,10 +17,11 @@ def transform(loss: str, y: Array, unit: float | Array) -> Array:
 
     log y; log(1 + y) in the user's units (the paper's released code); or y.
     """
+    xp = np if isinstance(y, np.ndarray) else jnp
     if loss == "log":
-        return jnp.log(y)
+        return xp.log(y)
     if loss == "log1p":
-        return jnp.log1p(unit * y)
+        return xp.log1p(unit * y)
     return y
 
 

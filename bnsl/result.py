@@ -162,9 +162,8 @@ class FitResult:
     @cached_property
     def residuals(self) -> np.ndarray:
         """Law minus data at the fitted points, in the space of the loss, shape (N,)."""
-        with double_precision():
-            law = losses.transform(self.loss, self.fitted, 1.0)
-            return np.asarray(law - losses.transform(self.loss, self.curve.y, 1.0))
+        law = losses.transform(self.loss, self.fitted, 1.0)
+        return np.asarray(law - losses.transform(self.loss, self.curve.y, 1.0))
 
     @cached_property
     def rmsle(self) -> float:

@@ -174,10 +174,9 @@ class Form(abc.ABC):
             raise InputError(f"{argument}[{parameter.name!r}] = {value!r} is not a number") from None
         possible = np.isfinite(number) and parameter.lower <= number <= parameter.upper
         if not possible or (parameter.log and number == 0):
-            kind = "other than 0" if parameter.log and number == 0 else _range_text(parameter)
             raise InputError(
                 f"{argument}[{parameter.name!r}] = {number:g} is impossible for form {self.label!r}: "
-                f"it must be a finite number {kind}"
+                f"it must be a finite number {_range_text(parameter)}"
             )
         return float(np.log(abs(number))) if parameter.log else number
 
@@ -224,10 +223,11 @@ def _slope(form: Form, theta: Array, log_x: Array) -> Array:
 
 
 def _range_text(parameter: Parameter) -> str:
+    strict = "" if parameter.log else "="
     if np.isinf(parameter.upper):
-        return "" if np.isinf(parameter.lower) else f">= {parameter.lower:g}"
+        return "" if np.isinf(parameter.lower) else f">{strict} {parameter.lower:g}"
     if np.isinf(parameter.lower):
-        return f"<= {parameter.upper:g}"
+        return f"<{strict} {parameter.upper:g}"
     return f"from {parameter.lower:g} to {parameter.upper:g}"
 
 
