@@ -21,7 +21,7 @@ import numpy as np
 import bnsl
 from bnsl._arrays import double_precision
 from bnsl.fitting import _padded
-from bnsl.search import STARTS, Method, Problem, search
+from bnsl.search import Method, Problem, effort_for, search
 
 ROUNDING = 1e-20  # squared error a point that counts as zero
 
@@ -78,7 +78,8 @@ def reference(curve: Simulated, rng: np.random.Generator) -> float:
     truth = np.asarray(curve.form.rescale(curve.theta, -log_s, -log_t))
     near = truth + np.concatenate([[np.zeros(p)], 0.02 * rng.normal(size=(15, p))])
     near[:, 0] = np.abs(near[:, 0])
-    count = 20 * STARTS[curve.form.n_breaks]
+    effort = effort_for(curve.form)
+    count = 20 * effort.starts * (1 + effort.kicks)
     span = log_x[-1] - log_x[0]
     far = np.tile(truth, (count, 1))
     far[:, 0] = y.min() * rng.uniform(0, 1, count)

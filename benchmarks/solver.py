@@ -19,7 +19,7 @@ import optimistix
 
 import bnsl
 from bnsl._arrays import double_precision
-from bnsl.search import STARTS, Method, Problem, _refine, _starts
+from bnsl.search import Method, Problem, _refine, _starts, effort_for
 
 STEPS = 400
 
@@ -55,7 +55,7 @@ def main() -> None:
             np.ones(p, bool), np.zeros(p), np.full(p, -np.inf), np.full(p, np.inf),
         )  # fmt: skip
         with double_precision():
-            starts = np.asarray(_starts(form, STARTS[1], problem))
+            starts = np.asarray(_starts(form, effort_for(form).starts, problem))
             solver = optimistix.LevenbergMarquardt(rtol=1e-10, atol=1e-12)
 
             @jax.jit

@@ -76,6 +76,23 @@ def least_squares_step(jacobian: Array, residual: Array, damping: Array) -> tupl
     return solution[:, :, 0], jnp.sum(projection**2, axis=1)
 
 
+def normal_equations_step(jacobian: Array, residual: Array, damping: Array) -> tuple[Array, Array]:
+    """`least_squares_step` by Cholesky of the damped normal equations: faster, with half of the digits.
+
+    Where the factorisation breaks down the step is zero and promises a large decrease, so that the caller
+    finds it wanting and raises the damping.
+    """
+    square = jnp.einsum("bpn,bqn->bpq", jacobian, jacobian)
+    square = square + damping[:, None, None] * jnp.eye(jacobian.shape[1], dtype=jacobian.dtype)
+    gradient = jnp.sum(jacobian * residual[:, None, :], axis=-1)
+    factor = jnp.linalg.cholesky(square, symmetrize_input=False)
+    half = jax.lax.linalg.triangular_solve(factor, -gradient[:, :, None], left_side=True, lower=True)
+    step = jax.lax.linalg.triangular_solve(factor, half, left_side=True, lower=True, transpose_a=True)
+    usable = jnp.all(jnp.isfinite(step), axis=(1, 2))
+    decrease = jnp.where(usable, jnp.sum(half**2, axis=(1, 2)), 1e150)
+    return jnp.where(usable[:, None], step[:, :, 0], 0.0), decrease
+
+
 def levenberg_marquardt(
     problem: Problem,
     start: Array,
@@ -86,16 +103,19 @@ def levenberg_marquardt(
     scouting: int,
     keep: int,
     tolerance: float = 1e-10,
+    exact: bool = True,
 ) -> Solution:
     """Minimise `problem` from every row of `start` (B, p), inside `box`.
 
     Parameters whose `free` (p,) is False stay where they start. A start at which the cost is not finite
     is returned as it is, with infinite cost. After `scouting` steps only the best `keep` starts go on.
+    Without `exact` the steps come from normal equations, for a search whose finds are refined later.
     """
     evaluate = jax.vmap(problem)
     batch, p = start.shape
     points = jax.eval_shape(evaluate, start)[0].shape[1]
     bounds = jax.vmap(box)
+    solve, least_damping = (least_squares_step, 1e-18) if exact else (normal_equations_step, 1e-12)
     inside = jnp.where(free, jnp.clip(start, *bounds(start)), start)
 
     def body(state: _State) -> _State:
@@ -109,7 +129,7 @@ def levenberg_marquardt(
         shrink = jnp.maximum(0.1, 1.0 - (2.0 * jnp.minimum(gain, 1.0) - 1.0) ** 3)
         shrink = jnp.where(first, 1.0, shrink)
         damping = jnp.where(better, state.damping * shrink, state.damping)
-        damping = jnp.maximum(jnp.where(worse, damping * state.growth, damping), 1e-18)
+        damping = jnp.maximum(jnp.where(worse, damping * state.growth, damping), least_damping)
         growth = jnp.where(better, 2.0, jnp.where(worse, state.growth * 2.0, state.growth))
         settled = ~first & (state.decrease <= tolerance**2 * state.cost) & (state.damping < 1e-4)
         failed = first & ~finite
@@ -129,7 +149,7 @@ def levenberg_marquardt(
         norms = jnp.sqrt(jnp.sum(jacobian**2, axis=-1))
         scale = jnp.where(better[:, None], jnp.maximum(0.5 * state.scale, norms), state.scale)
         unit = jnp.where(moves, 1.0 / jnp.where(scale > 0, scale, 1.0), 0.0)
-        step, decrease = least_squares_step(jacobian * unit[:, :, None], residual, damping)
+        step, decrease = solve(jacobian * unit[:, :, None], residual, damping)
         trial = theta + step * unit
         trial = jnp.where(moves, jnp.clip(trial, *bounds(trial)), theta)
         return _State(

@@ -203,20 +203,26 @@ def _fit_form(
     chained = {name for name in form.names if name[0] in "cdf" and name != "c0"}
     straight = not (constraints.names & (chained | mixing))
     method = Method(form, loss, None, straight)
+    if loss == "log1p" and isinstance(form, BNSL):
+        lower[0] = max(lower[0], 0.0)  # a; log(1 + y) is computed from log y
+    unit = float(np.exp(log_t))
+    # What one unit of a weighted residual of the search is in the user's: that of y, or one sigma.
+    measure = unit if loss == "linear" else 1.0
     weight = np.ones(len(curve))
     if curve.sigma is not None:
         sigma = np.asarray(losses.sigma_in_residual_space(loss, curve.sigma, curve.y, 1.0))
-        weight = float(np.exp(np.mean(np.log(sigma)))) / sigma
-    unit = float(np.exp(log_t))
+        typical = float(np.exp(np.mean(np.log(sigma))))
+        weight, measure = typical / sigma, measure / typical
     y = curve.y / unit
     with double_precision():
         problem = Problem(log_x - log_s, y, weight, unit, 1.0, free, held, lower, upper)
         pool = _search_thinned(method, problem)
         if robust is not None:
             method = method._replace(robust=robust)
-            problem, pool = _robust_rounds(method, problem, pool, robust_scale)
+            scale = None if robust_scale is None else robust_scale / measure
+            problem, pool = _robust_rounds(method, problem, pool, scale)
         local = linearised(method, _padded(problem), pool.theta[0])
-    return _result(form, constraints, curve, method, problem, pool, local, (log_s, log_t))
+    return _result(form, constraints, curve, method, problem, pool, local, (log_s, log_t), measure)
 
 
 def _in_units(
@@ -294,6 +300,7 @@ def _result(
     pool: Pool,
     local: Linearised,
     units: tuple[np.ndarray, float],
+    measure: float,
 ) -> FitResult:
     best = pool.theta[0]
     free = problem.free
@@ -329,10 +336,6 @@ def _result(
         status = Status.UNDERDETERMINED
     else:
         status = Status.CONVERGED if pool.converged[0] else Status.NOT_CONVERGED
-    scale = float(np.sqrt(variance)) if np.isfinite(variance) else float("nan")
-    if curve.sigma is not None:
-        sigma = np.asarray(losses.sigma_in_residual_space(method.loss, curve.sigma, curve.y, 1.0))
-        scale = scale / float(np.exp(np.mean(np.log(sigma))))
     return FitResult(
         form=form,
         theta=theta,
@@ -340,11 +343,11 @@ def _result(
         curve=curve,
         loss=method.loss,
         robust=method.robust,
-        robust_scale=problem.scale if method.robust else None,
+        robust_scale=problem.scale * measure if method.robust else None,
         fixed=tuple(constraints.held),
         status=status,
         warnings=tuple(notes),
-        residual_scale=scale,
+        residual_scale=measure * float(np.sqrt(variance)),
         undetermined=tuple(names[lost]),
     )
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FITTED = "black"
 HELD_OUT = "#009E73"
 LAW = "#D2232A"
-COLOURS = ("#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#009E73", "#000000", "#8C510A")
+COLOURS = ("#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#8C510A", "#000000", "#7F7F7F")
 DASHES: tuple[Any, ...] = (
     (0, (6, 2)),
     (0, (6, 2, 1.2, 2)),
@@ -441,11 +441,13 @@ class _Frame:
     def __init__(self, ax: Axes, log_x: bool, log_y: bool) -> None:
         self.ax, self.log = ax, {"x": log_x, "y": log_y}
         self.range: dict[str, tuple[float, float]] = {}  # on a log axis, of the logarithms
-        before = (ax.get_xlim(), ax.get_ylim()) if ax.has_data() else ()
+        sharing = {"x": ax.get_shared_x_axes(), "y": ax.get_shared_y_axes()}
+        limits = {"x": ax.get_xlim(), "y": ax.get_ylim()}
         ax.set_xscale("log" if log_x else "linear")
         ax.set_yscale("log" if log_y else "linear")
-        for which, limits in zip(("x", "y"), before, strict=False):  # what is there stays in view
-            self._widen(which, np.array(limits), np.inf)
+        for which, group in sharing.items():  # what is there, or on axes that share this one, stays in view
+            if any(other.has_data() for other in group.get_siblings(ax)):
+                self._widen(which, np.array(limits[which]), np.inf)
 
     def show_x(self, *values: float) -> None:
         self._widen("x", np.array(values, dtype=float), np.inf)

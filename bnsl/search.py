@@ -1,4 +1,10 @@
-"""The search for the best fit of one form to one curve: starts, then refinement, as compiled programs."""
+"""The search for the best fit of one form to one curve, as a few compiled programs.
+
+Starts from the data are refined together. With two breaks or more there are many local minima: the search
+then goes on from kicks of the best solutions found so far (basin hopping), on data thinned to a few points
+and with cheap steps, and refines what it found on all points. `benchmarks/global_search.py` measures how
+often the best minimum is found.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +23,26 @@ from bnsl.starts import starting_points
 
 SCOUTING = 30  # steps that every start is given
 MAX_STEPS = 400  # steps that the best of them are given
-STARTS = (10, 16, 32, 64)  # number of starts for 0, 1, 2, 3 and more breaks
-KEEP = (4, 6, 12, 24)
+
+
+class Effort(NamedTuple):
+    """How hard to search."""
+
+    starts: int  # starts that are refined together
+    keep: int  # how many of them go on after scouting
+    kicks: int = 0  # rounds of as many kicks
+    beams: int = 1  # rounds of starts from the data, where there are kicks
+
+
+EFFORT = (Effort(10, 4), Effort(16, 6), Effort(72, 8, kicks=6, beams=2), Effort(72, 8, kicks=18, beams=2))
+PARENTS = 16  # distinct solutions that are kicked
+CONTINUED = 8  # best solutions that take part in a round as they are
+THINNED = 128  # points on which the rounds of kicks run
+SAME = 1e-3  # relative difference of cost below which two solutions count as one
+# Mean squared residuals: below the first a break beyond the end of the data may show, below the second
+# nothing is left to explain.
+NOISELESS = 1e-8
+ROUNDING = 1e-30
 
 # These halve XLA's compile time on the CPU and cost nothing measurable in these small programs.
 FAST_COMPILE: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
@@ -63,13 +87,123 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None) ->
         problem: the data in normalised units.
         first: starting coordinates (M, p) to use in the place of those from the data.
     """
-    level = min(method.form.picks, len(STARTS) - 1)
-    if first is None:
-        first = np.asarray(_starts(method.form, STARTS[level], problem))
-    solution = _refine(method, KEEP[level], problem, first)
-    cost = np.where(np.isfinite(solution.cost), solution.cost, np.inf)
+    effort = effort_for(method.form)
+    if first is not None:
+        return _pool(_refine(method, effort.keep, problem, first))
+    wanted = effort.starts * (effort.beams if effort.kicks else 1)
+    first = np.asarray(_starts(method.form, wanted, problem))
+    if effort.kicks:
+        first = _hop(method, problem, first, effort)
+    pool = _pool(_refine(method, effort.keep, problem, first))
+    points = max(int(np.sum(problem.weight > 0)), 1)
+    room = ROUNDING < pool.cost[0] / points < NOISELESS
+    if method.form.picks and problem.free.all() and room:
+        pool = _join(pool, _late_breaks(method, problem, effort))
+    return pool
+
+
+def effort_for(form: Form) -> Effort:
+    """The effort for the form's number of breaks."""
+    return EFFORT[min(form.picks, len(EFFORT) - 1)]
+
+
+def _pool(solution: Solution) -> Pool:
+    return _sorted(*(np.asarray(part) for part in (solution.theta, solution.cost, solution.converged)))
+
+
+def _sorted(theta: np.ndarray, cost: np.ndarray, converged: np.ndarray) -> Pool:
+    cost = np.where(np.isfinite(cost), cost, np.inf)
     order = np.argsort(cost, kind="stable")
-    return Pool(np.asarray(solution.theta)[order], cost[order], np.asarray(solution.converged)[order])
+    return Pool(theta[order], cost[order], converged[order])
+
+
+def _join(first: Pool, second: Pool) -> Pool:
+    return _sorted(*(np.concatenate(pair) for pair in zip(first, second, strict=True)))
+
+
+def _hop(method: Method, problem: Problem, starts: np.ndarray, effort: Effort) -> np.ndarray:
+    """Basin hopping on thinned data: the distinct best solutions (effort.starts, p), best first."""
+    few = _thinned(problem)
+    scale = np.asarray(_kick_scale(method.form, few))
+    rng = np.random.default_rng(0)
+    best_theta, best_cost = starts[:0], np.zeros(0)
+    for round_ in range(effort.beams + effort.kicks):
+        if round_ < effort.beams:
+            batch = starts[round_ * effort.starts :][: effort.starts]
+            batch = np.resize(batch if len(batch) else starts, (effort.starts, starts.shape[1]))
+        else:
+            batch = _kicked(rng, best_theta, scale, effort.starts)
+        # Some curves crawl in the form's own coordinates, some in the working ones: take turns.
+        walk = method.straight and (round_ < effort.beams or round_ % 2 == 1)
+        found = _pool(_scout(method, few, batch, np.array(walk)))
+        theta = np.concatenate([best_theta, found.theta])
+        cost = np.concatenate([best_cost, found.cost])
+        best_theta, best_cost = _distinct(theta, cost, effort.starts)
+    return np.resize(best_theta[: effort.keep], (effort.keep, starts.shape[1]))
+
+
+def _kicked(rng: np.random.Generator, pool: np.ndarray, scale: np.ndarray, count: int) -> np.ndarray:
+    """The best of the pool as they are, and random displacements of more of them, (count, p)."""
+    continued = pool[:CONTINUED]
+    moved = count - len(continued)
+    parents = np.resize(pool[:PARENTS], (moved, pool.shape[1]))
+    length = 10.0 ** rng.uniform(-1.0, 0.5, (moved, 1))
+    chosen = rng.random(parents.shape) < 2.0 / 3.0
+    return np.concatenate([parents + length * rng.normal(size=parents.shape) * chosen * scale, continued])
+
+
+def _distinct(theta: np.ndarray, cost: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The best `count` of finite and clearly different cost, best first."""
+    chosen: list[int] = []
+    for index in np.argsort(cost, kind="stable"):
+        if not np.isfinite(cost[index]):
+            break
+        if not chosen or cost[index] - cost[chosen[-1]] > SAME * cost[chosen[-1]]:
+            chosen.append(int(index))
+    chosen = chosen[:count] or [0]
+    return theta[chosen], cost[chosen]
+
+
+def _late_breaks(method: Method, problem: Problem, effort: Effort) -> Pool:
+    """Fit without the last break, then start with a sharp one beyond the end of the data.
+
+    Such a break leaves a trace of relative size exp(-(log d - log x_last) / f) only, to which no start with
+    a worse limit or slope leads. On noiseless data it determines the break all the same.
+    """
+    form = method.form
+    p = len(problem.free)
+    fewer = problem._replace(free=np.arange(p) < p - 3)
+    first = np.asarray(_starts(form, effort.starts, problem))
+    first = np.resize(first, (effort.starts, p))
+    flat = first.copy()
+    flat[:, -3:] = (0.0, -1.0, -1.0)
+    base = _pool(_refine(method, effort.keep, fewer, flat)).theta[0]
+    seen = problem.log_x[problem.weight > 0]
+    span = float(seen.max() - seen.min())
+    side = int(np.ceil(np.sqrt(effort.starts)))
+    beyond, width = np.meshgrid(np.geomspace(0.02, 0.3, side), np.geomspace(0.004, 0.06, side))
+    late = np.tile(base, (effort.starts, 1))
+    late[:, -3] = 1.0
+    late[:, -2] = float(seen.max()) + span * beyond.ravel()[: effort.starts]
+    late[:, -1] = np.log(span * width.ravel()[: effort.starts])
+    return _pool(_refine(method, effort.keep, problem, late))
+
+
+def _thinned(problem: Problem) -> Problem:
+    """At most THINNED points: weighted means of log x and log y (or y) over runs of neighbours."""
+    seen = problem.weight > 0
+    count = int(seen.sum())
+    if count <= THINNED or problem.log_x.ndim > 1:
+        return problem
+    index = np.arange(count) * THINNED // count
+    log_x, y, square = problem.log_x[seen], problem.y[seen], problem.weight[seen] ** 2
+    total = np.bincount(index, square)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.bincount(index, square * values) / total
+
+    average = np.exp(mean(np.log(y))) if y.min() > 0 else mean(y)
+    return problem._replace(log_x=mean(log_x), y=average, weight=np.sqrt(total))
 
 
 class Linearised(NamedTuple):
@@ -109,32 +243,64 @@ def _starts(form: Form, count: int, problem: Problem) -> Array:
     return jnp.where(problem.free, theta, problem.held)
 
 
+@partial(jax.jit, static_argnums=0, compiler_options=FAST_COMPILE)
+def _kick_scale(form: Form, problem: Problem) -> Array:
+    return form.kick_scale(problem.log_x, problem.weight)
+
+
 @partial(jax.jit, static_argnums=(0, 1), compiler_options=FAST_COMPILE)
 def _refine(method: Method, keep: int, problem: Problem, start: Array) -> Solution:
+    walk = None if method.straight else False
+    return _solve(method, problem, start, walk, steps=MAX_STEPS, keep=keep, exact=True)
+
+
+@partial(jax.jit, static_argnums=0, compiler_options=FAST_COMPILE)
+def _scout(method: Method, problem: Problem, start: Array, walk: Array) -> Solution:
+    return _solve(method, problem, start, walk, steps=SCOUTING, keep=start.shape[0], exact=False)
+
+
+def _solve(
+    method: Method,
+    problem: Problem,
+    start: Array,
+    walk: Array | bool | None,
+    *,
+    steps: int,
+    keep: int,
+    exact: bool,
+) -> Solution:
+    """Levenberg-Marquardt from and to the form's coordinates.
+
+    It walks in the working ones if `walk` is None, in the form's own if it is False; an array decides at
+    run time.
+    """
     form = method.form
     lower, upper = _box(form, problem)
-    inward = form.from_working if method.straight else _same
-    outward = form.to_working if method.straight else _same
 
-    def cost_of(working: Array) -> tuple[Array, Array, Array]:
-        residual, jacobian = _residuals(method, problem, inward(working))
-        if method.straight:
-            jacobian = jax.jacfwd(inward)(working).T @ jacobian
+    def either(working: Array, own: Array) -> Array:
+        if walk is None or walk is False:
+            return working if walk is None else own
+        return jnp.where(walk, working, own)
+
+    def inward(walker: Array) -> Array:
+        return either(form.from_working(walker), walker)
+
+    def cost_of(walker: Array) -> tuple[Array, Array, Array]:
+        residual, jacobian = _residuals(method, problem, inward(walker))
+        if walk is not False:
+            jacobian = jax.jacfwd(inward)(walker).T @ jacobian
         rho, slope = losses.robust_cost_and_weight(method.robust, (residual / problem.scale) ** 2)
         root = jnp.sqrt(slope)
         return root * residual, root * jacobian, problem.scale**2 * jnp.sum(rho)
 
-    def box(working: Array) -> tuple[Array, Array]:
-        return form.working_box(working, lower, upper) if method.straight else (lower, upper)
+    def box(walker: Array) -> tuple[Array, Array]:
+        low, high = form.working_box(walker, lower, upper)
+        return either(low, lower), either(high, upper)
 
+    start = jnp.where(problem.free, jnp.clip(start, lower, upper), start)
+    walker = jax.vmap(lambda theta: either(form.to_working(theta), theta))(start)
     solution = levenberg_marquardt(
-        cost_of,
-        jax.vmap(outward)(start),
-        box,
-        problem.free,
-        max_steps=MAX_STEPS,
-        scouting=SCOUTING,
-        keep=keep,
+        cost_of, walker, box, problem.free, max_steps=steps, scouting=SCOUTING, keep=keep, exact=exact
     )
     return solution._replace(theta=jax.vmap(inward)(solution.theta))
 
@@ -142,7 +308,3 @@ def _refine(method: Method, keep: int, problem: Problem, start: Array) -> Soluti
 @partial(jax.jit, static_argnums=0, compiler_options=FAST_COMPILE)
 def _linearised(method: Method, problem: Problem, theta: Array) -> tuple[Array, ...]:
     return *_residuals(method, problem, theta), *_box(method.form, problem)
-
-
-def _same(theta: Array) -> Array:
-    return theta

@@ -26,7 +26,7 @@ def noisy(seed=0, count=30, noise=0.01, law=LAW, low=1.0, high=1e6):
 
 @pytest.fixture(scope="session")
 def addition():
-    """The paper's 4-digit-addition curve: 17 points, of which the first 14 (x <= 672) are fitted."""
+    """The paper's 4-digit-addition curve: 17 points, of which the first 14 (x <= 736) are fitted."""
     return ADDITION
 
 

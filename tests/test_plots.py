@@ -240,6 +240,16 @@ def test_a_second_fit_on_the_same_axes_keeps_the_first_in_view(forecast):
     assert ax.get_ylim()[1] > 10.0
 
 
+def test_axes_that_share_y_keep_each_other_in_view(with_sigma, curve):
+    _, (left, right) = plt.subplots(1, 2, sharey=True)
+    x = np.geomspace(1.0, 100.0, 10)
+    bnsl.plot_fit(bnsl.fit(x, 10.0 * x**-0.2, n_breaks=0), ax=left)
+    bnsl.plot_fit(with_sigma, ax=right)
+    assert left.get_ylim() == right.get_ylim()
+    assert left.get_ylim()[0] < curve.y.min()
+    assert left.get_ylim()[1] > 10.0
+
+
 def test_sharp_breaks_are_sampled_however_sharp():
     params = {"a": 0.0, "b": 1.0, "c0": -1.0, "c1": 2.0, "d1": 100.0, "f1": 1e-3}
     ax = bnsl.plot_decomposition(params, x_min=1.0, x_max=1e4)

@@ -111,6 +111,10 @@ class Form(abc.ABC):
         """Coordinates (p,) from an outer node, the picked positions and shapes, and the linear solution."""
         raise TypeError(f"form {self.name!r} gives `separable` but no `assemble`")
 
+    def kick_scale(self, log_x: Array, weight: Array) -> Array:
+        """Typical displacement (p,) of the coordinates that a search tries from a solution it has found."""
+        return jnp.zeros(len(self.parameters))
+
     def from_working(self, working: Array) -> Array:
         """Coordinates (p,) from those in which the solver walks, where log x of the last point is 0.
 

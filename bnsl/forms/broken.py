@@ -212,6 +212,12 @@ class BNSL(Form):
             shapes=shapes,
         )
 
+    def kick_scale(self, log_x: Array, weight: Array) -> Array:
+        """A tenth of the data's range for every log d, a factor of two for every f."""
+        low_x, high_x = data_range(log_x, weight)
+        each = jnp.stack([jnp.zeros_like(low_x), 0.1 * (high_x - low_x), jnp.asarray(0.7)])
+        return jnp.concatenate([jnp.zeros(3), jnp.tile(each, self.n_breaks)])
+
     def assemble(self, outer: Array, positions: Array, shapes: Array, beta: Array) -> Array:
         """(a, log b, c0, c_1, log d_1, log f_1, ...)."""
         theta = [outer, beta[0], beta[1]]
