@@ -103,12 +103,14 @@ def levenberg_marquardt(
     scouting: int,
     keep: int,
     tolerance: float = 1e-10,
+    floor: Array | float = 0.0,
     exact: bool = True,
 ) -> Solution:
     """Minimise `problem` from every row of `start` (B, p), inside `box`.
 
     Parameters whose `free` (p,) is False stay where they start. A start at which the cost is not finite
-    is returned as it is, with infinite cost. After `scouting` steps only the best `keep` starts go on.
+    is returned as it is, with infinite cost. After `scouting` steps only the best `keep` starts go on,
+    after four times as many the best third of them, and once one has reached the cost `floor`, only that one.
     Without `exact` the steps come from normal equations, for a search whose finds are refined later.
     """
     evaluate = jax.vmap(problem)
@@ -134,12 +136,15 @@ def levenberg_marquardt(
         settled = ~first & (state.decrease <= tolerance**2 * state.cost) & (state.damping < 1e-4)
         failed = first & ~finite
         done = state.done | settled | failed | (damping > MAX_DAMPING) | (finite & (cost == 0.0))
-        rank = jnp.argsort(jnp.argsort(jnp.where(better, cost, state.cost)))
+        now = jnp.where(better, cost, state.cost)
+        rank = jnp.argsort(jnp.argsort(now))
         done = done | ((state.step == scouting) & (rank >= keep))
+        done = done | ((state.step == 4 * scouting) & (rank >= max(keep // 3, 2)))
+        done = done | ((jnp.min(now) <= floor) & (rank > 0))
         theta = jnp.where(better[:, None], state.trial, state.theta)
         residual = jnp.where(better[:, None], residual, state.residual)
         jacobian = jnp.where(better[:, None, None], jacobian, state.jacobian)
-        cost = jnp.where(better, cost, state.cost)
+        cost = now
 
         # 2. The next trial. A parameter at a bound that the cost pushes against stays there.
         gradient = jnp.sum(jacobian * residual[:, None, :], axis=-1)

@@ -299,8 +299,17 @@ def _solve(
 
     start = jnp.where(problem.free, jnp.clip(start, lower, upper), start)
     walker = jax.vmap(lambda theta: either(form.to_working(theta), theta))(start)
+    floor = ROUNDING * jnp.sum(problem.weight > 0)
     solution = levenberg_marquardt(
-        cost_of, walker, box, problem.free, max_steps=steps, scouting=SCOUTING, keep=keep, exact=exact
+        cost_of,
+        walker,
+        box,
+        problem.free,
+        max_steps=steps,
+        scouting=SCOUTING,
+        keep=keep,
+        floor=floor,
+        exact=exact,
     )
     return solution._replace(theta=jax.vmap(inward)(solution.theta))
 
