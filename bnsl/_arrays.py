@@ -35,20 +35,7 @@ def suggest(name: object, known: Iterable[str]) -> str:
 
 def as_array(value: ArrayLike, argument: str, *, columns: int = 1) -> np.ndarray:
     """A float64 copy of shape (N,), or (N, columns) for columns > 1; finite numbers only."""
-    raw = np.asarray(value)
-    if np.ma.isMaskedArray(value) and np.ma.getmaskarray(value).any():
-        row = int(np.argwhere(np.ma.getmaskarray(value))[0][0])
-        raise InputError(f"{argument}[{row}] is masked; drop masked rows before fitting")
-    if raw.dtype.kind == "c":
-        raise InputError(f"{argument} holds complex numbers; only real numbers can be fitted")
-    if raw.dtype.kind in "Mm":
-        raise InputError(f"{argument} holds dates or durations; pass numbers such as steps or seconds")
-    try:
-        array = np.array(raw, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError(_not_numbers(raw, argument)) from None
-    if raw.dtype.kind in "USO" and raw.dtype.kind != "O":
-        raise InputError(_not_numbers(raw, argument))
+    array = _floats(value, argument)
     if columns == 1 and array.ndim != 1:
         raise InputError(f"{argument} must be one-dimensional; its shape is {array.shape}")
     if columns > 1 and (array.ndim != 2 or array.shape[1] != columns):
@@ -130,10 +117,7 @@ def as_number(value: Any, argument: str, ok: Callable[[float], bool] = np.isfini
 
 def positive_inputs(x: ArrayLike, columns: int) -> tuple[np.ndarray, tuple[int, ...]]:
     """x of any shape as (N,) or (N, columns) positive finite floats, and the shape of the answer."""
-    try:
-        array = np.array(x, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError(_not_numbers(np.asarray(x), "x")) from None
+    array = _floats(x, "x")
     if columns > 1 and (array.ndim == 0 or array.shape[-1] != columns):
         raise InputError(f"x must have {columns} columns; its shape is {array.shape}")
     shape = array.shape if columns == 1 else array.shape[:-1]
@@ -143,10 +127,39 @@ def positive_inputs(x: ArrayLike, columns: int) -> tuple[np.ndarray, tuple[int, 
     return flat, shape
 
 
+def _floats(value: ArrayLike, argument: str) -> np.ndarray:
+    """A float64 copy of any shape; no text, None, masked rows, dates or complex numbers."""
+    if np.ma.isMaskedArray(value) and np.ma.getmaskarray(value).any():
+        row = int(np.argwhere(np.ma.getmaskarray(value))[0][0])
+        raise InputError(f"{argument}[{row}] is masked; drop masked rows before fitting")
+    try:
+        raw = np.asarray(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{argument} must hold numbers only and be rectangular") from None
+    if raw.dtype.kind == "c":
+        raise InputError(f"{argument} holds complex numbers; only real numbers can be fitted")
+    if raw.dtype.kind in "Mm":
+        raise InputError(f"{argument} holds dates or durations; pass numbers such as steps or seconds")
+    if raw.dtype.kind in "USO" and any(_is_no_number(entry) for entry in raw.ravel().tolist()):
+        raise InputError(_not_numbers(raw, argument))
+    try:
+        return np.array(raw, dtype=float)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(_not_numbers(raw, argument)) from None
+
+
+def _is_no_number(entry: object) -> bool:
+    """Whether an entry of an object array is one of those that NumPy would read as a number all the same."""
+    return entry is None or isinstance(entry, str | bytes)
+
+
 def _not_numbers(raw: np.ndarray, argument: str) -> str:
-    for row, entry in enumerate(raw.ravel().tolist()):
-        if isinstance(entry, str) or entry is None:
-            return f"{argument}[{row}] = {entry!r} is not a number; {argument} must hold numbers only"
-        if not isinstance(entry, int | float):
-            break
+    for row, entry in enumerate(raw.tolist() if raw.ndim == 1 else ()):
+        try:
+            usable = not _is_no_number(entry) and isinstance(float(entry), float)
+        except (TypeError, ValueError, OverflowError):
+            usable = False
+        if not usable:
+            shown = repr(entry) if len(repr(entry)) < 60 else f"{repr(entry)[:57]}..."
+            return f"{argument}[{row}] = {shown} is not a number; {argument} must hold numbers only"
     return f"{argument} must hold numbers only and be rectangular"

@@ -23,9 +23,9 @@ from bnsl._covariance import SINGULAR, gauss_newton_covariance, undetermined
 from bnsl.curve import Curve, as_curve
 from bnsl.forms import BNSL, Form, Parameter, get_form
 from bnsl.result import FitResult, FitWarning, Status
-from bnsl.search import Linearised, Method, Pool, Problem, linearised, search
+from bnsl.search import Linearised, Method, Pool, Problem, block_means, linearised, polish, search
 
-THINNED = 1024  # points on which the search runs when there are many more
+THINNED = 1024  # means on which the search runs when there are many more points
 THIN_ABOVE = 4096
 ROBUST_ROUNDS = 3  # re-estimates of a robust loss's scale
 HUBER_TUNING = 1.345  # scale in standard deviations: 95 % efficiency on normal noise (Huber, 1981)
@@ -234,24 +234,12 @@ def _in_units(
     return np.where(given, np.asarray(form.rescale(theta, log_s, log_t)), default)
 
 
-def _search_thinned(method: Method, problem: Problem, first: np.ndarray | None = None) -> Pool:
-    """Search on all points; with very many, on some of them first, then refine on all."""
-    count = len(problem.y)
-    if count > THIN_ABOVE:
-        if first is None:
-            first = search(method, _padded(_thinned(problem))).theta[:2]
-        return search(method, _padded(problem), first[:2])
-    return search(method, _padded(problem), first)
-
-
-def _thinned(problem: Problem) -> Problem:
-    """About THINNED rows, even in rank and in log x alike."""
-    count = len(problem.y)
-    first = problem.log_x if problem.log_x.ndim == 1 else problem.log_x[:, 0]
-    by_rank = np.linspace(0, count - 1, THINNED // 2).round().astype(int)
-    by_value = np.searchsorted(first, np.linspace(first[0], first[-1], THINNED // 2)).clip(0, count - 1)
-    rows = np.union1d(by_rank, by_value)
-    return problem._replace(log_x=problem.log_x[rows], y=problem.y[rows], weight=problem.weight[rows])
+def _search_thinned(method: Method, problem: Problem) -> Pool:
+    """Search on all points; with very many, on weighted means of runs of them, then polish on all."""
+    if len(problem.y) <= THIN_ABOVE:
+        return search(method, _padded(problem))
+    pool = search(method, _padded(block_means(problem, THINNED)))
+    return polish(method, _padded(problem), pool.theta[:1])
 
 
 def _padded(problem: Problem) -> Problem:
@@ -321,7 +309,8 @@ def _result(
     theta = np.asarray(form.rescale(best, log_s, log_t))
     steps = np.eye(len(best))
     change = np.stack([np.asarray(form.rescale(best + e, log_s, log_t)) - theta for e in steps], axis=1)
-    covariance = change @ covariance @ change.T
+    with np.errstate(over="ignore", invalid="ignore"):  # a variance beyond 1e308 is infinite
+        covariance = change @ covariance @ change.T
     order = _canonical_order(form, theta, constraints)
     theta, covariance, lost, at_bound = (
         theta[order],

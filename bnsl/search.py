@@ -37,7 +37,7 @@ class Effort(NamedTuple):
 EFFORT = (Effort(10, 4), Effort(16, 6), Effort(72, 8, kicks=6, beams=2), Effort(72, 8, kicks=18, beams=2))
 PARENTS = 16  # distinct solutions that are kicked
 CONTINUED = 8  # best solutions that take part in a round as they are
-THINNED = 128  # points on which the rounds of kicks run
+THINNED = 128  # means of points on which the rounds of kicks run
 SAME = 1e-3  # relative difference of cost below which two solutions count as one
 # Mean squared residuals: below the first a break beyond the end of the data may show, below the second
 # nothing is left to explain.
@@ -123,7 +123,7 @@ def _join(first: Pool, second: Pool) -> Pool:
 
 def _hop(method: Method, problem: Problem, starts: np.ndarray, effort: Effort) -> np.ndarray:
     """Basin hopping on thinned data: the distinct best solutions (effort.starts, p), best first."""
-    few = _thinned(problem)
+    few = block_means(problem, THINNED)
     scale = np.asarray(_kick_scale(method.form, few))
     rng = np.random.default_rng(0)
     best_theta, best_cost = starts[:0], np.zeros(0)
@@ -189,13 +189,18 @@ def _late_breaks(method: Method, problem: Problem, effort: Effort) -> Pool:
     return _pool(_refine(method, effort.keep, problem, late))
 
 
-def _thinned(problem: Problem) -> Problem:
-    """At most THINNED points: weighted means of log x and log y (or y) over runs of neighbours."""
+def polish(method: Method, problem: Problem, first: np.ndarray) -> Pool:
+    """A few cheap steps from near a solution (M, p), for very many points."""
+    return _pool(_scout(method, problem, first, np.array(method.straight)))
+
+
+def block_means(problem: Problem, blocks: int) -> Problem:
+    """At most `blocks` points: weighted means of log x and log y (or y) over runs of neighbours."""
     seen = problem.weight > 0
     count = int(seen.sum())
-    if count <= THINNED or problem.log_x.ndim > 1:
+    if count <= blocks or problem.log_x.ndim > 1:
         return problem
-    index = np.arange(count) * THINNED // count
+    index = np.arange(count) * blocks // count
     log_x, y, square = problem.log_x[seen], problem.y[seen], problem.weight[seen] ** 2
     total = np.bincount(index, square)
 
