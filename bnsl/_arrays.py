@@ -134,6 +134,8 @@ def _floats(value: ArrayLike, argument: str) -> np.ndarray:
         raise InputError(f"{argument}[{row}] is masked; drop masked rows before fitting")
     try:
         raw = np.asarray(value)
+        if raw.dtype.kind in "US" and not isinstance(value, np.ndarray):
+            raw = np.asarray(value, dtype=object)  # NumPy makes all of [1.0, "x"] text
     except (TypeError, ValueError):
         raise InputError(f"{argument} must hold numbers only and be rectangular") from None
     if raw.dtype.kind == "c":

@@ -27,8 +27,11 @@ def gauss_newton_covariance(
     columns = jacobian[:, free]
     if columns.shape[1] == 0:
         return covariance, 1.0
-    norms = np.linalg.norm(columns, axis=0)
-    scale = np.where(norms > 0, norms, 1.0)
+    if not np.isfinite(columns).all():
+        covariance[np.ix_(free, free)] = np.nan
+        return covariance, np.inf
+    scale = _lengths(columns)
+    scale[scale == 0] = 1.0
     _, s, vt = np.linalg.svd(columns / scale, full_matrices=columns.shape[0] < columns.shape[1])
     s = np.concatenate([s, np.zeros(vt.shape[0] - len(s))])
     largest = max(float(s[0]), 1e-300)
@@ -45,7 +48,9 @@ def undetermined(jacobian: np.ndarray, free: np.ndarray) -> np.ndarray:
     columns = jacobian[:, free]
     if columns.shape[1] == 0:
         return out
-    norms = np.linalg.norm(columns, axis=0)
+    if not np.isfinite(columns).all():
+        return free.copy()
+    norms = _lengths(columns)
     lost = norms == 0
     _, s, vt = np.linalg.svd(
         columns / np.where(lost, 1.0, norms), full_matrices=columns.shape[0] < columns.shape[1]
@@ -55,3 +60,9 @@ def undetermined(jacobian: np.ndarray, free: np.ndarray) -> np.ndarray:
     share = np.abs(null).max(axis=0) if len(null) else np.zeros(columns.shape[1])
     out[free] = lost | (share > 0.1)
     return out
+
+
+def _lengths(columns: np.ndarray) -> np.ndarray:
+    """Euclidean norms (p,) whose squares may be beyond the range of a double."""
+    largest = np.abs(columns).max(axis=0)
+    return largest * np.linalg.norm(columns / np.where(largest > 0, largest, 1.0), axis=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -88,9 +88,13 @@ def fit(
             raise InputError("robust_scale was given without robust; add robust='huber' or 'soft_l1'")
     curve = as_curve(x, y, sigma, inputs=len(wanted.inputs))
     check_curve(curve, loss)
+    if not isinstance(wanted, BNSL) and curve.y.max() <= 0:
+        raise InputError(f"y has no positive value, and form {wanted.label!r} is positive; use form='bnsl'")
     candidates = _orientations(wanted, curve, fixed, bounds)
     checked = [(f, _check_constraints(f, loss, fixed, bounds)) for f in candidates]
-    results = [_fit_form(f, c, curve, loss, robust, robust_scale) for f, c in checked]
+    # Values of 1e300 beside 1e-300 overflow on the way to a covariance, which then is not known.
+    with np.errstate(all="ignore"):
+        results = [_fit_form(f, c, curve, loss, robust, robust_scale) for f, c in checked]
     return min(results, key=_misfit)
 
 
@@ -119,8 +123,10 @@ def _orientations(form: Form, curve: Curve, fixed: Mapping | None, bounds: Mappi
     if not isinstance(form, BNSL) or form.rising:
         return [form]
     rising = replace(form, rising=True)
-    value = (fixed or {}).get("b")
-    low, high = (bounds or {}).get("b", (None, None)) if isinstance(bounds, Mapping | None) else (None, None)
+    # What is no number or no pair is refused afterwards, with its name, by `_check_constraints`.
+    value = _number((fixed if isinstance(fixed, Mapping) else {}).get("b"))
+    pair = (bounds if isinstance(bounds, Mapping) else {}).get("b")
+    low, high = map(_number, pair) if isinstance(pair, Sequence) and len(pair) == 2 else (None, None)
     if (value is not None and value < 0) or (high is not None and high <= 0):
         return [rising]
     if value is not None or (low is not None and low >= 0):
@@ -128,6 +134,13 @@ def _orientations(form: Form, curve: Curve, fixed: Mapping | None, bounds: Mappi
     third = max(len(curve) // 3, 1)
     climbs = np.median(curve.y[-third:]) > np.median(curve.y[:third])
     return [form, rising] if climbs else [form]
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _check_constraints(form: Form, loss: str, fixed: Mapping | None, bounds: Mapping | None) -> _Constraints:

@@ -149,10 +149,11 @@ class Form(abc.ABC):
     def to_params(self, theta: ArrayLike) -> dict[str, float]:
         """Named parameter values of one coordinate vector (p,)."""
         values = np.asarray(theta, dtype=float)
-        return {
-            q.name: float(np.exp(v)) if q.log else float(v)
-            for q, v in zip(self.parameters, values, strict=True)
-        }
+        with np.errstate(over="ignore"):  # b in extreme units may be beyond the range of a double
+            return {
+                q.name: float(np.exp(v)) if q.log else float(v)
+                for q, v in zip(self.parameters, values, strict=True)
+            }
 
     def from_params(self, params: Mapping[str, float]) -> np.ndarray:
         """Coordinates (p,) of named parameter values.
@@ -279,11 +280,13 @@ def limit_nodes(y: Array, weight: Array, rising: bool) -> tuple[Array, Array, Ar
     low, high = jnp.min(jnp.where(seen, y, jnp.inf)), jnp.max(jnp.where(seen, y, -jnp.inf))
     if rising:
         step = jnp.array([0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0])
-        limits = high + step * jnp.maximum(high - low, 1e-3 * jnp.abs(high))
+        spread = jnp.maximum(high - low, 1e-3 * jnp.abs(high))
+        limits = high + step * jnp.where(spread > 0, spread, 1.0)
         gap: Array = limits[:, None] - y
     else:
         share = jnp.array([1.0, 0.8, 0.6, 0.4, 0.25, 0.14, 0.07, 0.03, 0.01, 0.002])
         floor = jnp.where(low > 0, low, high - low)  # only a linear loss sees low <= 0
+        floor = jnp.where(floor > 0, floor, 1.0)
         limits = low - share * floor
         gap = y - limits[:, None]
     gap = jnp.where(seen, gap, 1.0)

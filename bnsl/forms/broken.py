@@ -178,6 +178,7 @@ class BNSL(Form):
         low, high = data_range(y, weight)
         span = jnp.maximum(high_x - low_x, 1e-6)
         spread = jnp.maximum(high - low, 1e-3 * jnp.abs(high))
+        spread = jnp.where(spread > 0, spread, 1.0)  # all y are 0
         if self.rising:
             limit = (jnp.where(low > 0, 0.0, low), high + 1e3 * spread)
         else:
