@@ -78,8 +78,7 @@ def reference(curve: Simulated, rng: np.random.Generator) -> float:
     truth = np.asarray(curve.form.rescale(curve.theta, -log_s, -log_t))
     near = truth + np.concatenate([[np.zeros(p)], 0.02 * rng.normal(size=(15, p))])
     near[:, 0] = np.abs(near[:, 0])
-    effort = effort_for(curve.form)
-    count = 20 * effort.starts * (1 + effort.kicks)
+    count = 20 * effort_for(curve.form).starts
     span = log_x[-1] - log_x[0]
     far = np.tile(truth, (count, 1))
     far[:, 0] = y.min() * rng.uniform(0, 1, count)

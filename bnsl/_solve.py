@@ -26,6 +26,7 @@ Box = Callable[[Array], tuple[Array, Array]]
 
 TINY = 1e-300
 MAX_DAMPING = 1e16
+LAST_STEPS = 6
 
 
 class Solution(NamedTuple):
@@ -48,6 +49,7 @@ class _State(NamedTuple):
     damping: Array
     growth: Array
     done: Array
+    last_steps: Array  # number of steps so small that rounding hides what they gain
     step: Array
 
 
@@ -125,16 +127,21 @@ def levenberg_marquardt(
         residual, jacobian, cost = evaluate(state.trial)
         finite = jnp.isfinite(cost) & jnp.all(jnp.isfinite(jacobian), axis=(1, 2))
         first = state.step == 0
-        better = finite & (cost < state.cost) & ~state.done
+        # Near the minimum rounding hides the decrease: a few last steps are taken on the linear model's word.
+        rounding = 4e-15 * jnp.sqrt(points * state.cost)
+        hidden = ~first & (state.decrease <= rounding) & (cost <= state.cost + rounding)
+        last_steps = state.last_steps + hidden
+        better = finite & ((cost < state.cost) | hidden) & ~state.done
         worse = ~better & ~state.done & ~first
         gain = (state.cost - cost) / jnp.maximum(state.decrease, TINY)
         shrink = jnp.maximum(0.1, 1.0 - (2.0 * jnp.minimum(gain, 1.0) - 1.0) ** 3)
-        shrink = jnp.where(first, 1.0, shrink)
+        shrink = jnp.where(first, 1.0, jnp.where(hidden, 0.1, shrink))
         damping = jnp.where(better, state.damping * shrink, state.damping)
         damping = jnp.maximum(jnp.where(worse, damping * state.growth, damping), least_damping)
         growth = jnp.where(better, 2.0, jnp.where(worse, state.growth * 2.0, state.growth))
         settled = ~first & (state.decrease <= tolerance**2 * state.cost) & (state.damping < 1e-4)
         failed = first & ~finite
+        settled = settled | (last_steps >= LAST_STEPS)
         done = state.done | settled | failed | (damping > MAX_DAMPING) | (finite & (cost == 0.0))
         now = jnp.where(better, cost, state.cost)
         rank = jnp.argsort(jnp.argsort(now))
@@ -158,7 +165,18 @@ def levenberg_marquardt(
         trial = theta + step * unit
         trial = jnp.where(moves, jnp.clip(trial, *bounds(trial)), theta)
         return _State(
-            trial, decrease, theta, residual, jacobian, cost, scale, damping, growth, done, state.step + 1
+            trial,
+            decrease,
+            theta,
+            residual,
+            jacobian,
+            cost,
+            scale,
+            damping,
+            growth,
+            done,
+            last_steps,
+            state.step + 1,
         )
 
     begin = _State(
@@ -172,6 +190,7 @@ def levenberg_marquardt(
         damping=jnp.full(batch, 1e-3, inside.dtype),
         growth=jnp.full(batch, 2.0, inside.dtype),
         done=jnp.zeros(batch, bool),
+        last_steps=jnp.zeros(batch, int),
         step=jnp.zeros((), int),
     )
     last = jax.lax.while_loop(lambda state: jnp.any(~state.done) & (state.step < max_steps), body, begin)

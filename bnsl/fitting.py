@@ -25,6 +25,7 @@ from bnsl.forms import BNSL, Form, Parameter, get_form
 from bnsl.result import FitResult, FitWarning, Status
 from bnsl.search import Linearised, Method, Pool, Problem, block_means, linearised, polish, search
 
+WIDEST = 100  # decades of y in one curve under loss="log"; squares of more leave the range of a double
 THINNED = 1024  # means on which the search runs when there are many more points
 THIN_ABOVE = 4096
 ROBUST_ROUNDS = 3  # re-estimates of a robust loss's scale
@@ -95,7 +96,7 @@ def fit(
     # Values of 1e300 beside 1e-300 overflow on the way to a covariance, which then is not known.
     with np.errstate(all="ignore"):
         results = [_fit_form(f, c, curve, loss, robust, robust_scale) for f, c in checked]
-    return min(results, key=_misfit)
+        return min(results, key=_misfit)
 
 
 def check_curve(curve: Curve, loss: str = "log") -> None:
@@ -113,6 +114,14 @@ def check_curve(curve: Curve, loss: str = "log") -> None:
             "the row, or use loss='linear'",
             curve.rows,
         )
+        small = int(np.argmin(curve.y))
+        apart = float(np.log10(curve.y.max()) - np.log10(curve.y[small]))
+        if apart > WIDEST:
+            row = small if curve.rows is None else curve.rows[small]
+            raise InputError(
+                f"y[{row}] = {curve.y[small]:g} is 10^{apart:.0f} times smaller than the largest y; drop such "
+                "a row, or use loss='linear'"
+            )
     elif loss == "log1p":
         why = "is negative; loss='log1p' needs y >= 0. Drop the row or use loss='linear'"
         reject(curve.y, curve.y < 0, "y", why, curve.rows)
@@ -203,7 +212,8 @@ def _fit_form(
         log_s, log_t = np.zeros_like(log_x[0]), 0.0
     else:
         log_s = log_x.max(axis=0)
-        log_t = float(np.log(curve.y).mean() if curve.y.min() > 0 else np.log(np.abs(curve.y).max() or 1.0))
+        # The other losses look at the largest y; the smallest may be anything.
+        log_t = float(np.log(curve.y).mean() if loss == "log" else np.log(np.abs(curve.y).max() or 1.0))
     held, lower, upper = (
         _in_units(form, values, default, -log_s, -log_t)
         for values, default in (

@@ -58,9 +58,7 @@ def average_repeats(x: Indices, repeats: Iterable[Array]) -> Curve:
     return Curve(x, errors.mean(axis=0), standard_error)
 
 
-def random_split(
-    n_examples: int, train_size: int, rng: np.random.Generator
-) -> tuple[Indices, Indices]:
+def random_split(n_examples: int, train_size: int, rng: np.random.Generator) -> tuple[Indices, Indices]:
     """Shuffle the examples into `train_size` for training and the rest for testing."""
     order = rng.permutation(n_examples)
     return order[:train_size], order[train_size:]
@@ -107,9 +105,7 @@ def minimum_norm_error(
     return float(np.mean(predicted != test_labels))
 
 
-def double_descent_repeat(
-    pixels: Array, labels: Indices, widths: Indices, rng: np.random.Generator
-) -> Array:
+def double_descent_repeat(pixels: Array, labels: Indices, widths: Indices, rng: np.random.Generator) -> Array:
     """Measure the test error at every width, for one split and one draw of the features.
 
     A width of p uses the first p features of the draw, so wider models contain narrower ones.
@@ -122,9 +118,7 @@ def double_descent_repeat(
     train_features, test_features = features[train], features[test]
     return np.array(
         [
-            minimum_norm_error(
-                train_features[:, :p], noisy_labels, test_features[:, :p], labels[test]
-            )
+            minimum_norm_error(train_features[:, :p], noisy_labels, test_features[:, :p], labels[test])
             for p in widths
         ]
     )
@@ -137,9 +131,7 @@ def double_descent() -> Curve:
         DESCENT_TRAIN_SIZE, DESCENT_WIDTH_SPAN, DESCENT_WIDTHS_PER_SIDE, DESCENT_SOFTNESS
     )
     generators = (np.random.default_rng([DESCENT_SEED, i]) for i in range(DESCENT_REPEATS))
-    return average_repeats(
-        widths, (double_descent_repeat(pixels, labels, widths, rng) for rng in generators)
-    )
+    return average_repeats(widths, (double_descent_repeat(pixels, labels, widths, rng) for rng in generators))
 
 
 def squared_distances(points: Array) -> Array:
@@ -179,9 +171,7 @@ def write_curve(curve: Curve, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(Curve._fields)
-        writer.writerows(
-            (int(x), f"{y:.6g}", f"{y_err:.6g}") for x, y, y_err in zip(*curve, strict=True)
-        )
+        writer.writerows((int(x), f"{y:.6g}", f"{y_err:.6g}") for x, y, y_err in zip(*curve, strict=True))
 
 
 CURVES: dict[str, Callable[[], Curve]] = {
