@@ -119,8 +119,8 @@ def check_curve(curve: Curve, loss: str = "log") -> None:
         if apart > WIDEST:
             row = small if curve.rows is None else curve.rows[small]
             raise InputError(
-                f"y[{row}] = {curve.y[small]:g} is 10^{apart:.0f} times smaller than the largest y; drop such "
-                "a row, or use loss='linear'"
+                f"y[{row}] = {curve.y[small]:g} is 10^{apart:.0f} times smaller than the largest y; drop it, "
+                "or use loss='linear'"
             )
     elif loss == "log1p":
         why = "is negative; loss='log1p' needs y >= 0. Drop the row or use loss='linear'"

@@ -109,8 +109,17 @@ DAMAGE |= {f"no {path}": damaged(path, ...) for path in ENTRIES if path not in U
 DAMAGE |= {
     f"{path} {value!r:.20}": damaged(path, value)
     for path, values in {
-        "form": ["bnsl", None, {"form": "m9"}, {"form": "m1"}, {"form": "bnsl", "n_breaks": 10**9}]
-        + [{"form": "bnsl", "n_breaks": 2}, {"form": "bnsl", "zz": 1}, {"form": ["bnsl"]}, 3],
+        "form": [
+            "bnsl",
+            None,
+            {"form": "m9"},
+            {"form": "m1"},
+            {"form": "bnsl", "n_breaks": 10**9},
+            {"form": "bnsl", "n_breaks": 2},
+            {"form": "bnsl", "zz": 1},
+            {"form": ["bnsl"]},
+            3,
+        ],
         "theta": [[], [1.0], None, "abc", [["a"] * 6], [1, 2, 3, 4, 5, "x"], [1, 2, 3, 4, 5, "float:nan"]],
         "covariance": [[], None, [[1.0]], "abc", [[1, 2], [3]], [["x"] * 6] * 6],
         "curve": [None, [], "curve", {}],
