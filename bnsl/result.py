@@ -78,6 +78,12 @@ class FitResult:
     residual_scale: float = np.nan
     undetermined: tuple[str, ...] = field(default=())
 
+    def __post_init__(self) -> None:
+        for name in ("theta", "covariance"):
+            array = np.array(getattr(self, name), dtype=float)
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+
     # --- the law ----------------------------------------------------------------------------------
 
     @cached_property
@@ -128,11 +134,11 @@ class FitResult:
                 np.asarray(v)
                 for v in _predict_with_jacobian(self.form, self.loss, self.theta, np.log(points))
             )
-        spread = np.einsum("pn,pq,qn->n", jacobian, self.covariance, jacobian)
-        noise = self.residual_scale * self._typical_sigma()
         dof = max(len(self.curve) - self.n_params, 1)
-        half = stdtrit(dof, 0.5 + level / 2) * np.sqrt(np.maximum(spread, 0.0) + noise**2)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # an end beyond the range of a double is inf
+            spread = np.einsum("pn,pq,qn->n", jacobian, self.covariance, jacobian)
+            noise = np.float64(self.residual_scale * self._typical_sigma())
+            half = stdtrit(dof, 0.5 + level / 2) * np.sqrt(np.maximum(spread, 0.0) + noise**2)
             ends = tuple(_back(self.loss, center + sign * half).reshape(shape) for sign in (-1.0, 1.0))
         return ends[0], ends[1]
 
@@ -162,8 +168,9 @@ class FitResult:
     @cached_property
     def residuals(self) -> np.ndarray:
         """Law minus data at the fitted points, in the space of the loss, shape (N,)."""
-        law = losses.transform(self.loss, self.fitted, 1.0)
-        return np.asarray(law - losses.transform(self.loss, self.curve.y, 1.0))
+        with np.errstate(all="ignore"):
+            law = losses.transform(self.loss, self.fitted, 1.0)
+            return np.asarray(law - losses.transform(self.loss, self.curve.y, 1.0))
 
     @cached_property
     def rmsle(self) -> float:
@@ -185,7 +192,8 @@ class FitResult:
             weight = 1.0 / np.asarray(
                 losses.sigma_in_residual_space(self.loss, self.curve.sigma, self.curve.y, 1.0)
             )
-        mean = max(float(np.mean((weight * self.residuals) ** 2)), 1e-300)
+        with np.errstate(over="ignore"):
+            mean = max(float(np.mean((weight * self.residuals) ** 2)), 1e-300)
         return n * float(np.log(mean)) + 2 * k + 2 * k * (k + 1) / (n - k - 1)
 
     @cached_property
@@ -348,7 +356,7 @@ class FitResult:
         """
         try:
             record = _decode(json.loads(text))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise InputError(f"text is not valid JSON: {error}") from None
         if not isinstance(record, dict) or record.get("bnsl") != "fit":
             raise InputError('text is not a saved bnsl fit: it lacks the entry "bnsl": "fit"')
@@ -362,9 +370,7 @@ class FitResult:
                 np.asarray(points["x"]),
                 np.asarray(points["y"]),
                 None if points["sigma"] is None else np.asarray(points["sigma"]),
-                points["name"],
-                points["x_label"],
-                points["y_label"],
+                *(_of_type(points[key], str) for key in ("name", "x_label", "y_label")),
                 inputs=len(form.inputs),
             )
             p = len(form.parameters)
@@ -372,26 +378,30 @@ class FitResult:
             covariance = np.asarray(record["covariance"], float)
             if theta.shape != (p,) or covariance.shape != (p, p) or not np.isfinite(theta).all():
                 raise InputError(f"theta and covariance must have {p} finite entries a side")
-            for name in (*record["fixed"], *record["undetermined"]):
+            for name in (*_of_type(record["fixed"], list), *_of_type(record["undetermined"], list)):
                 if name not in form.names:
                     raise InputError(f"{name!r} is no parameter of form {form.label!r}")
+            robust = _one_of(record["robust"], (None, *losses.ROBUST))
+            scales = [record["residual_scale"], *([] if robust is None else [record["robust_scale"]])]
+            if any(_of_type(scale, float) < 0 for scale in scales):
+                raise InputError("residual_scale and robust_scale must not be negative")
             return cls(
                 form=form,
                 theta=theta,
                 covariance=covariance,
                 curve=curve,
                 loss=_one_of(record["loss"], losses.LOSSES),
-                robust=_one_of(record["robust"], (None, *losses.ROBUST)),
-                robust_scale=record["robust_scale"],
+                robust=robust,
+                robust_scale=None if robust is None else record["robust_scale"],
                 fixed=tuple(record["fixed"]),
                 status=Status[record["status"]],
                 warnings=tuple(FitWarning(str(code), str(message)) for code, message in record["warnings"]),
-                residual_scale=float(record["residual_scale"]),
+                residual_scale=record["residual_scale"],
                 undetermined=tuple(record["undetermined"]),
             )
         except InputError as error:
             raise InputError(f"text is a damaged bnsl fit: {error}") from None
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(f"text is a damaged bnsl fit: {type(error).__name__} at {error}") from None
 
 
@@ -431,6 +441,12 @@ def _one_of(value: Any, known: tuple[Any, ...]) -> Any:
     return value
 
 
+def _of_type(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise InputError(f"{value!r:.60} is not of type {kind.__name__}")
+    return value
+
+
 def _encode(value: Any) -> Any:
     """NaN and infinities as strings, which JSON has no numbers for."""
     if isinstance(value, dict):
@@ -439,6 +455,8 @@ def _encode(value: Any) -> Any:
         return [_encode(entry) for entry in value]
     if isinstance(value, float) and not np.isfinite(value):
         return f"float:{value}"
+    if isinstance(value, str) and value.startswith(("float:", "text:")):
+        return f"text:{value}"
     return value
 
 
@@ -449,4 +467,4 @@ def _decode(value: Any) -> Any:
         return [_decode(entry) for entry in value]
     if isinstance(value, str) and value in ("float:nan", "float:inf", "float:-inf"):
         return float(value.removeprefix("float:"))
-    return value
+    return value.removeprefix("text:") if isinstance(value, str) else value
