@@ -107,7 +107,7 @@ def compare(
     Raises:
         InputError: bad input, or the same form twice.
     """
-    if isinstance(forms, str | Form) or len(forms) == 0:
+    if not isinstance(forms, Sequence) or isinstance(forms, str) or len(forms) == 0:
         raise InputError(f"forms = {forms!r} must be a list of at least one form")
     wanted = [get_form(f, n_breaks if isinstance(f, str) and f.lower() == "bnsl" else None) for f in forms]
     for form in wanted:

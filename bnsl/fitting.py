@@ -89,6 +89,11 @@ def fit(
             raise InputError("robust_scale was given without robust; add robust='huber' or 'soft_l1'")
     curve = as_curve(x, y, sigma, inputs=len(wanted.inputs))
     check_curve(curve, loss)
+    if wanted.picks > len(curve):
+        raise InputError(
+            f"n_breaks = {wanted.picks} is more than there are points ({len(curve)}); even one break takes "
+            "three parameters"
+        )
     if not isinstance(wanted, BNSL) and curve.y.max() <= 0:
         raise InputError(f"y has no positive value, and form {wanted.label!r} is positive; use form='bnsl'")
     candidates = _orientations(wanted, curve, fixed, bounds)
@@ -334,6 +339,8 @@ def _result(
     change = np.stack([np.asarray(form.rescale(best + e, log_s, log_t)) - theta for e in steps], axis=1)
     with np.errstate(over="ignore", invalid="ignore"):  # a variance beyond 1e308 is infinite
         covariance = change @ covariance @ change.T
+    for i, name in enumerate(form.names):
+        theta[i] = constraints.held.get(name, theta[i])  # not a rounding of it
     order = _canonical_order(form, theta, constraints)
     theta, covariance, lost, at_bound = (
         theta[order],

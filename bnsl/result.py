@@ -7,7 +7,7 @@ import html
 import json
 import warnings as python_warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -83,6 +83,14 @@ class FitResult:
             array = np.array(getattr(self, name), dtype=float)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone: what is derived from them may hold views that cannot be pickled."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore the fields of a frozen instance."""
+        self.__dict__.update(state)
 
     # --- the law ----------------------------------------------------------------------------------
 

@@ -191,7 +191,7 @@ def test_the_callers_arrays_are_left_alone():
 def test_fixed_parameters_stay_where_they_are(fixed):
     x, y = noisy()
     result = bnsl.fit(x, y, fixed=fixed)
-    for name, value in fixed.items():  # d, f and b are kept as logarithms: to the last bit or two
+    for name, value in fixed.items():  # d, f and b are kept as logarithms, to the last bit or two
         assert result.params[name] == (value if name in ("a", "c0") else pytest.approx(value, rel=1e-15))
     assert {name for name, error in result.stderr.items() if error == 0.0} == set(fixed)
     assert result.n_params == 6 - len(fixed)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bnsl._arrays import Array, InputError
+from bnsl._arrays import Array, InputError, check_count
 from bnsl.forms.base import (
     Form,
     Parameter,
@@ -57,6 +57,9 @@ class BNSL(Form):
     n_breaks: int = 1
     rising: bool = False
     name: ClassVar[str] = "bnsl"
+
+    def __post_init__(self) -> None:
+        check_count(self.n_breaks, "n_breaks")
 
     @property
     def picks(self) -> int:  # type: ignore[override]
