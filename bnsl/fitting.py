@@ -249,8 +249,19 @@ def _fit_form(
             method = method._replace(robust=robust)
             scale = None if robust_scale is None else robust_scale / measure
             problem, pool = _robust_rounds(method, problem, pool, scale)
+        pool = _representable(form, pool, log_s, log_t)
         local = linearised(method, _padded(problem), pool.theta[0])
     return _result(form, constraints, curve, method, problem, pool, local, (log_s, log_t), measure)
+
+
+def _representable(form: Form, pool: Pool, log_s: np.ndarray, log_t: float) -> Pool:
+    """The pool without leading solutions too steep to be written in the user's units."""
+    for first, theta in enumerate(pool.theta):
+        there = np.asarray(form.rescale(theta, log_s, log_t))
+        back = np.asarray(form.rescale(there, -log_s, -log_t))
+        if np.allclose(back, theta, rtol=1e-6, atol=1e-6):
+            return Pool(*(part[first:] for part in pool)) if np.isfinite(pool.cost[first]) else pool
+    return pool
 
 
 def _in_units(

@@ -95,6 +95,8 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None) ->
     if effort.kicks:
         first = _hop(method, problem, first, effort)
     pool = _pool(_refine(method, effort.keep, problem, first))
+    if not np.isfinite(pool.cost[0]):  # all starts overflow: begin at a law that hardly depends on x
+        pool = _pool(_refine(method, effort.keep, problem, np.where(problem.free, 0.0, first)))
     points = max(int(np.sum(problem.weight > 0)), 1)
     room = ROUNDING < pool.cost[0] / points < NOISELESS
     if method.form.picks and problem.free.all() and room:

@@ -253,8 +253,10 @@ def test_fuzz_of_anything(data):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # NumPy's own, about the casts below
         try:
-            x = data.draw(CONTAINERS)(data.draw(st.lists(ENTRIES, min_size=count, max_size=count)))
-            y = data.draw(CONTAINERS)(data.draw(st.lists(ENTRIES, min_size=other, max_size=other)))
+            kinds = st.sampled_from([POSITIVE, POSITIVE, st.integers(1, 127), NUMBERS, ENTRIES])
+            xs = st.lists(data.draw(kinds), min_size=count, max_size=count)
+            ys = st.lists(data.draw(kinds), min_size=other, max_size=other)
+            x, y = data.draw(CONTAINERS)(data.draw(xs)), data.draw(CONTAINERS)(data.draw(ys))
         except (TypeError, ValueError, OverflowError):
             return  # no such container of these entries
     assert_error_or_sane(x, y, **data.draw(OPTIONS))
