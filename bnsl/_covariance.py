@@ -8,14 +8,16 @@ import numpy as np
 SINGULAR = 1e-10
 
 
-def gauss_newton_covariance(
+def covariance_root(
     jacobian: np.ndarray, residual_variance: float, free: np.ndarray
 ) -> tuple[np.ndarray, float]:
-    """Covariance (p, p) of the coordinates, and the condition number of the scaled Jacobian.
+    """R (p, p) with R R^T the covariance of the coordinates, and the condition number of the scaled Jacobian.
+
+    A root and not its square, because the variance of a parameter of 1e-200 is no double any more.
 
     Args:
         jacobian: (N, p) derivatives of the weighted residuals.
-        residual_variance: their variance; NaN makes every entry NaN.
+        residual_variance: their variance; NaN makes every entry of a free coordinate NaN.
         free: (p,) bool; the others are known exactly and get 0.
 
     Columns are scaled to unit length first, so that the condition number does not depend on units. The
@@ -23,23 +25,23 @@ def gauss_newton_covariance(
     never cut to zero.
     """
     p = jacobian.shape[1]
-    covariance = np.zeros((p, p))
+    root = np.zeros((p, p))
     columns = jacobian[:, free]
-    if columns.shape[1] == 0:
-        return covariance, 1.0
+    count = columns.shape[1]
+    if count == 0:
+        return root, 1.0
     if not np.isfinite(columns).all():
-        covariance[np.ix_(free, free)] = np.nan
-        return covariance, np.inf
-    scale = _lengths(columns)
+        root[free, :count] = np.nan
+        return root, np.inf
+    scale = lengths(columns)
     scale[scale == 0] = 1.0
     _, s, vt = np.linalg.svd(columns / scale, full_matrices=columns.shape[0] < columns.shape[1])
     s = np.concatenate([s, np.zeros(vt.shape[0] - len(s))])
     largest = max(float(s[0]), 1e-300)
     condition = float(largest / s[-1]) if s[-1] > 0 else np.inf
     inverse = 1.0 / np.maximum(s, 1e-16 * largest)
-    root = (vt.T * inverse) / scale[:, None]
-    covariance[np.ix_(free, free)] = residual_variance * (root @ root.T)
-    return covariance, condition
+    root[free, :count] = np.sqrt(residual_variance) * (vt.T * inverse) / scale[:, None]
+    return root, condition
 
 
 def undetermined(jacobian: np.ndarray, free: np.ndarray) -> np.ndarray:
@@ -50,7 +52,7 @@ def undetermined(jacobian: np.ndarray, free: np.ndarray) -> np.ndarray:
         return out
     if not np.isfinite(columns).all():
         return free.copy()
-    norms = _lengths(columns)
+    norms = lengths(columns)
     lost = norms == 0
     _, s, vt = np.linalg.svd(
         columns / np.where(lost, 1.0, norms), full_matrices=columns.shape[0] < columns.shape[1]
@@ -62,7 +64,8 @@ def undetermined(jacobian: np.ndarray, free: np.ndarray) -> np.ndarray:
     return out
 
 
-def _lengths(columns: np.ndarray) -> np.ndarray:
-    """Euclidean norms (p,) whose squares may be beyond the range of a double."""
+def lengths(columns: np.ndarray) -> np.ndarray:
+    """Euclidean norms (p,) of the columns (N, p), whose squares may be beyond the range of a double."""
     largest = np.abs(columns).max(axis=0)
-    return largest * np.linalg.norm(columns / np.where(largest > 0, largest, 1.0), axis=0)
+    unit = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+    return unit * np.linalg.norm(columns / unit, axis=0)

@@ -19,7 +19,7 @@ from bnsl._arrays import (
     reject,
     suggest,
 )
-from bnsl._covariance import SINGULAR, gauss_newton_covariance, undetermined
+from bnsl._covariance import SINGULAR, covariance_root, undetermined
 from bnsl.curve import Curve, as_curve
 from bnsl.forms import BNSL, Form, Parameter, get_form
 from bnsl.result import FitResult, FitWarning, Status
@@ -336,30 +336,29 @@ def _result(
     sum_of_squares = float(np.sum(local.residual**2))
     variance = sum_of_squares / dof if dof > 0 else np.nan
     if failed:
-        covariance, condition, lost = np.full((len(best), len(best)), np.nan), np.inf, free
+        root, condition, lost = np.full((len(best), len(best)), np.nan), np.inf, free
     else:
-        covariance, condition = gauss_newton_covariance(local.jacobian, variance, free)
+        root, condition = covariance_root(local.jacobian, variance, free)
         lost = undetermined(local.jacobian, free)
     names = np.array(form.names)
     margin = 1e-9 * np.maximum(1.0, np.abs(best))
     at_bound = free & ((best <= local.lower + margin) | (best >= local.upper - margin))
-    # Back to the user's units: theta transforms smoothly, the covariance with the derivative of that.
+    # Back to the user's units: theta transforms smoothly, its errors with the derivative of that.
     log_s, log_t = units
     theta = np.asarray(form.rescale(best, log_s, log_t))
     steps = np.eye(len(best))
     change = np.stack([np.asarray(form.rescale(best + e, log_s, log_t)) - theta for e in steps], axis=1)
-    with np.errstate(over="ignore", invalid="ignore"):  # a variance beyond 1e308 is infinite
-        covariance = change @ covariance @ change.T
+    known = np.isfinite(root).all(axis=1) & root.any(axis=1)
+    root = change @ root
+    largest = np.abs(root).max(axis=1)
+    blurred = free & known & ~((largest >= np.finfo(float).tiny) & np.isfinite(largest))
+    root[blurred] = np.nan
     for i, name in enumerate(form.names):
         theta[i] = constraints.held.get(name, theta[i])  # not a rounding of it
     order = _canonical_order(form, theta, constraints)
-    theta, covariance, lost, at_bound = (
-        theta[order],
-        covariance[np.ix_(order, order)],
-        lost[order],
-        at_bound[order],
-    )
+    theta, root, lost, at_bound, blurred = (v[order] for v in (theta, root, lost, at_bound, blurred))
     notes = _notes(form, constraints, curve, pool, theta, lost, at_bound, condition, dof)
+    notes += _range_notes(form, curve, theta, blurred)
     if failed:
         status = Status.FAILED
     elif dof < 0 or lost.any():
@@ -369,7 +368,7 @@ def _result(
     return FitResult(
         form=form,
         theta=theta,
-        covariance=covariance,
+        covariance_root=root,
         curve=curve,
         loss=method.loss,
         robust=method.robust,
@@ -466,6 +465,19 @@ def _notes(
             )
         )
     return notes
+
+
+def _range_notes(form: Form, curve: Curve, theta: np.ndarray, blurred: np.ndarray) -> list[FitWarning]:
+    """What is known of the law and cannot be written as a double in the user's units."""
+    params = form.to_params(theta)
+    what = [q.name for q in form.parameters if q.log and not 0 < abs(params[q.name]) < np.inf]
+    what += [f"the standard error of {name}" for name in np.array(form.names)[blurred]]
+    if np.isinf(form.evaluate(theta, curve.x)).any():
+        what.append("predictions")
+    if not what:
+        return []
+    text = "beyond the range of a double in these units (1e-308 to 1e308); multiply x or y by a constant"
+    return [FitWarning("out_of_range", f"{', '.join(what)}: {text}")]
 
 
 def _rivals(pool: Pool, count: int) -> bool:

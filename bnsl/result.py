@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import html
 import json
+import os
 import warnings as python_warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -19,8 +20,9 @@ from scipy.special import stdtrit
 
 from bnsl import losses
 from bnsl._arrays import Array, InputError, check_share, double_precision, positive_inputs
+from bnsl._covariance import lengths
 from bnsl.curve import Curve
-from bnsl.forms import BNSL, Form, Segment, get_form
+from bnsl.forms import BNSL, FORMS, Form, Segment, get_form
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +57,7 @@ class FitResult:
     Attributes:
         form: the functional form.
         theta: its coordinates (p,) in the user's units; `params` has the values by name.
-        covariance: Gauss-Newton covariance (p, p) of the coordinates; NaN if it cannot be known.
+        covariance_root: R (p, p), whose R R^T is `covariance`; NaN in the rows of what cannot be known.
         curve: the fitted points.
         loss, robust, robust_scale: what was minimised.
         fixed: names of the parameters that were held.
@@ -67,7 +69,7 @@ class FitResult:
 
     form: Form
     theta: np.ndarray
-    covariance: np.ndarray
+    covariance_root: np.ndarray
     curve: Curve
     loss: str = "log"
     robust: str | None = None
@@ -79,7 +81,7 @@ class FitResult:
     undetermined: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        for name in ("theta", "covariance"):
+        for name in ("theta", "covariance_root"):
             array = np.array(getattr(self, name), dtype=float)
             array.setflags(write=False)
             object.__setattr__(self, name, array)
@@ -128,7 +130,8 @@ class FitResult:
 
         From the Gauss-Newton covariance and the residual scatter, with Student's t quantiles, in the space
         of the loss. It knows nothing of other forms or of breaks still to come. NaN, with a warning in
-        `warnings`, where no degree of freedom is left to estimate the scatter.
+        `warnings`, where no degree of freedom is left to estimate the scatter, or where an error is beyond
+        the range of a double.
 
         Args:
             x: positive inputs of any shape.
@@ -144,9 +147,9 @@ class FitResult:
             )
         dof = max(len(self.curve) - self.n_params, 1)
         with np.errstate(over="ignore", invalid="ignore"):  # an end beyond the range of a double is inf
-            spread = np.einsum("pn,pq,qn->n", jacobian, self.covariance, jacobian)
-            noise = np.float64(self.residual_scale * self._typical_sigma())
-            half = stdtrit(dof, 0.5 + level / 2) * np.sqrt(np.maximum(spread, 0.0) + noise**2)
+            noise = np.full((1, len(points)), self.residual_scale * self._typical_sigma())
+            spread = lengths(np.concatenate([self.covariance_root.T @ jacobian, noise]))
+            half = stdtrit(dof, 0.5 + level / 2) * spread
             ends = tuple(_back(self.loss, center + sign * half).reshape(shape) for sign in (-1.0, 1.0))
         return ends[0], ends[1]
 
@@ -186,6 +189,11 @@ class FitResult:
         return rmsle(self.fitted, self.curve.y)[0]
 
     @cached_property
+    def rmse(self) -> float:
+        """Root mean square of predicted - measured on the fitted points, in the units of y."""
+        return rmse(self.fitted, self.curve.y)
+
+    @cached_property
     def aicc(self) -> float:
         """Corrected Akaike information criterion of the residuals; infinite with too few points.
 
@@ -200,9 +208,24 @@ class FitResult:
             weight = 1.0 / np.asarray(
                 losses.sigma_in_residual_space(self.loss, self.curve.sigma, self.curve.y, 1.0)
             )
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             mean = max(float(np.mean((weight * self.residuals) ** 2)), 1e-300)
         return n * float(np.log(mean)) + 2 * k + 2 * k * (k + 1) / (n - k - 1)
+
+    @cached_property
+    def covariance(self) -> np.ndarray:
+        """Gauss-Newton covariance (p, p) of the coordinates; 0 for those that were fixed.
+
+        NaN in the rows and columns of what cannot be known, and of a variance that is no double
+        (a standard error below 1e-154 or above 1e154); `stderr` has its root all the same.
+        """
+        with np.errstate(all="ignore"):
+            covariance = self.covariance_root @ self.covariance_root.T
+        variance = np.diag(covariance)
+        lost = self.covariance_root.any(axis=1) & ~((variance >= np.finfo(float).tiny) & (variance < np.inf))
+        covariance[lost], covariance[:, lost] = np.nan, np.nan
+        covariance.setflags(write=False)
+        return covariance
 
     @cached_property
     def stderr(self) -> Mapping[str, float]:
@@ -211,13 +234,13 @@ class FitResult:
         A parameter that was fixed has 0.
         """
         out = {}
-        for i, parameter in enumerate(self.form.parameters):
-            error = float(np.sqrt(max(self.covariance[i, i], 0.0)))
-            if np.isnan(self.covariance[i, i]) or parameter.name in self.undetermined:
+        errors = lengths(self.covariance_root.T)
+        for parameter, error in zip(self.form.parameters, errors.tolist(), strict=True):
+            size = abs(self.params[parameter.name]) if parameter.log else 1.0
+            error = error * size if 0 < size < np.inf else float("nan")
+            if not np.isfinite(error) or parameter.name in self.undetermined:
                 error = float("nan")
-            if parameter.name in self.fixed:
-                error = 0.0
-            out[parameter.name] = error * abs(self.params[parameter.name]) if parameter.log else error
+            out[parameter.name] = 0.0 if parameter.name in self.fixed else error
         return MappingProxyType(out)
 
     @cached_property
@@ -275,7 +298,8 @@ class FitResult:
 
     def __repr__(self) -> str:
         inner = ", ".join(f"{name}={value:.5g}" for name, value in self.params.items())
-        return f"<FitResult {self.form.label}: {inner}; rmsle={self.rmsle:.4g}, {self.status.name.lower()}>"
+        error = f"rmse={self.rmse:.4g}" if np.isnan(self.rmsle) else f"rmsle={self.rmsle:.4g}"
+        return f"<FitResult {self.form.label}: {inner}; {error}, {self.status.name.lower()}>"
 
     def _repr_html_(self) -> str:
         def table(rows: list[tuple[str, ...]], head: tuple[str, ...] = ()) -> str:
@@ -307,8 +331,14 @@ class FitResult:
         return [
             ("points", f"{len(self.curve)}, {self.curve.x_label} from {first[0]:.6g} to {first[-1]:.6g}"),
             ("loss", f"{self.loss}{robust}"),
-            ("rmsle", f"{self.rmsle:.6g} on the fitted points"),
+            ("rmse" if np.isnan(self.rmsle) else "rmsle", f"{self._error_text(6)} on the fitted points"),
         ]
+
+    def _error_text(self, digits: int) -> str:
+        """The RMSLE, or the RMSE in the units of y where there are no logarithms."""
+        if np.isnan(self.rmsle):
+            return f"{self.rmse:.{digits}g} (in the units of {self.curve.y_label})"
+        return f"{self.rmsle:.{digits}g}"
 
     def _parameter_rows(self) -> list[tuple[str, str, str]]:
         rows = []
@@ -329,7 +359,7 @@ class FitResult:
             "form": spec,
             "params": dict(self.params),
             "theta": self.theta.tolist(),
-            "covariance": self.covariance.tolist(),
+            "covariance_root": self.covariance_root.tolist(),
             "loss": self.loss,
             "robust": self.robust,
             "robust_scale": self.robust_scale,
@@ -340,6 +370,7 @@ class FitResult:
             "warnings": [list(warning) for warning in self.warnings],
             "residual_scale": self.residual_scale,
             "rmsle": self.rmsle,
+            "rmse": self.rmse,
             "curve": {
                 "x": self.curve.x.tolist(),
                 "y": self.curve.y.tolist(),
@@ -356,24 +387,30 @@ class FitResult:
         """The result that `to_json` wrote, without fitting anything.
 
         Args:
-            text: the JSON.
+            text: the JSON itself, not the name of its file.
             form: needed only for a form of your own, which has no registered name.
 
         Raises:
-            InputError: text that is not such a record, or one that is damaged.
+            InputError: text that is not such a record, one that is damaged, or one of another form.
         """
         try:
             record = _decode(json.loads(text))
         except (TypeError, ValueError, RecursionError) as error:
+            if _looks_like_a_path(text):
+                raise InputError(
+                    f"text = {str(text)!r} is the name of a file; pass what is in it: "
+                    f"FitResult.from_json(pathlib.Path({str(text)!r}).read_text())"
+                ) from None
             raise InputError(f"text is not valid JSON: {error}") from None
         if not isinstance(record, dict) or record.get("bnsl") != "fit":
             raise InputError('text is not a saved bnsl fit: it lacks the entry "bnsl": "fit"')
         if record.get("version") != 1:
             raise InputError(f"text has version {record.get('version')!r}; this bnsl reads version 1")
+        record = _Entries(record)
         try:
-            spec = dict(record["form"])
-            form = form if form is not None else _form_from_spec(spec)
-            points = record["curve"]
+            spec = _Entries(_of_type(record["form"], dict))
+            form = _form_of(spec, form)
+            points = _Entries(_of_type(record["curve"], dict), "curve.")
             curve = Curve(
                 np.asarray(points["x"]),
                 np.asarray(points["y"]),
@@ -383,9 +420,9 @@ class FitResult:
             )
             p = len(form.parameters)
             theta = np.asarray(record["theta"], float)
-            covariance = np.asarray(record["covariance"], float)
-            if theta.shape != (p,) or covariance.shape != (p, p) or not np.isfinite(theta).all():
-                raise InputError(f"theta and covariance must have {p} finite entries a side")
+            root = np.asarray(record["covariance_root"], float)
+            if theta.shape != (p,) or root.shape != (p, p) or not np.isfinite(theta).all():
+                raise InputError(f"theta and covariance_root must have {p} finite entries a side")
             for name in (*_of_type(record["fixed"], list), *_of_type(record["undetermined"], list)):
                 if name not in form.names:
                     raise InputError(f"{name!r} is no parameter of form {form.label!r}")
@@ -396,21 +433,25 @@ class FitResult:
             return cls(
                 form=form,
                 theta=theta,
-                covariance=covariance,
+                covariance_root=root,
                 curve=curve,
                 loss=_one_of(record["loss"], losses.LOSSES),
                 robust=robust,
                 robust_scale=None if robust is None else record["robust_scale"],
                 fixed=tuple(record["fixed"]),
-                status=Status[record["status"]],
+                status=Status[_one_of(record["status"], tuple(Status.__members__))],
                 warnings=tuple(FitWarning(str(code), str(message)) for code, message in record["warnings"]),
                 residual_scale=record["residual_scale"],
                 undetermined=tuple(record["undetermined"]),
             )
+        except _OtherFormError as error:
+            raise InputError(str(error)) from None
         except InputError as error:
             raise InputError(f"text is a damaged bnsl fit: {error}") from None
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise InputError(f"text is a damaged bnsl fit: {type(error).__name__} at {error}") from None
+            raise InputError(
+                f"text is a damaged bnsl fit: an entry does not hold what it should ({error})"
+            ) from None
 
 
 def rmsle(predicted: np.ndarray, measured: np.ndarray) -> tuple[float, float]:
@@ -421,11 +462,21 @@ def rmsle(predicted: np.ndarray, measured: np.ndarray) -> tuple[float, float]:
     is not positive.
     """
     predicted, measured = np.asarray(predicted, float), np.asarray(measured, float)
-    if len(measured) == 0 or np.any(predicted <= 0) or np.any(measured <= 0):
+    if len(measured) == 0 or not np.all(predicted > 0) or not np.all(measured > 0):
         return float("nan"), float("nan")
+    if np.isinf(predicted).any():
+        return float("inf"), float("nan")
     squares = (np.log(predicted) - np.log(measured)) ** 2
     mean, deviation = float(squares.mean()), float(squares.std())
     return float(np.sqrt(mean)), float(np.sqrt(mean + deviation / np.sqrt(len(squares))) - np.sqrt(mean))
+
+
+def rmse(predicted: np.ndarray, measured: np.ndarray) -> float:
+    """Root mean square of predicted - measured, in the units of y; NaN of no points."""
+    if len(measured) == 0:
+        return float("nan")
+    with np.errstate(over="ignore"):
+        return float(lengths((predicted - measured)[:, None])[0] / np.sqrt(len(measured)))
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -439,8 +490,42 @@ def _back(loss: str, value: np.ndarray) -> np.ndarray:
     return np.expm1(value) if loss == "log1p" else value
 
 
-def _form_from_spec(spec: dict[str, Any]) -> Form:
-    return get_form(spec.pop("form"), **spec)
+class _OtherFormError(InputError):
+    """A good record of a form that was not given, or of another than was given."""
+
+
+class _Entries(dict[str, Any]):
+    """A part of a saved record, whose missing entries are named."""
+
+    def __init__(self, entries: dict[str, Any], path: str = "") -> None:
+        super().__init__(entries)
+        self.path = path
+
+    def __missing__(self, key: str) -> Any:
+        raise InputError(f"the entry {self.path + key!r} is missing")
+
+
+def _looks_like_a_path(text: object) -> bool:
+    if isinstance(text, os.PathLike):
+        return True
+    return isinstance(text, str) and text.lower().endswith(".json") and not {"\n", "{", "["} & set(text)
+
+
+def _form_of(spec: dict[str, Any], given: Form | None) -> Form:
+    """The form of a record; `given` if it is one of the user's own."""
+    name = spec["form"]
+    if given is not None:
+        if given.spec() != dict(spec):
+            raise _OtherFormError(
+                f"form = {given.label!r} is not the form {name!r:.60} that was fitted in text"
+            )
+        return given
+    if isinstance(name, str) and name.lower() not in FORMS:
+        raise _OtherFormError(
+            f"text is a fit of the form {name!r:.60}, which is none of {', '.join(FORMS)}; if it is one of "
+            "your own, pass an instance of it as well: from_json(text, form=...)"
+        )
+    return get_form(name, **{key: value for key, value in spec.items() if key != "form"})
 
 
 def _one_of(value: Any, known: tuple[Any, ...]) -> Any:

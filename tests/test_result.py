@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import re
+import warnings
+from pathlib import Path
 
 import hypothesis.strategies as st
 import numpy as np
@@ -55,7 +57,7 @@ def test_json_round_trip_is_exact(name):
 
 def test_json_is_strict_and_holds_nan_and_infinity():
     odd = dataclasses.replace(
-        FITS["plain"], residual_scale=np.nan, covariance=np.diag([np.inf, -np.inf, np.nan, 1, 2, 3])
+        FITS["plain"], residual_scale=np.nan, covariance_root=np.diag([np.inf, -np.inf, np.nan, 1, 2, 3])
     )
 
     def refuse(name):
@@ -63,7 +65,8 @@ def test_json_is_strict_and_holds_nan_and_infinity():
 
     json.loads(odd.to_json(), parse_constant=refuse)
     back = bnsl.FitResult.from_json(odd.to_json())
-    np.testing.assert_array_equal(back.covariance, odd.covariance)
+    np.testing.assert_array_equal(back.covariance_root, odd.covariance_root)
+    np.testing.assert_array_equal(np.diag(back.covariance), [np.nan] * 3 + [1, 4, 9])
     assert np.isnan(back.residual_scale)
 
 
@@ -102,7 +105,7 @@ def damaged(path, value):
 
 
 ENTRIES = [*json.loads(TEXT), *(f"curve.{name}" for name in json.loads(TEXT)["curve"])]
-UNUSED = {"params", "status_text", "rmsle"}  # for people; reading takes them from the coordinates
+UNUSED = {"params", "status_text", "rmsle", "rmse"}  # for people; reading takes them from the coordinates
 DAMAGE |= {f"no {path}": damaged(path, ...) for path in ENTRIES if path not in UNUSED | {"robust_scale"}}
 DAMAGE |= {
     f"{path} {value!r:.20}": damaged(path, value)
@@ -112,7 +115,7 @@ DAMAGE |= {
             *({"form": "bnsl", "n_breaks": 2}, {"form": "bnsl", "zz": 1}, {"form": ["bnsl"]}),
         ],
         "theta": [[], [1.0], None, "abc", [["a"] * 6], [1, 2, 3, 4, 5, "x"], [1, 2, 3, 4, 5, "float:nan"]],
-        "covariance": [[], None, [[1.0]], "abc", [[1, 2], [3]], [["x"] * 6] * 6],
+        "covariance_root": [[], None, [[1.0]], "abc", [[1, 2], [3]], [["x"] * 6] * 6],
         "curve": [None, [], "curve", {}],
         "curve.x": [None, [1.0], [-1.0] * 14, ["a"] * 14, "abc", [[1.0]] * 14, [10**400] * 14],
         "curve.y": [None, ["float:nan"] * 14, [1.0], {"a": 1}],
@@ -143,6 +146,31 @@ def test_damaged_robust_scale(scale):
     record = json.loads(FITS["options"].to_json()) | {"robust_scale": scale}
     with pytest.raises(bnsl.InputError, match="text is a damaged"):
         bnsl.FitResult.from_json(json.dumps(record))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (damaged("theta", ...), "text is a damaged bnsl fit: the entry 'theta' is missing"),
+        (damaged("curve.x", ...), "text is a damaged bnsl fit: the entry 'curve.x' is missing"),
+        (damaged("status", "GOOD"), "'GOOD' is none of ('CONVERGED', "),
+        (damaged("form", {"form": "dip"}), "form 'dip', which is none of m1, m2, m3, m4, bnsl; if it is one"),
+        (
+            "saved/fit.json",
+            "'saved/fit.json' is the name of a file; pass what is in it: FitResult.from_json(",
+        ),
+        (Path("fit.txt"), "'fit.txt' is the name of a file; pass what is in it"),
+    ],
+)
+def test_what_is_wrong_with_saved_json_is_a_sentence(text, message):
+    with pytest.raises(bnsl.InputError, match=re.escape(message)) as caught:
+        bnsl.FitResult.from_json(text)
+    assert "Error" not in str(caught.value)
+
+
+def test_saved_json_of_another_form_than_given():
+    with pytest.raises(bnsl.InputError, match="form = 'm1' is not the form 'bnsl' that was fitted in text"):
+        bnsl.FitResult.from_json(TEXT, form=bnsl.M1())
 
 
 @pytest.mark.parametrize("text", [None, 3, {"bnsl": "fit"}])
@@ -256,6 +284,55 @@ def test_rmsle_and_aicc_are_their_formulas(fitted):
     assert fitted.residual_scale == pytest.approx(np.sqrt(squares.sum() / (n - 6)), rel=1e-9)
     assert FITS["exact"].aicc == np.inf
     np.testing.assert_allclose(fitted.residuals**2, squares, rtol=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-290, 1e-200, 1e-158, 1e150, 1e290])
+@pytest.mark.parametrize("options", [{"n_breaks": 0}, {"form": "m2"}, {"n_breaks": 0, "loss": "linear"}])
+def test_errors_and_intervals_do_not_underflow_or_overflow_in_any_unit(unit, options):
+    x, y = noisy(count=14)
+    plain, moved = bnsl.fit(x, y, **options), bnsl.fit(x, y * unit, **options)
+    for name, scale in [("a" if "n_breaks" in options else "e", unit), ("b", unit), ("c", 1), ("c0", 1)]:
+        if name in plain.stderr:
+            assert moved.stderr[name] == pytest.approx(scale * plain.stderr[name], rel=1e-6, abs=0.0)
+    np.testing.assert_allclose(np.array(moved.interval(AT)) / unit, plain.interval(AT), rtol=1e-7)
+    assert moved.rmse == pytest.approx(unit * plain.rmse, rel=1e-6)
+    assert not (np.diag(moved.covariance) == 0).any()
+    assert not moved.covariance.flags.writeable
+
+
+def test_what_is_no_double_in_the_users_units_is_told():
+    x, y = noisy(count=14)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = bnsl.fit(1e290 * x, 1e300 * y, form="m2", fixed={"c": 0.1})
+        huge = bnsl.fit(1e290 * x, 1e300 * y, n_breaks=0)
+    assert np.isfinite(result.interval(1e295)).all()
+    assert huge.params["b"] == np.inf
+    assert np.isnan(huge.stderr["b"])
+    (note,) = (warning for warning in huge.warnings if warning.code == "out_of_range")
+    assert note.message.startswith("b: beyond the range of a double in these units")
+
+
+def test_infinite_predictions_are_quiet():
+    law = dataclasses.replace(FITS["m4"], form=bnsl.M1(), theta=[700.0, -50.0], covariance_root=np.eye(2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert law.rmsle == np.inf
+        assert law.rmse == np.inf
+        assert law.aicc == np.inf
+        assert "rmsle    inf" in law.summary()
+
+
+def test_where_there_is_no_rmsle_there_is_an_rmse_in_the_units_of_y():
+    x, y = noisy(count=14)
+    plain = FITS["plain"]
+    assert plain.rmse == pytest.approx(np.sqrt(np.mean((plain.fitted - plain.curve.y) ** 2)), rel=1e-12)
+    shifted = bnsl.fit(x, y - 1.0, loss="linear", n_breaks=0)
+    assert np.isnan(shifted.rmsle)
+    assert f"rmse     {shifted.rmse:.6g} (in the units of y) on the fitted points" in shifted.summary()
+    assert f"rmse={shifted.rmse:.4g}" in repr(shifted)
+    for text in (shifted.summary(), repr(shifted), shifted._repr_html_()):
+        assert "nan" not in text
 
 
 SIMULATED, NOISE = 200, 0.003
