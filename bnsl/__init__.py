@@ -1,6 +1,7 @@
 """Broken neural scaling laws: fit, extrapolate and compare scaling laws (arXiv 2210.14891)."""
 
 from bnsl._arrays import InputError
+from bnsl.benchmark_data import Benchmark, BenchmarkCurve
 from bnsl.comparison import Comparison, compare
 from bnsl.curve import Curve
 from bnsl.datasets import load_dataset
@@ -18,6 +19,8 @@ __all__ = [
     "M2",
     "M3",
     "M4",
+    "Benchmark",
+    "BenchmarkCurve",
     "Comparison",
     "Curve",
     "Extrapolation",

@@ -20,7 +20,7 @@ from bnsl._arrays import InputError, as_number, positive_inputs, suggest
 from bnsl._cache import keep_compiled_programs
 from bnsl.comparison import ALL_FORMS, compare
 from bnsl.curve import Curve
-from bnsl.datasets import DESCRIPTIONS, load_dataset
+from bnsl.datasets import BENCHMARK, CATALOGUE, DESCRIPTIONS, load_curve, load_dataset
 from bnsl.extrapolation import Extrapolation, extrapolate
 from bnsl.fitting import fit
 from bnsl.forms import FORMS, get_form
@@ -147,12 +147,14 @@ def _run_plot(args: argparse.Namespace) -> None:
 
 def _run_datasets(args: argparse.Namespace) -> None:
     if args.name is not None:
-        print(report.curve_csv(load_dataset(args.name)))
+        data = load_dataset(args.name)
+        text = report.curve_csv(data) if isinstance(data, Curve) else data.points.to_csv(index=False)
+        print(text.removesuffix("\n"))
         return
-    curves = [load_dataset(name) for name in DESCRIPTIONS]
+    curves = [load_curve(name) for name in DESCRIPTIONS]
     if args.json != STDIN:
-        print(report.datasets_text(curves, DESCRIPTIONS))
-    _write_json(args.json, lambda: report.datasets_json(curves, DESCRIPTIONS))
+        print(report.datasets_text(curves, CATALOGUE))
+    _write_json(args.json, lambda: report.datasets_json(curves, CATALOGUE))
 
 
 # --- input ----------------------------------------------------------------------------------------
@@ -163,6 +165,8 @@ def _read(args: argparse.Namespace) -> Curve:
     if args.file != STDIN and not Path(args.file).exists():
         if args.file in DESCRIPTIONS:
             return _bundled(args)
+        if args.file == BENCHMARK:
+            raise InputError("FILE 'benchmark' is 92 curves, not one; 'bnsl benchmark' fits them all")
         if not Path(args.file).suffix:
             raise InputError(
                 f"FILE {args.file!r} is neither a file nor a data set of 'bnsl datasets'"
@@ -181,7 +185,7 @@ def _bundled(args: argparse.Namespace) -> Curve:
     for option in ("x", "y", "sigma"):
         if getattr(args, option) is not None:
             raise InputError(f"--{option}: the bundled data set {args.file!r} has its columns; leave it out")
-    curve = load_dataset(args.file)
+    curve = load_curve(args.file)
     weighted = "" if curve.sigma is None else ", weighted by its standard errors"
     _note(f"there is no file {args.file!r}; took the bundled data set of that name{weighted}")
     return curve

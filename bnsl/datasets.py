@@ -1,12 +1,14 @@
-"""The data sets that come with the package."""
+"""The data sets by name: those that come with the package, and the benchmark, which is fetched."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, overload
 
 import numpy as np
 
 from bnsl._arrays import check_choice
+from bnsl.benchmark_data import DESCRIPTION, Benchmark, load_benchmark
 from bnsl.curve import Curve
 from bnsl.forms import BNSL
 
@@ -34,15 +36,43 @@ DESCRIPTIONS = {
 }
 
 
-def load_dataset(name: str) -> Curve:
-    """A data set of the package as a Curve; `bnsl datasets` lists them.
+BENCHMARK = "benchmark"
+CATALOGUE = {**DESCRIPTIONS, BENCHMARK: DESCRIPTION}
+
+_CurveName = Literal["four_digit_addition", "double_descent", "digits_learning_curve", "noiseless_simulation"]
+
+
+@overload
+def load_dataset(name: Literal["benchmark"]) -> Benchmark: ...
+
+
+@overload
+def load_dataset(name: _CurveName) -> Curve: ...
+
+
+@overload
+def load_dataset(name: str) -> Curve | Benchmark: ...
+
+
+def load_dataset(name: str) -> Curve | Benchmark:
+    """A data set by name: a Curve of the package, or the benchmark; `bnsl datasets` lists them.
 
     Args:
-        name: "four_digit_addition", "double_descent", "digits_learning_curve" or "noiseless_simulation".
+        name: "four_digit_addition", "double_descent", "digits_learning_curve", "noiseless_simulation"; or
+            "benchmark", the 92 curves of arXiv 2209.06640, split into fitted and held-out points. Its files
+            are looked for in the folder that $BNSL_DATA_DIR names, then in the cache of the operating
+            system, and are fetched from the authors' repository the first time.
 
     Raises:
-        InputError: an unknown name.
+        InputError: an unknown name; for the benchmark, files that are neither at hand nor to be had, or
+            damaged.
     """
+    check_choice(name, "name", CATALOGUE)
+    return load_benchmark() if name == BENCHMARK else load_curve(name)
+
+
+def load_curve(name: str) -> Curve:
+    """A data set of the package as a Curve; raises InputError for an unknown name."""
     check_choice(name, "name", DESCRIPTIONS)
     x_label, y_label = _LABELS[name]
     if name == "noiseless_simulation":

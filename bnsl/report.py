@@ -97,11 +97,12 @@ def comparison_json(comparison: Comparison) -> str:
 
 
 def datasets_text(curves: Sequence[Curve], descriptions: Mapping[str, str]) -> str:
-    """One line a data set: name, number of points, ranges and what it is."""
+    """One line a data set: name, number of points, ranges and what it is; less of those not at hand."""
     rows = [("name", "points", "x", "y", "what it is")]
     for curve in curves:
         x, y = _range(curve.x), _range(curve.y)
         rows.append((curve.name, str(len(curve)), x, y, descriptions[curve.name]))
+    rows += [(name, "", "", "", descriptions[name]) for name in _others(curves, descriptions)]
     return _align(rows, left=(0, 2, 3, 4))
 
 
@@ -120,7 +121,13 @@ def datasets_json(curves: Sequence[Curve], descriptions: Mapping[str, str]) -> s
         }
         for curve in curves
     ]
+    rows += [{"name": name, "description": descriptions[name]} for name in _others(curves, descriptions)]
     return _dumps(rows)
+
+
+def _others(curves: Sequence[Curve], descriptions: Mapping[str, str]) -> list[str]:
+    """The names that are described, but not among the curves."""
+    return [name for name in descriptions if name not in {curve.name for curve in curves}]
 
 
 def curve_csv(curve: Curve) -> str:
