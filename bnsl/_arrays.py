@@ -27,9 +27,12 @@ def double_precision() -> AbstractContextManager[Any]:
     return jax.enable_x64(True)
 
 
-def suggest(name: object, known: Iterable[str]) -> str:
-    """' Did you mean ...?' where `name` looks like one of `known`, else ''."""
-    close = difflib.get_close_matches(str(name), list(known), n=1)
+def suggest(name: object, known: Iterable[str], alike: float = 0.6) -> str:
+    """' Did you mean ...?' where `name` looks like one of `known`, else ''.
+
+    `alike` is the share of letters in common from which on it does (difflib's ratio).
+    """
+    close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=alike)
     return f". Did you mean {close[0]!r}?" if close else ""
 
 
@@ -105,8 +108,10 @@ def check_share(value: object, argument: str) -> float:
 
 
 def as_number(value: Any, argument: str, ok: Callable[[float], bool] = np.isfinite) -> float:
-    """`value` as a float that passes `ok`."""
+    """`value` as a float that passes `ok`; no truth value."""
     try:
+        if isinstance(value, bool | np.bool):
+            raise TypeError
         number = float(value)
     except (TypeError, ValueError):
         raise InputError(f"{argument} = {value!r} is not a number") from None
@@ -128,21 +133,21 @@ def positive_inputs(x: ArrayLike, columns: int) -> tuple[np.ndarray, tuple[int, 
 
 
 def _floats(value: ArrayLike, argument: str) -> np.ndarray:
-    """A float64 copy of any shape; no text, None, masked rows, dates or complex numbers."""
+    """A float64 copy of any shape; no text, None, truth values, masked rows, dates or complex numbers."""
     if np.ma.isMaskedArray(value) and np.ma.getmaskarray(value).any():
         row = int(np.argwhere(np.ma.getmaskarray(value))[0][0])
         raise InputError(f"{argument}[{row}] is masked; drop masked rows before fitting")
     try:
         raw = np.asarray(value)
-        if raw.dtype.kind in "US" and not isinstance(value, np.ndarray):
-            raw = np.asarray(value, dtype=object)  # NumPy makes all of [1.0, "x"] text
+        if isinstance(value, list | tuple) and (raw.dtype.kind in "US" or _holds_truth(value)):
+            raw = np.asarray(value, dtype=object)  # NumPy makes text of [1.0, "x"], and 1.0 of [2.0, True]
     except (TypeError, ValueError):
         raise InputError(f"{argument} must hold numbers only and be rectangular") from None
     if raw.dtype.kind == "c":
         raise InputError(f"{argument} holds complex numbers; only real numbers can be fitted")
     if raw.dtype.kind in "Mm":
         raise InputError(f"{argument} holds dates or durations; pass numbers such as steps or seconds")
-    if raw.dtype.kind in "USO" and any(_is_no_number(entry) for entry in raw.ravel().tolist()):
+    if raw.dtype.kind in "USOb" and any(_is_no_number(entry) for entry in raw.ravel().tolist()):
         raise InputError(_not_numbers(raw, argument))
     try:
         return np.array(raw, dtype=float)
@@ -152,7 +157,14 @@ def _floats(value: ArrayLike, argument: str) -> np.ndarray:
 
 def _is_no_number(entry: object) -> bool:
     """Whether an entry of an object array is one of those that NumPy would read as a number all the same."""
-    return entry is None or isinstance(entry, str | bytes)
+    return entry is None or isinstance(entry, str | bytes | bool | np.bool)
+
+
+def _holds_truth(value: object) -> bool:
+    """Whether a truth value is among the entries of nested lists."""
+    if isinstance(value, list | tuple):
+        return any(_holds_truth(entry) for entry in value)
+    return isinstance(value, bool | np.bool)
 
 
 def _not_numbers(raw: np.ndarray, argument: str) -> str:

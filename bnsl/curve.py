@@ -26,7 +26,7 @@ class Curve:
     Attributes:
         x: positive inputs, shape (N,), or (N, k) for a form of k inputs.
         y: measured values, shape (N,).
-        sigma: standard deviation of each y, in the units of y, or None.
+        sigma: standard deviation of each y, in the units of y, or None; one number stands for all points.
         name: what to call the curve in titles and tables.
         x_label, y_label: axis labels.
         rows: where each point stood in the arrays given, for messages.
@@ -52,9 +52,7 @@ class Curve:
         check_positive(x, "x", "is not positive; a scaling law needs x > 0 (drop step 0, or shift x)")
         sigma = None
         if self.sigma is not None:
-            sigma = as_array(self.sigma, "sigma")
-            check_same_length(sigma, y, ("sigma", "y"))
-            reject(sigma, sigma <= 0, "sigma", "must be a positive standard deviation")
+            sigma = _sigma(self.sigma, y)
         # Ties are ordered by y and sigma, so that no answer depends on the order of the rows.
         keys = [y] if sigma is None else [sigma, y]
         columns = [x] if x.ndim == 1 else list(x.T[::-1])
@@ -141,6 +139,22 @@ def as_curve(
         y_label=str(y_label) if y_label is not None else "y",
         inputs=inputs,
     )
+
+
+def _sigma(value: ArrayLike, y: np.ndarray) -> np.ndarray:
+    """Standard deviations (N,) from as many, or from one number for all."""
+    why = "must be a positive standard deviation"
+    if np.ndim(value) == 0:
+        if isinstance(value, str | bytes):
+            raise InputError(f"sigma = {value!r} is not a number")
+        number = as_number(value, "sigma")
+        if number <= 0:
+            raise InputError(f"sigma = {number:g} {why}")
+        return np.full(len(y), number)
+    sigma = as_array(value, "sigma")
+    check_same_length(sigma, y, ("sigma", "y"))
+    reject(sigma, sigma <= 0, "sigma", why)
+    return sigma
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from 1, the first one below the header.
 from __future__ import annotations
 
 import csv
+import difflib
 import gzip
 import io
 import json
@@ -33,6 +34,11 @@ STDIN = "-"
 _UNCERTAINTY = re.compile(
     r"(^|[\W_])(sigma|err|error_?bar|std|std_?dev|stdev|sd|sem|se|std_?err|std_?error|uncertainty)$", re.I
 )
+# Numbers with a decimal comma or without any mark; and those whose commas may be marks of thousands.
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+(,\d+)?(e[+-]?\d+)?|[+-]?,\d+(e[+-]?\d+)?", re.I)
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+_NUMBER_LIKE = re.compile(r"\s*[+-]?[.,]?\d")  # how a number starts, well written or not
+ALIKE = 0.75  # of the letters of a file's name, from which on it may be meant
 _SHOWN = 60  # characters of a cell that an error message repeats
 
 
@@ -69,7 +75,7 @@ def read_curve(
         x: column of the inputs.
         y: column of the measured values. With x or y not given, the numeric columns must leave no doubt:
             there must be just two of them, of which the first is x. Columns named like an uncertainty
-            (y_err, loss_std, sigma, stderr, ...) do not count.
+            (y_err, loss_std, sigma, stderr, ...) do not count where there are enough others.
         sigma: column of the standard deviation of y. It is never guessed, because weights change the fit.
         loss: also check that y can be fitted under this loss, so that the message has the row in the file.
 
@@ -93,7 +99,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     Args:
         path: .csv (comma, semicolon or tab between the cells), .tsv, .jsonl or .ndjson (an object a line),
             or .parquet; with .gz behind it if compressed. A name without an ending, and "-", the standard
-            input, are read as CSV.
+            input, are read as CSV. Decimal commas are read where semicolons or tabs are between the cells.
 
     Raises:
         InputError: a file that is missing, empty, damaged or of another format.
@@ -136,8 +142,18 @@ def _bytes_of(path: Path, where: str) -> bytes:
     if not path.exists():
         folder = path.parent
         siblings = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-        raise InputError(f"{where} does not exist" + suggest(path.name, siblings))
+        raise InputError(f"{where} does not exist" + _similar_table(path.name, siblings))
     return path.read_bytes()
+
+
+def _similar_table(name: str, siblings: Sequence[str]) -> str:
+    """' Did you mean ...?' for a table with nearly the same name; endings alone make no likeness."""
+    tables = {}
+    for sibling in siblings:
+        if Path(sibling.lower().removesuffix(".gz")).suffix in _READERS:
+            tables.setdefault(stem(sibling).lower(), sibling)
+    close = difflib.get_close_matches(stem(name).lower(), tables, n=1, cutoff=ALIKE)
+    return f". Did you mean {tables[close[0]]!r}?" if close else ""
 
 
 def _text(data: bytes, where: str) -> str:
@@ -165,12 +181,42 @@ def _read_delimited(data: bytes, where: str, delimiter: str | None = None) -> pd
                 io.StringIO(text), sep=delimiter, dtype=str, index_col=False, skipinitialspace=True
             )
     except pd.errors.ParserWarning:
-        raise InputError(f"{where} is ragged: rows have more cells than the header has names") from None
+        raise InputError(
+            f"{where} is ragged: rows have more cells than the header has names{_comma_hint(delimiter)}"
+        ) from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
         reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
-        raise InputError(f"{where} is ragged or damaged: {reason}") from None
+        hint = _comma_hint(delimiter) if "Expected" in reason else ""
+        raise InputError(f"{where} is ragged or damaged: {reason}{hint}") from None
     table.columns = pd.Index(names)
-    return _with_numbers(table)
+    return _with_numbers(_with_points(table, where) if delimiter != "," else table)
+
+
+def _comma_hint(delimiter: str) -> str:
+    return "; if these are decimal commas, put semicolons between the cells" if delimiter == "," else ""
+
+
+def _with_points(table: pd.DataFrame, where: str) -> pd.DataFrame:
+    """The table with 1.5 for 1,5 wherever a whole column is such numbers.
+
+    Raises InputError where 1,500 may be thousands as well.
+    """
+    found, certain, first = [], False, ""
+    for name in table.columns:
+        cells = table[name].dropna().str.strip()
+        commas = cells[cells.str.contains(",", regex=False)]
+        if len(commas) and all(map(_DECIMAL_COMMA.fullmatch, cells)):
+            found.append(name)
+            certain = certain or not all(map(_THOUSANDS.fullmatch, commas))
+            first = first or f"column {name!r}, row {int(commas.index[0]) + 1} is {_show(commas.iloc[0])}"
+    if found and not certain:
+        raise InputError(
+            f"{where}: {first}; if the comma is a decimal one, write it as a point; if it marks thousands, "
+            "leave it out"
+        )
+    for name in found:
+        table[name] = table[name].str.replace(",", ".")
+    return table
 
 
 def _header(line: str, delimiter: str, where: str) -> list[str]:
@@ -280,7 +326,10 @@ def choose_columns(
     uncertain = [name for name in spare if _UNCERTAINTY.search(name)]
     others = [name for name in spare if name not in uncertain]
     candidates = [name for name in others if table[name].dtype.kind == "f"]
-    if len(others) == len(wanted):
+    numeric = [name for name in spare if table[name].dtype.kind == "f"]
+    if len(numeric) == len(wanted) and sum(_holds_numbers(table[name]) for name in others) < len(wanted):
+        candidates, others, uncertain = numeric, [], []  # p and err: nothing else can be meant
+    elif len(others) == len(wanted):
         candidates = others  # no choice; if one has a bad cell, that is what the message should be about
     if wanted and len(candidates) != len(wanted):
         raise InputError(_undecided(table, wanted, candidates))
@@ -298,7 +347,16 @@ def _undecided(table: pd.DataFrame, wanted: Sequence[str], candidates: Sequence[
     roles = " and ".join(wanted)
     if len(candidates) < len(wanted):
         return f"{roles}: the table has too few columns of numbers to choose from; {_listed(table)}"
-    return f"{roles}: say which {'columns' if len(wanted) > 1 else 'column'} to take; {_listed(table)}"
+    options = " and ".join(f"--{role}" for role in wanted)
+    return (
+        f"{roles}: say which {'columns' if len(wanted) > 1 else 'column'} to take ({options} in the shell); "
+        f"{_listed(table)}"
+    )
+
+
+def _holds_numbers(column: pd.Series) -> bool:
+    """Whether any cell is a number, or begins like one."""
+    return column.dtype.kind == "f" or any(_NUMBER_LIKE.match(str(cell)) for cell in column.dropna())
 
 
 def _listed(table: pd.DataFrame) -> str:
@@ -353,7 +411,9 @@ def _first_no_number(column: pd.Series) -> str:
         if missing:
             return f"row {row} is missing (empty or NaN); drop or repair the row"
         if isinstance(cell, bool) or not _is_number(cell):
-            return f"row {row} is {_show(cell)}, which is not a number"
+            comma = isinstance(cell, str) and "," in cell and _DECIMAL_COMMA.fullmatch(cell.strip())
+            hint = "; write decimals with a point, 1.5" if comma else ""
+            return f"row {row} is {_show(cell)}, which is not a number{hint}"
     return f"type {column.dtype} is not numbers"
 
 

@@ -68,6 +68,10 @@ BAD = {
     "sigma = 0": ((X, Y), {"sigma": [0.1, 0.1, 0.0, 0.1]}, "sigma[2] = 0 must be a positive"),
     "sigma nan": ((X, Y), {"sigma": [0.1, 0.1, 0.1, np.nan]}, "sigma[3] = nan is not a finite number"),
     "sigma short": ((X, Y), {"sigma": [0.1, 0.1]}, "sigma has 2 rows and y has 4"),
+    "one sigma < 0": ((X, Y), {"sigma": -0.1}, "sigma = -0.1 must be a positive standard deviation"),
+    "one sigma 0": ((X, Y), {"sigma": 0}, "sigma = 0 must be a positive standard deviation"),
+    "one sigma nan": ((X, Y), {"sigma": np.nan}, "sigma = nan is not a usable number"),
+    "one sigma text": ((X, Y), {"sigma": "0.1"}, "sigma = '0.1' is not a number"),
     "form": ((X, Y), {"form": "bnls"}, "form = 'bnls' is unknown; choose one of"),
     "form hint": ((X, Y), {"form": "bnls"}, "Did you mean 'bnsl'?"),
     "form type": ((X, Y), {"form": 3}, "form = 3 must be a name"),
@@ -165,9 +169,34 @@ def test_names_come_along_from_pandas():
     assert (curve.x_label, curve.y_label) == ("tokens", "loss")
 
 
-def test_booleans_are_ones_and_zeros():
-    with pytest.raises(bnsl.InputError, match=r"y\[1\] = 0 is not positive"):
-        bnsl.fit(X, [True, False, True, True])
+@pytest.mark.parametrize(
+    "x",
+    [
+        [True, 2.0, 4.0, 8.0],
+        (np.True_, 2, 4, 8),
+        [True, True, False, True],
+        np.array([True, False, True, True]),
+        pd.Series([True, False, True, True]),
+        np.array([True, 2.0, 4.0, 8.0], dtype=object),
+    ],
+)
+def test_truth_values_are_no_numbers(x):
+    with pytest.raises(bnsl.InputError, match=r"x\[0\] = (np\.)?True_? is not a number"):
+        bnsl.fit(x, Y)
+
+
+@pytest.mark.parametrize("options", [{"train_until": True}, {"train_fraction": np.True_}, {"sigma": True}])
+def test_a_truth_value_is_no_option_either(options):
+    with pytest.raises(bnsl.InputError, match=rf"{next(iter(options))} = (np\.)?True_? is not a number"):
+        bnsl.extrapolate(X, Y, **{"train_until": 4, **options} if "sigma" in options else options)
+
+
+def test_one_sigma_stands_for_all_points():
+    one, each = (bnsl.fit(X, Y, n_breaks=0, sigma=sigma) for sigma in (0.1, np.full(4, 0.1)))
+    np.testing.assert_array_equal(one.curve.sigma, each.curve.sigma)
+    np.testing.assert_array_equal(one.theta, each.theta)
+    assert bnsl.extrapolate(X, Y, sigma=0.1, train_count=3, form="m1").held_out.sigma.tolist() == [0.1]
+    assert bnsl.compare(X, Y, sigma=np.float32(0.5), forms=["m1"]).fitted.sigma.tolist() == [0.5] * 4
 
 
 # --- fuzz -----------------------------------------------------------------------------------------

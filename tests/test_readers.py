@@ -126,6 +126,24 @@ def test_an_uncertainty_is_no_candidate_and_never_guessed(name):
     assert choose_columns(frame("x", "loss", name), sigma=name).unused == ()
 
 
+@pytest.mark.parametrize("names", [("p", "err"), ("sigma", "err"), ("x", "loss_std")])
+def test_two_columns_are_x_and_y_whatever_their_names(names):
+    table = frame(*names)
+    chosen = choose_columns(table)
+    assert (chosen.x, chosen.y, chosen.unused) == (*names, ())
+    assert choose_columns(table, x=names[0]).y == names[1]
+    table.insert(0, "model", ["a", "b", "c"])
+    assert choose_columns(table).y == names[1]
+
+
+def test_an_uncertainty_does_not_stand_in_for_a_column_with_a_bad_cell(write):
+    for cell in ("two", "", "93%"):
+        with pytest.raises(InputError, match="column 'y', row 2 is"):
+            read_curve(write("t.csv", f"x,y,err\n1,3,1\n2,{cell},1\n3,1,1\n"))
+    with pytest.raises(InputError, match="column 'acc', row 1 is '93%', which is not a number"):
+        read_curve(write("t.csv", "x,acc,acc_err\n1,93%,1\n2,94%,1\n3,95%,1\n"))
+
+
 @pytest.mark.parametrize("name", ["error", "test_error", "stdlib", "closed", "verse"])
 def test_other_names_are_candidates(name):
     assert choose_columns(frame("steps", name)).y == name
@@ -142,9 +160,10 @@ def test_one_column_given_leaves_one_to_find():
     [
         (
             {},
-            "x and y: say which columns to take; the columns are 'steps', 'loss', 'acc', 'run' (not all",
+            "x and y: say which columns to take (--x and --y in the shell); the columns are 'steps', 'loss', "
+            "'acc', 'run' (not all",
         ),
-        ({"x": "steps"}, "y: say which column to take; the columns are"),
+        ({"x": "steps"}, "y: say which column to take (--y in the shell); the columns are"),
         ({"x": "step", "y": "loss"}, "x: there is no column 'step'. Did you mean 'steps'?; the columns are"),
         ({"x": "steps", "y": "loss", "sigma": "q"}, "sigma: there is no column 'q'; the columns are"),
         ({"x": "loss", "y": "loss"}, "y: column 'loss' is x already"),
@@ -179,7 +198,7 @@ def test_too_few_columns_of_numbers(write):
         ("-inf", "column 'y', row 2 is -inf; it must be finite"),
         ("1e999", "column 'y', row 2 is inf; it must be finite"),
         ("2.1%", "column 'y', row 2 is '2.1%', which is not a number"),
-        ('"1,5"', "column 'y', row 2 is '1,5', which is not a number"),
+        ('"1,5"', "column 'y', row 2 is '1,5', which is not a number; write decimals with a point, 1.5"),
         ("0", "column 'y', row 2 is 0; the log loss needs y > 0"),
         ("-0.5", "column 'y', row 2 is -0.5; the log loss needs y > 0; fit an error such as 1 - accuracy"),
         ("q" * 500, "column 'y', row 2 is '" + "q" * 59 + "..., which"),
@@ -190,6 +209,29 @@ def test_a_bad_cell_is_named_with_column_row_and_value(write, cell, message):
     with pytest.raises(InputError) as caught:
         read_curve(path, "x", "y", loss="log")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_decimal_commas_are_read_between_semicolons_and_tabs(write, mark):
+    lines = [("x", "y", "run"), ("1", "1,5", "a,b"), ("2,500", "-0,25", "c"), ("30", "1,25e-3", "")]
+    table = read_table(write("t.csv", "\n".join(map(mark.join, lines))))
+    assert table["x"].tolist() == [1.0, 2.5, 30.0]
+    assert table["y"].tolist() == [1.5, -0.25, 1.25e-3]
+    assert table["run"].tolist()[:2] == ["a,b", "c"]
+
+
+def test_commas_that_may_be_decimal_ones_get_a_hint(write):
+    with pytest.raises(InputError, match=r"'x', row 2 is '1,500'; if the comma is a decimal one, write it"):
+        read_table(write("t.csv", "x;y\n1;2\n1,500;3\n2,500;4\n"))
+    with pytest.raises(
+        InputError, match="row 3 is '2,5', which is not a number; write decimals with a point"
+    ):
+        read_curve(write("t.csv", "x;y\n1;1\n1.5;2\n2,5;3\n"))
+    for text in ("x,y\n1,5,2,5\n", "x,y\n1,2\n1,5,2\n"):
+        with pytest.raises(
+            InputError, match=r"ragged.*; if these are decimal commas, put semicolons between"
+        ):
+            read_table(write("t.csv", text))
 
 
 def test_several_bad_cells_are_counted(write):
@@ -261,5 +303,17 @@ def test_a_missing_file_and_a_folder(tmp_path, write):
         read_table(tmp_path / "curv.csv")
     with pytest.raises(InputError, match="does not exist"):
         read_table(tmp_path / "no" / "curve.csv")
+    write("notes.txt", "")
+    write("losses.tsv.gz", "")
+    for name, meant in [
+        ("Curve.csv", "curve.csv"),
+        ("curve.tsv", "curve.csv"),
+        ("loses.tsv", "losses.tsv.gz"),
+    ]:
+        with pytest.raises(InputError, match=rf"does not exist. Did you mean '{meant}'\?"):
+            read_table(tmp_path / name)
+    for name in ("cure_b.csv", "table.csv", "cube.csv", "note.csv", "c.csv", "reserve.csv"):
+        with pytest.raises(InputError, match=r"does not exist$"):
+            read_table(tmp_path / name)
     with pytest.raises(InputError, match="is a folder"):
         read_table(tmp_path)

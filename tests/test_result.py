@@ -169,7 +169,7 @@ def test_what_is_wrong_with_saved_json_is_a_sentence(text, message):
 
 
 def test_saved_json_of_another_form_than_given():
-    with pytest.raises(bnsl.InputError, match="form = 'm1' is not the form 'bnsl' that was fitted in text"):
+    with pytest.raises(bnsl.InputError, match="form = 'm1' is not the form 'bnsl' that was fitted"):
         bnsl.FitResult.from_json(TEXT, form=bnsl.M1())
 
 
