@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import sys
 import warnings
@@ -16,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bnsl import report
-from bnsl._arrays import InputError, as_number, positive_inputs, suggest
+from bnsl._arrays import InputError, as_number, check_choice, positive_inputs, suggest
 from bnsl._cache import keep_compiled_programs
-from bnsl.comparison import ALL_FORMS, compare
+from bnsl.comparison import ALL_FORMS, compare, forms_by_label
 from bnsl.curve import Curve
 from bnsl.datasets import BENCHMARK, CATALOGUE, DESCRIPTIONS, load_curve, load_dataset
 from bnsl.extrapolation import Extrapolation, extrapolate
@@ -44,7 +45,7 @@ _FIT_EXAMPLE = """examples:
 _COMPARE_EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
   bnsl compare curve.csv --train-until 736
-  bnsl compare curve.csv --forms m2,bnsl --plot forms.png --json forms.json
+  bnsl compare curve.csv --forms m2,bnsl --n-breaks 0,1 --plot forms.png --json forms.json
 """
 _PLOT_EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
@@ -76,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             since that changes the configuration of JAX.
     """
     try:
-        args = _parser().parse_args(argv)
+        args = _parsed(sys.argv[1:] if argv is None else argv)
         if argv is None:
             keep_compiled_programs()
         with _warnings_as_lines():
@@ -101,7 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run_fit(args: argparse.Namespace) -> None:
     _check_outputs(args)
-    law = _fitted(args, _read(args))
+    options = _law(args)
+    law = _fitted(args, _read(args), options)
     extrapolation = law if isinstance(law, Extrapolation) else None
     result = law.result if isinstance(law, Extrapolation) else law
     shown = (result, _predictions(result, args.predict), LEVEL, extrapolation)
@@ -117,10 +119,8 @@ def _run_fit(args: argparse.Namespace) -> None:
 def _run_compare(args: argparse.Namespace) -> None:
     _check_outputs(args)
     forms = [name.strip().lower() for name in args.forms.split(",")]
-    for i, name in enumerate(forms):  # before the first of them is fitted
-        get_form(name)
-        if name in forms[:i]:
-            raise InputError(f"--forms names {name!r} twice")
+    forms_by_label(forms, args.n_breaks)  # before the first of them is fitted
+    check_choice(args.loss, "loss", LOSSES)
     options = {"forms": forms, "n_breaks": args.n_breaks, "loss": args.loss, "robust": args.robust}
     comparison = compare(_read(args), **options, **_split_rule(args))
     if args.json != STDIN:
@@ -136,7 +136,8 @@ def _run_plot(args: argparse.Namespace) -> None:
     _check_outputs(args)
     if args.decompose and args.form.lower() in FORMS and args.form.lower() != "bnsl":
         raise InputError(f"--decompose draws the power laws of a bnsl; form {args.form!r} has none")
-    law = _fitted(args, _read(args))
+    options = _law(args)
+    law = _fitted(args, _read(args), options)
     for warning in (law.result if isinstance(law, Extrapolation) else law).warnings:
         _note(f"warning: {warning.code}: {warning.message}")
     from bnsl.plots import plot_decomposition, plot_fit
@@ -191,17 +192,23 @@ def _bundled(args: argparse.Namespace) -> Curve:
     return curve
 
 
-def _fitted(args: argparse.Namespace, curve: Curve) -> FitResult | Extrapolation:
-    """The fit, with a hold-out if one was asked for."""
-    options: dict[str, Any] = {
+def _law(args: argparse.Namespace) -> dict[str, Any]:
+    """What is to be fitted, checked as far as can be without the data."""
+    get_form(args.form, args.n_breaks)
+    check_choice(args.loss, "loss", LOSSES)
+    if args.predict:
+        positive_inputs(args.predict, 1)
+    return {
         "form": args.form,
         "n_breaks": args.n_breaks,
         "loss": args.loss,
         "robust": args.robust,
         "fixed": _fixed(args.fix),
     }
-    if args.predict:
-        positive_inputs(args.predict, 1)  # a bad one should not have to wait for the fit
+
+
+def _fitted(args: argparse.Namespace, curve: Curve, options: dict[str, Any]) -> FitResult | Extrapolation:
+    """The fit, with a hold-out if one was asked for."""
     rule = _split_rule(args)
     return extrapolate(curve, **rule, **options) if rule else fit(curve, **options)
 
@@ -329,6 +336,23 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+def _parsed(argv: Sequence[str]) -> argparse.Namespace:
+    """The arguments; a FILE right behind a --json without a name is taken for FILE.
+
+    argparse gives it to --json. What --json takes ends in .json, which no FILE does.
+    """
+    try:
+        return _parser().parse_args(argv)
+    except InputError:
+        apart = list(argv)
+        for i, (option, value) in enumerate(itertools.pairwise(argv)):
+            if option == "--json" and not value.startswith("-") and Path(value).suffix.lower() != ".json":
+                apart[i] = f"--json={STDIN}"
+        with contextlib.suppress(InputError):
+            return _parser().parse_args(apart)
+        raise
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="bnsl",
@@ -371,6 +395,12 @@ def _add_compare(commands: Any) -> None:
         default=",".join(ALL_FORMS),
         metavar="A,B,...",
         help="the forms to compare (default: %(default)s)",
+    )
+    command.add_argument(
+        "--n-breaks",
+        type=_counts,
+        metavar="N,...",
+        help="number of breaks of the bnsl; with several (0,1,2) each is compared",
     )
     _add_options(command)
     _add_plot_option(command)
@@ -433,6 +463,7 @@ def _add_input(command: argparse.ArgumentParser) -> None:
 
 def _add_law(command: argparse.ArgumentParser) -> None:
     command.add_argument("--form", default="bnsl", help=f"{', '.join(FORMS)} (default: %(default)s)")
+    command.add_argument("--n-breaks", type=int, metavar="N", help="number of breaks of a bnsl")
     _add_options(command)
     command.add_argument(
         "--fix",
@@ -445,19 +476,35 @@ def _add_law(command: argparse.ArgumentParser) -> None:
 
 def _add_options(command: argparse.ArgumentParser) -> None:
     """What a single fit and a comparison both take."""
-    command.add_argument("--n-breaks", type=int, metavar="N", help="number of breaks of a bnsl")
     command.add_argument("--loss", default="log", help=f"{', '.join(LOSSES)} (default: %(default)s)")
     command.add_argument(
         "--robust",
-        nargs="?",
-        const=ROBUST[0],
+        type=_robust,
         metavar="LOSS",
-        help=f"count outliers less: {' or '.join(ROBUST)} (default if given: %(const)s)",
+        help=f"count outliers less: {' or '.join(ROBUST)}",
     )
     rule = command.add_mutually_exclusive_group()
     rule.add_argument("--train-until", type=float, metavar="X", help="hold out the points beyond X")
     rule.add_argument("--train-count", type=int, metavar="N", help="fit the N points with the smallest x")
     rule.add_argument("--train-fraction", type=float, metavar="F", help="fit this share of the points")
+
+
+def _robust(text: str) -> str:
+    """A robust loss; refused while the arguments are read, since it may be a FILE without a LOSS before."""
+    try:
+        check_choice(text, "LOSS", ROBUST)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _counts(text: str) -> int | list[int]:
+    """'1' as 1, '0,1,2' as [0, 1, 2]."""
+    try:
+        counts = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, or several as in 0,1,2") from None
+    return counts if len(counts) > 1 else counts[0]
 
 
 def _add_plot_option(command: argparse.ArgumentParser) -> None:

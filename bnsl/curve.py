@@ -66,6 +66,13 @@ class Curve:
     def __len__(self) -> int:
         return len(self.y)
 
+    @property
+    def extent(self) -> str:
+        """How many points, and from where to where: '14 points, x from 1 to 736'."""
+        first = self.x if self.x.ndim == 1 else self.x[:, 0]
+        plural = "" if len(self) == 1 else "s"
+        return f"{len(self)} point{plural}, {self.x_label} from {first[0]:.6g} to {first[-1]:.6g}"
+
     def split(
         self,
         *,

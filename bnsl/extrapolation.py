@@ -13,7 +13,7 @@ from bnsl._arrays import InputError
 from bnsl.curve import Curve, as_curve
 from bnsl.fitting import fit
 from bnsl.forms import Form, get_form
-from bnsl.result import FitResult, rmsle
+from bnsl.result import FitResult, html_table, rmse, rmsle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +35,11 @@ class Extrapolation:
     def predicted(self) -> np.ndarray:
         """The law at the held-out points, shape (M,)."""
         return self.result.form.evaluate(self.result.theta, self.held_out.x)
+
+    @property
+    def rmse(self) -> float:
+        """Root mean squared error on the held-out points, in the units of y."""
+        return rmse(self.predicted, self.held_out.y)
 
     @property
     def rmsle(self) -> float:
@@ -69,6 +74,39 @@ class Extrapolation:
             }
         )
 
+    # --- text -------------------------------------------------------------------------------------
+
+    def summary(self) -> str:
+        """The summary of the fit, and below it the error on the held-out points."""
+        facts = "\n".join(f"{key:<8} {value}" for key, value in self._facts())
+        return f"{self.result.summary()}\n\n{facts}"
+
+    def __repr__(self) -> str:
+        error = f"rmse={self.rmse:.4g}" if np.isnan(self.rmsle) else f"rmsle={self.rmsle:.4g}"
+        return (
+            f"<Extrapolation {self.result.form.label}: {len(self.result.curve)} points fitted, "
+            f"{len(self.held_out)} held out; held-out {error}, {self.result.status.name.lower()}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return self.result._repr_html_() + html_table(self._facts())
+
+    def _facts(self) -> list[tuple[str, str]]:
+        if np.isnan(self.rmsle):
+            error = ("rmse", f"{self.rmse:.6g} (in the units of {self.held_out.y_label})")
+        else:
+            error = ("rmsle", f"{self.rmsle:.6g} +- {self.rmsle_stderr:.3g}")
+        return [("held out", self.held_out.extent), (error[0], f"{error[1]} on the held-out points")]
+
+
+def nothing_held_out(curve: Curve) -> InputError:
+    """The error of a rule that leaves no point beyond the fitted ones."""
+    first = curve.x if curve.x.ndim == 1 else curve.x[:, 0]
+    return InputError(
+        f"nothing is held out of {len(curve)} points with x from {first[0]:g} to {first[-1]:g}: give a "
+        "train_until, train_count or train_fraction below the end"
+    )
+
 
 def extrapolate(
     x: Curve | ArrayLike,
@@ -89,7 +127,7 @@ def extrapolate(
         train_until: fit the points with x <= this; or
         train_count: fit this many points with the smallest x; or
         train_fraction: fit this share of them.
-        sigma: standard deviation of every y (N,).
+        sigma: standard deviation of every y (N,), or one number for all.
         form: as for `bnsl.fit`.
         **options: passed on to `bnsl.fit`.
 
@@ -102,5 +140,5 @@ def extrapolate(
         train_until=train_until, train_count=train_count, train_fraction=train_fraction
     )
     if held_out is None:
-        raise InputError("nothing is held out: give train_until, train_count or train_fraction below the end")
+        raise nothing_held_out(curve)
     return Extrapolation(fit(fitted, form=form, **options), held_out)

@@ -68,7 +68,8 @@ def fit(
         robust: None (least squares), "huber" or "soft_l1", against outliers.
         robust_scale: residual, in the space of the loss (in units of sigma, if given), from which on a
             point counts less; estimated from the residuals if not given.
-        sigma: standard deviation of every y (N,), in the units of y; only ratios matter to the fit.
+        sigma: standard deviation of every y (N,), or one number for all, in the units of y; only ratios
+            matter to the fit.
         fixed: parameters held at a value, {"a": 0.0}.
         bounds: (lower, upper) of parameters, None for no bound; {"b": (None, 0)} asks for a law that rises
             to its limit.

@@ -33,12 +33,11 @@ def fit_text(
         level: probability inside (lower, upper).
         extrapolation: the same fit with the points that it has not seen.
     """
-    parts = [result.summary()]
-    if extrapolation is not None:
-        parts.append(_held_out_text(extrapolation))
+    parts = [result.summary() if extrapolation is None else extrapolation.summary()]
     if predictions is not None and len(predictions):
         head = f"predictions, with {100 * level:g} % intervals for a new measurement if this form is right"
-        parts.append(f"{head}\n{_table_text(predictions)}")
+        named = predictions.rename(columns={"x": result.curve.x_label})
+        parts.append(f"{head}\n{_table_text(named)}")
     return "\n\n".join(parts)
 
 
@@ -51,7 +50,7 @@ def fit_json(
     """A fit for machines: the record that `FitResult.from_json` reads, with two entries more.
 
     `predictions` is a list of {x, predicted, lower, upper, level}, `held_out` an object with rmsle,
-    rmsle_stderr and the points, or null. An unknown number is null in both.
+    rmsle_stderr, rmse and the points, or null. An unknown number is null in both.
     """
     record = json.loads(result.to_json())
     rows = [] if predictions is None else _records(predictions)
@@ -61,6 +60,7 @@ def fit_json(
         record["held_out"] = {
             "rmsle": _json_value(extrapolation.rmsle),
             "rmsle_stderr": _json_value(extrapolation.rmsle_stderr),
+            "rmse": _json_value(extrapolation.rmse),
             "points": _records(extrapolation.errors),
         }
     return _dumps(record)
@@ -69,14 +69,18 @@ def fit_json(
 def comparison_text(comparison: Comparison) -> str:
     """The ranked table of a comparison, with what was fitted above it."""
     fitted, held_out = comparison.fitted, comparison.held_out
-    lines = [f"{len(comparison.results)} forms fitted to {fitted.name or 'a curve'}"]
-    lines.append(f"fitted   {_points(fitted)}")
+    count = len(comparison.results)
+    lines = [f"{count} form{'' if count == 1 else 's'} fitted to {fitted.name or 'a curve'}"]
+    lines.append(f"fitted   {fitted.extent}")
     if held_out is not None:
-        lines.append(f"held out {_points(held_out)}")
-    lines.append(f"ranked   by {'AICc of the fit' if held_out is None else 'held-out error'}, best first")
+        lines.append(f"held out {held_out.extent}")
+    lines.append(f"ranked   {comparison.ranking}")
     table = comparison.table.reset_index()
+    logs = comparison.error_column.endswith("rmsle")
+    hidden = ["train_rmse", "heldout_rmse"] if logs else ["train_rmsle", "heldout_rmsle", "heldout_stderr"]
     if held_out is None:
-        table = table.drop(columns=["heldout_rmsle", "heldout_stderr"])
+        hidden += ["heldout_rmsle", "heldout_stderr", "heldout_rmse"]
+    table = table.drop(columns=list(dict.fromkeys(hidden)))
     return "\n".join(lines) + "\n\n" + _table_text(table, left=("form", "status", "warnings"))
 
 
@@ -89,6 +93,7 @@ def comparison_json(comparison: Comparison) -> str:
         "bnsl": "comparison",
         "version": 1,
         "fitted_points": len(comparison.fitted),
+        "ranked_by": comparison.ranked_by,
         "held_out_points": 0 if comparison.held_out is None else len(comparison.held_out),
         "table": rows,
         "fits": {label: json.loads(result.to_json()) for label, result in comparison.results.items()},
@@ -137,16 +142,6 @@ def curve_csv(curve: Curve) -> str:
     lines = [",".join(names)]
     lines += [",".join(map(_exact, row)) for row in zip(*columns, strict=True)]
     return "\n".join(lines)
-
-
-def _held_out_text(extrapolation: Extrapolation) -> str:
-    error, stderr = _number(extrapolation.rmsle), _number(extrapolation.rmsle_stderr, digits=3)
-    return f"held out {_points(extrapolation.held_out)}\nrmsle    {error} +- {stderr} on the held-out points"
-
-
-def _points(curve: Curve) -> str:
-    plural = "" if len(curve) == 1 else "s"
-    return f"{len(curve)} point{plural}, {curve.x_label} from {_range(curve.x)}"
 
 
 def _range(values: np.ndarray) -> str:

@@ -7,7 +7,7 @@ import html
 import json
 import os
 import warnings as python_warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -302,16 +302,9 @@ class FitResult:
         return f"<FitResult {self.form.label}: {inner}; {error}, {self.status.name.lower()}>"
 
     def _repr_html_(self) -> str:
-        def table(rows: list[tuple[str, ...]], head: tuple[str, ...] = ()) -> str:
-            cells = "".join(f"<th>{html.escape(c)}</th>" for c in head)
-            body = "".join(
-                "<tr>" + "".join(f"<td>{html.escape(str(c))}</td>" for c in row) + "</tr>" for row in rows
-            )
-            return f"<table>{f'<tr>{cells}</tr>' if head else ''}{body}</table>"
-
         parts = [f"<b>{html.escape(self._title())}</b>"]
-        parts.append(table([("status", self.status.value), *self._facts()]))
-        parts.append(table(list(self._parameter_rows()), ("parameter", "value", "std error")))
+        parts.append(html_table([("status", self.status.value), *self._facts()]))
+        parts.append(html_table(list(self._parameter_rows()), ("parameter", "value", "std error")))
         if self.n_breaks:
             parts.append(self.breaks.to_html(float_format=lambda v: f"{v:.4g}"))
         if self.warnings:
@@ -469,6 +462,13 @@ def rmsle(predicted: np.ndarray, measured: np.ndarray) -> tuple[float, float]:
     squares = (np.log(predicted) - np.log(measured)) ** 2
     mean, deviation = float(squares.mean()), float(squares.std())
     return float(np.sqrt(mean)), float(np.sqrt(mean + deviation / np.sqrt(len(squares))) - np.sqrt(mean))
+
+
+def html_table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...] = ()) -> str:
+    """Rows of cells as an HTML table; whatever is in the cells is escaped."""
+    cells = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in rows)
+    return f"<table>{f'<tr>{cells}</tr>' if head else ''}{body}</table>"
 
 
 def rmse(predicted: np.ndarray, measured: np.ndarray) -> float:

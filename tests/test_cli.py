@@ -86,7 +86,8 @@ def test_fit_prints_summary_held_out_error_and_predictions(run):
     assert out.startswith("bnsl, 1 break fitted to four_digit_addition")
     assert "rmsle    0.0111434 +- 0.00203 on the held-out points" in out
     assert "predictions, with 90 % intervals" in out
-    first, second = (line.split() for line in out.splitlines()[-2:])
+    header, first, second = (line.split() for line in out.splitlines()[-3:])
+    assert header == ["training", "set", "size", "(examples)", "predicted", "lower", "upper"]
     assert (first[0], second[0]) == ("1472", "7360")
     assert float(first[2]) < float(first[1]) < float(first[3])
     assert err == "bnsl: there is no file 'four_digit_addition'; took the bundled data set of that name\n"
@@ -160,7 +161,6 @@ def test_options_reach_the_fit(run):
     assert record["fixed"] == ["a", "c0"]
     assert (record["params"]["a"], record["params"]["c0"]) == (0.25, 0.5)
     assert record["form"]["n_breaks"] == 0
-    assert strict(run("fit", "curve.csv", *FAST, "--robust", "--json")[1])["robust"] == "huber"
 
 
 def test_a_far_prediction_warns_once_in_one_line(run):
@@ -208,6 +208,63 @@ def test_compare(run):
     assert bnsl.FitResult.from_json(json.dumps(record["fits"]["m2"])).form == bnsl.M2()
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        "fit --json curve.csv --form m1",
+        "fit --form m1 --json curve.csv",
+        "compare --forms m1 --json curve.csv",
+    ],
+)
+def test_json_in_front_of_file_prints_json_and_leaves_the_file_alone(run, argv):
+    code, out, _ = run(*argv.split())
+    assert code == 0
+    assert strict(out)["bnsl"] in ("fit", "comparison")
+    assert Path("curve.csv").read_text() == CSV
+    assert [path.name for path in Path().iterdir()] == ["curve.csv"]
+
+
+def test_the_table_of_predictions_has_the_name_of_x(run):
+    Path("c.csv").write_text(CSV.replace("x,y", "tokens,loss"))
+    out = run("fit", "c.csv", *FAST, "--predict", "200")[1]
+    assert out.splitlines()[-2].split() == ["tokens", "predicted", "lower", "upper"]
+    assert strict(run("fit", "c.csv", *FAST, "--predict", "200", "--json")[1])["predictions"][0]["x"] == 200.0
+
+
+def test_compare_numbers_of_breaks(run):
+    code, out, _ = run(
+        "compare", "curve.csv", "--forms", "bnsl,m1", "--n-breaks", "0,1", "--train-count", "6"
+    )
+    assert code == 0
+    for label in ("bnsl, 0 breaks", "bnsl, 1 break ", "m1 "):
+        assert sum(line.startswith(label) for line in out.splitlines()) == 1
+    out = run("compare", "curve.csv", "--forms", "bnsl", "--n-breaks", "0", "--json")[1]
+    assert list(strict(out)["fits"]) == ["bnsl"]
+    assert strict(out)["fits"]["bnsl"]["form"]["n_breaks"] == 0
+
+
+def test_values_that_are_not_positive_have_an_rmse_in_print(run):
+    Path("c.csv").write_text("x,y\n" + "".join(f"{2**i},{2.0 * 2 ** (-0.5 * i) - 0.5}\n" for i in range(9)))
+    out = run("fit", "c.csv", "--n-breaks", "0", "--loss", "linear", "--train-count", "7")[1]
+    assert len([line for line in out.splitlines() if line.startswith("rmse     ")]) == 2
+    assert "(in the units of y) on the held-out points" in out
+    assert "rmsle" not in out
+    options = ["--forms", "m2,bnsl", "--n-breaks", "0", "--loss", "linear"]
+    for extra in ([], ["--train-count", "7"]):
+        out = run("compare", "c.csv", *options, *extra)[1]
+        assert "train_rmse" in out
+        assert "rmsle" not in out
+        assert ("heldout_rmse" in out) == bool(extra)
+
+
+def test_compare_says_when_aicc_cannot_rank(run):
+    Path("c.csv").write_text("x,y\n1,3\n2,2.5\n4,1.9\n8,1.8\n")
+    out = run("compare", "c.csv", "--forms", "m2,m4")[1]
+    assert (
+        "ranked   by the error on the fitted points, which favours many parameters: there are too few" in out
+    )
+
+
 def test_compare_without_hold_out_ranks_by_aicc(run):
     code, out, _ = run("compare", "curve.csv", "--forms", "m1,m2")
     assert code == 0
@@ -245,7 +302,10 @@ def test_datasets(run):
         ("x,y\n1,1\n2,two\n3,3\n", "column 'y', row 2 is 'two', which is not a number"),
         ("x,y\n1,1\n2,2,2\n3,3\n", "ragged or damaged"),
         ("\x89PNG\r\n\x1a\n\0\0\0", "holds binary data"),
-        ("a,b,c\n1,2,3\n4,5,6\n7,8,9\n", "say which columns to take; the columns are 'a', 'b', 'c'"),
+        (
+            "a,b,c\n1,2,3\n4,5,6\n7,8,9\n",
+            "say which columns to take (--x and --y in the shell); the columns are 'a'",
+        ),
     ],
 )
 @pytest.mark.parametrize("command", [["fit"], ["compare"], ["plot", "-o", "out.png"]])
@@ -279,7 +339,24 @@ def test_a_bad_table_is_one_line_and_exit_code_2(run, command, content, message)
         ("fit sigma.csv --x x --y y --sigma s", "column 's', row 2 is -1; sigma must be a positive"),
         ("fit curve.csv --form m5", "form = 'm5' is unknown; choose one of"),
         ("fit curve.csv --loss lgo", "loss = 'lgo' is unknown; choose one of"),
-        ("fit curve.csv --robust l3", "robust = 'l3' is unknown"),
+        ("fit curve.csv --robust l3", "--robust: LOSS = 'l3' is unknown; choose one of 'huber', 'soft_l1'"),
+        ("fit --robust curve.csv", "argument --robust: LOSS = 'curve.csv' is unknown; choose one of 'huber'"),
+        ("fit curve.csv --robust", "argument --robust: expected one argument"),
+        ("fit --json out.json", "the following arguments are required: FILE"),
+        ("fit --json out.json --plot curve.csv", "the following arguments are required: FILE"),
+        ("fit --json curve.csv other.csv", "--json 'curve.csv' must end in .json"),
+        ("fit curve.csv --json --n-break 1", "unrecognized arguments: --n-break 1"),
+        ("fit missing.csv --form m5", "form = 'm5' is unknown"),
+        ("fit missing.csv --loss lgo", "loss = 'lgo' is unknown"),
+        ("fit missing.csv --n-breaks -1", "n_breaks = -1 must be a whole number"),
+        ("fit missing.csv --fix a=zero", "--fix a = 'zero' is not a number"),
+        ("fit missing.csv --predict 0", "x[0] = 0 is not positive"),
+        ("plot missing.csv -o a.png --form m5", "form = 'm5' is unknown"),
+        ("compare missing.csv --loss lgo", "loss = 'lgo' is unknown"),
+        ("compare missing.csv --n-breaks 0,-1", "n_breaks = -1 must be a whole number"),
+        ("compare missing.csv --n-breaks 0,one", "--n-breaks: '0,one' must be a whole number, or several"),
+        ("compare missing.csv --n-breaks 1,1", "forms names 'bnsl, 1 break' twice"),
+        ("compare missing.csv --forms m1,m2 --n-breaks 1", "n_breaks = 1 is only for 'bnsl', which is not"),
         ("fit curve.csv --n-breaks -1", "n_breaks = -1 must be a whole number >= 0"),
         ("fit curve.csv --n-breaks one", "argument --n-breaks: invalid int value: 'one'"),
         ("fit curve.csv --form m2 --n-breaks 1", "n_breaks = 1 is only for form='bnsl'"),
@@ -293,7 +370,8 @@ def test_a_bad_table_is_one_line_and_exit_code_2(run, command, content, message)
         ("fit curve.csv --predict nan", "x[0] = nan is not a finite number"),
         ("fit curve.csv --train-until 0.5", "leaves nothing to fit; x runs from 1 to 128"),
         ("fit curve.csv --train-until 3", "x has 2 distinct values"),
-        ("fit curve.csv --train-until 1e9", "nothing is held out"),
+        ("fit curve.csv --train-until 1e9", "nothing is held out of 8 points with x from 1 to 128"),
+        ("compare curve.csv --train-until 1e9", "nothing is held out of 8 points with x from 1 to 128"),
         ("fit curve.csv --train-fraction 2", "train_fraction = 2 must lie strictly between 0 and 1"),
         ("fit curve.csv --train-count 5 --train-until 8", "not allowed with argument --train-count"),
         ("fit curve.csv --plot out.xyz", "a figure's name must end in one of"),
@@ -303,7 +381,7 @@ def test_a_bad_table_is_one_line_and_exit_code_2(run, command, content, message)
         ("fit curve.csv --json folder.json", "'folder.json' is a folder"),
         ("fit other.csv --json curve.csv", "--json 'curve.csv' must end in .json; put FILE before"),
         ("compare curve.csv --forms m1,m5", "form = 'm5' is unknown"),
-        ("compare curve.csv --forms m1,m1", "--forms names 'm1' twice"),
+        ("compare curve.csv --forms m1,m1", "forms names 'm1' twice"),
         ("compare curve.csv --forms m1,", "form = '' is unknown"),
         ("plot curve.csv", "the following arguments are required: -o/--output"),
         ("plot curve.csv --form m2 --decompose -o a.png", "--decompose draws the power laws of a bnsl"),

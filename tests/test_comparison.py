@@ -1,5 +1,7 @@
 """Several forms on one split, ranked."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from conftest import noisy
@@ -7,7 +9,8 @@ from conftest import noisy
 import bnsl
 
 COLUMNS = [
-    *("n_params", "train_rmsle", "heldout_rmsle", "heldout_stderr", "aicc", "delta_aicc"),
+    *("n_params", "train_rmsle", "heldout_rmsle", "heldout_stderr", "train_rmse", "heldout_rmse"),
+    *("aicc", "delta_aicc"),
     *("status", "warnings"),
 ]
 COUNTS = {"m1": 2, "m2": 3, "m3": 4, "m4": 5, "bnsl": 6}
@@ -69,6 +72,87 @@ def test_numbers_of_breaks_are_told_apart():
     np.testing.assert_array_equal(compared.results["bnsl"].theta, compared.results["bnsl, 0 breaks"].theta)
 
 
+def test_several_numbers_of_breaks_have_a_row_each():
+    compared = bnsl.compare(*noisy(), forms=["m1", "bnsl"], n_breaks=(0, 1, 2), train_count=24)
+    assert list(compared.results) == ["m1", "bnsl, 0 breaks", "bnsl, 1 break", "bnsl, 2 breaks"]
+    assert [result.n_breaks for result in compared.results.values()] == [0, 0, 1, 2]
+    assert list(bnsl.compare(*noisy(), forms="bnsl", n_breaks=range(1)).results) == ["bnsl, 0 breaks"]
+
+
+@pytest.mark.parametrize(
+    ("n_breaks", "message"),
+    [
+        ((), r"n_breaks = \(\) must be a whole number or a list"),
+        ((0, -1), "n_breaks = -1 must be a whole number >= 0"),
+        ((1, 1), "forms names 'bnsl, 1 break' twice"),
+        ("1,2", "n_breaks = '1,2' must be a whole number"),
+        (1.5, r"n_breaks = 1.5 must be a whole number"),
+    ],
+)
+def test_bad_numbers_of_breaks(n_breaks, message):
+    with pytest.raises(bnsl.InputError, match=message):
+        bnsl.compare(*noisy(), n_breaks=n_breaks)
+
+
+def test_a_number_of_breaks_needs_a_bnsl():
+    with pytest.raises(
+        bnsl.InputError, match="n_breaks = 1 is only for 'bnsl', which is not among the forms"
+    ):
+        bnsl.compare(*noisy(), forms=["m1", bnsl.BNSL(1)], n_breaks=1)
+
+
+@pytest.mark.parametrize("form", ["M1", bnsl.M1()])
+def test_one_form_needs_no_list(form):
+    assert list(bnsl.compare(*noisy(), forms=form).results) == ["m1"]
+
+
+def test_nothing_held_out_is_told_with_the_range_of_x():
+    for rule in ({"train_until": 1e9}, {"train_count": 30}):
+        with pytest.raises(
+            bnsl.InputError, match=r"nothing is held out of 30 points with x from 1 to 1e\+06"
+        ):
+            bnsl.compare(*noisy(), forms="m1", **rule)
+
+
+def test_where_aicc_is_infinite_for_all_the_error_on_the_fitted_points_ranks():
+    x, y = noisy()
+    compared = bnsl.compare(x[:5], y[:5], forms=["m2", "m4", "bnsl"])
+    assert (compared.table["aicc"] == np.inf).all()
+    assert compared.ranked_by == "train_rmsle"
+    assert compared.table["train_rmsle"].is_monotonic_increasing
+    assert "too few points for AICc" in compared.ranking
+
+
+def test_without_logarithms_the_ranking_goes_by_the_error_in_the_units_of_y():
+    x = np.geomspace(1, 1e4, 12)
+    y = 2.0 * x**-0.4 - 0.5
+    compared = bnsl.compare(x, y, forms=["m2", "bnsl"], n_breaks=0, loss="linear", train_count=9)
+    assert compared.table["heldout_rmsle"].isna().all()
+    assert compared.ranked_by == "heldout_rmse"
+    assert list(compared.table.index) == ["bnsl", "m2"]
+    held = bnsl.Extrapolation(compared.results["m2"], compared.held_out)
+    assert compared.table.loc["m2", "heldout_rmse"] == held.rmse
+    assert compared.table.loc["m2", "train_rmse"] == compared.results["m2"].rmse
+
+
+def test_repr_is_one_short_line(split, whole):
+    best = split.table.iloc[0]
+    assert repr(split) == f"<Comparison of 5 forms: best 'bnsl', heldout_rmsle={best['heldout_rmsle']:.4g}>"
+    assert repr(whole).startswith("<Comparison of 5 forms: best 'bnsl', aicc=-")
+    assert repr(bnsl.compare(*noisy(), forms="m1")).startswith("<Comparison of 1 form: best 'm1', aicc=-")
+
+
+def test_html_has_the_table_and_escapes_names(split):
+    curve = dataclasses.replace(split.fitted, x_label="<i>x</i>")
+    page = dataclasses.replace(split, fitted=curve)._repr_html_()
+    assert "<i>" not in page
+    assert "&lt;i&gt;x&lt;/i&gt;" in page
+    assert "by held-out error" in page
+    assert page.count("<tr") > 5
+    for label in split.results:
+        assert f">{label}<" in page
+
+
 def test_too_few_points_for_aicc_rank_last():
     x, y = noisy()
     table = bnsl.compare(x[:6], y[:6], forms=["bnsl", "m1"]).table
@@ -88,9 +172,9 @@ def test_loss_robust_and_sigma_reach_every_fit():
 @pytest.mark.parametrize(
     ("forms", "message"),
     [
-        ([], r"forms = \[\] must be a list of at least one form"),
-        ("bnsl", "forms = 'bnsl' must be a list"),
-        (None, "forms = None must be a list"),
+        ([], r"forms = \[\] must be a form or a list of at least one"),
+        ("m1,bnsl", "form = 'm1,bnsl' is unknown"),
+        (None, "forms = None must be a form or a list"),
         (["m1", "M1"], "forms names 'm1' twice"),
         ([bnsl.BNSL(1), bnsl.BNSL(1)], "forms names 'bnsl, 1 break' twice"),
         (["m1", "m5"], "form = 'm5' is unknown"),

@@ -135,6 +135,35 @@ def test_held_out_points_below_zero_have_no_log_error():
     np.testing.assert_allclose(held.predicted, held.held_out.y, atol=1e-8)
 
 
+def test_nothing_held_out_is_told_with_the_range_of_x():
+    with pytest.raises(bnsl.InputError, match="nothing is held out of 7 points with x from 1 to 32"):
+        bnsl.extrapolate(CURVE, train_until=1e9)
+
+
+def test_rmse_is_in_the_units_of_y():
+    held = bnsl.extrapolate(CURVE, train_count=4, form="m1")
+    assert held.rmse == pytest.approx(np.sqrt(np.mean((held.predicted - held.held_out.y) ** 2)), rel=1e-12)
+
+
+def test_text_of_an_extrapolation():
+    held = bnsl.extrapolate(CURVE, train_count=4, form="m1")
+    text = held.summary()
+    assert text.startswith(held.result.summary())
+    error = f"rmsle    {held.rmsle:.6g} +- {held.rmsle_stderr:.3g} on the held-out points"
+    assert text.endswith(f"held out 3 points, size from 16 to 32\n{error}")
+    short = f"<Extrapolation m1: 4 points fitted, 3 held out; held-out rmsle={held.rmsle:.4g}, converged>"
+    assert repr(held) == short
+    page = held._repr_html_()
+    assert page.startswith(held.result._repr_html_())
+    assert "<td>held out</td><td>3 points, size from 16 to 32</td>" in page
+
+
+def test_text_without_logarithms_has_the_error_in_the_units_of_y():
+    held = bnsl.extrapolate(X, Y - 0.5, train_count=5, n_breaks=0, loss="linear")
+    assert f"rmse     {held.rmse:.6g} (in the units of y) on the held-out points" in held.summary()
+    assert f"held-out rmse={held.rmse:.4g}" in repr(held)
+
+
 def test_a_curve_is_sorted_frozen_and_copied():
     source = X.copy()
     curve = bnsl.Curve(source, Y)
