@@ -1,6 +1,7 @@
 """Broken neural scaling laws: fit, extrapolate and compare scaling laws (arXiv 2210.14891)."""
 
 from bnsl._arrays import InputError
+from bnsl.backtesting import Backtest, backtest
 from bnsl.benchmark_data import Benchmark, BenchmarkCurve
 from bnsl.comparison import Comparison, compare
 from bnsl.curve import Curve
@@ -8,7 +9,7 @@ from bnsl.datasets import load_dataset
 from bnsl.extrapolation import Extrapolation, extrapolate
 from bnsl.fitting import fit
 from bnsl.forms import BNSL, M1, M2, M3, M4, Form, Parameter, Segment, Separable, get_form
-from bnsl.plots import plot_comparison, plot_decomposition, plot_fit, plot_residuals
+from bnsl.plots import plot_backtest, plot_comparison, plot_decomposition, plot_fit, plot_residuals
 from bnsl.result import ExtrapolationWarning, FitResult, FitWarning, Status
 
 __version__ = "0.1.0"
@@ -19,6 +20,7 @@ __all__ = [
     "M2",
     "M3",
     "M4",
+    "Backtest",
     "Benchmark",
     "BenchmarkCurve",
     "Comparison",
@@ -34,11 +36,13 @@ __all__ = [
     "Separable",
     "Status",
     "__version__",
+    "backtest",
     "compare",
     "extrapolate",
     "fit",
     "get_form",
     "load_dataset",
+    "plot_backtest",
     "plot_comparison",
     "plot_decomposition",
     "plot_fit",

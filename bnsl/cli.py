@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from bnsl import report
 from bnsl._arrays import InputError, as_number, check_choice, positive_inputs, suggest
 from bnsl._cache import keep_compiled_programs
+from bnsl.backtesting import backtest
 from bnsl.comparison import ALL_FORMS, compare, forms_by_label
 from bnsl.curve import Curve
 from bnsl.datasets import BENCHMARK, CATALOGUE, DESCRIPTIONS, load_curve, load_dataset
@@ -51,6 +52,11 @@ _PLOT_EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
   bnsl plot curve.csv --train-until 736 -o fit.png
   bnsl plot curve.csv --decompose -o segments.pdf
+"""
+_BACKTEST_EXAMPLE = """examples:
+  bnsl datasets four_digit_addition > curve.csv
+  bnsl backtest curve.csv --form m2
+  bnsl backtest curve.csv --cut 600 --cut 736 --n-breaks 1 --plot backtest.png --json backtest.json
 """
 _DATASETS_EXAMPLE = """examples:
   bnsl datasets
@@ -144,6 +150,26 @@ def _run_plot(args: argparse.Namespace) -> None:
 
     draw = plot_decomposition if args.decompose else plot_fit
     _draw(args.plot, lambda ax: draw(law, ax=ax))
+
+
+def _run_backtest(args: argparse.Namespace) -> None:
+    _check_outputs(args)
+    get_form(args.form, args.n_breaks)
+    if args.tolerance is not None:
+        as_number(args.tolerance, "--tolerance", lambda value: 0 < value < float("inf"))
+    options = {"n_breaks": args.n_breaks, "loss": args.loss, "robust": args.robust, "fixed": _fixed(args.fix)}
+    tested = backtest(_read(args), form=args.form, cuts=args.cut or None, **options)
+    if args.json != STDIN:
+        print(tested.summary())
+        if args.tolerance is not None:
+            far = tested.trusted(args.tolerance)
+            reach = "at no distance" if far != far else f"up to {far:.4g} times the last fitted x"
+            print(f"\nrmsle within {args.tolerance:g} {reach}")
+    _write_json(args.json, tested.to_json)
+    if args.plot:
+        from bnsl.plots import plot_backtest
+
+        _draw(args.plot, lambda ax: plot_backtest(tested, ax=ax))
 
 
 def _run_datasets(args: argparse.Namespace) -> None:
@@ -366,6 +392,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_fit(commands)
     _add_compare(commands)
     _add_plot(commands)
+    _add_backtest(commands)
     _add_datasets(commands)
     return parser
 
@@ -425,6 +452,26 @@ def _add_plot(commands: Any) -> None:
     command.set_defaults(predict=[])
 
 
+def _add_backtest(commands: Any) -> None:
+    text = "refit at several cut-offs inside the data, and tell how well the points beyond were foretold"
+    command = _command(commands, "backtest", text, _BACKTEST_EXAMPLE, _run_backtest)
+    _add_input(command)
+    _add_law(command, split=False)
+    command.add_argument(
+        "--cut",
+        type=float,
+        action="append",
+        default=[],
+        metavar="X",
+        help="fit the points up to X and predict the others, once or more often (default: six at most)",
+    )
+    command.add_argument(
+        "--tolerance", type=float, metavar="E", help="tell up to which distance the rmsle stayed within E"
+    )
+    _add_plot_option(command)
+    _add_json_option(command)
+
+
 def _add_datasets(commands: Any) -> None:
     text = "list the data sets of the package, or write one as CSV"
     command = _command(commands, "datasets", text, _DATASETS_EXAMPLE, _run_datasets)
@@ -461,10 +508,10 @@ def _add_input(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_law(command: argparse.ArgumentParser) -> None:
+def _add_law(command: argparse.ArgumentParser, split: bool = True) -> None:
     command.add_argument("--form", default="bnsl", help=f"{', '.join(FORMS)} (default: %(default)s)")
     command.add_argument("--n-breaks", type=int, metavar="N", help="number of breaks of a bnsl")
-    _add_options(command)
+    _add_options(command, split)
     command.add_argument(
         "--fix",
         action="append",
@@ -474,7 +521,7 @@ def _add_law(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_options(command: argparse.ArgumentParser) -> None:
+def _add_options(command: argparse.ArgumentParser, split: bool = True) -> None:
     """What a single fit and a comparison both take."""
     command.add_argument("--loss", default="log", help=f"{', '.join(LOSSES)} (default: %(default)s)")
     command.add_argument(
@@ -483,6 +530,8 @@ def _add_options(command: argparse.ArgumentParser) -> None:
         metavar="LOSS",
         help=f"count outliers less: {' or '.join(ROBUST)}",
     )
+    if not split:
+        return
     rule = command.add_mutually_exclusive_group()
     rule.add_argument("--train-until", type=float, metavar="X", help="hold out the points beyond X")
     rule.add_argument("--train-count", type=int, metavar="N", help="fit the N points with the smallest x")

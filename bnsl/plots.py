@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnsl._arrays import InputError, as_number, check_share
+from bnsl.backtesting import Backtest
 from bnsl.comparison import Comparison
 from bnsl.curve import Curve
 from bnsl.extrapolation import Extrapolation
@@ -38,6 +39,8 @@ DASHES: tuple[Any, ...] = (
     (0, (6, 1.5, 1.2, 1.5, 1.2, 1.5)),
     (0, (1.2, 1.2)),
 )
+
+MARKERS = ("o", "s", "^", "D", "v", "P")
 
 SIZE = (6.0, 4.0)  # inches, of a figure made here
 SAMPLES = 400  # points of a law's line, besides those around its breaks
@@ -299,6 +302,61 @@ def plot_residuals(fit: FitResult | Extrapolation, *, ax: Axes | None = None) ->
     _label(ax, result.curve, _title(result.curve, f"{_display(result.form)}, errors"))
     ax.set_ylabel("log(law / measured)" if in_logs else f"law {MINUS} measured ({result.curve.y_label})")
     _legend(ax, ("fitted points", "held-out points"), loc="upper left", ncols=3)
+    return ax
+
+
+def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
+    """Log errors log(law / measured) against the distance of the extrapolation, one line a cut.
+
+    Distance is x over the last fitted x, on a log axis. Early cuts are dark, late ones light, each with a
+    marker of its own; the grey steps are plus and minus the RMSLE of every bin of `by_distance`.
+
+    Args:
+        backtest: what `bnsl.backtest` returned.
+        ax: the Axes to draw into; a new figure if not given.
+
+    Returns:
+        The Axes; the errors are linear. Points without a log error are left out.
+
+    Raises:
+        InputError: (a ValueError) something else than a Backtest.
+    """
+    if not isinstance(backtest, Backtest):
+        raise InputError(f"backtest must be what bnsl.backtest returns; got {_described(backtest)}")
+    bins = backtest.by_distance
+    ax = _axes(ax)
+    frame = _Frame(ax, True, False)
+    ax.axhline(0.0, color=LAW, linewidth=1.4, zorder=2)
+    for i, (start, stop, spread) in enumerate(
+        bins[["distance_from", "distance_to", "rmsle"]].itertuples(index=False)
+    ):
+        label = "± RMSLE at a distance" if i == 0 else None
+        ax.fill_between([start, stop], -spread, spread, color="0.92", linewidth=0, zorder=1, label=label)
+    count = len(backtest.cuts)
+    errors = []
+    for i, (cut, group) in enumerate(backtest.table.groupby("cut", sort=True)):
+        distance, error = group["distance"].to_numpy(), group["log_error"].to_numpy()
+        errors.append(error)
+        ax.plot(
+            distance,
+            error,
+            color=_shade_of(i, count),
+            marker=MARKERS[i % len(MARKERS)],
+            markersize=4.6,
+            markevery=_even(distance, 16),
+            markeredgecolor="white",
+            markeredgewidth=0.4,
+            linewidth=1.2,
+            zorder=4 + 0.01 * i,
+            label=f"{group['fitted'].iloc[0]} points, up to {float(str(cut)):.4g}",
+        )
+    frame.show_x(1.0, float(backtest.table["distance"].max()))
+    frame.show_y(np.array([0.0]), *errors)
+    frame.close()
+    _label(ax, backtest.curve, _title(backtest.curve, f"back-test of {_capitals(backtest.label)}"))
+    ax.set_xlabel(f"x over the last fitted x ({backtest.curve.x_label})")
+    ax.set_ylabel("log(law / measured)")
+    _legend(ax, title="fitted")
     return ax
 
 
@@ -580,6 +638,21 @@ def _styles(results: Mapping[str, FitResult]) -> dict[str, tuple[str, Any]]:
             styles[label] = (COLOURS[others % len(COLOURS)], DASHES[others % len(DASHES)])
             others += 1
     return styles
+
+
+def _even(x: np.ndarray, count: int) -> list[int]:
+    """Indices of at most `count` of the rising values x, about evenly spaced on a log axis."""
+    if len(x) <= count:
+        return list(range(len(x)))
+    wanted = np.geomspace(x[0], x[-1], count)
+    return np.unique(np.abs(np.log(x)[:, None] - np.log(wanted)).argmin(axis=0)).tolist()
+
+
+def _shade_of(number: int, count: int) -> Any:
+    """One of `count` colours, dark to light, that keep their order for any colour vision and in grey."""
+    from matplotlib import colormaps
+
+    return colormaps["viridis"](0.85 * number / max(count - 1, 1))
 
 
 def _display(form: Form) -> str:
