@@ -155,12 +155,15 @@ def plot_decomposition(
             raise InputError("x_min and x_max are needed for a law without data")
         curve, params = None, law
         form = BNSL(breaks_in(law), rising=as_number(law.get("b", 1.0), "params['b']") < 0)
-        segments = form.segments(params)
+        with np.errstate(over="ignore"):  # of a steep power law at x = 1, far outside the view
+            segments = form.segments(params)
+        log_b = float(np.log(abs(params["b"])))
     else:
         result, held_out = _fit_and_held_out(law, "law", " or a mapping of parameters")
         segments = result.segments
         curve, params = result.curve, result.params
         form = result.form  # type: ignore[assignment]
+        log_b = float(result.theta[form.names.index("b")])
     parts = [part for part in (curve, held_out) if part is not None]
     first, last = _x_range(parts) if parts else (np.nan, np.nan)
     first = first if x_min is None else as_number(x_min, "x_min")
@@ -183,7 +186,6 @@ def plot_decomposition(
         name = "limit minus law" if form.rising else "law minus limit"
         ax.plot(x, distance, color="0.6", linewidth=2.2, zorder=3, label=name)
     ax.plot(x, whole, color=LAW, linewidth=2.2, zorder=4, label=_display(form))
-    _draw_segments(ax, segments, first, last)
 
     frame.show_x(first, last)
     shown = [whole, distance] if limit > 0 else [whole]
@@ -192,6 +194,7 @@ def plot_decomposition(
         shown.append(np.array([limit]))
     frame.show_y(*shown)
     frame.close()
+    _draw_segments(ax, segments, log_b, first, last)
     _mark_breaks(ax, _break_positions(params))
     _label(ax, curve, _title(curve, f"{_display(form)}, decomposed"))
     _legend(ax, ("fitted points", "held-out points", _display(form)))
@@ -202,7 +205,8 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     """Several forms over one curve, best first in the legend, on log axes.
 
     Every form has a colour and a dash pattern of its own; the first BNSL is the red solid line. The legend
-    gives the RMSLE on the held-out points, or on the fitted ones if none were held out.
+    gives the RMSLE on the held-out points, or on the fitted ones if none were held out; the RMSE, in the
+    units of y, where there are no logarithms.
 
     Args:
         comparison: what `bnsl.compare` returned.
@@ -227,7 +231,7 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     frame.show_x(first, last)
     frame.show_y(*(part.y for part in parts))
     _draw_points(ax, fitted, held_out)
-    column = "train_rmsle" if held_out is None else "heldout_rmsle"
+    column = comparison.error_column
     styles = _styles(comparison.results)
     texts: list[str] = []
     for label, error in comparison.table[column].items():
@@ -243,8 +247,8 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     if held_out is not None:
         _shade(ax, fitted, held_out, True)
     _label(ax, fitted, _title(fitted, f"{len(comparison.results)} forms"))
-    title = "RMSLE on the fitted points" if held_out is None else "RMSLE on the held-out points"
-    _legend(ax, texts, title=title)
+    points = "fitted" if held_out is None else "held-out"
+    _legend(ax, texts, title=f"{column.partition('_')[2].upper()} on the {points} points")
     return ax
 
 
@@ -387,18 +391,29 @@ def _draw_points(ax: Axes, fitted: Curve, held_out: Curve | None, zorder: float 
         ax.plot(part.x, part.y, marker, color=colour, markersize=size, zorder=zorder, label=label, **edge)
 
 
-def _draw_segments(ax: Axes, segments: Sequence[Segment], first: float, last: float) -> None:
-    """Every power law, dashed, from a tenth of the view before its start to a tenth beyond its end."""
+def _draw_segments(ax: Axes, segments: Sequence[Segment], log_b: float, first: float, last: float) -> None:
+    """Every power law in view, dashed, from a tenth of the view before its start to a tenth beyond its end.
+
+    `log_b` is the logarithm of the first one at x = 1; that of a steep one there may be no double.
+    """
     beyond = (last / first) ** 0.1
+    low, high = np.log(ax.get_ylim())
+    log_scale, before = log_b, segments[0].slope
     for i, segment in enumerate(segments):
+        if segment.start > 0:  # where it meets the one before
+            log_scale += (before - segment.slope) * np.log(segment.start)
+        before = segment.slope
         start, stop = max(segment.start / beyond, first), min(segment.stop * beyond, last)
-        if start >= stop:
+        log_x = np.log([start, stop])
+        if segment.slope != 0:  # cut at the upper and the lower edge, before it overflows
+            crossings = np.sort((np.array([low, high]) - log_scale) / segment.slope)
+            log_x = np.clip(log_x, *crossings)
+        log_y = log_scale + segment.slope * log_x
+        if start >= stop or log_x[0] >= log_x[1] or not low <= log_y.mean() <= high:
             continue
-        x = np.geomspace(start, stop, 2)
-        y = np.exp(np.log(abs(segment.scale)) + segment.slope * np.log(x))
         ax.plot(
-            x,
-            y,
+            np.exp(log_x),
+            np.exp(log_y),
             color=COLOURS[i % len(COLOURS)],
             linestyle=DASHES[i % len(DASHES)],
             linewidth=1.6,

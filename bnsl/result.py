@@ -275,10 +275,14 @@ class FitResult:
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """The power laws of which y - a is made; raises InputError for a form that is no BNSL."""
+        """The power laws of which y - a is made; raises InputError for a form that is no BNSL.
+
+        The scale of a steep one, its value at x = 1, may be beyond the range of a double: infinite or 0.
+        """
         if not isinstance(self.form, BNSL):
             raise InputError(f"form {self.form.label!r} is not a chain of power laws; only bnsl is")
-        return self.form.segments(self.params)
+        with np.errstate(over="ignore"):
+            return self.form.segments(self.params)
 
     # --- text -------------------------------------------------------------------------------------
 

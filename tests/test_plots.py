@@ -320,6 +320,48 @@ def test_segments_meet_at_the_breaks():
     assert "limit" not in " ".join(legend_texts(ax))
 
 
+STEEP = {"a": 0.1, "b": 1.0, "c0": 0.2} | {
+    **{"c1": -430.0, "d1": 200.0, "f1": 1e-3, "c2": 430.1, "d2": 201.0, "f2": 1e-3},
+}
+
+
+def segments_in(ax):
+    return [each for each in ax.lines if str(each.get_label()).startswith("segment")]
+
+
+@pytest.mark.filterwarnings("error")
+def test_steep_power_laws_are_drawn_where_they_are_in_view():
+    ax = bnsl.plot_decomposition(STEEP, x_min=10.0, x_max=1e4)
+    pieces = segments_in(ax)
+    assert len(pieces) == 3
+    low, high = ax.get_ylim()
+    for piece in pieces:
+        y = piece.get_ydata()
+        assert np.ptp(piece.get_xdata()) > 0
+        assert (y >= 0.999 * low).all()
+        assert (y <= 1.001 * high).all()
+    x, y = (np.log(values) for values in (pieces[1].get_xdata(), pieces[1].get_ydata()))
+    assert np.diff(y)[0] / np.diff(x)[0] == pytest.approx(429.8, rel=1e-6)
+    # The law minus its limit at the middle of the flank.
+    assert np.interp(np.log(200.5), x, y) == pytest.approx(
+        -0.2 * np.log(200) + 429.8 * np.log(200.5 / 200), abs=0.05
+    )
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_power_law_out_of_view_is_not_in_the_legend():
+    ax = bnsl.plot_decomposition(STEEP, x_min=400.0, x_max=1e4)
+    assert [piece.get_label().split(":")[0] for piece in segments_in(ax)] == ["segment 3"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_decomposition_of_a_fit_that_is_steep():
+    x = np.geomspace(10, 1e4, 40)
+    fit = bnsl.fit(x, bnsl.BNSL(2).evaluate(STEEP, x), n_breaks=2, fixed=STEEP)
+    assert len(fit.segments) == 3
+    assert len(segments_in(bnsl.plot_decomposition(fit))) == 3
+
+
 def test_decomposition_of_a_fit_shows_its_points(forecast, curve):
     ax = bnsl.plot_decomposition(forecast)
     assert len(line(ax, "fitted points").get_xdata()) == 14
@@ -361,6 +403,14 @@ def test_comparison_without_held_out_points_gives_the_fitted_error(curve):
     assert ax.get_legend().get_title().get_text() == "RMSLE on the fitted points"
     assert not ax.patches
     assert f"M1: {everything.results['m1'].rmsle:.3g}" in legend_texts(ax)
+
+
+def test_comparison_without_logarithms_gives_the_error_in_the_units_of_y():
+    x = np.geomspace(1, 1e4, 12)
+    compared = bnsl.compare(x, 2.0 * x**-0.4 - 0.5, forms=["m2", "bnsl"], n_breaks=0, loss="linear")
+    ax = bnsl.plot_comparison(compared)
+    assert ax.get_legend().get_title().get_text() == "RMSE on the fitted points"
+    assert f"M2: {compared.results['m2'].rmse:.3g}" in legend_texts(ax)
 
 
 # --- plot_residuals -------------------------------------------------------------------------------
