@@ -27,12 +27,9 @@ def double_precision() -> AbstractContextManager[Any]:
     return jax.enable_x64(True)
 
 
-def suggest(name: object, known: Iterable[str], alike: float = 0.6) -> str:
-    """' Did you mean ...?' where `name` looks like one of `known`, else ''.
-
-    `alike` is the share of letters in common from which on it does (difflib's ratio).
-    """
-    close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=alike)
+def suggest(name: object, known: Iterable[str]) -> str:
+    """' Did you mean ...?' where `name` looks like one of `known`, else ''."""
+    close = difflib.get_close_matches(str(name), list(known), n=1)
     return f". Did you mean {close[0]!r}?" if close else ""
 
 

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -68,6 +69,13 @@ def test_every_example_of_the_help_works(command, capsys):
         for option, name in zip(shlex.split(words), shlex.split(words)[1:], strict=False):
             if option in ("-o", "--plot", "--json"):
                 assert Path(name).stat().st_size > 1000
+
+
+def test_figures_that_the_readme_makes_are_not_for_git():
+    root = Path(__file__).resolve().parent.parent
+    made = re.findall(r"(?:--plot|-o) (\S+\.png)", (root / "README.md").read_text(encoding="utf-8"))
+    assert made
+    assert {f"/{name}" for name in made} <= set((root / ".gitignore").read_text(encoding="utf-8").split())
 
 
 def test_version(capsys):
