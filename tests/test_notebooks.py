@@ -6,6 +6,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from bnsl.datasets import NOISELESS_LAW
+
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
@@ -40,6 +42,12 @@ def test_notebook_is_stored_executed(path):
     assert any("image/png" in output.get("data", {}) for output in outputs(notebook))
     assert not any(output.output_type == "error" for output in outputs(notebook))
     assert path.stat().st_size < 600_000
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_imports_the_constants_of_the_package(path):
+    code = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert not any(f"{value:.4g}" in source for value in NOISELESS_LAW.values() for source in code)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
