@@ -47,7 +47,7 @@ def test_notebook_is_stored_executed(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_imports_the_constants_of_the_package(path):
     code = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-    assert not any(f"{value:.4g}" in source for value in NOISELESS_LAW.values() for source in code)
+    assert not any(str(value)[:6] in source for value in NOISELESS_LAW.values() for source in code)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
