@@ -148,7 +148,7 @@ def _bytes_of(path: Path, where: str) -> bytes:
 
 def _similar_table(name: str, siblings: Sequence[str]) -> str:
     """' Did you mean ...?' for a table with nearly the same name; endings alone make no likeness."""
-    tables = {}
+    tables: dict[str, str] = {}
     for sibling in siblings:
         if Path(sibling.lower().removesuffix(".gz")).suffix in _READERS:
             tables.setdefault(stem(sibling).lower(), sibling)
