@@ -3,13 +3,21 @@
 from bnsl._arrays import InputError
 from bnsl.backtesting import Backtest, backtest
 from bnsl.benchmark_data import Benchmark, BenchmarkCurve
+from bnsl.benchmarking import BenchmarkRun, run_benchmark
 from bnsl.comparison import Comparison, compare
 from bnsl.curve import Curve
 from bnsl.datasets import load_dataset
 from bnsl.extrapolation import Extrapolation, extrapolate
 from bnsl.fitting import fit
 from bnsl.forms import BNSL, M1, M2, M3, M4, Form, Parameter, Segment, Separable, get_form
-from bnsl.plots import plot_backtest, plot_comparison, plot_decomposition, plot_fit, plot_residuals
+from bnsl.plots import (
+    plot_backtest,
+    plot_benchmark,
+    plot_comparison,
+    plot_decomposition,
+    plot_fit,
+    plot_residuals,
+)
 from bnsl.result import ExtrapolationWarning, FitResult, FitWarning, Status
 
 __version__ = "0.1.0"
@@ -23,6 +31,7 @@ __all__ = [
     "Backtest",
     "Benchmark",
     "BenchmarkCurve",
+    "BenchmarkRun",
     "Comparison",
     "Curve",
     "Extrapolation",
@@ -43,8 +52,10 @@ __all__ = [
     "get_form",
     "load_dataset",
     "plot_backtest",
+    "plot_benchmark",
     "plot_comparison",
     "plot_decomposition",
     "plot_fit",
     "plot_residuals",
+    "run_benchmark",
 ]

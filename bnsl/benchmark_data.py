@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,18 +111,23 @@ class Benchmark:
         )
 
     def select(
-        self, domain: str | None = None, task: str | None = None, model: str | None = None
+        self,
+        domain: str | Sequence[str] | None = None,
+        task: str | Sequence[str] | None = None,
+        model: str | Sequence[str] | None = None,
     ) -> Benchmark:
-        """The part with this domain, task and model, whichever of them are given.
+        """The part with this domain, task and model, or one of these, whichever are given.
 
         Raises:
             InputError: a name that no curve has, or a combination of them.
         """
         chosen = self.curves
-        for place, (argument, wanted) in enumerate(zip(KEY, (domain, task, model), strict=True)):
-            if wanted is not None:
-                check_choice(wanted, argument, dict.fromkeys(curve.key[place] for curve in self.curves))
-                chosen = tuple(curve for curve in chosen if curve.key[place] == wanted)
+        for place, (argument, given) in enumerate(zip(KEY, (domain, task, model), strict=True)):
+            if given is not None:
+                wanted = [given] if isinstance(given, str) else list(given)
+                for name in wanted:
+                    check_choice(name, argument, dict.fromkeys(curve.key[place] for curve in self.curves))
+                chosen = tuple(curve for curve in chosen if curve.key[place] in wanted)
         if not chosen:
             raise InputError(f"no curve has domain {domain!r}, task {task!r} and model {model!r} together")
         published = self.published

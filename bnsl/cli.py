@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from bnsl import report
 from bnsl._arrays import InputError, as_number, check_choice, positive_inputs, suggest
 from bnsl._cache import keep_compiled_programs
 from bnsl.backtesting import backtest
+from bnsl.benchmarking import METHODS, method_names, run_benchmark
 from bnsl.comparison import ALL_FORMS, compare, forms_by_label
 from bnsl.curve import Curve
 from bnsl.datasets import BENCHMARK, CATALOGUE, DESCRIPTIONS, load_curve, load_dataset
@@ -57,6 +59,13 @@ _BACKTEST_EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
   bnsl backtest curve.csv --form m2
   bnsl backtest curve.csv --cut 600 --cut 736 --n-breaks 1 --plot backtest.png --json backtest.json
+"""
+_BENCHMARK_EXAMPLE = """examples:
+  bnsl benchmark --methods m1,m2 --domains LM,NMT
+  bnsl benchmark --output benchmark-results
+
+The curves are looked for in the folder that $BNSL_DATA_DIR names, then in the cache; they are fetched from
+their public origin the first time.
 """
 _DATASETS_EXAMPLE = """examples:
   bnsl datasets
@@ -170,6 +179,54 @@ def _run_backtest(args: argparse.Namespace) -> None:
         from bnsl.plots import plot_backtest
 
         _draw(args.plot, lambda ax: plot_backtest(tested, ax=ax))
+
+
+def _run_benchmark(args: argparse.Namespace) -> None:
+    methods = method_names([name.strip().lower() for name in args.methods.split(",")])
+    folder = Path(args.output)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--output {args.output!r} is a file; give a folder")
+    benchmark = load_dataset("benchmark")
+    if args.domains is not None:
+        benchmark = benchmark.select(domain=[name.strip() for name in args.domains.split(",")])
+    folder.mkdir(parents=True, exist_ok=True)  # or fail now rather than after the fits
+    progress = None if args.quiet else _Progress()
+    run = run_benchmark(benchmark, methods, progress=progress)
+    paths = run.write(folder)
+    print(run.summary())
+    from matplotlib.figure import Figure
+
+    from bnsl.plots import benchmark_size, plot_benchmark
+
+    figure = Figure(figsize=benchmark_size(run), layout="constrained")
+    plot_benchmark(run, ax=figure.subplots())
+    figure.savefig(folder / "benchmark.png", dpi=DPI, bbox_inches="tight")
+    for path in () if args.quiet else (*paths, folder / "benchmark.png"):
+        _note(f"wrote {path}")
+
+
+class _Progress:
+    """A counter with the time left on the standard error: one line that changes on a terminal, else ten."""
+
+    def __init__(self) -> None:
+        self.start = time.monotonic()
+        self.shown = 0.0
+
+    def __call__(self, done: int, total: int, name: str) -> None:
+        spent = time.monotonic() - self.start
+        left = spent / done * (total - done)
+        text = (
+            f"{done} of {total} fits, about {left:.0f} s left"
+            if done < total
+            else f"{total} fits, {spent:.0f} s"
+        )
+        if sys.stderr.isatty():
+            if spent - self.shown > 0.1 or done == total:
+                self.shown = spent
+                end = "\n" if done == total else ""
+                print(f"\r\033[Kbnsl: {text}", end=end, file=sys.stderr, flush=True)
+        elif done * 10 // total > (done - 1) * 10 // total:
+            _note(text)
 
 
 def _run_datasets(args: argparse.Namespace) -> None:
@@ -393,6 +450,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_compare(commands)
     _add_plot(commands)
     _add_backtest(commands)
+    _add_benchmark(commands)
     _add_datasets(commands)
     return parser
 
@@ -470,6 +528,24 @@ def _add_backtest(commands: Any) -> None:
     )
     _add_plot_option(command)
     _add_json_option(command)
+
+
+def _add_benchmark(commands: Any) -> None:
+    text = "fit the 92 curves of the benchmark (arXiv 2209.06640) and tabulate the errors beyond"
+    command = _command(commands, "benchmark", text, _BENCHMARK_EXAMPLE, _run_benchmark)
+    command.add_argument(
+        "--methods", default=",".join(METHODS), metavar="A,B,...", help="the methods (default: %(default)s)"
+    )
+    command.add_argument(
+        "--domains", metavar="A,B,...", help="only curves of these: IC, BB, LM, NMT (default: all)"
+    )
+    command.add_argument(
+        "--output",
+        default="benchmark-results",
+        metavar="FOLDER",
+        help="where tables (.csv, .md) and figure go (default: %(default)s)",
+    )
+    command.add_argument("--quiet", action="store_true", help="no progress, no notes")
 
 
 def _add_datasets(commands: Any) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from bnsl._arrays import InputError, as_number, check_share
 from bnsl.backtesting import Backtest
+from bnsl.benchmarking import BenchmarkRun
 from bnsl.comparison import Comparison
 from bnsl.curve import Curve
 from bnsl.extrapolation import Extrapolation
@@ -364,6 +365,91 @@ def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+def plot_benchmark(run: BenchmarkRun, *, ax: Axes | None = None) -> Axes:
+    """The error of every method on every curve, by domain, on a log axis.
+
+    A marker is a curve; a bar is the mean, a dotted one the geometric mean. Each method has a colour and a
+    marker of its own, in the order of the run.
+
+    Args:
+        run: what `bnsl.run_benchmark` returned.
+        ax: the Axes to draw into; a new figure if not given.
+
+    Returns:
+        The Axes. Errors of 0 and unknown ones are left out.
+
+    Raises:
+        InputError: (a ValueError) something else than a BenchmarkRun, or one without any error to draw.
+    """
+    if not isinstance(run, BenchmarkRun):
+        raise InputError(f"run must be what bnsl.run_benchmark returns; got {_described(run)}")
+    table = run.table[np.isfinite(run.table["rmsle"]) & (run.table["rmsle"] > 0)]
+    if table.empty:
+        raise InputError("run has no error above 0; there is nothing to draw")
+    summary = run.by_domain.set_index(["domain", "method"])
+    domains = [domain for domain in dict.fromkeys(run.by_domain["domain"]) if domain != "language"]
+    count = len(run.methods)
+    ax = _axes(ax, benchmark_size(run))
+    frame = _Frame(ax, False, True)
+    others = 0
+    for i, method in enumerate(run.methods):
+        if method == "bnsl":
+            colour = LAW
+        else:
+            colour, others = COLOURS[others % len(COLOURS)], others + 1
+        mine = table[table["method"] == method]
+        for j, domain in enumerate(domains):
+            errors = np.sort(mine.loc[mine["domain"] == domain, "rmsle"].to_numpy())
+            place = j + (i + 1) / (count + 1) - 0.5
+            half = 0.42 / (count + 1)
+            # Places off the middle that repeat late, so that equal errors are seen side by side.
+            aside = half * 1.5 * (np.arange(len(errors)) * 0.618 % 1.0 - 0.5)
+            ax.plot(
+                place + aside,
+                errors,
+                MARKERS[i % len(MARKERS)],
+                color=colour,
+                markersize=4.0,
+                alpha=0.7,
+                markeredgewidth=0.0,
+                zorder=3,
+                label=_capitals(method) if j == 0 else None,
+            )
+            for column, style in (("rmsle_mean", "-"), ("rmsle_geomean", (0, (1, 1)))):
+                value = float(summary.loc[(domain, method), column])
+                name = {"rmsle_mean": "mean", "rmsle_geomean": "geometric mean"}[column]
+                last = i == count - 1 and j == 0
+                ax.plot(
+                    [place - half, place + half],
+                    [value, value],
+                    color="black",
+                    linestyle=style,
+                    linewidth=1.8,
+                    zorder=4,
+                    label=name if last else None,
+                )
+    frame.show_x(-0.5, len(domains) - 0.5)
+    frame.show_y(table["rmsle"].to_numpy())
+    frame.close()
+    ax.set_xlim(-0.5, len(domains) - 0.5)
+    for j in range(1, len(domains)):
+        ax.axvline(j - 0.5, color="0.85", linewidth=0.8, zorder=1)
+    curves = [int(summary.loc[(domain, run.methods[0]), "curves"]) for domain in domains]
+    names = [f"{d}, {n} curve{'s' if n > 1 else ''}" for d, n in zip(domains, curves, strict=True)]
+    ax.set_xticks(range(len(domains)), names)
+    ax.tick_params(axis="x", which="both", length=0.0)
+    ax.set_ylabel("RMSLE on the held-out points")
+    ax.set_title("Errors of extrapolation, a marker a curve", fontsize="medium")
+    _legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return ax
+
+
+def benchmark_size(run: BenchmarkRun) -> tuple[float, float]:
+    """Width and height in inches that `plot_benchmark` wants."""
+    domains = {curve.domain for curve in run.benchmark}
+    return max(SIZE[0], 2.6 + 0.32 * len(domains) * (len(run.methods) + 1)), 4.2
+
+
 # --- what is drawn --------------------------------------------------------------------------------
 
 
@@ -489,12 +575,12 @@ def _legend(ax: Axes, first: Sequence[str] = (), **options: Any) -> Any:
 # --- the house style ------------------------------------------------------------------------------
 
 
-def _axes(ax: Axes | None) -> Axes:
+def _axes(ax: Axes | None, size: tuple[float, float] = SIZE) -> Axes:
     """The Axes asked for, or those of a new figure, without the spines and ticks that say nothing."""
     if ax is None:
         import matplotlib.pyplot as plt
 
-        _, ax = plt.subplots(figsize=SIZE, layout="constrained")
+        _, ax = plt.subplots(figsize=size, layout="constrained")
     elif not hasattr(ax, "get_xlim"):
         raise InputError(f"ax must be a matplotlib Axes; got {_described(ax)}")
     _style(ax)
