@@ -121,8 +121,8 @@ class BenchmarkRun:
 
         Columns: domain, method; curves; failed, of which no error is known; rmsle_mean and rmsle_geomean over
         the others; wins, the share of all curves on which no method has a smaller error (equal errors count
-        for each); beats_published, the share on which it is smaller than those of the published M1, M2, M3
-        and M4, NaN where these are not at hand; seconds, the mean of a curve.
+        for each); beats_published, the share on which it is smaller than those of M1, M2, M3 and
+        M4 in `Benchmark.published`, NaN where these are not at hand; seconds, the mean of a curve.
         """
         import pandas as pd
 
@@ -350,7 +350,7 @@ _MEASURES: tuple[tuple[str, str, Callable[[float], str], bool], ...] = (
     ("Mean RMSLE", "rmsle_mean", "{:.4f}".format, True),
     ("Geometric mean RMSLE", "rmsle_geomean", "{:.4f}".format, True),
     ("Share of curves won", "wins", "{:.1%}".format, False),
-    ("Share of curves better than all of the published M1 to M4", "beats_published", "{:.1%}".format, False),
+    ("Share of curves better than all of the benchmark's own M1 to M4", "beats_published", "{:.1%}".format, False),
 )
 
 
