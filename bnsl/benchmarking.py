@@ -350,7 +350,12 @@ _MEASURES: tuple[tuple[str, str, Callable[[float], str], bool], ...] = (
     ("Mean RMSLE", "rmsle_mean", "{:.4f}".format, True),
     ("Geometric mean RMSLE", "rmsle_geomean", "{:.4f}".format, True),
     ("Share of curves won", "wins", "{:.1%}".format, False),
-    ("Share of curves better than all of the benchmark's own M1 to M4", "beats_published", "{:.1%}".format, False),
+    (
+        "Share of curves better than all of the benchmark's own M1 to M4",
+        "beats_published",
+        "{:.1%}".format,
+        False,
+    ),
 )
 
 
