@@ -1,9 +1,9 @@
 """The search for the best fit of one form to one curve, as a few compiled programs.
 
 Starts from the data are refined together. With two breaks or more there are many local minima: the search
-then goes on from kicks of the best solutions found so far (basin hopping), on data thinned to a few points
-and with cheap steps, and refines what it found on all points. `benchmarks/global_search.py` measures how
-often the best minimum is found.
+then goes on from the best solutions found so far, kicked (basin hopping) or with a break or two replaced
+by better ones, on data thinned to a few points and with cheap steps, and refines what it found on all
+points. `benchmarks/global_search.py` measures how often the best minimum is found.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bnsl import losses
 from bnsl._arrays import Array
 from bnsl._solve import Solution, levenberg_marquardt
 from bnsl.forms import Form
-from bnsl.starts import starting_points
+from bnsl.starts import Trials, regrown_points, starting_points
 
 SCOUTING = 30  # steps that every start is given
 MAX_STEPS = 400  # steps that the best of them are given
@@ -30,14 +30,22 @@ class Effort(NamedTuple):
 
     starts: int  # starts that are refined together
     keep: int  # how many of them go on after scouting
-    kicks: int = 0  # rounds of as many kicks
+    kicks: int = 0  # rounds of as many kicks and replaced breaks
     beams: int = 1  # rounds of starts from the data, where there are kicks
 
 
-EFFORT = (Effort(10, 4), Effort(16, 6), Effort(72, 8, kicks=6, beams=2), Effort(72, 8, kicks=18, beams=2))
-PARENTS = 16  # distinct solutions that are kicked
+EFFORT = (Effort(10, 4), Effort(16, 6), Effort(72, 8, kicks=12, beams=2), Effort(72, 8, kicks=42, beams=2))
+PARENTS = 32  # distinct solutions that are kicked
 CONTINUED = 8  # best solutions that take part in a round as they are
-THINNED = 128  # means of points on which the rounds of kicks run
+THINNED = 192  # means of points on which the rounds of kicks run
+DROPS = (2, 1, 0)  # breaks that the rounds, in turn, replace by trial ones; 0 for kicks only
+TRIALS = 32  # positions of trial breaks in a round
+TRIAL_WIDTHS = 5  # widths at each
+GRAFTED = 12  # solutions whose breaks are replaced in a round:
+LEADERS = 4  # the best of them all,
+DEEPEST = 48  # and some from among this many;
+UNMOVED = 6  # so many keep their limit
+LONG_VALLEYS = 5  # times that noiseless curves get MAX_STEPS more steps
 SAME = 1e-3  # relative difference of cost below which two solutions count as one
 # Mean squared residuals: below the first a break beyond the end of the data may show, below the second
 # nothing is left to explain.
@@ -99,6 +107,11 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None) ->
         pool = _pool(_refine(method, effort.keep, problem, np.where(problem.free, 0.0, first)))
     points = max(int(np.sum(problem.weight > 0)), 1)
     room = ROUNDING < pool.cost[0] / points < NOISELESS
+    for _ in range(LONG_VALLEYS if room else 0):
+        if pool.converged[0]:
+            break
+        pool = _pool(_refine(method, effort.keep, problem, pool.theta))
+    room = room and pool.cost[0] > ROUNDING * points
     if method.form.picks and problem.free.all() and room:
         pool = _join(pool, _late_breaks(method, problem, effort))
     return pool
@@ -124,7 +137,7 @@ def _join(first: Pool, second: Pool) -> Pool:
 
 
 def _hop(method: Method, problem: Problem, starts: np.ndarray, effort: Effort) -> np.ndarray:
-    """Basin hopping on thinned data: the distinct best solutions (effort.starts, p), best first."""
+    """Basin hopping on thinned data: the distinct best solutions (effort.keep, p), best first."""
     few = block_means(problem, THINNED)
     scale = np.asarray(_kick_scale(method.form, few))
     rng = np.random.default_rng(0)
@@ -135,6 +148,11 @@ def _hop(method: Method, problem: Problem, starts: np.ndarray, effort: Effort) -
             batch = np.resize(batch if len(batch) else starts, (effort.starts, starts.shape[1]))
         else:
             batch = _kicked(rng, best_theta, scale, effort.starts)
+            drops = min(DROPS[round_ % len(DROPS)], method.form.picks)
+            if drops:
+                grown = _grafted(rng, method.form, few, best_theta, drops, effort.starts - CONTINUED)
+                batch[: len(grown)] = grown
+            batch = np.where(problem.free, batch, problem.held)
         # Some curves crawl in the form's own coordinates, some in the working ones: take turns.
         walk = method.straight and (round_ < effort.beams or round_ % 2 == 1)
         found = _pool(_scout(method, few, batch, np.array(walk)))
@@ -152,6 +170,40 @@ def _kicked(rng: np.random.Generator, pool: np.ndarray, scale: np.ndarray, count
     length = 10.0 ** rng.uniform(-1.0, 0.5, (moved, 1))
     chosen = rng.random(parents.shape) < 2.0 / 3.0
     return np.concatenate([parents + length * rng.normal(size=parents.shape) * chosen * scale, continued])
+
+
+def _grafted(
+    rng: np.random.Generator, form: Form, problem: Problem, pool: np.ndarray, drops: int, count: int
+) -> np.ndarray:
+    """Solutions of the pool with `drops` breaks replaced by the best of random ones: at most (count, p).
+
+    The best go in as they are, others at a random limit too: with breaks that suit another limit, a
+    solution's own limit hardly moves.
+    """
+    deep = (DEEPEST * rng.random(GRAFTED - LEADERS) ** 2).astype(int)
+    parents = pool[np.concatenate([np.arange(LEADERS), deep]) % len(pool)]
+    node = np.where(np.arange(GRAFTED) < UNMOVED, -1.0, rng.random(GRAFTED))
+    return np.asarray(_regrow(form, drops, count, problem, parents, node, *_trial_breaks(rng, problem)))
+
+
+def _trial_breaks(rng: np.random.Generator, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (D,) ascending and widths (D, F) of random breaks.
+
+    Half of the positions are even in log x, half in points; the widths go from less than the spacing of
+    the points to most of the range.
+    """
+    log_x = problem.log_x[problem.weight > 0]
+    span = float(log_x[-1] - log_x[0])
+    half = TRIALS // 2
+    even = (np.arange(half) + rng.random(half)) / half
+    rank = (np.arange(half) + rng.random(half)) / half * (len(log_x) - 1)
+    among = np.interp(rank, np.arange(len(log_x)), log_x)
+    positions = np.sort(np.concatenate([log_x[0] + 1.1 * span * even, among]))
+    right = np.clip(np.searchsorted(log_x, positions), 1, len(log_x) - 1)
+    spacing = np.maximum(log_x[right] - log_x[right - 1], 1e-3 * span)
+    narrow = np.log(0.2 * spacing)[:, None]
+    share = (np.arange(TRIAL_WIDTHS) + rng.random((TRIALS, TRIAL_WIDTHS))) / TRIAL_WIDTHS
+    return positions, np.exp(narrow + share * (np.log(0.7 * span) - narrow))
 
 
 def _distinct(theta: np.ndarray, cost: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -246,6 +298,23 @@ def _residuals(method: Method, problem: Problem, theta: Array) -> tuple[Array, A
 @partial(jax.jit, static_argnums=(0, 1), compiler_options=FAST_COMPILE)
 def _starts(form: Form, count: int, problem: Problem) -> Array:
     theta = starting_points(form, problem.log_x, problem.y, problem.weight, count)
+    theta = jnp.clip(theta, *_box(form, problem))
+    return jnp.where(problem.free, theta, problem.held)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2), compiler_options=FAST_COMPILE)
+def _regrow(
+    form: Form,
+    drops: int,
+    count: int,
+    problem: Problem,
+    parents: Array,
+    node: Array,
+    positions: Array,
+    shapes: Array,
+) -> Array:
+    trials = Trials(parents, node, positions, shapes)
+    theta = regrown_points(form, problem.log_x, problem.y, problem.weight, trials, drops, count)
     theta = jnp.clip(theta, *_box(form, problem))
     return jnp.where(problem.free, theta, problem.held)
 

@@ -7,6 +7,8 @@ the least-squares gain of each in closed form; the best are completed by one lin
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import combinations
 from typing import NamedTuple
 
 import jax
@@ -19,6 +21,15 @@ from bnsl.forms.base import Form, Separable
 BEAM = 384  # sets of breaks kept from one level of the search to the next
 SCANNED = 1024  # points of the domain tried for a form that is not separable
 NEARLY_DEPENDENT = 1e-7  # share of a column's length outside the span of those picked before
+
+
+class Trials(NamedTuple):
+    """Solutions, and trial picks for the place of some of theirs."""
+
+    parents: Array  # (M, p) coordinates
+    node: Array  # (M,) outer node that each is moved to, in [0, 1) of all; negative: it stays where it is
+    positions: Array  # (D,) ascending
+    shapes: Array  # (D, F)
 
 
 class _Beam(NamedTuple):
@@ -51,8 +62,69 @@ def starting_points(form: Form, log_x: Array, y: Array, weight: Array, count: in
         gain = -_remove_always(always, target[:, None])[1][:, 0]
         best = jax.lax.top_k(gain, min(count, gain.shape[0]))[1]
         return _complete(form, problem, always, target, scale, best, jnp.zeros((best.shape[0], 0), int))
-    outer, picked = _search(problem, always, target, scale, form.picks, count)
+    outer, picked = _search(problem.dictionary, always, target, scale, form.picks, count)
     return _complete(form, problem, always, target, scale, outer, picked)
+
+
+def regrown_points(
+    form: Form, log_x: Array, y: Array, weight: Array, trials: Trials, drops: int, count: int
+) -> Array:
+    """Solutions with `drops` of their picks replaced by trial ones: starting coordinates (K, p), best first.
+
+    Every combination of picks is dropped from every parent. The rest and all linear coefficients are
+    solved for again, as in `starting_points`.
+
+    Args:
+        form: the functional form.
+        log_x: (N,), sorted, in normalised units; rows of weight 0 are padding.
+        y: (N,) in normalised units.
+        weight: (N,) square roots of the points' weights in log space.
+        trials: the solutions and what they are tried with.
+        drops: how many picks of each are replaced.
+        count: at most how many starts.
+    """
+    problem = form.separable(log_x, y, weight)
+    if problem is None:
+        raise TypeError(f"form {form.name!r} has picks but no `separable`")
+    parents, node, positions, shapes = trials
+    index = (node * problem.outer.shape[0]).astype(int)
+    own = jax.vmap(form.outer_of)(parents)
+    limits = jnp.where(node.reshape((-1,) + (1,) * (own.ndim - 1)) < 0, own, problem.outer[index])
+    trial = jax.vmap(jax.vmap(form.trial, (None, 0, None)), (0, 0, None))
+    dictionary = jnp.where(weight > 0, trial(positions, shapes, log_x), 0.0)
+    subsets = list(combinations(range(form.picks), drops))
+
+    def linear(dropped: tuple[int, ...]) -> tuple[Array, Array, Array]:
+        one = partial(form.regrowth, dropped=dropped, log_x=log_x, y=y, weight=weight)
+        return jax.vmap(one)(parents, limits)
+
+    target, slope, always = (jnp.concatenate(part) for part in zip(*map(linear, subsets), strict=True))
+    usable = (weight > 0) & jnp.isfinite(target) & jnp.isfinite(slope)
+    scale = jnp.where(usable, weight * slope, 0.0)
+    target = jnp.where(usable, target, 0.0) * scale
+    always = jnp.where(usable[:, None], always, 0.0) * scale[:, None, :]
+    which, picked = _search(dictionary, always, target, scale, drops, count)
+    columns = dictionary.reshape(-1, log_x.shape[0])[picked] * scale[which][:, None, :]
+    beta = _coefficients(jnp.concatenate([always[which], columns], axis=1), target[which])
+    new = positions[picked // shapes.shape[1]], shapes.reshape(-1)[picked], beta
+    parent = which % parents.shape[0]
+
+    def grown(dropped: tuple[int, ...]) -> Array:
+        def one(theta: Array, outer: Array, *new: Array) -> Array:
+            return form.regrown(theta, outer, dropped, *new)
+
+        return jax.vmap(one)(parents[parent], limits[parent], *new)
+
+    return jnp.stack([grown(subset) for subset in subsets])[
+        which // parents.shape[0], jnp.arange(which.shape[0])
+    ]
+
+
+def _coefficients(columns: Array, target: Array) -> Array:
+    """Least-squares coefficients (K, q) of columns (K, q, N) for targets (K, N)."""
+    norms = jnp.maximum(jnp.linalg.norm(columns, axis=-1), 1e-300)
+    beta, _ = least_squares_step(columns / norms[:, :, None], -target, jnp.full(target.shape[:1], 1e-14))
+    return beta / norms
 
 
 def _remove_always(always: Array, columns: Array) -> tuple[Array, Array]:
@@ -63,11 +135,11 @@ def _remove_always(always: Array, columns: Array) -> tuple[Array, Array]:
 
 
 def _search(
-    problem: Separable, always: Array, target: Array, scale: Array, picks: int, count: int
+    dictionary: Array, always: Array, target: Array, scale: Array, picks: int, count: int
 ) -> tuple[Array, Array]:
     """The best sets of `picks` columns: outer indices (K,) and dictionary indices (K, picks)."""
-    positions, shapes, points = problem.dictionary.shape
-    columns = problem.dictionary.reshape(-1, points) * scale[:, None, :]
+    positions, shapes, points = dictionary.shape
+    columns = dictionary.reshape(-1, points) * scale[:, None, :]
     before = jnp.sum(columns**2, axis=-1)
     both, norms = _remove_always(always, jnp.concatenate([columns, target[:, None]], axis=1))
     usable = norms[:, :-1] > NEARLY_DEPENDENT**2 * before
@@ -162,9 +234,7 @@ def _complete(
     if picked.shape[1]:
         flat = problem.dictionary.reshape(-1, points)
         columns = jnp.concatenate([columns, flat[picked] * scale[outer][:, None, :]], axis=1)
-    norms = jnp.maximum(jnp.linalg.norm(columns, axis=-1), 1e-300)
-    beta, _ = least_squares_step(columns / norms[:, :, None], -target[outer], jnp.full(outer.shape, 1e-14))
-    beta = beta / norms
+    beta = _coefficients(columns, target[outer])
     shapes = max(problem.shapes.shape[0], 1)
     if picked.shape[1]:
         positions, widths = problem.positions[picked // shapes], problem.shapes[picked % shapes]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -110,6 +110,35 @@ class Form(abc.ABC):
     def assemble(self, outer: Array, positions: Array, shapes: Array, beta: Array) -> Array:
         """Coordinates (p,) from an outer node, the picked positions and shapes, and the linear solution."""
         raise TypeError(f"form {self.name!r} gives `separable` but no `assemble`")
+
+    def outer_of(self, theta: Array) -> Array:
+        """The outer node of `separable` at which a solution stands."""
+        raise TypeError(f"form {self.name!r} has picks but no `outer_of`")
+
+    def trial(self, position: Array, shape: Array, log_x: Array) -> Array:
+        """The basis column (N,) of one pick."""
+        raise TypeError(f"form {self.name!r} has picks but no `trial`")
+
+    def regrowth(
+        self, theta: Array, outer: Array, dropped: Sequence[int], log_x: Array, y: Array, weight: Array
+    ) -> tuple[Array, Array, Array]:
+        """The linear problem of replacing the picks `dropped` of a solution, at another outer node.
+
+        Returns target (N,) and weight (N,) as in `Separable`, and the basis of what stays (q, N).
+        """
+        raise TypeError(f"form {self.name!r} has picks but no `regrowth`")
+
+    def regrown(
+        self,
+        theta: Array,
+        outer: Array,
+        dropped: Sequence[int],
+        positions: Array,
+        shapes: Array,
+        beta: Array,
+    ) -> Array:
+        """Coordinates (p,) with other picks (k,) in the place of `dropped`, from the linear solution."""
+        raise TypeError(f"form {self.name!r} has picks but no `regrown`")
 
     def kick_scale(self, log_x: Array, weight: Array) -> Array:
         """Typical displacement (p,) of the coordinates that a search tries from a solution it has found."""

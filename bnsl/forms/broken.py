@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -205,16 +205,59 @@ class BNSL(Form):
         quantile = jnp.interp(rank, jnp.arange(log_x.shape[0]), log_x)
         positions = 0.5 * (quantile + low_x + share * span) + share * 0.1 * span
         shapes = span * jnp.array(WIDTHS)
-        z = (log_x - positions[:, None, None]) / shapes[:, None]
+        trial = jax.vmap(jax.vmap(self.trial, (None, 0, None)), (0, None, None))
         return Separable(
             outer=limits,
             target=target,
             weight=slope,
             always=jnp.stack([jnp.ones_like(log_x), -log_x]),
-            dictionary=-shapes[:, None] * jax.nn.softplus(z),
+            dictionary=trial(positions, shapes, log_x),
             positions=positions,
             shapes=shapes,
         )
+
+    def trial(self, position: Array, shape: Array, log_x: Array) -> Array:
+        """What a break at log d = position of width f = shape adds to log g, for c = 1."""
+        return -shape * jax.nn.softplus((log_x - position) / shape)
+
+    def outer_of(self, theta: Array) -> Array:
+        """The limit a."""
+        return theta[0]
+
+    def regrowth(
+        self, theta: Array, outer: Array, dropped: Sequence[int], log_x: Array, y: Array, weight: Array
+    ) -> tuple[Array, Array, Array]:
+        """As `separable`, with the limit `outer` and the breaks of a solution that are not dropped.
+
+        Where a point lies far towards the limit, or beyond it, log|y - a| is continued by its tangent at
+        half of the solution's |y - a|.
+        """
+        size = jnp.where(jnp.min(jnp.where(weight > 0, y, jnp.inf)) > 0, jnp.abs(y), 1.0)
+        size = jnp.where(weight > 0, size, 1.0)
+        law = self.y(theta, log_x)
+        half = 0.5 * jnp.maximum(outer - law if self.rising else law - outer, 1e-3 * size)
+        gap = jnp.where(weight > 0, outer - y if self.rising else y - outer, 1.0)
+        target = jnp.where(gap > half, jnp.log(jnp.maximum(gap, half)), jnp.log(half) + gap / half - 1.0)
+        stay = kept(self.n_breaks, dropped)
+        _, log_d, log_f = self._breaks(theta)[:, np.array(stay, int)]
+        basis = jax.vmap(self.trial, (0, 0, None))(log_d, jnp.exp(log_f), log_x)
+        always = jnp.concatenate([jnp.stack([jnp.ones_like(log_x), -log_x]), basis])
+        return target, jnp.maximum(gap, half) / size, always
+
+    def regrown(
+        self,
+        theta: Array,
+        outer: Array,
+        dropped: Sequence[int],
+        positions: Array,
+        shapes: Array,
+        beta: Array,
+    ) -> Array:
+        """theta with another limit, new breaks in the place of some, and new slopes."""
+        slopes = [3 + 3 * i for i in (*kept(self.n_breaks, dropped), *dropped)]
+        first = 3 + 3 * np.array(dropped)
+        new = jnp.asarray(theta).at[0].set(outer).at[np.array([1, 2, *slopes])].set(beta)
+        return new.at[first + 1].set(positions).at[first + 2].set(jnp.log(shapes))
 
     def kick_scale(self, log_x: Array, weight: Array) -> Array:
         """A tenth of the data's range for every log d, a factor of two for every f."""
@@ -254,6 +297,11 @@ class BNSL(Form):
 
 def _depth(log_d: Array, width: Array) -> Array:
     return width * jax.nn.softplus(-log_d / width)
+
+
+def kept(n_breaks: int, dropped: Sequence[int]) -> list[int]:
+    """Indices of the breaks that are not dropped."""
+    return [i for i in range(n_breaks) if i not in dropped]
 
 
 def breaks_in(params: Mapping[str, float]) -> int:
