@@ -9,6 +9,7 @@ from bnsl.curve import Curve
 from bnsl.datasets import load_dataset
 from bnsl.extrapolation import Extrapolation, extrapolate
 from bnsl.fitting import fit
+from bnsl.forecasting import Forecast, forecast
 from bnsl.forms import BNSL, M1, M2, M3, M4, Form, Parameter, Segment, Separable, get_form
 from bnsl.plots import (
     plot_backtest,
@@ -38,6 +39,7 @@ __all__ = [
     "ExtrapolationWarning",
     "FitResult",
     "FitWarning",
+    "Forecast",
     "Form",
     "InputError",
     "Parameter",
@@ -49,6 +51,7 @@ __all__ = [
     "compare",
     "extrapolate",
     "fit",
+    "forecast",
     "get_form",
     "load_dataset",
     "plot_backtest",

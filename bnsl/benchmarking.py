@@ -18,6 +18,7 @@ from bnsl._arrays import InputError, check_choice, check_count
 from bnsl.backtesting import Method, predictions
 from bnsl.benchmark_data import KEY, Benchmark, BenchmarkCurve, load_benchmark
 from bnsl.fitting import fit
+from bnsl.forecasting import forecast
 from bnsl.result import ExtrapolationWarning, rmsle
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 # What `run_benchmark` runs by default: name -> function of a Curve that returns an object with predict(x).
 METHODS: dict[str, Method] = {
     **{form: partial(fit, form=form) for form in ("m1", "m2", "m3", "m4", "bnsl")},
+    "forecast": forecast,
 }
 DOMAINS = ("IC", "BB", "LM", "NMT")  # in the order of the published tables
 LANGUAGE = ("BB", "LM", "NMT")

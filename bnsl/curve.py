@@ -67,6 +67,12 @@ class Curve:
         return len(self.y)
 
     @property
+    def climbs(self) -> bool:
+        """Whether y is larger in the last third of the points than in the first, by their medians."""
+        third = max(len(self) // 3, 1)
+        return bool(np.median(self.y[-third:]) > np.median(self.y[:third]))
+
+    @property
     def extent(self) -> str:
         """How many points, and from where to where: '14 points, x from 1 to 736'."""
         first = self.x if self.x.ndim == 1 else self.x[:, 0]

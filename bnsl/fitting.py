@@ -146,9 +146,7 @@ def _orientations(form: Form, curve: Curve, fixed: Mapping | None, bounds: Mappi
         return [rising]
     if value is not None or (low is not None and low >= 0):
         return [form]
-    third = max(len(curve) // 3, 1)
-    climbs = np.median(curve.y[-third:]) > np.median(curve.y[:third])
-    return [form, rising] if climbs else [form]
+    return [form, rising] if curve.climbs else [form]
 
 
 def _number(value: Any) -> float | None:
