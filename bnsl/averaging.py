@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from scipy.special import logsumexp
 
@@ -48,11 +49,11 @@ def averages(curve: Curve) -> tuple[Average, ...]:
     for rising in (False, True) if curve.climbs else (False,):
         data = _data(curve, -1.0 if rising else 1.0)
         with double_precision():
-            state = bayes.posterior(data, prior)
+            state: bayes.Posterior = jax.tree.map(np.asarray, bayes.posterior(data, prior))
+            odds = prior.sharp + np.asarray(bayes.odds_of_breaks(prior))
             refined = tuple(_refined(n, data, prior, state) for n in range(bayes.MOST_BREAKS + 1))
-        odds = prior.sharp + np.asarray(bayes.odds_of_breaks(prior))
         log_evidence = np.full((2, bayes.MOST_BREAKS + 2), -np.inf)
-        log_evidence[0] = np.asarray(state.evidence)
+        log_evidence[0] = state.evidence
         for n, law in enumerate(refined):
             if law is not None:
                 log_evidence[1, n + 1] = law.log_evidence + odds[n]

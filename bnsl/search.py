@@ -45,7 +45,6 @@ GRAFTED = 12  # solutions whose breaks are replaced in a round:
 LEADERS = 4  # the best of them all,
 DEEPEST = 48  # and some from among this many;
 UNMOVED = 6  # so many keep their limit
-LONG_VALLEYS = 9  # times that noiseless curves of two breaks or more are refined again
 SAME = 1e-3  # relative difference of cost below which two solutions count as one
 # Mean squared residuals: below the first a break beyond the end of the data may show, below the second
 # nothing is left to explain.
@@ -107,9 +106,6 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None) ->
         pool = _pool(_refine(method, effort.keep, problem, np.where(problem.free, 0.0, first)))
     points = max(int(np.sum(problem.weight > 0)), 1)
     room = ROUNDING < pool.cost[0] / points < NOISELESS
-    if effort.kicks and problem.free.all() and room:
-        pool = _down_long_valleys(method, problem, pool, effort, ROUNDING * points)
-    room = room and pool.cost[0] > ROUNDING * points
     if method.form.picks and problem.free.all() and room:
         pool = _join(pool, _late_breaks(method, problem, effort))
     return pool
@@ -182,23 +178,6 @@ def _grafted(
     parents = pool[np.concatenate([np.arange(LEADERS), deep]) % len(pool)]
     node = np.where(np.arange(GRAFTED) < UNMOVED, -1.0, rng.random(GRAFTED))
     return np.asarray(_regrow(form, drops, count, problem, parents, node, *_trial_breaks(rng, problem)))
-
-
-def _down_long_valleys(method: Method, problem: Problem, pool: Pool, effort: Effort, floor: float) -> Pool:
-    """Refine the best again and again, slightly displaced, until a noiseless curve is explained.
-
-    Close to the truth the cost falls along valleys so long and flat that steps from a point on their floor
-    look converged; those from its walls are longer.
-    """
-    rng = np.random.default_rng(0)
-    for round_ in range(LONG_VALLEYS):
-        if pool.cost[0] <= floor:
-            break
-        length = 10.0 ** -(1 + round_ % 3)
-        moved = length * rng.normal(size=(effort.keep, pool.theta.shape[1]))
-        moved[0] = 0.0
-        pool = _join(pool, _pool(_refine(method, effort.keep, problem, pool.theta[0] + moved)))
-    return Pool(*(part[: effort.keep] for part in pool))
 
 
 def _trial_breaks(rng: np.random.Generator, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
