@@ -123,11 +123,18 @@ def _refined(n: int, data: bayes.Data, prior: bayes.Prior, state: bayes.Posterio
         for _ in range(ROUNDS):
             found = polish(method, problem, starts)
             starts = found.theta
-    theta = found.theta[0]
     if not np.isfinite(found.cost[0]):
         return None
-    theta = np.asarray(form.rescale(theta, origin[0], origin[1]))
-    law = laplace.fitted_law(theta, data, np.asarray(state.whiten), prior)
+    seen = data.weight > 0
+    count = np.count_nonzero(seen)
+    curve = laplace.Evidence(
+        data.log_x[seen] - origin[0],
+        data.log_y[seen] - origin[1],
+        np.asarray(state.whiten)[:, :count, :count],
+        origin,
+        prior,
+    )
+    law = laplace.fitted_law(found.theta[0], curve)
     return law if np.isfinite(law.log_evidence) else None
 
 
