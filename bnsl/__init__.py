@@ -17,6 +17,7 @@ from bnsl.plots import (
     plot_comparison,
     plot_decomposition,
     plot_fit,
+    plot_forecast,
     plot_residuals,
 )
 from bnsl.result import ExtrapolationWarning, FitResult, FitWarning, Status
@@ -59,6 +60,7 @@ __all__ = [
     "plot_comparison",
     "plot_decomposition",
     "plot_fit",
+    "plot_forecast",
     "plot_residuals",
     "run_benchmark",
 ]

@@ -18,15 +18,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bnsl import report
-from bnsl._arrays import InputError, as_number, check_choice, positive_inputs, suggest
+from bnsl._arrays import InputError, as_number, check_choice, check_share, positive_inputs, suggest
 from bnsl._cache import keep_compiled_programs
 from bnsl.backtesting import backtest
 from bnsl.benchmarking import METHODS, method_names, run_benchmark
 from bnsl.comparison import ALL_FORMS, compare, forms_by_label
 from bnsl.curve import Curve
 from bnsl.datasets import BENCHMARK, CATALOGUE, DESCRIPTIONS, load_curve, load_dataset
-from bnsl.extrapolation import Extrapolation, extrapolate
+from bnsl.extrapolation import Extrapolation, extrapolate, nothing_held_out
 from bnsl.fitting import fit
+from bnsl.forecasting import Forecast, forecast
 from bnsl.forms import FORMS, get_form
 from bnsl.losses import LOSSES, ROBUST
 from bnsl.readers import STDIN, choose_columns, curve_from_table, read_table, stem
@@ -38,12 +39,19 @@ if TYPE_CHECKING:
 
 LEVEL = 0.9  # of the intervals around predictions
 AHEAD = (2.0, 10.0)  # predictions at these multiples of the last fitted x, if none are asked for
+BACKTESTED = {"forecast": forecast}  # methods of 'bnsl backtest' besides the forms
+FORECAST_AHEAD = (1.5, 2.0, 4.0, 10.0)  # likewise of a forecast
 DPI = 200
 
 _FIT_EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
   bnsl fit curve.csv
   bnsl fit curve.csv --x x --y y --train-until 736 --predict 1000 --plot curve.png --json curve.json
+"""
+_FORECAST_EXAMPLE = """examples:
+  bnsl datasets four_digit_addition > curve.csv
+  bnsl forecast curve.csv
+  bnsl forecast curve.csv --train-until 736 --predict 1000 --plot forecast.png --json forecast.json
 """
 _COMPARE_EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
@@ -58,11 +66,12 @@ _PLOT_EXAMPLE = """examples:
 _BACKTEST_EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
   bnsl backtest curve.csv --form m2
+  bnsl backtest curve.csv --method forecast
   bnsl backtest curve.csv --cut 600 --cut 736 --n-breaks 1 --plot backtest.png --json backtest.json
 """
 _BENCHMARK_EXAMPLE = """examples:
   bnsl benchmark --methods m1,m2 --domains LM,NMT
-  bnsl benchmark --output benchmark-results
+  bnsl benchmark --methods bnsl,forecast --domains NMT --output benchmark-results
 
 The curves are looked for in the folder that $BNSL_DATA_DIR names, then in the cache; they are fetched from
 their public origin the first time.
@@ -131,6 +140,32 @@ def _run_fit(args: argparse.Namespace) -> None:
         _draw(args.plot, lambda ax: plot_fit(law, ax=ax))
 
 
+def _run_forecast(args: argparse.Namespace) -> None:
+    _check_outputs(args)
+    level = check_share(args.level, "--level")
+    if args.predict:
+        positive_inputs(args.predict, 1)
+    rule = _split_rule(args)
+    curve = _read(args)
+    fitted, held_out = curve.split(**rule)
+    if rule and held_out is None:
+        raise nothing_held_out(curve)
+    found = forecast(fitted)
+    beyond = None if held_out is None else _held_out(found, held_out, level)
+    shown = (found, _predictions(found, args.predict, FORECAST_AHEAD, level), level, beyond)
+    if args.json != STDIN:
+        print(report.forecast_text(*shown))
+    _write_json(args.json, lambda: report.forecast_json(*shown))
+    if args.plot:
+        from bnsl.plots import AHEAD as DRAWN_AHEAD
+        from bnsl.plots import plot_forecast
+
+        end = float(curve.x[-1]) * (DRAWN_AHEAD if held_out is None else 1.0)
+        x_max = max(args.predict, default=end)
+        options = {"levels": sorted({0.5, level}), "x_max": x_max if x_max > end else None}
+        _draw(args.plot, lambda ax: plot_forecast(found, held_out=held_out, ax=ax, **options))
+
+
 def _run_compare(args: argparse.Namespace) -> None:
     _check_outputs(args)
     forms = [name.strip().lower() for name in args.forms.split(",")]
@@ -163,11 +198,10 @@ def _run_plot(args: argparse.Namespace) -> None:
 
 def _run_backtest(args: argparse.Namespace) -> None:
     _check_outputs(args)
-    get_form(args.form, args.n_breaks)
+    law = _backtested(args)
     if args.tolerance is not None:
         as_number(args.tolerance, "--tolerance", lambda value: 0 < value < float("inf"))
-    options = {"n_breaks": args.n_breaks, "loss": args.loss, "robust": args.robust, "fixed": _fixed(args.fix)}
-    tested = backtest(_read(args), form=args.form, cuts=args.cut or None, **options)
+    tested = backtest(_read(args), cuts=args.cut or None, **law)
     if args.json != STDIN:
         print(tested.summary())
         if args.tolerance is not None:
@@ -290,6 +324,23 @@ def _law(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def _backtested(args: argparse.Namespace) -> dict[str, Any]:
+    """The method or the form to back-test, with its options, checked as far as can be without the data."""
+    if args.method is None:
+        form = "bnsl" if args.form is None else args.form
+        get_form(form, args.n_breaks)
+        check_choice(args.loss, "loss", LOSSES)
+        options = {"n_breaks": args.n_breaks, "loss": args.loss, "robust": args.robust}
+        return {"form": form, **options, "fixed": _fixed(args.fix)}
+    check_choice(args.method, "method", BACKTESTED)
+    for_forms = {"form": None, "n_breaks": None, "loss": "log", "robust": None, "fix": []}
+    for name, default in for_forms.items():
+        if getattr(args, name) != default:
+            option = name.replace("_", "-")
+            raise InputError(f"--{option} is for forms; --method {args.method} takes none: leave one out")
+    return {"method": BACKTESTED[args.method]}
+
+
 def _fitted(args: argparse.Namespace, curve: Curve, options: dict[str, Any]) -> FitResult | Extrapolation:
     """The fit, with a hold-out if one was asked for."""
     rule = _split_rule(args)
@@ -316,13 +367,24 @@ def _fixed(entries: Sequence[str]) -> dict[str, float]:
 # --- output ---------------------------------------------------------------------------------------
 
 
-def _predictions(result: FitResult, points: Sequence[float]) -> pd.DataFrame:
-    """Predictions at the points asked for, or ahead of the last fitted x."""
+def _predictions(
+    law: FitResult | Forecast, points: Sequence[float], ahead: Sequence[float] = AHEAD, level: float = LEVEL
+) -> pd.DataFrame:
+    """Predictions at the points asked for, or at these multiples of the last fitted x."""
     import pandas as pd
 
-    x = list(points) or [factor * float(result.curve.x.max()) for factor in AHEAD]
-    lower, upper = result.interval(x, LEVEL)
-    return pd.DataFrame({"x": x, "predicted": result.predict(x), "lower": lower, "upper": upper})
+    x = list(points) or [factor * float(law.curve.x.max()) for factor in ahead]
+    lower, upper = law.interval(x, level)
+    return pd.DataFrame({"x": x, "predicted": law.predict(x), "lower": lower, "upper": upper})
+
+
+def _held_out(law: Forecast, held_out: Curve, level: float) -> pd.DataFrame:
+    """What a forecast says of points that it has not seen."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExtrapolationWarning)  # these points are there, however far
+        table = _predictions(law, held_out.x.tolist(), level=level)
+    table.insert(1, "y", held_out.y)
+    return table
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
@@ -447,6 +509,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_fit(commands)
+    _add_forecast(commands)
     _add_compare(commands)
     _add_plot(commands)
     _add_backtest(commands)
@@ -469,6 +532,31 @@ def _add_fit(commands: Any) -> None:
     )
     _add_plot_option(command)
     _add_json_option(command)
+
+
+def _add_forecast(commands: Any) -> None:
+    text = "tell what will be at larger x: an average over laws, with intervals and nothing to set"
+    command = _command(commands, "forecast", text, _FORECAST_EXAMPLE, _run_forecast)
+    _add_input(command)
+    _add_split(command)
+    command.add_argument(
+        "--predict",
+        type=float,
+        action="append",
+        default=[],
+        metavar="X",
+        help="predict y at X, once or more often (default: 1.5, 2, 4 and 10 times the last fitted x)",
+    )
+    command.add_argument(
+        "--level",
+        type=float,
+        default=LEVEL,
+        metavar="P",
+        help="probability of a new measurement inside the interval (default: %(default)s)",
+    )
+    _add_plot_option(command)
+    _add_json_option(command)
+    command.set_defaults(loss="log")
 
 
 def _add_compare(commands: Any) -> None:
@@ -515,6 +603,12 @@ def _add_backtest(commands: Any) -> None:
     command = _command(commands, "backtest", text, _BACKTEST_EXAMPLE, _run_backtest)
     _add_input(command)
     _add_law(command, split=False)
+    command.set_defaults(form=None)
+    command.add_argument(
+        "--method",
+        metavar="NAME",
+        help=f"instead of a form, a method with nothing to set: {', '.join(BACKTESTED)}",
+    )
     command.add_argument(
         "--cut",
         type=float,
@@ -585,7 +679,7 @@ def _add_input(command: argparse.ArgumentParser) -> None:
 
 
 def _add_law(command: argparse.ArgumentParser, split: bool = True) -> None:
-    command.add_argument("--form", default="bnsl", help=f"{', '.join(FORMS)} (default: %(default)s)")
+    command.add_argument("--form", default="bnsl", help=f"{', '.join(FORMS)} (default: bnsl)")
     command.add_argument("--n-breaks", type=int, metavar="N", help="number of breaks of a bnsl")
     _add_options(command, split)
     command.add_argument(
@@ -606,8 +700,11 @@ def _add_options(command: argparse.ArgumentParser, split: bool = True) -> None:
         metavar="LOSS",
         help=f"count outliers less: {' or '.join(ROBUST)}",
     )
-    if not split:
-        return
+    if split:
+        _add_split(command)
+
+
+def _add_split(command: argparse.ArgumentParser) -> None:
     rule = command.add_mutually_exclusive_group()
     rule.add_argument("--train-until", type=float, metavar="X", help="hold out the points beyond X")
     rule.add_argument("--train-count", type=int, metavar="N", help="fit the N points with the smallest x")

@@ -11,12 +11,14 @@ import numpy as np
 from bnsl.comparison import Comparison
 from bnsl.curve import Curve
 from bnsl.extrapolation import Extrapolation
-from bnsl.result import FitResult
+from bnsl.forecasting import Forecast
+from bnsl.result import FitResult, rmse, rmsle
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NO_VALUE = "unknown"  # what a table shows for NaN
+LEAST_WEIGHT = 0.0005  # of a law that a forecast's table shows: what does not round to 0.0 %
 
 
 def fit_text(
@@ -64,6 +66,95 @@ def fit_json(
             "points": _records(extrapolation.errors),
         }
     return _dumps(record)
+
+
+def forecast_text(
+    forecast: Forecast,
+    predictions: pd.DataFrame,
+    level: float = 0.9,
+    held_out: pd.DataFrame | None = None,
+) -> str:
+    """A forecast for people: what it rests on, the held-out error, the laws averaged, predictions, warnings.
+
+    Args:
+        forecast: the forecast.
+        predictions: one row a point: x, predicted, lower, upper.
+        level: probability inside (lower, upper).
+        held_out: one row a point that it has not seen: x, y, predicted, lower, upper.
+    """
+    curve = forecast.curve
+    lines = [f"forecast of {curve.name or 'a curve'}", f"fitted   {curve.extent}"]
+    if held_out is not None:
+        error, stderr = rmsle(held_out["predicted"].to_numpy(), held_out["y"].to_numpy())
+        ends = held_out["x"].iloc[0], held_out["x"].iloc[-1]
+        points = "1 point" if len(held_out) == 1 else f"{len(held_out)} points"
+        lines += [
+            f"held out {points}, {curve.x_label} from {ends[0]:.6g} to {ends[1]:.6g}",
+            f"rmsle    {error:.6g} +- {stderr:.3g} on the held-out points",
+            f"inside   {_inside(held_out)} of {points} in the {100 * level:g} % interval",
+        ]
+    laws = forecast.laws.reset_index()
+    shown = laws[laws["weight"] >= LEAST_WEIGHT]
+    rows = [("law", "weight", "limit", "end slope", "breaks")]
+    for law, weight, limit, slope, breaks in shown.itertuples(index=False):
+        places = ", ".join(f"{d:.4g}" for d in breaks)
+        rows.append((law, f"{100 * weight:.1f} %", f"{limit:.4g}", f"{slope:.3f}", places))
+    parts = ["\n".join(lines), "averaged laws, by posterior weight\n" + _align(rows, left=(0, 4))]
+    head = f"forecasts, with {100 * level:g} % intervals for a new measurement"
+    parts.append(f"{head}\n{_table_text(predictions.rename(columns={'x': curve.x_label}))}")
+    if forecast.warnings:
+        parts.append("\n".join(["warnings", *(f"  {w.code}: {w.message}" for w in forecast.warnings)]))
+    return "\n\n".join(parts)
+
+
+def forecast_json(
+    forecast: Forecast,
+    predictions: pd.DataFrame,
+    level: float = 0.9,
+    held_out: pd.DataFrame | None = None,
+) -> str:
+    """A forecast for machines.
+
+    `predictions` is a list of {x, predicted, lower, upper, level}, `laws` one of {law, weight, limit,
+    end_slope, breaks}, `warnings` one of [code, message], `held_out` an object with rmsle, rmsle_stderr,
+    rmse, inside (how many points the interval holds), level and the points, or null. An unknown number is
+    null.
+    """
+    curve = forecast.curve
+    laws = forecast.laws.reset_index()
+    record: dict[str, Any] = {
+        "bnsl": "forecast",
+        "version": 1,
+        "curve": {
+            "x": curve.x.tolist(),
+            "y": curve.y.tolist(),
+            "sigma": None if curve.sigma is None else curve.sigma.tolist(),
+            "name": curve.name,
+            "x_label": curve.x_label,
+            "y_label": curve.y_label,
+        },
+        "predictions": [{**row, "level": level} for row in _records(predictions)],
+        "laws": [{**row, "breaks": list(row["breaks"])} for row in _records(laws)],
+        "warnings": [list(warning) for warning in forecast.warnings],
+        "held_out": None,
+    }
+    if held_out is not None:
+        predicted, measured = held_out["predicted"].to_numpy(), held_out["y"].to_numpy()
+        error, stderr = rmsle(predicted, measured)
+        record["held_out"] = {
+            "rmsle": _json_value(error),
+            "rmsle_stderr": _json_value(stderr),
+            "rmse": _json_value(rmse(predicted, measured)),
+            "inside": _inside(held_out),
+            "level": level,
+            "points": _records(held_out),
+        }
+    return _dumps(record)
+
+
+def _inside(held_out: pd.DataFrame) -> int:
+    """How many measured values lie in their interval."""
+    return int(held_out["y"].between(held_out["lower"], held_out["upper"]).sum())
 
 
 def comparison_text(comparison: Comparison) -> str:
