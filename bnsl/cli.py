@@ -161,8 +161,9 @@ def _run_forecast(args: argparse.Namespace) -> None:
         from bnsl.plots import plot_forecast
 
         end = float(curve.x[-1]) * (DRAWN_AHEAD if held_out is None else 1.0)
-        x_max = max(args.predict, default=end)
-        options = {"levels": sorted({0.5, level}), "x_max": x_max if x_max > end else None}
+        farthest = max(args.predict, default=end)
+        options: dict[str, Any] = {"levels": sorted({0.5, level})}
+        options["x_max"] = farthest if farthest > end else None
         _draw(args.plot, lambda ax: plot_forecast(found, held_out=held_out, ax=ax, **options))
 
 
@@ -333,11 +334,11 @@ def _backtested(args: argparse.Namespace) -> dict[str, Any]:
         options = {"n_breaks": args.n_breaks, "loss": args.loss, "robust": args.robust}
         return {"form": form, **options, "fixed": _fixed(args.fix)}
     check_choice(args.method, "method", BACKTESTED)
-    for_forms = {"form": None, "n_breaks": None, "loss": "log", "robust": None, "fix": []}
+    for_forms: dict[str, Any] = {"form": None, "n_breaks": None, "loss": "log", "robust": None, "fix": []}
     for name, default in for_forms.items():
         if getattr(args, name) != default:
             option = name.replace("_", "-")
-            raise InputError(f"--{option} is for forms; --method {args.method} takes none: leave one out")
+            raise InputError(f"--{option} goes with a form; --method {args.method} takes none, leave it out")
     return {"method": BACKTESTED[args.method]}
 
 

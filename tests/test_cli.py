@@ -50,8 +50,13 @@ def strict(text):
 # --- help -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["", "fit", "compare", "plot", "datasets"])
-def test_every_example_of_the_help_works(command, capsys):
+@pytest.mark.parametrize(
+    "command",
+    ["", "fit", "forecast", "compare", "plot", "backtest", "benchmark", "datasets"],
+)
+def test_every_example_of_the_help_works(command, capsys, request, monkeypatch):
+    if command == "benchmark":
+        monkeypatch.setenv("BNSL_DATA_DIR", str(request.getfixturevalue("benchmark_folder")))
     with pytest.raises(SystemExit) as leaving:
         cli.main([*command.split(), "--help"])
     assert leaving.value.code == 0
@@ -69,6 +74,13 @@ def test_every_example_of_the_help_works(command, capsys):
         for option, name in zip(shlex.split(words), shlex.split(words)[1:], strict=False):
             if option in ("-o", "--plot", "--json"):
                 assert Path(name).stat().st_size > 1000
+            if option == "--output":
+                assert (Path(name) / "curves.csv").stat().st_size > 100
+
+
+def test_every_command_has_its_examples_tested():
+    commands = cli._parser()._subparsers._group_actions[0].choices
+    assert set(commands) == {"fit", "forecast", "compare", "plot", "backtest", "benchmark", "datasets"}
 
 
 def test_figures_that_the_readme_makes_are_not_for_git():

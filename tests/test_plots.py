@@ -519,3 +519,133 @@ def test_drawing_changes_no_global_setting(forecast):
 def test_importing_the_package_does_not_import_pyplot():
     code = "import sys, bnsl, bnsl.plots; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# --- plot_forecast --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def foretold(curve):
+    fitted, held_out = curve.split(train_count=14)
+    return bnsl.forecast(fitted), held_out
+
+
+def bands(ax):
+    return [each for each in ax.collections if str(each.get_label()).endswith("interval")]
+
+
+def test_forecast_points_law_and_bands_have_the_colours_of_the_fit(foretold, curve):
+    forecast, held_out = foretold
+    ax = bnsl.plot_forecast(forecast, held_out=held_out)
+    fitted, seen = line(ax, "fitted points"), line(ax, "held-out points")
+    assert (colour(fitted), colour(seen)) == (to_hex(FITTED), HELD_OUT.lower())
+    assert fitted.get_marker() != seen.get_marker()
+    np.testing.assert_array_equal(fitted.get_xdata(), curve.x[:14])
+    np.testing.assert_array_equal(seen.get_ydata(), curve.y[14:])
+    law = line(ax, "forecast")
+    assert colour(law) == LAW.lower()
+    np.testing.assert_allclose(law.get_ydata(), forecast.predict(law.get_xdata()), rtol=1e-12)
+    assert legend_texts(ax) == [
+        "fitted points",
+        "held-out points",
+        "forecast",
+        "90% interval",
+        "50% interval",
+    ]
+    assert ax.get_title() == "four digit addition: forecast"
+
+
+def test_forecast_bands_are_the_intervals_the_narrow_one_darker(foretold):
+    forecast, held_out = foretold
+    ax = bnsl.plot_forecast(forecast, held_out=held_out, levels=(0.8, 0.3))
+    wide, narrow = bands(ax)
+    assert (wide.get_label(), narrow.get_label()) == ("80% interval", "30% interval")
+    assert wide.get_zorder() < narrow.get_zorder() < line(ax, "forecast").get_zorder()
+    grey = [float(np.mean(band.get_facecolor()[0][:3])) for band in (wide, narrow)]
+    assert 0.93 > grey[0] > grey[1]  # against the ground of the held-out points, and each other, in grey
+    end = float(held_out.x[-1])
+    corners = wide.get_paths()[0].vertices
+    ends = np.sort(corners[np.isclose(corners[:, 0], end), 1])
+    low, high = forecast.interval(end, 0.8)
+    assert ends[0] == pytest.approx(low)
+    assert ends[-1] == pytest.approx(high)
+
+
+def test_forecast_without_bands(foretold):
+    ax = bnsl.plot_forecast(foretold[0], levels=())
+    assert bands(ax) == []
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_forecast_ends_where_it_should(foretold, log):
+    forecast, held_out = foretold
+    last = float(forecast.curve.x[-1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ends = [
+            line(bnsl.plot_forecast(forecast, log=log, **options), "forecast").get_xdata()[-1]
+            for options in ({}, {"held_out": held_out}, {"x_max": 2000.0})
+        ]
+    assert ends == pytest.approx([4 * last, float(held_out.x[-1]), 2000.0])
+
+
+def test_forecast_with_a_far_x_max_warns_as_predict_does(foretold):
+    with pytest.warns(bnsl.ExtrapolationWarning, match="far_extrapolation"):
+        bnsl.plot_forecast(foretold[0], x_max=1e5)
+
+
+def test_ground_beyond_the_points_of_a_forecast_is_grey(foretold):
+    forecast, held_out = foretold
+    last, first = float(forecast.curve.x[-1]), float(held_out.x[0])
+    for given, start in ((None, last), (held_out, np.sqrt(last * first))):
+        ax = bnsl.plot_forecast(forecast, held_out=given)
+        (ground,) = ax.patches
+        assert ground.get_x() == pytest.approx(start)
+        assert ground.get_x() + ground.get_width() == pytest.approx(ax.get_xlim()[1])
+
+
+def test_forecast_axes_are_linear_if_asked(foretold):
+    ax = bnsl.plot_forecast(foretold[0], log=False)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "linear")
+    ax = bnsl.plot_forecast(foretold[0])
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+
+
+def test_forecast_draws_into_the_axes_given(foretold):
+    ax = Figure().subplots()
+    assert bnsl.plot_forecast(foretold[0], ax=ax) is ax
+
+
+def test_forecast_of_points_with_sigma_has_bars(curve):
+    points = bnsl.Curve(curve.x[:14], curve.y[:14], 0.02 * curve.y[:14])
+    ax = bnsl.plot_forecast(bnsl.forecast(points))
+    assert len(ax.containers) == 1
+
+
+def test_forecast_of_a_wild_end_leaves_the_points_legible():
+    curve = bnsl.load_dataset("double_descent")
+    fitted, held_out = curve.split(train_until=150)
+    ax = bnsl.plot_forecast(bnsl.forecast(fitted), held_out=held_out)
+    low, high = np.log(ax.get_ylim())
+    assert np.ptp(np.log(curve.y)) > 0.15 * (high - low)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"held_out": [1.0, 2.0]}, "held_out must be a Curve, as from Curve.split; got a list"),
+        ({"levels": 0.9}, "levels = 0.9 must be a list of probabilities"),
+        ({"levels": (0.5, 1.0)}, r"levels\[1\] = 1 must lie strictly between 0 and 1"),
+        ({"x_max": 1.0}, "x_max = 1 must lie beyond the first point, at 160"),
+        ({"x_max": np.nan}, "x_max = nan"),
+        ({"ax": 3}, "ax must be a matplotlib Axes; got an int"),
+    ],
+)
+def test_impossible_options_of_a_forecast_are_refused(foretold, options, message):
+    with pytest.raises(bnsl.InputError, match=message):
+        bnsl.plot_forecast(foretold[0], **options)
+
+
+def test_only_a_forecast_is_drawn_as_one(forecast):
+    with pytest.raises(bnsl.InputError, match=r"must be what bnsl\.forecast returns; got an E"):
+        bnsl.plot_forecast(forecast)
