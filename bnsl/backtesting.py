@@ -205,7 +205,8 @@ def backtest(
         x: positive inputs (N,), or a Curve.
         y: measured values (N,).
         form: as for `bnsl.fit`; "bnsl" if neither form nor method is given.
-        method: instead of a form, any function of a Curve that returns an object with `predict(x)`.
+        method: instead of a form, any function of a Curve that returns an object with `predict(x)`, such as
+            `bnsl.forecast`.
         cuts: values of x, at each of which the points with x <= it are fitted; or how many cuts to make.
             Six at most if not given, evenly spaced in log x, the first with at least 4 points to fit and
             one more than the form has parameters, the last with one point left.

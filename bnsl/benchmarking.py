@@ -248,8 +248,8 @@ def run_benchmark(
 
     Args:
         benchmark: the curves; `bnsl.load_dataset("benchmark")` if not given, or a part of it (`select`).
-        methods: names among "m1", "m2", "m3", "m4" and "bnsl" (all of them if not given); or a mapping from
-            names to functions of a Curve that return an object with `predict(x)`.
+        methods: names among "m1", "m2", "m3", "m4", "bnsl" and "forecast" (all of them if not given); or a
+            mapping from names to functions of a Curve that return an object with `predict(x)`.
         threads: methods that run at a time, each in a thread; 1 for a method of your own that must not.
         progress: called with the number of fits done, of all fits, and the name of the last.
 

@@ -752,9 +752,11 @@ def _log_ticks(axis: Axis, low: float, high: float) -> None:
     narrow = decades < 0.3
     if narrow:
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    elif decades < 1.25:
+    elif plain and decades < 1.25:
         axis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), numticks=15))
-    elif decades < 2.6:
+    elif decades < 0.7:  # labels with powers of ten are long
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0), numticks=15))
+    elif decades < (2.6 if plain else 1.7):
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=15))
     else:
         axis.set_major_locator(LogLocator(numticks=9))

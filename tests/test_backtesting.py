@@ -411,7 +411,7 @@ def test_the_examples_of_the_help_work(run, capsys):
     with pytest.raises(SystemExit):
         cli.main(["backtest", "--help"])
     lines = [line.strip() for line in capsys.readouterr().out.splitlines() if line.startswith("  bnsl ")]
-    assert len(lines) == 3
+    assert len(lines) == 4
     for line in lines:
         words, _, target = line.partition(" > ")
         assert cli.main(shlex.split(words)[1:]) == 0

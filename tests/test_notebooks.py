@@ -16,15 +16,18 @@ def outputs(notebook):
     return [output for cell in notebook.cells for output in cell.get("outputs", [])]
 
 
-def test_there_are_five():
-    assert [path.stem.partition("_")[0] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05"]
+def test_they_are_numbered():
+    numbers = [path.stem.partition("_")[0] for path in NOTEBOOKS]
+    assert numbers == ["01", "02", "03", "04", "05", "06", "07"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 # The kernel's own channels: no matter of the notebooks.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_notebook_runs(path, monkeypatch):
+def test_notebook_runs(path, monkeypatch, request):
+    if path.stem == "06_benchmark":
+        monkeypatch.setenv("BNSL_DATA_DIR", str(request.getfixturevalue("benchmark_folder")))
     monkeypatch.setenv("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
@@ -35,7 +38,9 @@ def test_notebook_runs(path, monkeypatch):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_is_stored_executed(path):
+def test_notebook_is_stored_executed(path, request):
+    if path.stem == "06_benchmark":  # executed once the prior of the forecast is final, and not before
+        request.applymarker(pytest.mark.xfail(strict=True, reason="the prior of the forecast is not final"))
     notebook = nbformat.read(path, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
