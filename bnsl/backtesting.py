@@ -155,7 +155,7 @@ class Backtest:
 
     def summary(self) -> str:
         """The errors by cut and by distance, in plain text."""
-        tables = [self.by_cut, self.by_distance]
+        tables = self._shown_tables()
         texts = [table.to_string(index=False, float_format=lambda v: f"{v:.4g}") for table in tables]
         return "\n\n".join([self._title(), f"errors by cut\n{texts[0]}", f"errors by distance\n{texts[1]}"])
 
@@ -178,9 +178,14 @@ class Backtest:
         return f"<Backtest of {self.label}: {count} cut{'s' if count > 1 else ''}, rmsle={self.rmsle:.4g}>"
 
     def _repr_html_(self) -> str:
-        tables = [self.by_cut, self.by_distance]
+        tables = self._shown_tables()
         texts = [table.to_html(index=False, float_format=lambda v: f"{v:.4g}") for table in tables]
         return f"<div><b>{html.escape(self._title())}</b>{''.join(texts)}</div>"
+
+    def _shown_tables(self) -> list[pd.DataFrame]:
+        """The errors by cut, without `status` where the laws have none, and by distance."""
+        cuts = self.by_cut
+        return [cuts if cuts["status"].any() else cuts.drop(columns="status"), self.by_distance]
 
     def _title(self) -> str:
         return f"back-test of {self.label} on {self.curve.name or 'a curve'}, {len(self.curve)} points"

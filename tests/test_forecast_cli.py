@@ -217,6 +217,7 @@ def test_backtest_of_the_forecast(run, addition):
     )
     assert code == 0
     assert out.startswith("back-test of forecast on four_digit_addition, 17 points")
+    assert "status" not in out  # a forecast has none
     record = strict(Path("b.json").read_text())
     direct = bnsl.backtest(addition, method=bnsl.forecast, cuts=[640.0, 736.0])
     assert record["label"] == "forecast"

@@ -649,3 +649,18 @@ def test_impossible_options_of_a_forecast_are_refused(foretold, options, message
 def test_only_a_forecast_is_drawn_as_one(forecast):
     with pytest.raises(bnsl.InputError, match=r"must be what bnsl\.forecast returns; got an E"):
         bnsl.plot_forecast(forecast)
+
+
+@pytest.mark.parametrize("decades", [0.4, 0.65, 0.9, 1.2, 1.6, 2.2, 2.8, 5.0])
+@pytest.mark.parametrize("width", [3.7, 6.0])
+def test_long_labels_of_x_do_not_overlap(decades, width):
+    figure = Figure(figsize=(width, 3.0), layout="constrained")
+    ax = figure.subplots()
+    x = np.geomspace(4e6, 4e6 * 10**decades, 12)
+    bnsl.plot_fit(bnsl.fit(x, 1e3 * x**-0.4, form="m1"), ax=ax)
+    figure.draw_without_rendering()
+    low, high = ax.get_xlim()
+    ticks = ax.xaxis.get_major_ticks()
+    places = [tick.label1.get_window_extent() for tick in ticks if low <= tick.get_loc() <= high]
+    assert places
+    assert all(left.x1 < right.x0 for left, right in zip(places, places[1:], strict=False))
