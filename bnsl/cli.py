@@ -83,6 +83,7 @@ _DATASETS_EXAMPLE = """examples:
 _MAIN_EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
   bnsl fit curve.csv --train-until 736
+  bnsl forecast curve.csv
 
 'bnsl COMMAND --help' explains a command. Compiled programs are kept in $BNSL_CACHE_DIR, which defaults to
 ~/.cache/bnsl/jax; empty means that none are kept.
