@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import warnings
+from itertools import pairwise
 
 import matplotlib
 
@@ -663,4 +664,4 @@ def test_long_labels_of_x_do_not_overlap(decades, width):
     ticks = ax.xaxis.get_major_ticks()
     places = [tick.label1.get_window_extent() for tick in ticks if low <= tick.get_loc() <= high]
     assert places
-    assert all(left.x1 < right.x0 for left, right in zip(places, places[1:], strict=False))
+    assert all(left.x1 < right.x0 for left, right in pairwise(places))
