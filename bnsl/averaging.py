@@ -12,18 +12,16 @@ from bnsl import bayes, laplace
 from bnsl._arrays import double_precision
 from bnsl.curve import Curve
 from bnsl.forms import BNSL
-from bnsl.search import Method, Problem, polish, search
+from bnsl.search import Method, polish
+from bnsl.selection import least_squares, problem_of
 
-PADDED = (16, 64, 160)  # lengths that the compiled program is made for
 AT_ONCE = 64  # points predicted by one call of it
 STARTS = 6  # laws of the grid of two breaks and more that are refined
 ROUNDS = 2  # of the search's cheap steps
 
-PRIOR = bayes.Prior()
-
 
 class Average(NamedTuple):
-    """Laws with their posterior, for log y or (rising laws) for -log y."""
+    """Laws with their posterior; where they rise, `state` is one of -log y."""
 
     rising: bool
     state: bayes.Posterior
@@ -42,16 +40,19 @@ class Mixture(NamedTuple):
 def averages(curve: Curve) -> tuple[Average, ...]:
     """The average of falling laws and, for a curve that climbs, that of rising ones.
 
-    A law that rises to a limit is one whose inverse falls to a limit: it is fitted to -log y.
+    The grid's rising laws are those whose inverse falls to a limit: they are fitted to -log y. The refined
+    ones are a - g.
     """
-    prior = bayes.Prior(*(float(value) for value in PRIOR))
+    prior = bayes.learnt_prior()
+    data = bayes.data_of(curve)
+    odds = prior.sharp + bayes.odds_of_breaks(prior)
     out = []
     for rising in (False, True) if curve.climbs else (False,):
-        data = _data(curve, -1.0 if rising else 1.0)
+        seen = data._replace(log_y=-data.log_y) if rising else data
         with double_precision():
-            state: bayes.Posterior = jax.tree.map(np.asarray, bayes.posterior(data, prior))
-            odds = prior.sharp + np.asarray(bayes.odds_of_breaks(prior))
-            refined = tuple(_refined(n, data, prior, state) for n in range(bayes.MOST_BREAKS + 1))
+            state: bayes.Posterior = jax.tree.map(np.asarray, bayes.posterior(seen, prior))
+        evidence = laplace.evidence_of(data, prior, rising=rising)
+        refined = tuple(_refined(n, data, evidence, state) for n in range(bayes.MOST_BREAKS + 1))
         log_evidence = np.full((2, bayes.MOST_BREAKS + 2), -np.inf)
         log_evidence[0] = state.evidence
         for n, law in enumerate(refined):
@@ -86,7 +87,7 @@ def _mixture(parts: tuple[Average, ...], log_x: np.ndarray) -> Mixture:
             if law is not None:
                 mean, sd = laplace.predictive(law, log_x)
                 weights.append(law.log_weight + part.log_evidence[1, n + 1])
-                means.append(sign * mean)
+                means.append(mean)
                 sds.append(sd)
     weight = np.concatenate(weights)
     weight = np.exp(weight - logsumexp(weight))
@@ -96,64 +97,19 @@ def _mixture(parts: tuple[Average, ...], log_x: np.ndarray) -> Mixture:
     )
 
 
-def _refined(n: int, data: bayes.Data, prior: bayes.Prior, state: bayes.Posterior) -> laplace.Fitted | None:
+def _refined(
+    n: int, data: bayes.Data, evidence: laplace.Evidence, state: bayes.Posterior
+) -> laplace.Fitted | None:
     """The best law of n breaks near those of the grid; None where there are too few points for one."""
-    form = BNSL(n)
-    p = len(form.parameters)
-    if np.count_nonzero(data.weight) <= p:
+    if np.count_nonzero(data.weight) < 3 * n + 3 + laplace.SPARE:
         return None
-    origin = np.asarray(state.origin)
-    free = np.ones(p, bool)
-    problem = Problem(
-        data.log_x - origin[0],
-        np.exp(data.log_y - origin[1]),
-        np.sqrt(data.weight),
-        1.0,
-        1.0,
-        free,
-        np.zeros(p),
-        np.full(p, -np.inf),
-        np.full(p, np.inf),
-    )
-    method = Method(form)
-    if n <= 1:
-        found = search(method, problem)
-    else:  # the search for several breaks takes too long, and the grid's laws are near enough
-        starts = np.resize(bayes.as_bnsl(state, n)[:STARTS], (STARTS, p))
+    if n <= 1 or evidence.rising:
+        theta = least_squares(n, data, rising=evidence.rising)
+    else:  # the search for several breaks takes longer, and the grid's laws are near enough
+        starts = np.resize(bayes.as_bnsl(state, n)[:STARTS], (STARTS, 3 * n + 3))
         for _ in range(ROUNDS):
-            found = polish(method, problem, starts)
-            starts = found.theta
-    if not np.isfinite(found.cost[0]):
-        return None
-    seen = data.weight > 0
-    count = np.count_nonzero(seen)
-    curve = laplace.Evidence(
-        data.log_x[seen] - origin[0],
-        data.log_y[seen] - origin[1],
-        np.asarray(state.whiten)[:, :count, :count],
-        origin,
-        prior,
-    )
-    law = laplace.fitted_law(found.theta[0], curve)
+            with double_precision():
+                starts = polish(Method(BNSL(n)), problem_of(data, BNSL(n)), starts).theta
+        theta = starts[0]
+    law = laplace.fitted_law(theta, evidence)
     return law if np.isfinite(law.log_evidence) else None
-
-
-def _data(curve: Curve, sign: float) -> bayes.Data:
-    """log x and sign * log y, long curves as means over even bins of log x, padded."""
-    log_x, log_y = np.log(curve.x), sign * np.log(curve.y)
-    weight = np.ones(len(log_x))
-    if curve.sigma is not None:
-        precision = 2.0 * (np.log(curve.y) - np.log(curve.sigma))
-        weight = np.exp(np.clip(precision - precision.mean(), -40.0, 40.0))
-    longest = PADDED[-1]
-    if len(log_x) > longest:
-        share = (log_x - log_x[0]) / (log_x[-1] - log_x[0])
-        bins = np.minimum(np.floor(share * longest), longest - 1).astype(int)
-        total = np.bincount(bins, weight, longest)
-        full = total > 0
-        means = [np.bincount(bins, weight * v, longest)[full] / total[full] for v in (log_x, log_y)]
-        log_x, log_y, weight = means[0], means[1], np.asarray(total[full])
-    length = next(size for size in PADDED if size >= len(log_x))
-    more = (0, length - len(log_x))
-    edges = [np.pad(v, more, mode="edge") for v in (log_x, log_y)]
-    return bayes.Data(edges[0], edges[1], np.pad(weight, more))

@@ -22,9 +22,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import logsumexp
-from scipy.special import expit
+from scipy.special import expit, log_softmax
 
 from bnsl._arrays import Array
+from bnsl.curve import Curve
 from bnsl.search import FAST_COMPILE
 
 # The quadrature: finer grids change nothing.
@@ -37,6 +38,8 @@ BEYOND = np.array([0.2, 0.55])  # and beyond them, in log x
 WIDTHS = np.array([0.1, 0.4, 1.2])
 MOST_BREAKS = 3
 
+PADDED = (16, 64, 160)  # lengths that the compiled program is made for
+CLEAN = 1e-3  # noise below which long curves are thinned to some of their points, not to means of them
 ALWAYS = 2  # value and slope at the last point
 SMOOTH = ALWAYS + BREAKS
 TRIALS = (PLACES + len(BEYOND)) * len(WIDTHS)
@@ -81,6 +84,40 @@ class Data(NamedTuple):
     log_x: np.ndarray  # (N,)
     log_y: np.ndarray  # (N,)
     weight: np.ndarray  # (N,) relative inverse variances; 0 for padding
+
+
+def data_of(curve: Curve) -> Data:
+    """log x and log y of a curve, long curves as means over even bins of log x, padded."""
+    log_x, log_y = np.log(curve.x), np.log(curve.y)
+    weight = np.ones(len(log_x))
+    if curve.sigma is not None:
+        precision = 2.0 * (np.log(curve.y) - np.log(curve.sigma))
+        weight = np.exp(np.clip(precision - precision.mean(), -40.0, 40.0))
+    longest = PADDED[-1]
+    if len(log_x) > longest:
+        share = (log_x - log_x[0]) / (log_x[-1] - log_x[0])
+        bins = np.minimum(np.floor(share * longest), longest - 1).astype(int)
+        total = np.bincount(bins, weight, longest)
+        full = total > 0
+        if _noise(log_x, log_y) < CLEAN:  # a mean would be off by more, where the law turns within a bin
+            middle = [int(np.median(np.flatnonzero(bins == i))) for i in np.flatnonzero(full)]
+            log_x, log_y, weight = log_x[middle], log_y[middle], weight[middle]
+        else:
+            means = [np.bincount(bins, weight * v, longest)[full] / total[full] for v in (log_x, log_y)]
+            log_x, log_y, weight = means[0], means[1], np.asarray(total[full])
+    length = next(size for size in PADDED if size >= len(log_x))
+    more = (0, length - len(log_x))
+    edges = [np.pad(v, more, mode="edge") for v in (log_x, log_y)]
+    return Data(edges[0], edges[1], np.pad(weight, more))
+
+
+def _noise(log_x: np.ndarray, log_y: np.ndarray) -> float:
+    """Standard deviation of the noise, from how far points lie off the line through their neighbours."""
+    left, right = log_x[1:-1] - log_x[:-2], log_x[2:] - log_x[1:-1]
+    share = left / np.where(left + right > 0, left + right, 1.0)
+    off = log_y[1:-1] - (1.0 - share) * log_y[:-2] - share * log_y[2:]
+    scale = np.sqrt(1.0 + share**2 + (1.0 - share) ** 2)
+    return float(np.median(np.abs(off / scale)) / 0.6745)
 
 
 class Nodes(NamedTuple):
@@ -139,9 +176,14 @@ def design(u: Array, span: Array) -> Array:
     return jnp.concatenate([ones, -u[:, None], small, trial, 0.0 * ones], axis=1)
 
 
-def odds_of_breaks(prior: Prior) -> Array:
+def learnt_prior() -> Prior:
+    """The prior as plain floats, so that all calls share one compiled program."""
+    return Prior(*(float(value) for value in Prior()))
+
+
+def odds_of_breaks(prior: Prior) -> np.ndarray:
     """Log prior probabilities of 0, 1, 2 and 3 breaks among sharp laws (4,)."""
-    return jax.nn.log_softmax(prior.breaks_tilt * jnp.arange(MOST_BREAKS + 1.0))
+    return np.asarray(log_softmax(prior.breaks_tilt * np.arange(MOST_BREAKS + 1.0)))
 
 
 def as_bnsl(state: Posterior, n: int) -> np.ndarray:
@@ -397,7 +439,7 @@ def posterior(data: Data, prior: Prior) -> Posterior:
     log_prior = jax.nn.log_softmax(density + jnp.log(np.gradient(LIMITS)))
     grid = _smooth_grid(grams, span, log_prior, prior)
     evidence, sharp = _sharp(grams, log_prior, prior)
-    odds = prior.sharp + odds_of_breaks(prior)
+    odds = prior.sharp + jax.nn.log_softmax(prior.breaks_tilt * jnp.arange(MOST_BREAKS + 1.0))
     flat = whitened.reshape(len(unit), len(u), -1)
     krige = (whiten.transpose(0, 2, 1) @ flat).reshape(whitened.shape).transpose(0, 2, 1, 3)
     everything = logsumexp(grid.weight)

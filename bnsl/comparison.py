@@ -148,7 +148,8 @@ def compare(
         train_count: fit this many points with the smallest x; or
         train_fraction: fit this share of them. Without one of these all points are fitted, and the ranking
             goes by AICc.
-        n_breaks: number of breaks for "bnsl"; with several, as in (0, 1, 2), each has a row of its own.
+        n_breaks: number of breaks for "bnsl", chosen by its evidence if not given; with several, as in
+            (0, 1, 2), each has a row of its own.
         loss: the same loss for all, as for `bnsl.fit`.
         robust: the same robust loss for all, as for `bnsl.fit`.
         sigma: standard deviation of every y (N,), or one number for all.
@@ -164,7 +165,10 @@ def compare(
     )
     if held_out is None and any(rule is not None for rule in rules):
         raise nothing_held_out(curve)
-    results = {label: fit(fitted, form=form, loss=loss, robust=robust) for label, form in wanted.items()}
+    results = {}
+    for label, form in wanted.items():
+        chosen = n_breaks is None and label == BNSL.name  # by name alone: `fit` chooses the number of breaks
+        results[label] = fit(fitted, form=label if chosen else form, loss=loss, robust=robust)
     return Comparison(fitted, held_out, results)
 
 

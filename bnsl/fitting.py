@@ -22,14 +22,16 @@ from bnsl._arrays import (
 from bnsl._covariance import SINGULAR, covariance_root, undetermined
 from bnsl.curve import Curve, as_curve
 from bnsl.forms import BNSL, Form, Parameter, get_form
-from bnsl.result import FitResult, FitWarning, Status
+from bnsl.result import Candidate, FitResult, FitWarning, Status
 from bnsl.search import Linearised, Method, Pool, Problem, block_means, linearised, polish, search
+from bnsl.selection import MOST, weigh_breaks
 
 WIDEST = 100  # decades of y in one curve under loss="log"; squares of more leave the range of a double
 THINNED = 1024  # means on which the search runs when there are many more points
 THIN_ABOVE = 4096
 ROBUST_ROUNDS = 3  # re-estimates of a robust loss's scale
 HUBER_TUNING = 1.345  # scale in standard deviations: 95 % efficiency on normal noise (Huber, 1981)
+OUTLYING = 6.0  # standard deviations, by the median, from which on a point is an outlier to a robust loss
 # Two costs differ if more than this share lies between them, and more than rounding explains.
 SAME_COST = 1e-3
 
@@ -63,7 +65,8 @@ def fit(
         x: positive inputs (N,), in any unit and order; or a Curve.
         y: measured values (N,), positive under the default loss.
         form: "bnsl" (arXiv 2210.14891, equation 1), "m1" to "m4" (arXiv 2209.06640), or a Form.
-        n_breaks: exact number of breaks of a BNSL; 1 if not given.
+        n_breaks: exact number of breaks of a BNSL; if not given, it is chosen by the evidence of the curve,
+            and `FitResult.selection` says why (1 where y is not positive throughout).
         loss: "log" (relative errors count alike), "log1p" (the paper's released code) or "linear".
         robust: None (least squares), "huber" or "soft_l1", against outliers.
         robust_scale: residual, in the space of the loss (in units of sigma, if given), from which on a
@@ -90,6 +93,15 @@ def fit(
             raise InputError("robust_scale was given without robust; add robust='huber' or 'soft_l1'")
     curve = as_curve(x, y, sigma, inputs=len(wanted.inputs))
     check_curve(curve, loss)
+    weighed: tuple[Candidate, ...] = ()
+    if n_breaks is None and isinstance(form, str) and isinstance(wanted, BNSL):
+        fewest = _fewest(fixed, bounds)
+        if fewest <= MOST and curve.y.min() > 0:
+            clean = curve if robust is None else _without_outliers(curve, loss, robust)
+            weighed = weigh_breaks(clean, fewest)
+            wanted = BNSL(max(weighed, key=lambda candidate: candidate.probability).n_breaks)
+        else:
+            wanted = BNSL(max(fewest, 1) if fewest <= MOST else 1)
     if wanted.picks > len(curve):
         raise InputError(
             f"n_breaks = {wanted.picks} is more than there are points ({len(curve)}); even one break takes "
@@ -102,7 +114,22 @@ def fit(
     # Values of 1e300 beside 1e-300 overflow on the way to a covariance, which then is not known.
     with np.errstate(all="ignore"):
         results = [_fit_form(f, c, curve, loss, robust, robust_scale) for f, c in checked]
-        return min(results, key=_misfit)
+        return replace(min(results, key=_misfit), candidates=weighed)
+
+
+def _without_outliers(curve: Curve, loss: str, robust: str) -> Curve:
+    """The points that a robust fit with one break leaves near the law; evidence knows of no outliers."""
+    residuals = np.abs(fit(curve, n_breaks=1, loss=loss, robust=robust).residuals)
+    near = residuals <= OUTLYING * np.median(residuals) / 0.6745
+    enough = len(np.unique(curve.x[near])) >= 3
+    return curve.take(near) if enough else curve
+
+
+def _fewest(fixed: Mapping | None, bounds: Mapping | None) -> int:
+    """The number of breaks that the names of constrained parameters speak of."""
+    names = [*(fixed if isinstance(fixed, Mapping) else {}), *(bounds if isinstance(bounds, Mapping) else {})]
+    numbers = [name[1:] for name in names if isinstance(name, str) and name[:1] in ("c", "d", "f")]
+    return max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
 def check_curve(curve: Curve, loss: str = "log") -> None:

@@ -271,7 +271,8 @@ def _facts_of_nodes(part: Average, nodes: bayes.Nodes, *, sharp: bool) -> dict[s
 
 def _facts_of_law(part: Average, law: laplace.Fitted) -> dict[str, Any]:
     log_x, log_y = law.curve.origin
-    return _facts(part, _log(law.theta[0]) + log_y, laplace.end_slope(law), law.theta[4::3] + log_x)
+    log_limit = (-1.0 if part.rising else 1.0) * (_log(law.theta[0]) + log_y)
+    return _facts(part, log_limit, laplace.end_slope(law), law.theta[4::3] + log_x)
 
 
 def _facts(part: Average, log_limit: float, slope: float, log_breaks: np.ndarray) -> dict[str, Any]:

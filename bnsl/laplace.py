@@ -21,6 +21,9 @@ TAIL = 0.3
 STEEP = 4.0  # standard deviation of such slopes
 ODDS = np.log([0.97, 0.03])  # of the usual and of such
 UNUSUAL = 3.0  # standard deviations from which on a slope counts as such
+# Standard deviations of the white noise on log y: those of `bayes`, and on down to that of rounding.
+LEVELS = np.exp(np.arange(np.log(bayes.NOISES[-1]), -34.5, -np.log(bayes.NOISES[1] / bayes.NOISES[0])))
+SPARE = 3  # points more than parameters that a law needs
 KEPT = 0.01  # share of the weight below which a kind or level of noise is passed over
 SMALLEST = 0.03  # share of the smallest y below which limits are equally likely
 
@@ -33,6 +36,7 @@ class Evidence(NamedTuple):
     whiten: np.ndarray  # (R, N, N) inverse Cholesky factors of the noise covariance
     origin: np.ndarray  # (2,) log x and log y of the last point
     prior: bayes.Prior
+    rising: bool  # laws a - g in the place of a + g
 
 
 class Fitted(NamedTuple):
@@ -63,10 +67,21 @@ class _Fit(NamedTuple):
     belief: _Belief
 
 
+def evidence_of(data: bayes.Data, prior: bayes.Prior, *, rising: bool) -> Evidence:
+    """What `fitted_law` needs of a curve, computed once."""
+    seen = data.weight > 0
+    origin = np.array([data.log_x[seen][-1], data.log_y[seen][-1]])
+    u = data.log_x[seen] - origin[0]
+    unit = (prior.correlated * bayes.CORRELATED) ** 2
+    kernel = np.exp(-np.abs(u[:, None] - u) / prior.length)
+    factor = np.linalg.cholesky(np.diag(1.0 / data.weight[seen]) + unit[:, None, None] * kernel)
+    return Evidence(u, data.log_y[seen] - origin[1], np.linalg.inv(factor), origin, prior, rising)
+
+
 def fitted_law(theta: np.ndarray, curve: Evidence) -> Fitted:
-    """Laplace's approximation about theta (p,), the coordinates of a falling BNSL fitted to `curve`."""
+    """Laplace's approximation about theta (p,), the coordinates of a BNSL fitted to `curve`."""
     fit = _fit(theta, curve)
-    variance = bayes.NOISES**2
+    variance = LEVELS**2
     jacobian = fit.white[:, :, 1:]
     square = jacobian.transpose(0, 2, 1) @ jacobian
     hessian = square[:, None] / variance[:, None, None] + fit.belief.precision  # (R, S, p, p)
@@ -84,15 +99,15 @@ def fitted_law(theta: np.ndarray, curve: Evidence) -> Fitted:
 
 
 def _fit(theta: np.ndarray, curve: Evidence) -> _Fit:
-    law, jacobian = law_and_jacobian(theta, curve.u)
+    law, jacobian = law_and_jacobian(theta, curve.u, rising=curve.rising)
     with np.errstate(all="ignore"):
         white = curve.whiten @ np.concatenate([(curve.log_y - law)[:, None], jacobian.T], axis=1)
-        misfit = np.sum(white[:, :, 0] ** 2, axis=1)[:, None] / bayes.NOISES**2
+        misfit = np.sum(white[:, :, 0] ** 2, axis=1)[:, None] / LEVELS**2
     log_det = -2.0 * np.log(np.diagonal(curve.whiten, axis1=1, axis2=2)).sum(axis=1)
     prior = curve.prior
-    level = log_softmax(-0.5 * ((np.log(bayes.NOISES) - prior.noise) / prior.noise_sd) ** 2)
+    level = log_softmax(-0.5 * ((np.log(LEVELS) - prior.noise) / prior.noise_sd) ** 2)
     kind = log_softmax(prior.correlated_tilt * bayes.CORRELATED)
-    volume = log_det[:, None] + len(curve.u) * np.log(2.0 * np.pi * bayes.NOISES**2)
+    volume = log_det[:, None] + len(curve.u) * np.log(2.0 * np.pi * LEVELS**2)
     belief = _belief(theta, curve)
     log_weight = level + kind[:, None] - 0.5 * (misfit + volume) + belief.log_density
     return _Fit(np.where(np.isfinite(log_weight), log_weight, -np.inf), white, belief)
@@ -101,7 +116,6 @@ def _fit(theta: np.ndarray, curve: Evidence) -> _Fit:
 def _belief(theta: np.ndarray, curve: Evidence) -> _Belief:
     prior, n = curve.prior, len(theta) // 3 - 1
     change, log_d, log_f = theta[3::3], theta[4::3], theta[5::3]
-    least = float(np.exp(curve.log_y.min()))
     span = max(-float(curve.u.min()), bayes.SHORTEST)
     precision = np.zeros((len(theta), len(theta)))
 
@@ -110,10 +124,17 @@ def _belief(theta: np.ndarray, curve: Evidence) -> _Belief:
         np.maximum(bayes.LIMITS, SMALLEST)
     )
     volume = logsumexp(nodes + np.log(np.gradient(bayes.LIMITS)))
-    share = float(np.clip(theta[0] / least, 0.0, 0.999))
+    # Its share of the smallest y, or that of the largest y of it; and d share / d limit.
+    if curve.rising:
+        most = float(np.exp(curve.log_y.max()))
+        share = float(np.clip(most / theta[0], 0.0, 0.999)) if theta[0] > 0 else 0.999
+        moves = share**2 / most
+    else:
+        least = float(np.exp(curve.log_y.min()))
+        share, moves = float(np.clip(theta[0] / least, 0.0, 0.999)), 1.0 / least
     total = prior.limit_high * np.log1p(-share) + prior.limit_low * np.log(max(share, SMALLEST))
-    total -= volume + np.log(least)
-    precision[0, 0] = 12.0 / least**2
+    total += np.log(moves) - volume
+    precision[0, 0] = 12.0 * moves**2
     # The level at the last point.
     precision[1, 1] = bayes.VAGUE**-2.0
     total += _normal(0.0, 0.0, bayes.VAGUE)
@@ -162,15 +183,18 @@ def _end_slope(theta: np.ndarray) -> tuple[float, np.ndarray]:
     return float(theta[2] + turned @ theta[3::3]), turned
 
 
-def law_and_jacobian(theta: np.ndarray, log_x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """log y (M,) of a falling BNSL and its derivatives (p, M); `BNSL.log_y_and_jacobian` uncompiled."""
+def law_and_jacobian(
+    theta: np.ndarray, log_x: np.ndarray, *, rising: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """log y (M,) of a BNSL and its derivatives (p, M): `BNSL.log_y_and_jacobian` uncompiled."""
     change, log_d, width = theta[3::3, None], theta[4::3, None], np.exp(theta[5::3, None])
     with np.errstate(all="ignore"):
         z = (log_x - log_d) / width
         soft, step = width * np.logaddexp(0.0, z), expit(z)
         log_g = theta[1] - theta[2] * log_x - np.sum(change * soft, axis=0)
-        value = np.logaddexp(np.log(max(theta[0], 0.0)), log_g)
-        share = np.exp(log_g - value)
+        log_a = np.log(max(theta[0], 0.0))
+        value = log_a + np.log1p(-np.exp(log_g - log_a)) if rising else np.logaddexp(log_a, log_g)
+        share = (-1.0 if rising else 1.0) * np.exp(log_g - value)
         chain = np.stack([-soft, change * step, -change * (soft - width * z * step)], axis=1)
         rows = [np.exp(-value)[None], share[None], -share[None] * log_x]
         return value, np.concatenate([*rows, share * chain.reshape(-1, len(log_x))])
@@ -180,7 +204,7 @@ def predictive(law: Fitted, log_x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean (T, M) of log y at log x (M,), and standard deviation of a new measurement (T, M)."""
     curve = law.curve
     u = log_x - curve.origin[0]
-    value, jacobian = law_and_jacobian(law.theta, u)
+    value, jacobian = law_and_jacobian(law.theta, u, rising=curve.rising)
     unit = (curve.prior.correlated * bayes.CORRELATED) ** 2
     kernel = unit[:, None, None] * np.exp(-np.abs(u[:, None] - curve.u) / curve.prior.length)
     krige = kernel @ law.krige  # (R, M, 1 + p)

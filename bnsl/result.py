@@ -46,6 +46,14 @@ class FitWarning(NamedTuple):
     message: str
 
 
+class Candidate(NamedTuple):
+    """A number of breaks that was weighed."""
+
+    n_breaks: int
+    log_evidence: float  # log probability density of log y, under the prior of the law and of the noise
+    probability: float  # among those weighed
+
+
 class ExtrapolationWarning(UserWarning):
     """A prediction far beyond the fitted data was asked for."""
 
@@ -65,6 +73,7 @@ class FitResult:
         warnings: (code, message) pairs.
         residual_scale: standard deviation of a residual in the space of the loss (relative to sigma, if
             sigma was given), with the degrees of freedom taken off; NaN without any left.
+        candidates: the numbers of breaks that were weighed, where it was chosen.
     """
 
     form: Form
@@ -79,6 +88,7 @@ class FitResult:
     warnings: tuple[FitWarning, ...] = ()
     residual_scale: float = np.nan
     undetermined: tuple[str, ...] = field(default=())
+    candidates: tuple[Candidate, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("theta", "covariance_root"):
@@ -273,6 +283,20 @@ class FitResult:
         columns = ["position", "slope_before", "slope_after", "sharpness", "width_decades", "inside_data"]
         return pd.DataFrame(rows, columns=columns, index=pd.RangeIndex(1, len(rows) + 1, name="break"))
 
+    @cached_property
+    def selection(self) -> pd.DataFrame:
+        """Why this number of breaks: one row a number that was weighed; empty where it was given.
+
+        Columns: log_evidence (of the least-squares law, under a prior for laws and noise), probability
+        (among those weighed), chosen.
+        """
+        import pandas as pd
+
+        columns = ["n_breaks", "log_evidence", "probability"]
+        frame = pd.DataFrame(list(self.candidates), columns=columns).set_index("n_breaks")
+        frame["chosen"] = frame.index == self.n_breaks
+        return frame
+
     @property
     def segments(self) -> tuple[Segment, ...]:
         """The power laws of which y - a is made; raises InputError for a form that is no BNSL.
@@ -325,9 +349,17 @@ class FitResult:
     def _facts(self) -> list[tuple[str, str]]:
         first = self.curve.x if self.curve.x.ndim == 1 else self.curve.x[:, 0]
         robust = f", robust {self.robust} at scale {self.robust_scale:.3g}" if self.robust else ""
+        weighed = [
+            (
+                "breaks",
+                "chosen by evidence: "
+                + ", ".join(f"{c.n_breaks} ({c.probability:.0%})" for c in self.candidates),
+            )
+        ]
         return [
             ("points", f"{len(self.curve)}, {self.curve.x_label} from {first[0]:.6g} to {first[-1]:.6g}"),
             ("loss", f"{self.loss}{robust}"),
+            *(weighed if self.candidates else []),
             ("rmse" if np.isnan(self.rmsle) else "rmsle", f"{self._error_text(6)} on the fitted points"),
         ]
 
@@ -366,6 +398,7 @@ class FitResult:
             "status_text": self.status.value,
             "warnings": [list(warning) for warning in self.warnings],
             "residual_scale": self.residual_scale,
+            "candidates": [list(candidate) for candidate in self.candidates],
             "rmsle": self.rmsle,
             "rmse": self.rmse,
             "curve": {
@@ -440,6 +473,7 @@ class FitResult:
                 warnings=tuple(FitWarning(str(code), str(message)) for code, message in record["warnings"]),
                 residual_scale=record["residual_scale"],
                 undetermined=tuple(record["undetermined"]),
+                candidates=tuple(Candidate(int(n), float(e), float(p)) for n, e, p in record["candidates"]),
             )
         except _OtherFormError as error:
             raise InputError(str(error)) from None

@@ -86,15 +86,18 @@ class Pool(NamedTuple):
     converged: np.ndarray  # (M,)
 
 
-def search(method: Method, problem: Problem, first: np.ndarray | None = None) -> Pool:
+def search(method: Method, problem: Problem, first: np.ndarray | None = None, *, quick: bool = False) -> Pool:
     """The local minima that the starts lead to, best first.
 
     Args:
         method: form and loss.
         problem: the data in normalised units.
         first: starting coordinates (M, p) to use in the place of those from the data.
+        quick: refine the starts from the data, and search no further.
     """
     effort = effort_for(method.form)
+    if quick:
+        effort = effort._replace(kicks=0)
     if first is not None:
         return _pool(_refine(method, effort.keep, problem, first))
     wanted = effort.starts * (effort.beams if effort.kicks else 1)

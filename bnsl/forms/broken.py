@@ -26,6 +26,8 @@ from bnsl.forms.base import (
 POSITIONS = 24
 WIDTHS = (0.01, 0.03, 0.08, 0.2, 0.5)
 
+STEEPEST = 1e6  # a slope c0 beyond it loses log b to rounding
+
 
 class Segment(NamedTuple):
     """One power law b x^slope, between start and stop, in the decomposition of a BNSL minus its limit."""
@@ -187,8 +189,8 @@ class BNSL(Form):
         else:
             limit = (jnp.where(low > 0, 0.0, low - 1e3 * spread), high)
         inf = jnp.inf
-        lower = [limit[0], -inf, -inf]
-        upper = [limit[1], inf, inf]
+        lower = [limit[0], -inf, -STEEPEST]
+        upper = [limit[1], inf, STEEPEST]
         for _ in range(self.n_breaks):
             lower += [-inf, low_x - span, jnp.log(1e-4 * span)]
             upper += [inf, high_x + span, jnp.log(2.0 * span)]

@@ -1,0 +1,77 @@
+"""How many breaks a curve asks for: least-squares laws with ever more of them, judged by their evidence."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import logsumexp
+
+from bnsl import bayes, laplace
+from bnsl._arrays import double_precision
+from bnsl.curve import Curve
+from bnsl.forms import BNSL
+from bnsl.result import Candidate
+from bnsl.search import Method, Problem, search
+
+MOST = bayes.MOST_BREAKS
+ALWAYS_TRIED = 2  # one more is tried only where this many are the best so far: two bumps hide from one break
+
+
+def weigh_breaks(curve: Curve, fewest: int = 0) -> tuple[Candidate, ...]:
+    """Numbers of breaks with the evidence of their least-squares laws (Laplace's method).
+
+    The prior and the noise, white and correlated along x, are those of `bayes`; so a law that chases noise,
+    or fits through slopes that no scaling curve has, counts for little. A law of n breaks needs more than
+    3 n + 5 points.
+
+    Args:
+        curve: of positive y.
+        fewest: breaks that there must be, because a parameter of theirs is given.
+    """
+    prior = bayes.learnt_prior()
+    odds = bayes.odds_of_breaks(prior)
+    data = bayes.data_of(curve)
+    tried: dict[int, list[float]] = {}
+    for rising in (False, True) if curve.climbs else (False,):
+        evidence = laplace.evidence_of(data, prior, rising=rising)
+        best, best_n = -np.inf, fewest
+        for n in range(fewest, max(MOST, fewest) + 1):
+            enough = len(evidence.u) >= 3 * n + 3 + laplace.SPARE
+            if not enough or (n > max(ALWAYS_TRIED, fewest) and best_n < n - 1):
+                break
+            law = laplace.fitted_law(least_squares(n, data, rising=rising), evidence)
+            value = law.log_evidence + odds[min(n, MOST)]
+            value = float(value) if np.isfinite(value) else -np.inf
+            tried.setdefault(n, []).append(value)
+            if value > best:
+                best, best_n = value, n
+    if not any(np.isfinite(values).any() for values in tried.values()):
+        return (Candidate(fewest, float("nan"), 1.0),)
+    total = logsumexp([value for values in tried.values() for value in values])
+    return tuple(
+        Candidate(n, float(logsumexp(values)), float(np.exp(logsumexp(values) - total)))
+        for n, values in sorted(tried.items())
+    )
+
+
+def least_squares(n: int, data: bayes.Data, *, rising: bool) -> np.ndarray:
+    """Coordinates (3 n + 3,), relative to the last point, of the least-squares law of n breaks."""
+    form = BNSL(n, rising)
+    with double_precision():
+        return search(Method(form), problem_of(data, form), quick=True).theta[0]
+
+
+def problem_of(data: bayes.Data, form: BNSL) -> Problem:
+    """The least-squares problem of a form on `data`, relative to its last point."""
+    last = int(np.count_nonzero(data.weight)) - 1
+    p = len(form.parameters)
+    return Problem(
+        data.log_x - data.log_x[last],
+        np.exp(data.log_y - data.log_y[last]),
+        np.sqrt(data.weight),
+        1.0,
+        1.0,
+        np.ones(p, bool),
+        np.zeros(p),
+        np.full(p, -np.inf),
+        np.full(p, np.inf),
+    )
