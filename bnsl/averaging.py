@@ -111,5 +111,4 @@ def _refined(
             with double_precision():
                 starts = polish(Method(BNSL(n)), problem_of(data, BNSL(n)), starts).theta
         theta = starts[0]
-    law = laplace.fitted_law(theta, evidence)
-    return law if np.isfinite(law.log_evidence) else None
+    return laplace.fitted_law(theta, evidence)

@@ -95,13 +95,14 @@ def fit(
     check_curve(curve, loss)
     weighed: tuple[Candidate, ...] = ()
     if n_breaks is None and isinstance(form, str) and isinstance(wanted, BNSL):
-        fewest = _fewest(fixed, bounds)
-        if fewest <= MOST and curve.y.min() > 0:
+        fewest = min(_fewest(fixed, bounds), MOST)
+        wanted = BNSL(max(fewest, 1))
+        for oriented in _orientations(wanted, curve, fixed, bounds):
+            _check_constraints(oriented, loss, fixed, bounds)
+        if curve.y.min() > 0 and np.log10(curve.y.max()) - np.log10(curve.y.min()) <= WIDEST:
             clean = curve if robust is None else _without_outliers(curve, loss, robust)
             weighed = weigh_breaks(clean, fewest)
             wanted = BNSL(max(weighed, key=lambda candidate: candidate.probability).n_breaks)
-        else:
-            wanted = BNSL(max(fewest, 1) if fewest <= MOST else 1)
     if wanted.picks > len(curve):
         raise InputError(
             f"n_breaks = {wanted.picks} is more than there are points ({len(curve)}); even one break takes "

@@ -80,7 +80,10 @@ class Forecast:
         both kinds of noise. Arrays of the shape of x.
         """
         tail = 0.5 * (1.0 - check_share(level, "level"))
-        return self.quantile(x, tail), self.quantile(x, 1.0 - tail)
+        points, shape = self._points(x)
+        parts = [(_quantile(m, tail), _quantile(m, 1.0 - tail)) for m in self._mixtures(points)]
+        low, high = (np.exp(np.concatenate(ends)).reshape(shape) for ends in zip(*parts, strict=True))
+        return low, high
 
     def quantile(self, x: ArrayLike, p: float) -> np.ndarray:
         """The value that a new measurement at x stays below with probability p; of the shape of x."""

@@ -78,14 +78,21 @@ def evidence_of(data: bayes.Data, prior: bayes.Prior, *, rising: bool) -> Eviden
     return Evidence(u, data.log_y[seen] - origin[1], np.linalg.inv(factor), origin, prior, rising)
 
 
-def fitted_law(theta: np.ndarray, curve: Evidence) -> Fitted:
-    """Laplace's approximation about theta (p,), the coordinates of a BNSL fitted to `curve`."""
+def fitted_law(theta: np.ndarray, curve: Evidence) -> Fitted | None:
+    """Laplace's approximation about theta (p,), the coordinates of a BNSL fitted to `curve`.
+
+    None where they are too extreme for it.
+    """
     fit = _fit(theta, curve)
     variance = LEVELS**2
     jacobian = fit.white[:, :, 1:]
-    square = jacobian.transpose(0, 2, 1) @ jacobian
-    hessian = square[:, None] / variance[:, None, None] + fit.belief.precision  # (R, S, p, p)
-    scale = 1.0 / np.sqrt(np.diagonal(hessian, axis1=2, axis2=3))
+    with np.errstate(all="ignore"):
+        square = jacobian.transpose(0, 2, 1) @ jacobian
+        hessian = square[:, None] / variance[:, None, None] + fit.belief.precision  # (R, S, p, p)
+    diagonal = np.diagonal(hessian, axis1=2, axis2=3)
+    if not np.isfinite(hessian).all() or diagonal.min() <= 0.0 or np.isneginf(fit.log_weight).all():
+        return None
+    scale = 1.0 / np.sqrt(diagonal)
     eye = np.eye(len(theta))
     low = np.linalg.cholesky(hessian * scale[..., :, None] * scale[..., None, :] + 1e-12 * eye)
     half_log_det = np.log(np.diagonal(low, axis1=2, axis2=3)).sum(axis=-1) - np.log(scale).sum(axis=-1)

@@ -39,8 +39,7 @@ def weigh_breaks(curve: Curve, fewest: int = 0) -> tuple[Candidate, ...]:
             if not enough or (n > max(ALWAYS_TRIED, fewest) and best_n < n - 1):
                 break
             law = laplace.fitted_law(least_squares(n, data, rising=rising), evidence)
-            value = law.log_evidence + odds[min(n, MOST)]
-            value = float(value) if np.isfinite(value) else -np.inf
+            value = -np.inf if law is None else float(law.log_evidence + odds[min(n, MOST)])
             tried.setdefault(n, []).append(value)
             if value > best:
                 best, best_n = value, n

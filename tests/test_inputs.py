@@ -83,7 +83,7 @@ BAD = {
     "breaks < 0": ((X, Y), {"n_breaks": -1}, "n_breaks = -1 must be a whole number >= 0"),
     "breaks a float": ((X, Y), {"n_breaks": 1.5}, "n_breaks = 1.5 must be a whole number >= 0"),
     "breaks of m1": ((X, Y), {"form": "m1", "n_breaks": 1}, "n_breaks = 1 is only for form='bnsl'"),
-    "fixed unknown": ((X, Y), {"fixed": {"d7": 1.0}}, "fixed: form 'bnsl, 1 break' has no parameter 'd7'"),
+    "fixed unknown": ((X, Y), {"fixed": {"d7": 1.0}}, "fixed: form 'bnsl, 3 breaks' has no parameter 'd7'"),
     "fixed impossible": ((X, Y), {"fixed": {"d1": -1.0}}, "fixed['d1'] = -1 is impossible"),
     "fixed zero": ((X, Y), {"fixed": {"f1": 0.0}}, "fixed['f1'] = 0 is impossible"),
     "fixed nan": ((X, Y), {"fixed": {"a": np.nan}}, "fixed['a'] = nan is impossible"),
