@@ -5,9 +5,10 @@ Every message gives the argument, the row and the value, and says what to do.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
@@ -22,9 +23,19 @@ class InputError(ValueError):
     """An argument that cannot be used; raised before any work is done."""
 
 
-def double_precision() -> AbstractContextManager[Any]:
-    """Local float64: the caller's own JAX configuration stays as it is."""
-    return jax.enable_x64(True)
+# Compiled programs that several threads start at once can wait for each other for ever: they share XLA's
+# threads on the CPU.
+_ONE_AT_A_TIME = threading.RLock()
+
+
+@contextlib.contextmanager
+def double_precision() -> Iterator[None]:
+    """Local float64 for JAX, one thread at a time; the caller's own JAX configuration stays as it is.
+
+    Results become NumPy arrays inside, so that nothing is still running when the next thread begins.
+    """
+    with _ONE_AT_A_TIME, jax.enable_x64(True):
+        yield
 
 
 def suggest(name: object, known: Iterable[str]) -> str:

@@ -79,10 +79,11 @@ def _mixture(parts: tuple[Average, ...], log_x: np.ndarray) -> Mixture:
         sign = -1.0 if part.rising else 1.0
         with double_precision():
             last = float(part.state.origin[0])
-            found = bayes.predictive(part.state, np.pad(log_x, (0, AT_ONCE - count), constant_values=last))
-        weights.append(np.asarray(found.log_weight) + logsumexp(part.log_evidence[0]))
-        means.append(sign * np.asarray(found.mean)[:, :count])
-        sds.append(np.asarray(found.sd)[:, :count])
+            padded = np.pad(log_x, (0, AT_ONCE - count), constant_values=last)
+            found = jax.tree.map(np.asarray, bayes.predictive(part.state, padded))
+        weights.append(found.log_weight + logsumexp(part.log_evidence[0]))
+        means.append(sign * found.mean[:, :count])
+        sds.append(found.sd[:, :count])
         for n, law in enumerate(part.refined):
             if law is not None:
                 mean, sd = laplace.predictive(law, log_x)
@@ -106,9 +107,9 @@ def _refined(
     if n <= 1 or evidence.rising:
         theta = least_squares(n, data, rising=evidence.rising)
     else:  # the search for several breaks takes longer, and the grid's laws are near enough
-        starts = np.resize(bayes.as_bnsl(state, n)[:STARTS], (STARTS, 3 * n + 3))
-        for _ in range(ROUNDS):
-            with double_precision():
+        with double_precision():
+            starts = np.resize(bayes.as_bnsl(state, n)[:STARTS], (STARTS, 3 * n + 3))
+            for _ in range(ROUNDS):
                 starts = polish(Method(BNSL(n)), problem_of(data, BNSL(n)), starts).theta
         theta = starts[0]
     return laplace.fitted_law(theta, evidence)

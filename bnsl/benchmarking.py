@@ -238,7 +238,7 @@ def run_benchmark(
     benchmark: Benchmark | None = None,
     methods: Mapping[str, Method] | Sequence[str] | None = None,
     *,
-    threads: int = 2,
+    threads: int = 1,
     progress: Progress | None = None,
 ) -> BenchmarkRun:
     """Fit every method to the fitted part of every curve, and predict the held-out part.
@@ -250,7 +250,8 @@ def run_benchmark(
         benchmark: the curves; `bnsl.load_dataset("benchmark")` if not given, or a part of it (`select`).
         methods: names among "m1", "m2", "m3", "m4", "bnsl" and "forecast" (all of them if not given); or a
             mapping from names to functions of a Curve that return an object with `predict(x)`.
-        threads: methods that run at a time, each in a thread; 1 for a method of your own that must not.
+        threads: methods that run at a time, each in a thread; programs compiled by JAX take turns, so that
+            several only help methods that spend their time elsewhere.
         progress: called with the number of fits done, of all fits, and the name of the last.
 
     Returns:
