@@ -38,7 +38,7 @@ BEYOND = np.array([0.2, 0.55])  # and beyond them, in log x
 WIDTHS = np.array([0.1, 0.4, 1.2])
 MOST_BREAKS = 3
 
-PADDED = (16, 64, 160)  # lengths that the compiled program is made for
+PADDED = (20, 40, 80, 160)  # lengths that the compiled program is made for
 CLEAN = 1e-3  # noise below which long curves are thinned to some of their points, not to means of them
 ALWAYS = 2  # value and slope at the last point
 SMOOTH = ALWAYS + BREAKS
