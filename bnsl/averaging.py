@@ -92,10 +92,10 @@ def _mixture(parts: tuple[Average, ...], log_x: np.ndarray) -> Mixture:
                 sds.append(sd)
     weight = np.concatenate(weights)
     weight = np.exp(weight - logsumexp(weight))
-    heavy = weight > 1e-9
-    return Mixture(
-        weight[heavy] / weight[heavy].sum(), np.concatenate(means)[heavy], np.concatenate(sds)[heavy]
-    )
+    mean, sd = np.concatenate(means), np.concatenate(sds)
+    # A rising law may fall below 0 where it is extrapolated; then it is no law there.
+    heavy = (weight > 1e-9) & np.isfinite(mean).all(axis=1) & np.isfinite(sd).all(axis=1)
+    return Mixture(weight[heavy] / weight[heavy].sum(), mean[heavy], sd[heavy])
 
 
 def _refined(

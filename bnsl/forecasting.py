@@ -34,7 +34,7 @@ def _cdf(mixture: Mixture, log_y: np.ndarray) -> np.ndarray:
 
 def _quantile(mixture: Mixture, p: float) -> np.ndarray:
     """log y (M,) below which a measurement falls with probability p, by bisection."""
-    heavy = mixture.weight > 1e-3 * min(p, 1.0 - p) / len(mixture.weight)
+    heavy = mixture.weight > 1e-6 * min(p, 1.0 - p) / len(mixture.weight)
     mean, sd = mixture.mean[heavy], mixture.sd[heavy]
     weight = mixture.weight[heavy] / mixture.weight[heavy].sum()
     low, high = (mean - 12.0 * sd).min(axis=0), (mean + 12.0 * sd).max(axis=0)

@@ -23,6 +23,7 @@ ODDS = np.log([0.97, 0.03])  # of the usual and of such
 UNUSUAL = 3.0  # standard deviations from which on a slope counts as such
 # Standard deviations of the white noise on log y: those of `bayes`, and on down to that of rounding.
 LEVELS = np.exp(np.arange(np.log(bayes.NOISES[-1]), -34.5, -np.log(bayes.NOISES[1] / bayes.NOISES[0])))
+WILDEST = 1e3  # slope beyond which a law is not looked at
 SPARE = 3  # points more than parameters that a law needs
 KEPT = 0.01  # share of the weight below which a kind or level of noise is passed over
 SMALLEST = 0.03  # share of the smallest y below which limits are equally likely
@@ -83,6 +84,8 @@ def fitted_law(theta: np.ndarray, curve: Evidence) -> Fitted | None:
 
     None where they are too extreme for it.
     """
+    if np.abs([theta[2], *theta[3::3]]).max() > WILDEST:
+        return None
     fit = _fit(theta, curve)
     variance = LEVELS**2
     jacobian = fit.white[:, :, 1:]
@@ -204,7 +207,7 @@ def law_and_jacobian(
         share = (-1.0 if rising else 1.0) * np.exp(log_g - value)
         chain = np.stack([-soft, change * step, -change * (soft - width * z * step)], axis=1)
         rows = [np.exp(-value)[None], share[None], -share[None] * log_x]
-        return value, np.concatenate([*rows, share * chain.reshape(-1, len(log_x))])
+        return value, np.concatenate([*rows, share * chain.reshape(len(theta) - 3, len(log_x))])
 
 
 def predictive(law: Fitted, log_x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

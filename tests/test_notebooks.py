@@ -10,8 +10,6 @@ from bnsl.datasets import NOISELESS_LAW
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-# It reads held-out points that are to be read once, when the prior of the forecast is final.
-NOT_YET = "06_benchmark"
 
 
 def outputs(notebook):
@@ -28,8 +26,6 @@ def test_they_are_numbered():
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_notebook_runs(path, monkeypatch, request):
-    if path.stem == NOT_YET:
-        pytest.skip("the prior of the forecast is not final")
     if path.stem == "06_benchmark":
         monkeypatch.setenv("BNSL_DATA_DIR", str(request.getfixturevalue("benchmark_folder")))
     monkeypatch.setenv("PYDEVD_DISABLE_FILE_VALIDATION", "1")
@@ -42,9 +38,7 @@ def test_notebook_runs(path, monkeypatch, request):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_is_stored_executed(path, request):
-    if path.stem == NOT_YET:
-        request.applymarker(pytest.mark.xfail(strict=True, reason="the prior of the forecast is not final"))
+def test_notebook_is_stored_executed(path):
     notebook = nbformat.read(path, as_version=4)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
