@@ -99,7 +99,7 @@ def data_of(curve: Curve) -> Data:
         bins = np.minimum(np.floor(share * longest), longest - 1).astype(int)
         total = np.bincount(bins, weight, longest)
         full = total > 0
-        if _noise(log_x, log_y) < CLEAN:  # a mean would be off by more, where the law turns within a bin
+        if noise_of(log_x, log_y) < CLEAN:  # a mean would be off by more, where the law turns within a bin
             middle = [int(np.median(np.flatnonzero(bins == i))) for i in np.flatnonzero(full)]
             log_x, log_y, weight = log_x[middle], log_y[middle], weight[middle]
         else:
@@ -111,7 +111,7 @@ def data_of(curve: Curve) -> Data:
     return Data(edges[0], edges[1], np.pad(weight, more))
 
 
-def _noise(log_x: np.ndarray, log_y: np.ndarray) -> float:
+def noise_of(log_x: np.ndarray, log_y: np.ndarray) -> float:
     """Standard deviation of the noise, from how far points lie off the line through their neighbours."""
     left, right = log_x[1:-1] - log_x[:-2], log_x[2:] - log_x[1:-1]
     share = left / np.where(left + right > 0, left + right, 1.0)

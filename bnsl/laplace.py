@@ -182,6 +182,12 @@ def _flat(value: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.asarray(-np.log(high - low) - 0.5 * (outside / TAIL) ** 2)
 
 
+def misfit(law: Fitted) -> float:
+    """Root mean square of its residuals on log y."""
+    found = law_and_jacobian(law.theta, law.curve.u, rising=law.curve.rising)[0]
+    return float(np.sqrt(np.mean((law.curve.log_y - found) ** 2)))
+
+
 def end_slope(law: Fitted) -> float:
     """-d log(y - a) / d log x at the last point."""
     return _end_slope(law.theta)[0]

@@ -13,7 +13,9 @@ from bnsl.result import Candidate
 from bnsl.search import Method, Problem, search
 
 MOST = bayes.MOST_BREAKS
-ALWAYS_TRIED = 2  # one more is tried only where this many are the best so far: two bumps hide from one break
+ALWAYS_TRIED = 2  # more are tried only where the last was the best so far, or the best one misfits:
+ROUGH = 3.0  # its residuals are so many times the scatter of neighbouring points
+RIVALS, RIVAL = 4, 2.0  # laws that are judged, with a cost at most so many times the least
 
 
 def weigh_breaks(curve: Curve, fewest: int = 0) -> tuple[Candidate, ...]:
@@ -30,19 +32,24 @@ def weigh_breaks(curve: Curve, fewest: int = 0) -> tuple[Candidate, ...]:
     prior = bayes.learnt_prior()
     odds = bayes.odds_of_breaks(prior)
     data = bayes.data_of(curve)
+    seen = data.weight > 0
+    scatter = bayes.noise_of(data.log_x[seen], data.log_y[seen])
     tried: dict[int, list[float]] = {}
     for rising in (False, True) if curve.climbs else (False,):
         evidence = laplace.evidence_of(data, prior, rising=rising)
-        best, best_n = -np.inf, fewest
+        best, best_n, left = -np.inf, fewest, np.inf
         for n in range(fewest, max(MOST, fewest) + 1):
             enough = len(evidence.u) >= 3 * n + 3 + laplace.SPARE
-            if not enough or (n > max(ALWAYS_TRIED, fewest) and best_n < n - 1):
+            if not enough or (n > max(ALWAYS_TRIED, fewest) and best_n < n - 1 and left < ROUGH * scatter):
                 break
-            law = laplace.fitted_law(least_squares(n, data, rising=rising), evidence)
-            value = -np.inf if law is None else float(law.log_evidence + odds[min(n, MOST)])
+            value = -np.inf
+            for theta in least_squares(n, data, rising=rising):
+                law = laplace.fitted_law(theta, evidence)
+                if law is not None and law.log_evidence + odds[min(n, MOST)] > value:
+                    value = float(law.log_evidence + odds[min(n, MOST)])
+                    if value > best:
+                        best, best_n, left = value, n, laplace.misfit(law)
             tried.setdefault(n, []).append(value)
-            if value > best:
-                best, best_n = value, n
     if not any(np.isfinite(values).any() for values in tried.values()):
         return (Candidate(fewest, float("nan"), 1.0),)
     total = logsumexp([value for values in tried.values() for value in values])
@@ -53,10 +60,17 @@ def weigh_breaks(curve: Curve, fewest: int = 0) -> tuple[Candidate, ...]:
 
 
 def least_squares(n: int, data: bayes.Data, *, rising: bool) -> np.ndarray:
-    """Coordinates (3 n + 3,), relative to the last point, of the least-squares law of n breaks."""
+    """Coordinates (K, 3 n + 3), relative to the last point, of the best least-squares laws of n breaks.
+
+    There is more than one because laws of nearly the same cost may differ much in how far they can be
+    believed.
+    """
     form = BNSL(n, rising)
     with double_precision():
-        return search(Method(form), problem_of(data, form), quick=True).theta[0]
+        pool = search(Method(form), problem_of(data, form), quick=True)
+    near = pool.cost <= RIVAL * pool.cost[0]
+    distinct = near & np.concatenate([[True], np.diff(pool.cost) > 1e-6 * pool.cost[:-1]])
+    return pool.theta[distinct][:RIVALS]
 
 
 def problem_of(data: bayes.Data, form: BNSL) -> Problem:
