@@ -682,7 +682,12 @@ def _add_input(command: argparse.ArgumentParser) -> None:
 
 def _add_law(command: argparse.ArgumentParser, split: bool = True) -> None:
     command.add_argument("--form", default="bnsl", help=f"{', '.join(FORMS)} (default: bnsl)")
-    command.add_argument("--n-breaks", type=int, metavar="N", help="number of breaks of a bnsl")
+    command.add_argument(
+        "--n-breaks",
+        type=int,
+        metavar="N",
+        help="number of breaks of a bnsl (default: chosen by the evidence of the curve)",
+    )
     _add_options(command, split)
     command.add_argument(
         "--fix",

@@ -133,8 +133,8 @@ def _fewest(fixed: Mapping | None, bounds: Mapping | None) -> int:
     return max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
-def check_curve(curve: Curve, loss: str = "log") -> None:
-    """Raise InputError if the curve cannot be fitted under `loss`."""
+def check_curve(curve: Curve, loss: str = "log", way_out: str = "use loss='linear'") -> None:
+    """Raise InputError if the curve cannot be fitted under `loss`; `way_out` ends the advice."""
     distinct = len(np.unique(curve.x, axis=0))
     if distinct < 3:
         raise InputError(
@@ -145,7 +145,7 @@ def check_curve(curve: Curve, loss: str = "log") -> None:
             curve.y,
             "y",
             "is not positive, and loss='log' compares logarithms; fit an error such as 1 - accuracy, drop "
-            "the row, or use loss='linear'",
+            f"the row, or {way_out}",
             curve.rows,
         )
         small = int(np.argmin(curve.y))
@@ -154,7 +154,7 @@ def check_curve(curve: Curve, loss: str = "log") -> None:
             row = small if curve.rows is None else curve.rows[small]
             raise InputError(
                 f"y[{row}] = {curve.y[small]:g} is 10^{apart:.0f} times smaller than the largest y; drop it, "
-                "or use loss='linear'"
+                f"or {way_out}"
             )
     elif loss == "log1p":
         why = "is negative; loss='log1p' needs y >= 0. Drop the row or use loss='linear'"

@@ -245,7 +245,7 @@ def forecast(x: Curve | ArrayLike, y: ArrayLike | None = None, *, sigma: ArrayLi
         InputError: (a ValueError) input that cannot be forecast, before any work.
     """
     curve = as_curve(x, y, sigma)
-    check_curve(curve)
+    check_curve(curve, way_out="fit it with bnsl.fit(..., loss='linear'), which has no forecast")
     return Forecast(curve, _notes(curve), averages(curve))
 
 

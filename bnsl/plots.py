@@ -821,10 +821,11 @@ def _line_x(params: Mapping[str, float], first: float, last: float, log: bool) -
 
 
 def _forecast_x(forecast: Forecast, first: float, last: float, log: bool) -> np.ndarray:
-    """Where a forecast's line is drawn: evenly, at its points, and densely around sharp breaks."""
+    """Where a forecast's line is drawn: evenly, at its points if they are few, and densely around breaks."""
     count = SAMPLES // 2
     x: list[Any] = [np.geomspace(first, last, count), [] if log else np.linspace(first, last, count)]
-    x.append(forecast.curve.x)
+    if len(forecast.curve) <= SAMPLES:
+        x.append(forecast.curve.x)
     laws = forecast.laws
     near = np.exp(np.linspace(-0.3, 0.3, 41))
     x += [np.outer(d, near).ravel() for d in laws.loc[laws["weight"] > DRAWN_WEIGHT, "breaks"]]
