@@ -380,8 +380,8 @@ def curve_from_table(
             columns.y,
             y,
             y <= 0,
-            "the log loss needs y > 0; fit an error such as 1 - accuracy, drop the row, or fit it with the linear "
-            "loss (bnsl fit --loss linear)",
+            "the log loss needs y > 0; fit an error such as 1 - accuracy, drop the row, or fit it with the "
+            "linear loss (bnsl fit --loss linear)",
         )
     if loss == "log1p":
         _refuse(columns.y, y, y < 0, "the log1p loss needs y >= 0; drop the row, or use --loss linear")
