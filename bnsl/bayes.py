@@ -140,7 +140,6 @@ class Posterior(NamedTuple):
     smooth: Nodes
     sharp: tuple[Nodes, ...]  # by number of breaks
     limits: Array  # (A,) values of the limit
-    limit_weights: Array  # (A,) posterior of the smooth laws
     krige: Array  # (R, A, N, 1 + COLUMNS) inverse noise covariance times residual and design
     whiten: Array  # (R, N, N) inverse Cholesky factor of the noise covariance
     unit: Array  # (R,) variance of the correlated noise relative to the white
@@ -448,7 +447,6 @@ def posterior(data: Data, prior: Prior) -> Posterior:
         smooth=_smooth_nodes(grid, prior),
         sharp=sharp,
         limits=limits,
-        limit_weights=jnp.exp(logsumexp(grid.weight, axis=(0, 2, 3)) - everything),
         krige=krige,
         whiten=whiten,
         unit=unit,
@@ -466,7 +464,6 @@ class Predictive(NamedTuple):
 
     log_weight: Array  # (T,)
     mean: Array  # (T, M)
-    law_sd: Array  # (T, M) of the law and its correlated departures
     sd: Array  # (T, M) of a new measurement
 
 
@@ -498,5 +495,5 @@ def predictive(state: Posterior, log_x: Array) -> Predictive:
         drift = (gain * nodes.drift[:, None]) ** 2 * jnp.maximum(u, 0.0) ** 3 / 3.0
         noise = jnp.asarray(NOISES**2)[nodes.level][:, None]
         law = jnp.sum(moved**2, axis=-1) + drift + noise * departure[r]
-        parts.append((share + nodes.weight, mean + state.origin[1], jnp.sqrt(law), jnp.sqrt(law + noise)))
+        parts.append((share + nodes.weight, mean + state.origin[1], jnp.sqrt(law + noise)))
     return Predictive(*(jnp.concatenate(part) for part in zip(*parts, strict=True)))

@@ -17,7 +17,7 @@ from bnsl._arrays import InputError, check_count, check_share, double_precision,
 from bnsl.averaging import Average, Mixture, averages, chunks, mixtures
 from bnsl.curve import Curve, as_curve
 from bnsl.fitting import check_curve
-from bnsl.result import FAR, ExtrapolationWarning, FitWarning, html_table
+from bnsl.result import FAR, ExtrapolationWarning, FitWarning, html_table, html_warnings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,12 +193,7 @@ class Forecast:
     def _repr_html_(self) -> str:
         parts = [f"<b>{html.escape(self._title())}</b>", html_table(self._facts())]
         parts += [self._shown_laws().to_html(), self._ahead().to_html(index=False)]
-        if self.warnings:
-            items = [
-                f"<li><code>{html.escape(w.code)}</code>: {html.escape(w.message)}</li>"
-                for w in self.warnings
-            ]
-            parts.append(f"<ul>{''.join(items)}</ul>")
+        parts.append(html_warnings(self.warnings))
         return "<div>" + "".join(parts) + "</div>"
 
     def _title(self) -> str:

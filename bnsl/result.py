@@ -335,12 +335,7 @@ class FitResult:
         parts.append(html_table(list(self._parameter_rows()), ("parameter", "value", "std error")))
         if self.n_breaks:
             parts.append(self.breaks.to_html(float_format=lambda v: f"{v:.4g}"))
-        if self.warnings:
-            items = "".join(
-                f"<li><code>{html.escape(w.code)}</code>: {html.escape(w.message)}</li>"
-                for w in self.warnings
-            )
-            parts.append(f"<ul>{items}</ul>")
+        parts.append(html_warnings(self.warnings))
         return "<div>" + "".join(parts) + "</div>"
 
     def _title(self) -> str:
@@ -500,6 +495,12 @@ def rmsle(predicted: np.ndarray, measured: np.ndarray) -> tuple[float, float]:
     squares = (np.log(predicted) - np.log(measured)) ** 2
     mean, deviation = float(squares.mean()), float(squares.std())
     return float(np.sqrt(mean)), float(np.sqrt(mean + deviation / np.sqrt(len(squares))) - np.sqrt(mean))
+
+
+def html_warnings(notes: Sequence[FitWarning]) -> str:
+    """Warnings as an HTML list; '' where there are none."""
+    items = [f"<li><code>{html.escape(w.code)}</code>: {html.escape(w.message)}</li>" for w in notes]
+    return f"<ul>{''.join(items)}</ul>" if items else ""
 
 
 def html_table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...] = ()) -> str:
