@@ -105,7 +105,10 @@ def _refined(
     if np.count_nonzero(data.weight) < 3 * n + 3 + laplace.SPARE:
         return None
     if n <= 1 or evidence.rising:
-        theta = least_squares(n, data, rising=evidence.rising)[0]
+        laws = least_squares(n, data, rising=evidence.rising)
+        if not len(laws):
+            return None
+        theta = laws[0]
     else:  # the search for several breaks takes longer, and the grid's laws are near enough
         with double_precision():
             starts = np.resize(bayes.as_bnsl(state, n)[:STARTS], (STARTS, 3 * n + 3))

@@ -68,9 +68,10 @@ def least_squares(n: int, data: bayes.Data, *, rising: bool) -> np.ndarray:
     form = BNSL(n, rising)
     with double_precision():
         pool = search(Method(form), problem_of(data, form), quick=True)
-    near = pool.cost <= RIVAL * pool.cost[0]
-    distinct = near & np.concatenate([[True], np.diff(pool.cost) > 1e-6 * pool.cost[:-1]])
-    return pool.theta[distinct][:RIVALS]
+    near = np.isfinite(pool.cost) & (pool.cost <= RIVAL * pool.cost[0])
+    theta, cost = pool.theta[near], pool.cost[near]
+    distinct = np.diff(cost, prepend=-np.inf) > 1e-6 * cost
+    return theta[distinct | (np.arange(len(cost)) == 0)][:RIVALS]
 
 
 def problem_of(data: bayes.Data, form: BNSL) -> Problem:
