@@ -1,6 +1,7 @@
 """Runs of methods on the benchmark: what they may see, the tables, what fails, the files and the figure."""
 
 import shlex
+import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -442,7 +443,7 @@ def test_shell_can_be_quiet(shell):
 
 
 def test_shell_counts_on_one_line_of_a_terminal(shell, monkeypatch):
-    monkeypatch.setattr(cli.sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     _, _, err = shell("--methods m1 --domains NMT --output there")
     counter = err.split("bnsl: wrote")[0]
     assert counter.startswith("\r")

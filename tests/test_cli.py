@@ -79,7 +79,7 @@ def test_every_example_of_the_help_works(command, capsys, request, monkeypatch):
 
 
 def test_every_command_has_its_examples_tested():
-    commands = cli._parser()._subparsers._group_actions[0].choices
+    commands = cli._main.parser_of_commands()._subparsers._group_actions[0].choices
     assert set(commands) == {"fit", "forecast", "compare", "plot", "backtest", "benchmark", "datasets"}
 
 
@@ -425,7 +425,7 @@ def test_interrupt(run, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "fit", interrupt)
+    monkeypatch.setattr(cli._input, "fit", interrupt)
     assert run("fit", "curve.csv")[0] == 130
 
 

@@ -1,0 +1,90 @@
+"""From arguments to curves and options: FILE, hold-out rules, what is to be fitted."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bnsl._arrays import InputError, as_number, check_choice, positive_inputs, suggest
+from bnsl.cli._output import note
+from bnsl.curve import Curve
+from bnsl.datasets import BENCHMARK, DESCRIPTIONS, load_curve
+from bnsl.extrapolation import Extrapolation, extrapolate
+from bnsl.fitting import fit
+from bnsl.forms import get_form
+from bnsl.losses import LOSSES
+from bnsl.readers import STDIN, choose_columns, curve_from_table, read_table, stem
+from bnsl.result import FitResult
+
+
+def read_curve(args: argparse.Namespace) -> Curve:
+    """The curve in FILE, or the bundled data set of that name; guesses are told on the standard error."""
+    if args.file != STDIN and not Path(args.file).exists():
+        if args.file in DESCRIPTIONS:
+            return _bundled(args)
+        if args.file == BENCHMARK:
+            raise InputError("FILE 'benchmark' is 92 curves, not one; 'bnsl benchmark' fits them all")
+        if not Path(args.file).suffix:
+            raise InputError(
+                f"FILE {args.file!r} is neither a file nor a data set of 'bnsl datasets'"
+                + suggest(args.file, DESCRIPTIONS)
+            )
+    table = read_table(args.file)
+    columns = choose_columns(table, args.x, args.y, args.sigma)
+    if columns.guessed:
+        note(f"took x = {columns.x!r} and y = {columns.y!r}; --x and --y choose other columns")
+    for name in columns.unused:
+        note(f"column {name!r} is not used; --sigma {name} would weight the points by it")
+    return curve_from_table(table, columns, name=stem(args.file), loss=args.loss)
+
+
+def _bundled(args: argparse.Namespace) -> Curve:
+    for option in ("x", "y", "sigma"):
+        if getattr(args, option) is not None:
+            raise InputError(f"--{option}: the bundled data set {args.file!r} has its columns; leave it out")
+    curve = load_curve(args.file)
+    weighted = "" if curve.sigma is None else ", weighted by its standard errors"
+    note(f"there is no file {args.file!r}; took the bundled data set of that name{weighted}")
+    return curve
+
+
+def law_options(args: argparse.Namespace) -> dict[str, Any]:
+    """What is to be fitted, checked as far as can be without the data."""
+    get_form(args.form, args.n_breaks)
+    check_choice(args.loss, "loss", LOSSES)
+    if args.predict:
+        positive_inputs(args.predict, 1)
+    return {
+        "form": args.form,
+        "n_breaks": args.n_breaks,
+        "loss": args.loss,
+        "robust": args.robust,
+        "fixed": fixed_parameters(args.fix),
+    }
+
+
+def fit_law(args: argparse.Namespace, curve: Curve, options: dict[str, Any]) -> FitResult | Extrapolation:
+    """The fit, with a hold-out if one was asked for."""
+    rule = split_rule(args)
+    return extrapolate(curve, **rule, **options) if rule else fit(curve, **options)
+
+
+def split_rule(args: argparse.Namespace) -> dict[str, Any]:
+    """The hold-out rule that was given, as arguments of `extrapolate`; empty for none."""
+    names = ("train_until", "train_count", "train_fraction")
+    return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+
+
+def fixed_parameters(entries: Sequence[str]) -> dict[str, float]:
+    """Parameters to hold, from NAME=VALUE entries."""
+    fixed: dict[str, float] = {}
+    for entry in entries:
+        name, equals, value = entry.partition("=")
+        if not equals or not name:
+            raise InputError(f"--fix {entry!r} must be NAME=VALUE, such as --fix a=0")
+        if name in fixed:
+            raise InputError(f"--fix gives {name!r} twice")
+        fixed[name] = as_number(value, f"--fix {name}")
+    return fixed

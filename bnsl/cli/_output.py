@@ -1,0 +1,139 @@
+"""What the commands write: notes and errors on the standard error, JSON, figures, tables of predictions."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bnsl._arrays import InputError
+from bnsl.forecasting import Forecast
+from bnsl.readers import STDIN
+from bnsl.result import ExtrapolationWarning, FitResult
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+LEVEL = 0.9  # of the intervals around predictions
+AHEAD = (2.0, 10.0)  # predictions at these multiples of the last fitted x, if none are asked for
+DPI = 200
+
+
+def predictions(
+    law: FitResult | Forecast, points: Sequence[float], ahead: Sequence[float] = AHEAD, level: float = LEVEL
+) -> pd.DataFrame:
+    """Predictions at the points asked for, or at these multiples of the last fitted x."""
+    import pandas as pd
+
+    x = list(points) or [factor * float(law.curve.x.max()) for factor in ahead]
+    lower, upper = law.interval(x, level)
+    return pd.DataFrame({"x": x, "predicted": law.predict(x), "lower": lower, "upper": upper})
+
+
+def check_outputs(args: argparse.Namespace) -> None:
+    """Raise InputError for a file that could not be written, before any work is done."""
+    if args.plot is not None:
+        from matplotlib.figure import Figure
+
+        known = Figure().canvas.get_supported_filetypes()
+        ending = Path(args.plot).suffix.lower().removeprefix(".")
+        if ending not in known:
+            raise InputError(f"{args.plot!r}: a figure's name must end in one of .{', .'.join(known)}")
+        _check_writable(args.plot)
+    if getattr(args, "json", None) not in (None, STDIN):
+        if Path(args.json).suffix.lower() != ".json":  # perhaps it is FILE, to be overwritten
+            raise InputError(
+                f"--json {args.json!r} must end in .json; put FILE before a --json without a name"
+            )
+        _check_writable(args.json)
+
+
+def _check_writable(name: str) -> None:
+    path = Path(name)
+    if path.is_dir():
+        raise InputError(f"{name!r} is a folder; give a file")
+    if not path.parent.is_dir():
+        raise InputError(f"{name!r} cannot be written: there is no folder {str(path.parent)!r}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"{name!r} cannot be written: permission denied")
+
+
+def write_json(name: str | None, text: Callable[[], str]) -> None:
+    """JSON to the standard output for `-`, else to a file of that name, if any."""
+    if name == STDIN:
+        print(text())
+    elif name is not None:
+        Path(name).write_text(text() + "\n", encoding="utf-8")
+        note(f"wrote {name}")
+
+
+def save_figure(name: str, draw: Callable[[Axes], object]) -> None:
+    """Draw into a figure of its own, without pyplot, so that no display is needed, and save it."""
+    from matplotlib.figure import Figure
+
+    from bnsl.plots import SIZE
+
+    figure = Figure(figsize=SIZE, layout="constrained")
+    draw(figure.subplots())
+    figure.savefig(name, dpi=DPI, bbox_inches="tight")
+    note(f"wrote {name}")
+
+
+def note(text: str) -> None:
+    """One line on the standard error."""
+    print(f"bnsl: {text}", file=sys.stderr)
+
+
+def fail(error: object) -> int:
+    """One line, whatever the message."""
+    note("error: " + " ".join(str(error).split()))
+    return 2
+
+
+@contextlib.contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Python's warnings as lines of our own, each of them once."""
+    seen: set[str] = set()
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        text = " ".join(str(message).split())
+        if text not in seen:
+            seen.add(text)
+            note(f"warning: {text}")
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("always", category=ExtrapolationWarning)
+        warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
+        warnings.showwarning = show
+        yield
+
+
+class Progress:
+    """A counter with the time left on the standard error: one line that changes on a terminal, else ten."""
+
+    def __init__(self) -> None:
+        self.start = time.monotonic()
+        self.shown = 0.0
+
+    def __call__(self, done: int, total: int, name: str) -> None:
+        spent = time.monotonic() - self.start
+        left = spent / done * (total - done)
+        text = (
+            f"{done} of {total} fits, about {left:.0f} s left"
+            if done < total
+            else f"{total} fits, {spent:.0f} s"
+        )
+        if sys.stderr.isatty():
+            if spent - self.shown > 0.1 or done == total:
+                self.shown = spent
+                end = "\n" if done == total else ""
+                print(f"\r\033[Kbnsl: {text}", end=end, file=sys.stderr, flush=True)
+        elif done * 10 // total > (done - 1) * 10 // total:
+            note(text)

@@ -1,0 +1,87 @@
+"""`bnsl backtest`: how well the points beyond several cut-offs were foretold."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from bnsl._arrays import InputError, as_number, check_choice
+from bnsl.backtesting import backtest
+from bnsl.cli._arguments import add_command, add_input, add_json_option, add_law, add_plot_option
+from bnsl.cli._input import fixed_parameters, read_curve
+from bnsl.cli._output import check_outputs, save_figure, write_json
+from bnsl.forecasting import forecast
+from bnsl.forms import get_form
+from bnsl.losses import LOSSES
+from bnsl.readers import STDIN
+
+EXAMPLE = """examples:
+  bnsl datasets four_digit_addition > curve.csv
+  bnsl backtest curve.csv --form m2
+  bnsl backtest curve.csv --method forecast
+  bnsl backtest curve.csv --cut 600 --cut 736 --n-breaks 1 --plot backtest.png --json backtest.json
+"""
+BACKTESTED = {"forecast": forecast}  # methods of 'bnsl backtest' besides the forms
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    text = "refit at several cut-offs inside the data, and tell how well the points beyond were foretold"
+    command = add_command(commands, "backtest", text, EXAMPLE, _run)
+    add_input(command)
+    add_law(command, split=False)
+    command.set_defaults(form=None)
+    command.add_argument(
+        "--method",
+        metavar="NAME",
+        help=f"instead of a form, a method with nothing to set: {', '.join(BACKTESTED)}",
+    )
+    command.add_argument(
+        "--cut",
+        type=float,
+        action="append",
+        default=[],
+        metavar="X",
+        help="fit the points up to X and predict the others, once or more often (default: six at most)",
+    )
+    command.add_argument(
+        "--tolerance", type=float, metavar="E", help="tell up to which distance the rmsle stayed within E"
+    )
+    add_plot_option(command)
+    add_json_option(command)
+
+
+def _run(args: argparse.Namespace) -> None:
+    check_outputs(args)
+    law = _backtested(args)
+    if args.tolerance is not None:
+        as_number(args.tolerance, "--tolerance", lambda value: 0 < value < float("inf"))
+    tested = backtest(read_curve(args), cuts=args.cut or None, **law)
+    if args.json != STDIN:
+        print(tested.summary())
+        if args.tolerance is not None:
+            far = tested.trusted(args.tolerance)
+            reach = "at no distance" if far != far else f"up to {far:.4g} times the last fitted x"
+            print(f"\nrmsle within {args.tolerance:g} {reach}")
+    write_json(args.json, tested.to_json)
+    if args.plot:
+        from bnsl.plots import plot_backtest
+
+        save_figure(args.plot, lambda ax: plot_backtest(tested, ax=ax))
+
+
+def _backtested(args: argparse.Namespace) -> dict[str, Any]:
+    """The method or the form to back-test, with its options, checked as far as can be without the data."""
+    if args.method is None:
+        form = "bnsl" if args.form is None else args.form
+        get_form(form, args.n_breaks)
+        check_choice(args.loss, "loss", LOSSES)
+        options = {"n_breaks": args.n_breaks, "loss": args.loss, "robust": args.robust}
+        return {"form": form, **options, "fixed": fixed_parameters(args.fix)}
+    check_choice(args.method, "method", BACKTESTED)
+    for_forms: dict[str, Any] = {"form": None, "n_breaks": None, "loss": "log", "robust": None, "fix": []}
+    for name, default in for_forms.items():
+        if getattr(args, name) != default:
+            option = name.replace("_", "-")
+            raise InputError(f"--{option} goes with a form; --method {args.method} takes none, leave it out")
+    return {"method": BACKTESTED[args.method]}

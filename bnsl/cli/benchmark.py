@@ -1,0 +1,64 @@
+"""`bnsl benchmark`: methods on the 92 curves."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from bnsl._arrays import InputError
+from bnsl.benchmarking import METHODS, method_names, run_benchmark
+from bnsl.cli._arguments import add_command
+from bnsl.cli._output import DPI, Progress, note
+from bnsl.datasets import load_dataset
+
+EXAMPLE = """examples:
+  bnsl benchmark --methods m1,m2 --domains LM,NMT
+  bnsl benchmark --methods bnsl,forecast --domains NMT --output benchmark-results
+
+The curves are looked for in the folder that $BNSL_DATA_DIR names, then in the cache; they are fetched from
+their public origin the first time.
+"""
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    text = "fit the 92 curves of the benchmark (arXiv 2209.06640) and tabulate the errors beyond"
+    command = add_command(commands, "benchmark", text, EXAMPLE, _run)
+    command.add_argument(
+        "--methods", default=",".join(METHODS), metavar="A,B,...", help="the methods (default: %(default)s)"
+    )
+    command.add_argument(
+        "--domains", metavar="A,B,...", help="only curves of these: IC, BB, LM, NMT (default: all)"
+    )
+    command.add_argument(
+        "--output",
+        default="benchmark-results",
+        metavar="FOLDER",
+        help="where tables (.csv, .md) and figure go (default: %(default)s)",
+    )
+    command.add_argument("--quiet", action="store_true", help="no progress, no notes")
+
+
+def _run(args: argparse.Namespace) -> None:
+    methods = method_names([name.strip().lower() for name in args.methods.split(",")])
+    folder = Path(args.output)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--output {args.output!r} is a file; give a folder")
+    benchmark = load_dataset("benchmark")
+    if args.domains is not None:
+        benchmark = benchmark.select(domain=[name.strip() for name in args.domains.split(",")])
+    folder.mkdir(parents=True, exist_ok=True)  # or fail now rather than after the fits
+    progress = None if args.quiet else Progress()
+    run = run_benchmark(benchmark, methods, progress=progress)
+    paths = run.write(folder)
+    print(run.summary())
+    from matplotlib.figure import Figure
+
+    from bnsl.plots import benchmark_size, plot_benchmark
+
+    figure = Figure(figsize=benchmark_size(run), layout="constrained")
+    plot_benchmark(run, ax=figure.subplots())
+    figure.savefig(folder / "benchmark.png", dpi=DPI, bbox_inches="tight")
+    for path in () if args.quiet else (*paths, folder / "benchmark.png"):
+        note(f"wrote {path}")

@@ -1,0 +1,68 @@
+"""`bnsl compare`: several forms over one curve, ranked."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from bnsl import report
+from bnsl._arrays import check_choice
+from bnsl.cli._arguments import add_command, add_input, add_json_option, add_options, add_plot_option
+from bnsl.cli._input import read_curve, split_rule
+from bnsl.cli._output import check_outputs, save_figure, write_json
+from bnsl.comparison import ALL_FORMS, compare, forms_by_label
+from bnsl.losses import LOSSES
+from bnsl.readers import STDIN
+
+EXAMPLE = """examples:
+  bnsl datasets four_digit_addition > curve.csv
+  bnsl compare curve.csv --train-until 736
+  bnsl compare curve.csv --forms m2,bnsl --n-breaks 0,1 --plot forms.png --json forms.json
+"""
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    text = "fit several forms to one curve and rank them"
+    command = add_command(commands, "compare", text, EXAMPLE, _run)
+    add_input(command)
+    command.add_argument(
+        "--forms",
+        default=",".join(ALL_FORMS),
+        metavar="A,B,...",
+        help="the forms to compare (default: %(default)s)",
+    )
+    command.add_argument(
+        "--n-breaks",
+        type=_counts,
+        metavar="N,...",
+        help="number of breaks of the bnsl; with several (0,1,2) each is compared",
+    )
+    add_options(command)
+    add_plot_option(command)
+    add_json_option(command)
+
+
+def _run(args: argparse.Namespace) -> None:
+    check_outputs(args)
+    forms = [name.strip().lower() for name in args.forms.split(",")]
+    forms_by_label(forms, args.n_breaks)  # before the first of them is fitted
+    check_choice(args.loss, "loss", LOSSES)
+    options = {"forms": forms, "n_breaks": args.n_breaks, "loss": args.loss, "robust": args.robust}
+    comparison = compare(read_curve(args), **options, **split_rule(args))
+    if args.json != STDIN:
+        print(report.comparison_text(comparison))
+    write_json(args.json, lambda: report.comparison_json(comparison))
+    if args.plot:
+        from bnsl.plots import plot_comparison
+
+        save_figure(args.plot, lambda ax: plot_comparison(comparison, ax=ax))
+
+
+def _counts(text: str) -> int | list[int]:
+    """'1' as 1, '0,1,2' as [0, 1, 2]."""
+    try:
+        counts = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, or several as in 0,1,2") from None
+    return counts if len(counts) > 1 else counts[0]

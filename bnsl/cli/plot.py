@@ -1,0 +1,52 @@
+"""`bnsl plot`: a figure of a law."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from bnsl._arrays import InputError
+from bnsl.cli._arguments import add_command, add_input, add_law
+from bnsl.cli._input import fit_law, law_options, read_curve
+from bnsl.cli._output import check_outputs, note, save_figure
+from bnsl.extrapolation import Extrapolation
+from bnsl.forms import FORMS
+
+EXAMPLE = """examples:
+  bnsl datasets four_digit_addition > curve.csv
+  bnsl plot curve.csv --train-until 736 -o fit.png
+  bnsl plot curve.csv --decompose -o segments.pdf
+"""
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    command = add_command(commands, "plot", "fit a law to a curve and draw it", EXAMPLE, _run)
+    add_input(command)
+    add_law(command)
+    command.add_argument(
+        "--decompose", action="store_true", help="draw the power laws that a bnsl is a chain of"
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        dest="plot",
+        required=True,
+        metavar="OUT.png",
+        help="the figure: .png, .pdf, .svg, ...",
+    )
+    command.set_defaults(predict=[])
+
+
+def _run(args: argparse.Namespace) -> None:
+    check_outputs(args)
+    if args.decompose and args.form.lower() in FORMS and args.form.lower() != "bnsl":
+        raise InputError(f"--decompose draws the power laws of a bnsl; form {args.form!r} has none")
+    options = law_options(args)
+    law = fit_law(args, read_curve(args), options)
+    for warning in (law.result if isinstance(law, Extrapolation) else law).warnings:
+        note(f"warning: {warning.code}: {warning.message}")
+    from bnsl.plots import plot_decomposition, plot_fit
+
+    draw = plot_decomposition if args.decompose else plot_fit
+    save_figure(args.plot, lambda ax: draw(law, ax=ax))

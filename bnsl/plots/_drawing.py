@@ -1,0 +1,293 @@
+"""What all figures share: colours, points, frames and ticks, legends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bnsl._arrays import InputError
+from bnsl.curve import Curve
+from bnsl.extrapolation import Extrapolation
+from bnsl.forms import FORMS, Form
+from bnsl.result import FitResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+# Colours of Okabe and Ito (2008), which readers of any colour vision can tell apart. Markers and dashes
+# say the same once more, for print in grey.
+FITTED = "black"
+HELD_OUT = "#009E73"
+LAW = "#D2232A"
+COLOURS = ("#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#8C510A", "#000000", "#7F7F7F")
+DASHES: tuple[Any, ...] = (
+    (0, (6, 2)),
+    (0, (6, 2, 1.2, 2)),
+    (0, (2.5, 1.5)),
+    (0, (9, 2.5)),
+    (0, (6, 1.5, 1.2, 1.5, 1.2, 1.5)),
+    (0, (1.2, 1.2)),
+)
+MARKERS = ("o", "s", "^", "D", "v", "P")
+SIZE = (6.0, 4.0)  # inches, of a figure made here
+SAMPLES = 400  # points of a law's line, besides those around its breaks
+MINUS = "\N{MINUS SIGN}"
+MARGIN = 0.06  # free share of an axis beyond what is drawn
+
+
+def draw_points(ax: Axes, fitted: Curve, held_out: Curve | None, zorder: float = 3.0) -> None:
+    """Black circles and green diamonds, with bars of one sigma; smaller where there are many."""
+    for part, colour, marker, size, label in (
+        (fitted, FITTED, "o", 4.8, "fitted points"),
+        (held_out, HELD_OUT, "D", 5.2, "held-out points"),
+    ):
+        if part is None:
+            continue
+        size *= min(1.0, max(0.6, np.sqrt(80 / len(part))))
+        if part.sigma is not None:
+            bars: dict[str, Any] = {
+                "fmt": "none",
+                "ecolor": colour,
+                "elinewidth": 1.0,
+                "capsize": 1.8,
+                "zorder": zorder - 0.5,
+            }
+            ax.errorbar(part.x, part.y, yerr=part.sigma, **bars)
+        edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5}
+        if len(part) > 200:  # a band of points, on which the law's line lies
+            edge = {"markeredgewidth": 0.0}
+        ax.plot(part.x, part.y, marker, color=colour, markersize=size, zorder=zorder, label=label, **edge)
+
+
+def mark_breaks(ax: Axes, positions: Sequence[float]) -> None:
+    """A dashed line at every break in view, d_i above it; one name for breaks that lie side by side."""
+    low, high = ax.get_xlim()
+    log = ax.get_xscale() == "log"
+    groups: list[list[tuple[int, float]]] = []  # number of the break, and its share of the axis
+    for i, position in enumerate(positions, start=1):
+        if not low < position < high:
+            continue
+        ax.axvline(position, color="0.45", linestyle=(0, (4, 3)), linewidth=0.9, zorder=1.5)
+        share = np.log(position / low) / np.log(high / low) if log else (position - low) / (high - low)
+        if not groups or share - groups[-1][-1][1] > 0.055:
+            groups.append([])
+        groups[-1].append((i, float(share)))
+    if not groups:
+        return
+    middles = np.array([0.5 * (group[0][1] + group[-1][1]) for group in groups])
+    names = [", ".join(f"$d_{{{i}}}$" for i, _ in group) for group in groups]
+    top = ax.secondary_xaxis("top")  # a second axis, so that a title keeps clear of the names
+    top.set_xticks(low * (high / low) ** middles if log else low + (high - low) * middles, labels=names)
+    top.minorticks_off()
+    top.tick_params(length=0.0, pad=1.5, labelcolor="0.25")
+    top.spines["top"].set_visible(False)
+
+
+def shade_held_out(ax: Axes, fitted: Curve, held_out: Curve | None, log: bool) -> None:
+    """A grey ground from half-way between the last fitted and the first held-out point, or from the last."""
+    inner = float(fitted.x.max())
+    outer = inner if held_out is None else max(float(held_out.x.min()), inner)
+    start = np.sqrt(inner * outer) if log else 0.5 * (inner + outer)
+    limits = ax.get_xlim()
+    ax.axvspan(start, limits[1], color="0.93", linewidth=0, zorder=0)
+    ax.set_xlim(limits)
+
+
+def label_axes(ax: Axes, curve: Curve | None, title: str) -> None:
+    ax.set_xlabel("x" if curve is None else curve.x_label)
+    ax.set_ylabel("y" if curve is None else curve.y_label)
+    ax.set_title(title, fontsize="medium")
+
+
+def add_legend(ax: Axes, first: Sequence[str] = (), **options: Any) -> Any:
+    """The legend, without a box, the entries of `first` before the others."""
+    handles, labels = ax.get_legend_handles_labels()
+    order = sorted(
+        range(len(labels)), key=lambda i: first.index(labels[i]) if labels[i] in first else len(first)
+    )
+    legend = ax.legend(
+        [handles[i] for i in order],
+        [labels[i] for i in order],
+        frameon=True,
+        framealpha=0.85,
+        edgecolor="none",
+        fontsize="small",
+        title_fontsize="small",
+        alignment="left",
+        handlelength=2.8,
+        borderaxespad=0.6,
+        **options,
+    )
+    for handle in legend.legend_handles:
+        if handle is not None and hasattr(handle, "set_markersize"):
+            handle.set_markersize(5.0)
+    return legend
+
+
+def axes_or_new(ax: Axes | None, size: tuple[float, float] = SIZE) -> Axes:
+    """The Axes asked for, or those of a new figure, without the spines and ticks that say nothing."""
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        _, ax = plt.subplots(figsize=size, layout="constrained")
+    elif not hasattr(ax, "get_xlim"):
+        raise InputError(f"ax must be a matplotlib Axes; got {described(ax)}")
+    _style(ax)
+    return ax
+
+
+def _style(ax: Axes) -> None:
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_linewidth(0.8)
+    ax.tick_params(which="major", direction="out", length=4.0, width=0.8)
+    ax.tick_params(which="minor", direction="out", length=2.2, width=0.6)
+
+
+class Frame:
+    """Limits and ticks: room for every point, and within reason for lines that leave the points behind."""
+
+    def __init__(self, ax: Axes, log_x: bool, log_y: bool) -> None:
+        self.ax, self.log = ax, {"x": log_x, "y": log_y}
+        self.range: dict[str, tuple[float, float]] = {}  # on a log axis, of the logarithms
+        sharing = {"x": ax.get_shared_x_axes(), "y": ax.get_shared_y_axes()}
+        limits = {"x": ax.get_xlim(), "y": ax.get_ylim()}
+        ax.set_xscale("log" if log_x else "linear")
+        ax.set_yscale("log" if log_y else "linear")
+        for which, group in sharing.items():  # what is there, or on axes that share this one, stays in view
+            if any(other.has_data() for other in group.get_siblings(ax)):
+                self._widen(which, np.array(limits[which]), np.inf)
+
+    def show_x(self, *values: float) -> None:
+        self._widen("x", np.array(values, dtype=float), np.inf)
+
+    def show_y(self, *arrays: np.ndarray) -> None:
+        self._widen("y", np.concatenate([np.ravel(array) for array in arrays]), np.inf)
+
+    def reach_y(self, times: float, *arrays: np.ndarray) -> None:
+        """Widen y towards these values, on each side by at most so many times the range so far."""
+        self._widen("y", np.concatenate([np.ravel(array) for array in arrays]), times)
+
+    def _widen(self, which: str, values: np.ndarray, times: float) -> None:
+        values = values[np.isfinite(values) & ((values > 0) | (not self.log[which]))]
+        if len(values) == 0:
+            return
+        low, high = self._to(which, np.array([values.min(), values.max()]))
+        if which in self.range:
+            old_low, old_high = self.range[which]
+            size = max(old_high - old_low, self._least(which, old_high))
+            if np.isfinite(times):
+                low, high = max(low, old_low - times * size), min(high, old_high + times * size)
+            low, high = min(low, old_low), max(high, old_high)
+        self.range[which] = (float(low), float(high))
+
+    def close(self) -> None:
+        """Set limits and ticks."""
+        for which, axis in (("x", self.ax.xaxis), ("y", self.ax.yaxis)):
+            low, high = self.range[which]
+            lacking = max(self._least(which, high) - (high - low), 0.0)
+            margin = 0.5 * lacking + MARGIN * (high - low + lacking)
+            limits = self._from(which, np.array([low - margin, high + margin]))
+            (self.ax.set_xlim if which == "x" else self.ax.set_ylim)(*limits)
+            if self.log[which]:
+                log_ticks(axis, *limits)
+
+    def _least(self, which: str, end: float) -> float:
+        """The smallest range worth an axis: a few percent of the value."""
+        return 0.05 if self.log[which] else 0.05 * abs(end) or 1e-12
+
+    def _to(self, which: str, values: np.ndarray) -> np.ndarray:
+        return np.log(values) if self.log[which] else values
+
+    def _from(self, which: str, values: np.ndarray) -> np.ndarray:
+        return np.exp(np.clip(values, -690.0, 700.0)) if self.log[which] else values
+
+
+def log_ticks(axis: Axis, low: float, high: float) -> None:
+    """Ticks that can be read however few decades the axis spans; plain numbers where they are short."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+    decades = np.log10(high / low)
+    plain = low >= 9e-4 and high < 1e5
+    narrow = decades < 0.3
+    if narrow:
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    elif plain and decades < 1.25:
+        axis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), numticks=15))
+    elif decades < 0.7:  # labels with powers of ten are long
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0), numticks=15))
+    elif decades < (2.6 if plain else 1.7):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=15))
+    else:
+        axis.set_major_locator(LogLocator(numticks=9))
+    subs = tuple(np.arange(1.0, 10.0))
+    axis.set_minor_locator(NullLocator() if narrow or decades > 14 else LogLocator(subs=subs, numticks=20))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _number(value, plain)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _number(value: float, plain: bool) -> str:
+    if plain or value <= 0:
+        return f"{value:.6g}"
+    mantissa, exponent = f"{value:.3e}".split("e")
+    power = f"10^{{{int(exponent)}}}"
+    return f"${power}$" if float(mantissa) == 1 else f"${float(mantissa):g}\\times{power}$"
+
+
+def fit_and_held_out(fit: Any, argument: str = "fit", also: str = "") -> tuple[FitResult, Curve | None]:
+    if isinstance(fit, Extrapolation):
+        result, held_out = fit.result, fit.held_out
+    elif isinstance(fit, FitResult):
+        result, held_out = fit, None
+    else:
+        raise InputError(
+            f"{argument} must be what bnsl.fit or bnsl.extrapolate returns{also}; got {described(fit)}"
+        )
+    check_one_input(result.curve)
+    return result, held_out
+
+
+def check_one_input(curve: Curve) -> None:
+    if curve.x.ndim != 1:
+        raise InputError(f"x has {curve.x.shape[1]} columns; only a law of one input can be drawn")
+
+
+def described(value: object) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
+
+
+def x_range(parts: Sequence[Curve]) -> tuple[float, float]:
+    return min(float(part.x.min()) for part in parts), max(float(part.x.max()) for part in parts)
+
+
+def break_positions(params: Mapping[str, float]) -> list[float]:
+    return sorted(float(value) for name, value in params.items() if name[0] == "d" and name[1:].isdigit())
+
+
+def line_x(params: Mapping[str, float], first: float, last: float, log: bool) -> np.ndarray:
+    """Where a law's line is drawn: evenly on the axis, and densely around every break, however sharp."""
+    x: list[Any] = [np.geomspace(first, last, SAMPLES), [] if log else np.linspace(first, last, SAMPLES)]
+    turn = np.linspace(-6.0, 6.0, 61)
+    for name, position in params.items():
+        width = params.get(f"f{name[1:]}")
+        if name[0] == "d" and name[1:].isdigit() and width is not None:
+            x.append(position * np.exp(np.clip(width * turn, -50.0, 50.0)))
+    together = np.unique(np.concatenate([np.asarray(part, dtype=float) for part in x]))
+    return together[(together >= first) & (together <= last)]
+
+
+def display_name(form: Form) -> str:
+    return capitals(form.label)
+
+
+def capitals(label: str) -> str:
+    """'BNSL, 2 breaks' for 'bnsl, 2 breaks', and the label of a form of the user's own as it is."""
+    word = label.split(",")[0]
+    return label.replace(word, word.upper(), 1) if word in FORMS else label
+
+
+def title_of(curve: Curve | None, text: str) -> str:
+    return f"{curve.name.replace('_', ' ')}: {text}" if curve is not None and curve.name else text

@@ -1,0 +1,256 @@
+"""Figures of several laws or methods: forms over one curve, back-tests, the benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bnsl._arrays import InputError
+from bnsl.backtesting import Backtest
+from bnsl.benchmarking import BenchmarkRun
+from bnsl.comparison import Comparison
+from bnsl.forms import BNSL
+from bnsl.plots._drawing import (
+    COLOURS,
+    DASHES,
+    LAW,
+    MARKERS,
+    SIZE,
+    Frame,
+    add_legend,
+    axes_or_new,
+    capitals,
+    check_one_input,
+    described,
+    draw_points,
+    label_axes,
+    line_x,
+    shade_held_out,
+    title_of,
+    x_range,
+)
+from bnsl.result import FitResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
+    """Several forms over one curve, best first in the legend, on log axes.
+
+    Every form has a colour and a dash pattern of its own; the first BNSL is the red solid line. The legend
+    gives the RMSLE on the held-out points, or on the fitted ones if none were held out; the RMSE, in the
+    units of y, where there are no logarithms.
+
+    Args:
+        comparison: what `bnsl.compare` returned.
+        ax: the Axes to draw into; a new figure if not given.
+
+    Returns:
+        The Axes. Its y axis is linear where a measured value is not positive.
+
+    Raises:
+        InputError: (a ValueError) something else than a Comparison, or forms of several inputs.
+    """
+    if not isinstance(comparison, Comparison):
+        raise InputError(f"comparison must be what bnsl.compare returns; got {described(comparison)}")
+    fitted, held_out = comparison.fitted, comparison.held_out
+    parts = [fitted] if held_out is None else [fitted, held_out]
+    check_one_input(fitted)
+    first, last = x_range(parts)
+    log_y = all(np.all(part.y > 0) for part in parts)
+
+    ax = axes_or_new(ax)
+    frame = Frame(ax, True, log_y)
+    frame.show_x(first, last)
+    frame.show_y(*(part.y for part in parts))
+    draw_points(ax, fitted, held_out)
+    column = comparison.error_column
+    styles = _styles(comparison.results)
+    texts: list[str] = []
+    for label, error in comparison.table[column].items():
+        result = comparison.results[str(label)]
+        x = line_x(result.params, first, last, True)
+        law = result.form.evaluate(result.theta, x)
+        colour, dashes = styles[str(label)]
+        text = f"{capitals(str(label))}: {error:.3g}"
+        texts.append(text)
+        ax.plot(x, law, color=colour, linestyle=dashes, linewidth=1.6, zorder=4, label=text)
+        frame.reach_y(0.3, law)
+    frame.close()
+    if held_out is not None:
+        shade_held_out(ax, fitted, held_out, True)
+    label_axes(ax, fitted, title_of(fitted, f"{len(comparison.results)} forms"))
+    points = "fitted" if held_out is None else "held-out"
+    add_legend(ax, texts, title=f"{column.partition('_')[2].upper()} on the {points} points")
+    return ax
+
+
+def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
+    """Log errors log(law / measured) against the distance of the extrapolation, one line a cut.
+
+    Distance is x over the last fitted x, on a log axis. Early cuts are dark, late ones light, each with a
+    marker of its own; the grey steps are plus and minus the RMSLE of every bin of `by_distance`.
+
+    Args:
+        backtest: what `bnsl.backtest` returned.
+        ax: the Axes to draw into; a new figure if not given.
+
+    Returns:
+        The Axes; the errors are linear. Points without a log error are left out.
+
+    Raises:
+        InputError: (a ValueError) something else than a Backtest.
+    """
+    if not isinstance(backtest, Backtest):
+        raise InputError(f"backtest must be what bnsl.backtest returns; got {described(backtest)}")
+    bins = backtest.by_distance
+    ax = axes_or_new(ax)
+    frame = Frame(ax, True, False)
+    ax.axhline(0.0, color=LAW, linewidth=1.4, zorder=2)
+    for i, (start, stop, spread) in enumerate(
+        bins[["distance_from", "distance_to", "rmsle"]].itertuples(index=False)
+    ):
+        label = "± RMSLE at a distance" if i == 0 else None
+        ax.fill_between([start, stop], -spread, spread, color="0.92", linewidth=0, zorder=1, label=label)
+    count = len(backtest.cuts)
+    errors = []
+    for i, (cut, group) in enumerate(backtest.table.groupby("cut", sort=True)):
+        distance, error = group["distance"].to_numpy(), group["log_error"].to_numpy()
+        errors.append(error)
+        ax.plot(
+            distance,
+            error,
+            color=_shade_of(i, count),
+            marker=MARKERS[i % len(MARKERS)],
+            markersize=4.6,
+            markevery=_even(distance, 16),
+            markeredgecolor="white",
+            markeredgewidth=0.4,
+            linewidth=1.2,
+            zorder=4 + 0.01 * i,
+            label=f"{group['fitted'].iloc[0]} points, up to {float(str(cut)):.4g}",
+        )
+    frame.show_x(1.0, float(backtest.table["distance"].max()))
+    frame.show_y(np.array([0.0]), *errors)
+    frame.close()
+    label_axes(ax, backtest.curve, title_of(backtest.curve, f"back-test of {capitals(backtest.label)}"))
+    ax.set_xlabel(f"x over the last fitted x ({backtest.curve.x_label})")
+    ax.set_ylabel("log(law / measured)")
+    add_legend(ax, title="fitted")
+    return ax
+
+
+def plot_benchmark(run: BenchmarkRun, *, ax: Axes | None = None) -> Axes:
+    """The error of every method on every curve, by domain, on a log axis.
+
+    A marker is a curve; a bar is the mean, a dotted one the geometric mean. Each method has a colour and a
+    marker of its own, in the order of the run.
+
+    Args:
+        run: what `bnsl.run_benchmark` returned.
+        ax: the Axes to draw into; a new figure if not given.
+
+    Returns:
+        The Axes. Errors of 0 and unknown ones are left out.
+
+    Raises:
+        InputError: (a ValueError) something else than a BenchmarkRun, or one without any error to draw.
+    """
+    if not isinstance(run, BenchmarkRun):
+        raise InputError(f"run must be what bnsl.run_benchmark returns; got {described(run)}")
+    table = run.table[np.isfinite(run.table["rmsle"]) & (run.table["rmsle"] > 0)]
+    if table.empty:
+        raise InputError("run has no error above 0; there is nothing to draw")
+    summary = run.by_domain.set_index(["domain", "method"])
+    domains = [domain for domain in dict.fromkeys(run.by_domain["domain"]) if domain != "language"]
+    count = len(run.methods)
+    ax = axes_or_new(ax, benchmark_size(run))
+    frame = Frame(ax, False, True)
+    others = 0
+    for i, method in enumerate(run.methods):
+        if method == "bnsl":
+            colour = LAW
+        else:
+            colour, others = COLOURS[others % len(COLOURS)], others + 1
+        mine = table[table["method"] == method]
+        for j, domain in enumerate(domains):
+            errors = np.sort(mine.loc[mine["domain"] == domain, "rmsle"].to_numpy())
+            place = j + (i + 1) / (count + 1) - 0.5
+            half = 0.42 / (count + 1)
+            # Places off the middle that repeat late, so that equal errors are seen side by side.
+            aside = half * 1.5 * (np.arange(len(errors)) * 0.618 % 1.0 - 0.5)
+            ax.plot(
+                place + aside,
+                errors,
+                MARKERS[i % len(MARKERS)],
+                color=colour,
+                markersize=4.0,
+                alpha=0.7,
+                markeredgewidth=0.0,
+                zorder=3,
+                label=capitals(method) if j == 0 else None,
+            )
+            for column, style in (("rmsle_mean", "-"), ("rmsle_geomean", (0, (1, 1)))):
+                value = float(summary.loc[(domain, method), column])
+                name = {"rmsle_mean": "mean", "rmsle_geomean": "geometric mean"}[column]
+                last = i == count - 1 and j == 0
+                ax.plot(
+                    [place - half, place + half],
+                    [value, value],
+                    color="black",
+                    linestyle=style,
+                    linewidth=1.8,
+                    zorder=4,
+                    label=name if last else None,
+                )
+    frame.show_x(-0.5, len(domains) - 0.5)
+    frame.show_y(table["rmsle"].to_numpy())
+    frame.close()
+    ax.set_xlim(-0.5, len(domains) - 0.5)
+    for j in range(1, len(domains)):
+        ax.axvline(j - 0.5, color="0.85", linewidth=0.8, zorder=1)
+    curves = [int(summary.loc[(domain, run.methods[0]), "curves"]) for domain in domains]
+    names = [f"{d}, {n} curve{'s' if n > 1 else ''}" for d, n in zip(domains, curves, strict=True)]
+    ax.set_xticks(range(len(domains)), names)
+    ax.tick_params(axis="x", which="both", length=0.0)
+    ax.set_ylabel("RMSLE on the held-out points")
+    ax.set_title("Errors of extrapolation, a marker a curve", fontsize="medium")
+    add_legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return ax
+
+
+def benchmark_size(run: BenchmarkRun) -> tuple[float, float]:
+    """Width and height in inches that `plot_benchmark` wants."""
+    domains = {curve.domain for curve in run.benchmark}
+    return max(SIZE[0], 2.6 + 0.32 * len(domains) * (len(run.methods) + 1)), 4.2
+
+
+def _styles(results: Mapping[str, FitResult]) -> dict[str, tuple[str, Any]]:
+    """A colour and a dash pattern for every form; solid red for the first BNSL."""
+    styles: dict[str, tuple[str, Any]] = {}
+    others = 0
+    for label, result in results.items():
+        if isinstance(result.form, BNSL) and LAW not in (colour for colour, _ in styles.values()):
+            styles[label] = (LAW, "-")
+        else:
+            styles[label] = (COLOURS[others % len(COLOURS)], DASHES[others % len(DASHES)])
+            others += 1
+    return styles
+
+
+def _even(x: np.ndarray, count: int) -> list[int]:
+    """Indices of at most `count` of the rising values x, about evenly spaced on a log axis."""
+    if len(x) <= count:
+        return list(range(len(x)))
+    wanted = np.geomspace(x[0], x[-1], count)
+    return np.unique(np.abs(np.log(x)[:, None] - np.log(wanted)).argmin(axis=0)).tolist()
+
+
+def _shade_of(number: int, count: int) -> Any:
+    """One of `count` colours, dark to light, that keep their order for any colour vision and in grey."""
+    from matplotlib import colormaps
+
+    return colormaps["viridis"](0.85 * number / max(count - 1, 1))
