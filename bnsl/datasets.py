@@ -8,7 +8,7 @@ from typing import Literal, overload
 import numpy as np
 
 from bnsl._arrays import check_choice
-from bnsl.benchmark_data import DESCRIPTION, Benchmark, load_benchmark
+from bnsl.benchmark_data import DESCRIPTION, Benchmark, BenchmarkCurve, load_benchmark
 from bnsl.curve import Curve
 from bnsl.forms import BNSL
 
@@ -37,13 +37,21 @@ DESCRIPTIONS = {
 
 
 BENCHMARK = "benchmark"
-CATALOGUE = {**DESCRIPTIONS, BENCHMARK: DESCRIPTION}
+VALIDATION = "validation"
+COLLECTIONS = {
+    BENCHMARK: DESCRIPTION,
+    VALIDATION: "45 curves measured by this project (samples, width, double descent, text, steps)",
+}
+CATALOGUE = {**DESCRIPTIONS, **COLLECTIONS}
+# Splits of a validation curve: the points up to so large a share of the last x are fitted.
+SPLITS = {"half": 1 / 2, "quarter": 1 / 4}
+FEWEST_FITTED = 5
 
 _CurveName = Literal["four_digit_addition", "double_descent", "digits_learning_curve", "noiseless_simulation"]
 
 
 @overload
-def load_dataset(name: Literal["benchmark"]) -> Benchmark: ...
+def load_dataset(name: Literal["benchmark", "validation"]) -> Benchmark: ...
 
 
 @overload
@@ -55,19 +63,22 @@ def load_dataset(name: str) -> Curve | Benchmark: ...
 
 
 def load_dataset(name: str) -> Curve | Benchmark:
-    """A data set by name: a Curve of the package, or the benchmark; `bnsl datasets` lists them.
+    """A data set by name: a Curve, or a collection of them as a Benchmark; `bnsl datasets` lists them.
 
     Args:
         name: "four_digit_addition", "double_descent", "digits_learning_curve", "noiseless_simulation"; or
             "benchmark", the 92 curves of arXiv 2209.06640, split into fitted and held-out points. Its files
             are looked for in the folder that $BNSL_DATA_DIR names, then in the cache of the operating
-            system, and are fetched from the authors' repository the first time.
+            system, and are fetched from the authors' repository the first time; or "validation", curves
+            that this project measured, each split twice (data/validation_curves.md).
 
     Raises:
         InputError: an unknown name; for the benchmark, files that are neither at hand nor to be had, or
             damaged.
     """
     check_choice(name, "name", CATALOGUE)
+    if name == VALIDATION:
+        return load_validation()
     return load_benchmark() if name == BENCHMARK else load_curve(name)
 
 
@@ -81,6 +92,25 @@ def load_curve(name: str) -> Curve:
     table = np.loadtxt(_data_file(f"{name}.csv"), delimiter=",", skiprows=1, ndmin=2)
     sigma = table[:, 2] if table.shape[1] > 2 else None
     return Curve(table[:, 0], table[:, 1], sigma, name, x_label, y_label)
+
+
+def load_validation() -> Benchmark:
+    """The measured curves of data/validation_curves.csv, each split at two shares of its last x.
+
+    The domain of a BenchmarkCurve is its family, the task its name, the model "half" or "quarter": the share
+    of the range of x whose points are fitted. Splits with fewer than FEWEST_FITTED of them are left out.
+    """
+    import pandas as pd
+
+    table = pd.read_csv(_data_file("validation_curves.csv"))
+    curves = []
+    for (family, name), points in table.groupby(["family", "curve"], sort=False):
+        whole = Curve(points["x"].to_numpy(float), points["y"].to_numpy(float), None, f"{family}: {name}")
+        for split, share in SPLITS.items():
+            fitted, held_out = whole.split(train_until=share * float(whole.x[-1]))
+            if len(fitted) >= FEWEST_FITTED and held_out is not None:
+                curves.append(BenchmarkCurve(str(family), str(name), split, fitted, held_out))
+    return Benchmark(tuple(curves))
 
 
 def _data_file(name: str) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 from bnsl._arrays import InputError, as_number, check_choice, positive_inputs, suggest
 from bnsl.cli._output import note
 from bnsl.curve import Curve
-from bnsl.datasets import BENCHMARK, DESCRIPTIONS, load_curve
+from bnsl.datasets import COLLECTIONS, DESCRIPTIONS, load_curve
 from bnsl.extrapolation import Extrapolation, extrapolate
 from bnsl.fitting import fit
 from bnsl.forms import get_form
@@ -24,8 +24,10 @@ def read_curve(args: argparse.Namespace) -> Curve:
     if args.file != STDIN and not Path(args.file).exists():
         if args.file in DESCRIPTIONS:
             return _bundled(args)
-        if args.file == BENCHMARK:
-            raise InputError("FILE 'benchmark' is 92 curves, not one; 'bnsl benchmark' fits them all")
+        if args.file in COLLECTIONS:
+            raise InputError(
+                f"FILE {args.file!r} is many curves; 'bnsl benchmark --curves {args.file}' fits them all"
+            )
         if not Path(args.file).suffix:
             raise InputError(
                 f"FILE {args.file!r} is neither a file nor a data set of 'bnsl datasets'"

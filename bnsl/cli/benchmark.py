@@ -6,15 +6,17 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bnsl._arrays import InputError
+from bnsl._arrays import InputError, check_choice
+from bnsl.benchmark_data import load_benchmark
 from bnsl.benchmarking import METHODS, method_names, run_benchmark
 from bnsl.cli._arguments import add_command
 from bnsl.cli._output import DPI, Progress, note
-from bnsl.datasets import load_dataset
+from bnsl.datasets import BENCHMARK, COLLECTIONS, load_validation
 
 EXAMPLE = """examples:
   bnsl benchmark --methods m1,m2 --domains LM,NMT
   bnsl benchmark --methods bnsl,forecast --domains NMT --output benchmark-results
+  bnsl benchmark --curves validation --methods m2,forecast --domains ngram
 
 The curves are looked for in the folder that $BNSL_DATA_DIR names, then in the cache; they are fetched from
 their public origin the first time.
@@ -32,6 +34,12 @@ def add(commands: Any) -> None:
         "--domains", metavar="A,B,...", help="only curves of these: IC, BB, LM, NMT (default: all)"
     )
     command.add_argument(
+        "--curves",
+        default=BENCHMARK,
+        metavar="NAME",
+        help=f"the collection: {' or '.join(COLLECTIONS)} (default: %(default)s)",
+    )
+    command.add_argument(
         "--output",
         default="benchmark-results",
         metavar="FOLDER",
@@ -45,7 +53,8 @@ def _run(args: argparse.Namespace) -> None:
     folder = Path(args.output)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--output {args.output!r} is a file; give a folder")
-    benchmark = load_dataset("benchmark")
+    check_choice(args.curves, "--curves", COLLECTIONS)
+    benchmark = load_benchmark() if args.curves == BENCHMARK else load_validation()
     if args.domains is not None:
         benchmark = benchmark.select(domain=[name.strip() for name in args.domains.split(",")])
     folder.mkdir(parents=True, exist_ok=True)  # or fail now rather than after the fits
