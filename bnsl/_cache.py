@@ -22,7 +22,7 @@ def keep_compiled_programs() -> None:
     $BNSL_CACHE_DIR means no cache. A cache that JAX was told to use goes first, and a folder that cannot
     be written is passed over in silence: everything works without it, only slower.
     """
-    if getattr(jax.config, "jax_compilation_cache_dir", None):
+    if _told():
         return
     try:
         root = _root()
@@ -38,6 +38,11 @@ def keep_compiled_programs() -> None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def _told() -> bool:
+    """Whether JAX has a cache already."""
+    return bool(getattr(jax.config, "jax_compilation_cache_dir", None))
 
 
 def _root() -> Path | None:

@@ -1,7 +1,17 @@
 """Curves that several test files use."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
+
+# Test processes, kernels of notebooks and shell commands share what JAX compiles. Set before JAX is imported.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    PROGRAMS = tempfile.mkdtemp(prefix="bnsl-tests-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = PROGRAMS
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+    atexit.register(shutil.rmtree, PROGRAMS, ignore_errors=True)
 
 import hypothesis
 import numpy as np

@@ -443,12 +443,13 @@ def test_an_output_that_fails_late(run, monkeypatch):
 
 
 def command(*argv, **environment):
+    own = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
     return subprocess.Popen(
         [sys.executable, "-m", "bnsl", *argv],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, **environment},
+        env={**own, **environment},
     )
 
 
@@ -479,6 +480,7 @@ def settings(monkeypatch):
     """What the cache would set, without setting it."""
     made = {}
     monkeypatch.setattr(jax.config, "update", made.__setitem__)
+    monkeypatch.setattr(_cache, "_told", lambda: False)
     for name in ("BNSL_CACHE_DIR", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     return made
