@@ -11,7 +11,7 @@ import numpy as np
 
 from bnsl._arrays import InputError, suggest
 from bnsl.curve import Curve
-from bnsl.readers.source import is_number, show
+from bnsl.readers.source import is_number, show, some
 from bnsl.readers.tables import DECIMAL_COMMA
 
 if TYPE_CHECKING:
@@ -76,9 +76,11 @@ def choose_columns(
         if name is None:
             continue
         if name not in names:
-            raise InputError(f"{role}: there is no column {name!r}{suggest(name, names)}; {listed(table)}")
+            raise InputError(
+                f"{role}: there is no column {name!r}{suggest(name, names)}; {listed(table, aside)}"
+            )
         if name in taken:
-            raise InputError(f"{role}: column {name!r} is {taken[name]} already; {listed(table)}")
+            raise InputError(f"{role}: column {name!r} is {taken[name]} already; {listed(table, aside)}")
         taken[name] = role
     wanted = [role for role in ("x", "y") if asked[role] is None]
     spare = [name for name in names if name not in taken and name not in aside]
@@ -91,7 +93,7 @@ def choose_columns(
     elif len(others) == len(wanted):
         candidates = others  # no choice; if one has a bad cell, that is what the message should be about
     if wanted and len(candidates) != len(wanted):
-        raise InputError(_undecided(table, wanted, candidates, x if defaulted else None))
+        raise InputError(_undecided(table, wanted, candidates, x if defaulted else None, aside))
     found = dict(zip(wanted, candidates, strict=False))
     return Columns(
         x=x if x is not None else found["x"],
@@ -103,15 +105,19 @@ def choose_columns(
 
 
 def _undecided(
-    table: pd.DataFrame, wanted: Sequence[str], candidates: Sequence[str], steps: str | None
+    table: pd.DataFrame,
+    wanted: Sequence[str],
+    candidates: Sequence[str],
+    steps: str | None,
+    aside: Sequence[str],
 ) -> str:
     roles = " and ".join(wanted)
     if len(candidates) < len(wanted):
-        return f"{roles}: the table has too few columns of numbers to choose from; {listed(table)}"
+        return f"{roles}: the table has too few columns of numbers to choose from; {listed(table, aside)}"
     options = " and ".join(f"--{role}" for role in wanted)
     which = "columns" if len(wanted) > 1 else "column"
     known = "" if steps is None else f"; x is {steps!r} unless --x takes another"
-    return f"{roles}: say which {which} to take ({options} in the shell){known}; {listed(table)}"
+    return f"{roles}: say which {which} to take ({options} in the shell){known}; {listed(table, aside)}"
 
 
 def _holds_numbers(column: pd.Series) -> bool:
@@ -119,15 +125,20 @@ def _holds_numbers(column: pd.Series) -> bool:
     return column.dtype.kind == "f" or any(_NUMBER_LIKE.match(str(cell)) for cell in column.dropna())
 
 
-def listed(table: pd.DataFrame) -> str:
+def listed(table: pd.DataFrame, aside: Sequence[str] = ()) -> str:
     """The columns for a message, with how many values those have that are not in every row."""
-    kinds = []
-    for name in table.columns[:MOST]:
+    kinds = {}
+    for name in table.columns:
         count, kind = int(table[name].count()), table[name].dtype.kind
-        note = "not all numbers" if kind != "f" else f"{count} values" if 0 < count < len(table) else ""
-        kinds.append(f"{str(name)!r}" + (f" ({note})" if note else ""))
-    more = len(table.columns) - MOST
-    return f"the columns are {', '.join(kinds)}" + (f" and {more} more" if more > 0 else "")
+        values = f"{count} value{'' if count == 1 else 's'}"
+        note = "not all numbers" if kind != "f" else values if 0 < count < len(table) else ""
+        kinds[name] = f"{str(name)!r}" + (f" ({note})" if note else "")
+    shown = [kind for name, kind in kinds.items() if name not in aside]
+    more = len(shown) - MOST
+    text = f"the columns are {', '.join(shown[:MOST])}" + (f" and {more} more" if more > 0 else "")
+    if aside:
+        text += f"; and {some(aside, MOST)}, which are taken only if named"
+    return text
 
 
 def curve_from_table(

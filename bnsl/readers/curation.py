@@ -201,7 +201,7 @@ class _Runs:
             self.notes.append(f"left out {len(lost)} of {len(bad)} runs, which diverged: {some(lost)}")
         well = [i for i, gone in enumerate(bad) if not gone]
         self.rows, self.names = [self.rows[i] for i in well], [self.names[i] for i in well]
-        self.take([rows[np.isfinite(y[rows])] for rows in self.rows], "that are not finite")
+        self.take([rows[np.isfinite(y[rows])] for rows in self.rows], "without a finite y")
 
     def check_few(self, merged: bool) -> None:
         """Raise InputError where several runs would make one curve without having been asked to."""
@@ -313,18 +313,18 @@ def _runs(table: pd.DataFrame, columns: Columns, by: list[str], steps: str | Non
         along = frame[columns.x].to_numpy()
         rows, labels = [np.arange(len(frame))], [""]
     else:
-        label = table[by].apply(lambda row: ", ".join(_shown(cell) for cell in row), axis=1)
-        along = _along(table, columns.x, label, steps)
-        groups = label.groupby(label.to_numpy(), sort=False).indices
-        rows, labels = [np.asarray(places) for places in groups.values()], [str(name) for name in groups]
+        groups = table.groupby(by, sort=False, dropna=False)
+        along = _along(table, columns.x, groups.ngroup().to_numpy(), steps)
+        rows = [np.asarray(places) for places in groups.indices.values()]
+        labels = [", ".join(_shown(cell) for cell in table[by].iloc[places[0]]) for places in rows]
     rows = [places[np.argsort(along[places], kind="stable")] for places in rows]
     return _Runs(frame, columns, along, by, rows, labels, columns.y, notes)
 
 
-def _along(table: pd.DataFrame, x: str, label: pd.Series, steps: str | None) -> np.ndarray:
+def _along(table: pd.DataFrame, x: str, group: np.ndarray, steps: str | None) -> np.ndarray:
     """What orders the points of a run: x, or where it has one x only its steps, or its rows."""
     along = table[x].to_numpy()
-    groups = table.groupby(label.to_numpy())
+    groups = table.groupby(group)
     if (groups[x].nunique() > 1).any():
         return along
     if steps is not None and table[steps].dtype.kind == "f" and (table[steps] > 0).all():

@@ -18,7 +18,7 @@ _CHECKPOINT = re.compile(r"checkpoint-\d+")
 # Rates, times and settings logged beside the metrics; train_loss is a single mean over the training.
 _ASIDE = re.compile(
     r"epoch|learning_rate|grad_norm|total_flos|num_input_tokens_seen|train_loss"
-    r"|(\w*_)?(runtime|samples_per_second|steps_per_second|jit_compilation_time|model_preparation_time)"
+    r"|(\w*_)?(runtime|(samples|steps|tokens)_per_second|jit_compilation_time|model_preparation_time)"
 )
 
 
