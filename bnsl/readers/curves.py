@@ -78,6 +78,8 @@ def curve_from_source(
     columns = choose_columns(source.table, x, y, sigma, steps=source.x, aside=source.aside)
     if curation is None and not source.sparse and source.run is None:
         return Reading(curve_from_table(source.table, columns, name=source.name, loss=loss), columns)
+    chosen = [] if curation is None else [f"{name} {value}" for name, value in curation.where.items()]
+    name = ", ".join(filter(None, [source.name, *chosen]))
     points = curate(source.table, columns, curation, run=source.run, steps=source.x, sparse=source.sparse)
-    curve = curve_from_table(points.table, columns, name=source.name, loss=loss, y_label=points.y_label)
+    curve = curve_from_table(points.table, columns, name=name, loss=loss, y_label=points.y_label)
     return Reading(curve, columns, points.notes)
