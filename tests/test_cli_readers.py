@@ -61,7 +61,7 @@ def test_a_log_by_a_pattern(run):
 
 def test_every_option_reaches_the_curve(run):
     line = f"fit sweep.csv --x step --y acc --accuracy {FAST} --json "
-    code, out, err = run(line + "--by size --diverged 1.5 --warmup 5 --smooth 1.2 --envelope --points 10")
+    code, out, err = run(line + "--by size --diverged 1.5 --warmup 5 --smooth 1.2 --envelope --points 8")
     assert code == 0
     curve = curve_of(out)
     expected = bnsl.read_curve(
@@ -69,7 +69,7 @@ def test_every_option_reaches_the_curve(run):
         "step",
         "acc",
         curation=bnsl.Curation(
-            by="size", accuracy="share", diverged=1.5, warmup=5, smooth=1.2, envelope=True, points=10
+            by="size", accuracy="share", diverged=1.5, warmup=5, smooth=1.2, envelope=True, points=8
         ),
     )
     assert (curve["x"], curve["y"]) == (expected.x.tolist(), expected.y.tolist())
@@ -79,7 +79,7 @@ def test_every_option_reaches_the_curve(run):
         "bnsl: left out 1 of 4 runs, which diverged: '9'",
         "bnsl: smoothed y over a factor of 1.2 to either side",
         "bnsl: kept the 48 points on the lower envelope of 3 runs",
-        "bnsl: kept 10 of 48 points, evenly spaced in log x",
+        "bnsl: kept 8 of 48 points, evenly spaced in log x",
     ]
     np.testing.assert_allclose(expected.y, 0.1 + 0.5 * expected.x**-0.3 + 0.05, rtol=1e-3)
     code, out, _ = run(line + "--where size=4")
@@ -116,6 +116,7 @@ def test_every_option_reaches_the_curve(run):
             "--points: the bundled data set 'four_digit_addition' has its",
         ),
         ("forecast four_digit_addition --format csv", "bnsl datasets four_digit_addition > curve.csv"),
+        ("fit history.json --json history.json", "--json 'history.json' is FILE itself; give another name"),
         ("columns no.csv", "file 'no.csv' does not exist"),
     ],
 )

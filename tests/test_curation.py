@@ -63,6 +63,17 @@ def test_smoothing_takes_noise_off_and_adds_no_lag():
     assert abs(np.log(means[0] / clean[1999])) > 10 * abs(error[1999])
 
 
+def test_points_that_share_measurements_are_told():
+    x = np.arange(10.0, 10001.0)
+    table = pd.DataFrame({"x": x, "y": law(x)})
+    dense = curated(table, Curation(smooth=1.2, points=50)).notes[-1]
+    assert dense.endswith("19 points would not (--points 19)")  # 1 + log(1000) / (2 log 1.2)
+    found = curated(table, Curation(smooth=1.2, points=19))
+    assert len(found.table) == 19
+    assert found.notes[-1] == "kept 19 of 9991 points, evenly spaced in log x"
+    assert np.diff(np.log(found.table["x"])).min() > 1.8 * np.log(1.2)
+
+
 def test_smoothing_of_values_that_are_not_positive_is_linear():
     x = np.geomspace(1, 100, 50)
     y = 1.0 - np.log(x)

@@ -113,8 +113,13 @@ def test_an_event_file_without_its_end_is_read_as_far_as_it_goes(events, tmp_pat
     table = read_table(cut)
     assert 5 < len(table) < 101
     np.testing.assert_array_equal(table["train/loss"], loss(np.arange(len(table)) + 1).astype(np.float32))
-    cut.write_bytes(file.read_bytes()[:20])
+    whole = file.read_bytes()
+    cut.write_bytes(whole[:20])
     refused(cut, "holds no scalars; is it damaged")
+    cut.write_bytes(whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:])
+    refused(cut, "is damaged at byte")
+    cut.write_bytes(b"step,loss\n" * 9)
+    refused(cut, "is damaged at byte 0, or holds no events")
     refused(tmp_path / "events.out.tfevents.9", "does not exist")
 
 

@@ -49,6 +49,8 @@ def check_outputs(args: argparse.Namespace) -> None:
             raise InputError(
                 f"--json {args.json!r} must end in .json; put FILE before a --json without a name"
             )
+        if Path(args.json).resolve() == Path(getattr(args, "file", STDIN)).resolve():
+            raise InputError(f"--json {args.json!r} is FILE itself; give another name")
         _check_writable(args.json)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ACCURACIES = {"share": 1.0, "percent": 100.0}  # what a perfect accuracy is
 KEPT = ("last", "best")
+FEWEST = 3  # points of a fit
 DIVERGED = 2.0  # times its lowest y, above which a run ends that went wrong
 _END = 0.05  # share of a run whose median says where it ends
 
@@ -39,6 +40,7 @@ class Curation:
             y, by the median of the last twentieth.
         smooth: replace y by a straight line through the points of its run within this factor of x, which on
             logarithmic axes leaves power laws as they are and has no lag; 1.2 reaches 20 % to either side.
+            Points closer than that have errors in common.
         keep: one point a run, the "last" or the "best" (lowest y).
         envelope: the lower envelope over the runs, as of loss against compute: points that no run reaches
             for less, and below what the other runs have at the same x, between their points.
@@ -73,7 +75,7 @@ class Curation:
         if self.keep is not None:
             check_choice(self.keep, "keep", KEPT)
         if self.points is not None:
-            check_count(self.points, "points", 3)
+            check_count(self.points, "points", FEWEST)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +137,8 @@ def curate(
         runs.keep_envelope()
     if todo.points is not None:
         runs.thin(todo.points)
+    if todo.smooth is not None and todo.keep is None:
+        runs.tell_overlap(todo.smooth)
     names = [name for name in (columns.x, columns.y, columns.sigma) if name is not None]
     return Curated(runs.frame.iloc[runs.places()][names], runs.label, tuple(notes))
 
@@ -241,6 +245,16 @@ class _Runs:
             few = places[evenly(x[places], count)]
             self.rows, self.names = [few], [""]
             self.notes.append(f"kept {len(few)} of {len(places)} points, evenly spaced in log x")
+
+    def tell_overlap(self, factor: float) -> None:
+        """Tell where points are closer than what they were smoothed over reaches."""
+        x = self.values(self.columns.x)[self.places()]
+        apart = 1 + int(np.log(x.max() / x.min()) / (2.0 * np.log(factor)))
+        if x.min() > 0 and len(x) > apart >= FEWEST:
+            self.notes.append(
+                "neighbouring points share what they were smoothed over, which makes standard errors too "
+                f"small; {apart} points would not (--points {apart})"
+            )
 
 
 def warmup_end(warmup: float | str, largest: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from bnsl.readers.source import Source
 FILES = "*tfevents*"
 MARK = b"brain.Event:"  # in the first record of every event file
 STEP, RUN, TIME = "step", "run", "wall_time"
+CHECKED = 4096  # bytes of a record up to which its checksum is compared
+_HEADER, _FOOTER = struct.Struct("<QI"), struct.Struct("<I")
 
 
 def read_tensorboard(path: Path) -> Source:
@@ -31,12 +34,10 @@ def read_tensorboard(path: Path) -> Source:
     import pandas as pd
 
     where = called(path)
-    files = sorted(path.rglob(FILES)) if path.is_dir() else [path]
-    rows = [
-        (str(file.parent.relative_to(path)) if path.is_dir() else "", *scalar)
-        for file in files
-        for scalar in _scalars(file, where)
-    ]
+    rows: list[tuple[str, int, float, str, float]] = []
+    for file in sorted(path.rglob(FILES)) if path.is_dir() else [path]:
+        run = str(file.parent.relative_to(path)) if path.is_dir() else ""
+        rows += [(run, *scalar) for scalar in _scalars(file)]
     if not rows:
         raise InputError(f"{where} holds no scalars; is it damaged, or were only images or text written?")
     table = pd.DataFrame(rows, columns=[RUN, STEP, TIME, "tag", "value"])
@@ -58,10 +59,11 @@ def read_tensorboard(path: Path) -> Source:
     )
 
 
-def _scalars(file: Path, where: str) -> Iterator[tuple[int, float, str, float]]:
+def _scalars(file: Path) -> Iterator[tuple[int, float, str, float]]:
     """Step, time, tag and value of every scalar in one file."""
+    where = called(file)
     try:
-        from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
+        from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.util.tensor_util import make_ndarray
     except ImportError:
         raise InputError(
@@ -69,20 +71,44 @@ def _scalars(file: Path, where: str) -> Iterator[tuple[int, float, str, float]]:
             "pip install 'broken-neural-scaling-laws[tensorboard]'"
         ) from None
     known: set[str] = set()  # tags of scalars: only the first summary of a tag says what it is
+    for payload in _payloads(file, where):
+        try:
+            event = Event.FromString(payload)
+        except Exception as error:  # DecodeError is google.protobuf's, of which no more is known here
+            raise InputError(f"{where} is damaged: {error}") from None
+        for value in event.summary.value:
+            kind = value.WhichOneof("value")
+            if kind == "tensor" and value.metadata.plugin_data.plugin_name == "scalars":
+                known.add(value.tag)
+            if kind == "simple_value":
+                number = float(value.simple_value)
+            elif kind == "tensor" and value.tag in known:
+                number = float(make_ndarray(value.tensor))
+            else:
+                continue
+            yield event.step, event.wall_time, value.tag, np.inf if np.isnan(number) else number
+
+
+def _payloads(file: Path, where: str) -> Iterator[bytes]:
+    """The records of a file: length, its checksum, data, its checksum (the framing of TFRecord).
+
+    TensorBoard's own loader sums all bytes in Python, a second for each megabyte of images; here the sums are
+    those of the lengths and of records as small as scalars are.
+    """
+    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+
     try:
-        for event in LegacyEventFileLoader(str(file)).Load():
-            for value in event.summary.value:
-                kind = value.WhichOneof("value")
-                if kind == "tensor" and value.metadata.plugin_data.plugin_name == "scalars":
-                    known.add(value.tag)
-                if kind == "simple_value":
-                    number = float(value.simple_value)
-                elif kind == "tensor" and value.tag in known:
-                    number = float(make_ndarray(value.tensor))
-                else:
-                    continue
-                yield event.step, event.wall_time, value.tag, np.inf if np.isnan(number) else number
+        with file.open("rb") as stream:
+            while len(header := stream.read(_HEADER.size)) == _HEADER.size:
+                length, checksum = _HEADER.unpack(header)
+                at = stream.tell()
+                if masked_crc32c(header[:8]) != checksum:
+                    raise InputError(f"{where} is damaged at byte {at - _HEADER.size}, or holds no events")
+                payload, footer = stream.read(length), stream.read(_FOOTER.size)
+                if len(footer) < _FOOTER.size:
+                    return  # it was cut off here, or is still being written
+                if length <= CHECKED and masked_crc32c(payload) != _FOOTER.unpack(footer)[0]:
+                    raise InputError(f"{where} is damaged at byte {at}: a checksum is wrong")
+                yield payload
     except OSError as error:
         raise InputError(f"{where} cannot be read: {error.strerror or error}") from None
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{where} is damaged: {file.name}: {error}") from None
