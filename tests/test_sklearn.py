@@ -79,15 +79,14 @@ def test_options_reach_the_fit(curve):
 
 def test_the_standard_deviation_is_that_of_a_new_measurement(curve):
     x, y = curve
-    model = BNSLRegressor().fit(x[:, None], y)
+    model = BNSLRegressor(n_breaks=1).fit(x[:, None], y)
     mean, deviation = model.predict(x[:, None], return_std=True)
     np.testing.assert_array_equal(mean, model.predict(x[:, None]))
     assert 1.0 < np.median(deviation / mean) / model.result_.residual_scale < 1.3  # the noise, and the law's
     far = np.array([[5.0 * x[-1]]])
-    for form in ("bnsl", "forecast"):
-        model = BNSLRegressor(form).fit(x[:, None], y)
-        mean, deviation = model.predict(far, return_std=True)
-        lower, upper = model.interval(far, 0.95)
+    for law in (model, BNSLRegressor("forecast").fit(x[:, None], y)):
+        mean, deviation = law.predict(far, return_std=True)
+        lower, upper = law.interval(far, 0.95)
         assert 3.5 < (upper - lower) / deviation < 5.0  # 3.92 of a normal distribution
 
 
@@ -96,11 +95,11 @@ def test_weights_are_those_of_squared_residuals(curve):
     times = np.where(np.arange(len(x)) % 3 == 0, 2, 1)
     times[[4, 5]] = 0
     for loss in ("log", "linear"):
-        weighted = BNSLRegressor(n_breaks=1, loss=loss).fit(x[:, None], y, sample_weight=times)
-        repeated = BNSLRegressor(n_breaks=1, loss=loss).fit(np.repeat(x, times)[:, None], np.repeat(y, times))
-        np.testing.assert_allclose(weighted.predict(x[:, None]), repeated.predict(x[:, None]), rtol=1e-6)
-        plain = BNSLRegressor(n_breaks=1, loss=loss).fit(x[:, None], y).predict(x[:, None])
-        assert np.abs(plain / weighted.predict(x[:, None]) - 1).max() > 1e-4
+        law = BNSLRegressor("m2", loss=loss)
+        weighted = clone(law).fit(x[:, None], y, sample_weight=times).predict(x[:, None])
+        repeated = clone(law).fit(np.repeat(x, times)[:, None], np.repeat(y, times)).predict(x[:, None])
+        np.testing.assert_allclose(weighted, repeated, rtol=1e-6)
+        assert np.abs(law.fit(x[:, None], y).predict(x[:, None]) / weighted - 1).max() > 1e-4
 
 
 def test_in_a_pipeline_with_an_accuracy(curve):
