@@ -106,6 +106,7 @@ def test_every_option_reaches_the_curve(run):
             "there are 4 runs by 'size': '1', '2', '4', '9'; take one",
         ),
         ("fit sweep.csv --x step --y acc --where size", "--where 'size' must be COLUMN=VALUE"),
+        ("fit sweep.csv --x step --y acc --where size=1 --where size=2", "--where gives 'size' twice"),
         ("fit sweep.csv --x step --y acc --where size=3", "column 'size' never is '3'; it has '1', '2', '4'"),
         ("fit sweep.csv --x step --y acc --keep first", "invalid choice: 'first'"),
         ("fit sweep.csv --x step --y acc --smooth 0.5", "smooth = 0.5 must be a factor above 1"),

@@ -217,6 +217,14 @@ def test_an_error_from_an_accuracy():
     refused(
         "row 1 is -0.5; an accuracy is at least 0", table.assign(y=-table["y"]), Curation(accuracy="share")
     )
+    assert (
+        curated(table, Curation(accuracy="percent"))
+        .notes[0]
+        .startswith("no accuracy is above 1 %; if these are")
+    )
+    perfect = Source(table.assign(y=[0.5, 1.0, 0.9]), "csv")
+    with pytest.raises(InputError, match="column '1 - y', row 2 is 0; the log loss needs y > 0; drop"):
+        curve_from_source(perfect, "x", "y", loss="log", curation=Curation(accuracy="share"))
 
 
 def test_the_lowest_error_is_the_best_accuracy():

@@ -274,6 +274,8 @@ def test_the_export_of_a_panel(tmp_path):
     table = read_table(path)
     assert table.columns.tolist() == ["run", "Step", "val/loss", "val/loss__MIN", "val/loss__MAX"]
     assert read_curve(path).y_label == "val/loss"
+    path.write_text("a - y,a - y__MIN,a - y__MAX\n1,1,1\n")
+    refused(path, "the export of a panel lacks its first column")
     path.write_text("x,y\n1,2\n")
     refused(path, "is no table of Weights & Biases", format="wandb")
 

@@ -65,6 +65,8 @@ def _curation(args: argparse.Namespace) -> Curation | None:
         name, equals, value = entry.rpartition("=")
         if not equals or not name:
             raise InputError(f"--where {entry!r} must be COLUMN=VALUE, such as --where size=70M")
+        if name in where:
+            raise InputError(f"--where gives {name!r} twice")
         where[name] = value
     return Curation(where=where, **options)
 

@@ -163,24 +163,20 @@ def curve_from_table(
     """
     x = numbers(table, columns.x)
     y = numbers(table, columns.y)
+    label = columns.y if y_label is None else y_label
     why = "a scaling law needs x > 0 (drop step 0, or shift x)"
     refuse(table, columns.x, x, x <= 0, why)
     if loss == "log":
-        refuse(
-            table,
-            columns.y,
-            y,
-            y <= 0,
-            "the log loss needs y > 0; fit an error such as 1 - accuracy, drop the row, or fit it with the "
-            "linear loss (bnsl fit --loss linear)",
-        )
+        error = "fit an error such as 1 - accuracy, " if label == columns.y else ""
+        why = f"{error}drop the row, or fit it with the linear loss (bnsl fit --loss linear)"
+        refuse(table, label, y, y <= 0, f"the log loss needs y > 0; {why}")
     if loss == "log1p":
-        refuse(table, columns.y, y, y < 0, "the log1p loss needs y >= 0; drop the row, or use --loss linear")
+        refuse(table, label, y, y < 0, "the log1p loss needs y >= 0; drop the row, or use --loss linear")
     sigma = None
     if columns.sigma is not None:
         sigma = numbers(table, columns.sigma)
         refuse(table, columns.sigma, sigma, sigma <= 0, "sigma must be a positive standard deviation")
-    return Curve(x, y, sigma, name, columns.x, columns.y if y_label is None else y_label)
+    return Curve(x, y, sigma, name, columns.x, label)
 
 
 def check_numbers(table: pd.DataFrame, name: str) -> None:

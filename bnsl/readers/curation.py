@@ -123,7 +123,7 @@ def curate(
     table = _usable(_where(table, todo), columns, todo, sparse, notes)
     runs = _runs(table, columns, list(todo.by) or ([run] if run is not None else []), steps, notes)
     if todo.accuracy is not None:
-        runs.frame, runs.label = _errors(runs.frame, columns, todo.accuracy)
+        runs.frame, runs.label = _errors(runs.frame, columns, todo.accuracy, notes)
     if todo.warmup is not None:
         runs.drop_warmup(todo.warmup)
     if todo.diverged is not None:
@@ -346,7 +346,9 @@ def _along(table: pd.DataFrame, x: str, group: np.ndarray, steps: str | None) ->
     return groups.cumcount().to_numpy(dtype=float) + 1.0
 
 
-def _errors(frame: pd.DataFrame, columns: Columns, accuracy: str) -> tuple[pd.DataFrame, str]:
+def _errors(
+    frame: pd.DataFrame, columns: Columns, accuracy: str, notes: list[str]
+) -> tuple[pd.DataFrame, str]:
     """The points with errors for accuracies, and what to call them."""
     top = ACCURACIES[accuracy]
     y = frame[columns.y].to_numpy()
@@ -356,6 +358,10 @@ def _errors(frame: pd.DataFrame, columns: Columns, accuracy: str) -> tuple[pd.Da
         why += "; if these are percentages, say so (--accuracy-percent, or accuracy='percent')"
     refuse(frame, columns.y, y, finite & (y > top), why)
     refuse(frame, columns.y, y, finite & (y < 0), "an accuracy is at least 0")
+    if accuracy == "percent" and y[finite].max(initial=0.0) <= 1:
+        notes.append(
+            "no accuracy is above 1 %; if these are shares, say so (--accuracy, or accuracy='share')"
+        )
     frame = frame.assign(**{columns.y: 1.0 - y / top})
     if columns.sigma is not None:
         frame[columns.sigma] = frame[columns.sigma] / top

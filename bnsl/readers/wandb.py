@@ -58,6 +58,8 @@ def from_panel(table: pd.DataFrame, name: str) -> Source:
     import pandas as pd
 
     shared = [column for column in table.columns if " - " not in str(column)]
+    if not shared:
+        raise InputError("the export of a panel lacks its first column, the steps; export it again")
     runs: dict[str, dict[str, str]] = {}
     for column in table.columns:
         if column not in shared:
@@ -80,7 +82,7 @@ def from_panel(table: pd.DataFrame, name: str) -> Source:
         long,
         "wandb",
         name,
-        str(shared[0]) if shared else None,
+        str(shared[0]),
         RUN if len(runs) > 1 else None,
         aside,
         sparse=True,
