@@ -20,6 +20,7 @@ from bnsl.plots import (
     plot_forecast,
     plot_residuals,
 )
+from bnsl.readers import Curation, read_curve, read_table
 from bnsl.result import ExtrapolationWarning, FitResult, FitWarning, Status
 
 __version__ = "0.1.0"
@@ -35,6 +36,7 @@ __all__ = [
     "BenchmarkCurve",
     "BenchmarkRun",
     "Comparison",
+    "Curation",
     "Curve",
     "Extrapolation",
     "ExtrapolationWarning",
@@ -62,5 +64,7 @@ __all__ = [
     "plot_fit",
     "plot_forecast",
     "plot_residuals",
+    "read_curve",
+    "read_table",
     "run_benchmark",
 ]

@@ -10,6 +10,7 @@ from bnsl._arrays import check_choice
 from bnsl.cli._arguments import add_command, add_input, add_json_option, add_options, add_plot_option
 from bnsl.cli._input import read_curve, split_rule
 from bnsl.cli._output import check_outputs, save_figure, write_json
+from bnsl.cli._terminal import show
 from bnsl.comparison import ALL_FORMS, compare, forms_by_label
 from bnsl.losses import LOSSES
 from bnsl.readers import STDIN
@@ -51,7 +52,7 @@ def _run(args: argparse.Namespace) -> None:
     options = {"forms": forms, "n_breaks": args.n_breaks, "loss": args.loss, "robust": args.robust}
     comparison = compare(read_curve(args), **options, **split_rule(args))
     if args.json != STDIN:
-        print(report.comparison_text(comparison))
+        show(report.comparison_text(comparison))
     write_json(args.json, lambda: report.comparison_json(comparison))
     if args.plot:
         from bnsl.plots import plot_comparison
