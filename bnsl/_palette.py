@@ -86,9 +86,7 @@ def ramp(number: int, count: int) -> Shade:
 
 def tint(share: float) -> Shade:
     """This share of the law's colour on the ground, opaque, so that what lies below does not change it."""
-    return both(
-        _between(GROUND["light"], LAW["light"], share), _between(GROUND["dark"], LAW["dark"], share)
-    )
+    return both(_between(GROUND["light"], LAW["light"], share), _between(GROUND["dark"], LAW["dark"], share))
 
 
 def _viridis(place: float) -> str:

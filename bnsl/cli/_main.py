@@ -13,12 +13,12 @@ from typing import Any, NoReturn
 
 from bnsl._arrays import InputError
 from bnsl._cache import keep_compiled_programs
-from bnsl.cli import backtest, benchmark, compare, datasets, fit, forecast, plot
+from bnsl.cli import backtest, benchmark, compare, datasets, fit, forecast, plot, report
 from bnsl.cli._arguments import Parser
 from bnsl.cli._output import fail, warnings_as_lines
 from bnsl.readers import STDIN
 
-COMMANDS = (fit, forecast, compare, plot, backtest, benchmark, datasets)
+COMMANDS = (fit, forecast, compare, plot, backtest, report, benchmark, datasets)
 EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
   bnsl fit curve.csv --train-until 736
@@ -37,7 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             since that changes the configuration of JAX.
     """
     try:
-        args = _parsed(sys.argv[1:] if argv is None else argv)
+        words = sys.argv[1:] if argv is None else list(argv)
+        args = _parsed(words)
+        args.argv = words  # as given, for a page that says how it was made
         if argv is None:
             keep_compiled_programs()
         with warnings_as_lines():

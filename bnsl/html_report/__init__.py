@@ -6,6 +6,6 @@ say it in rows and sentences, `calls` writes the calls that made it, and `page` 
 
 from bnsl.html_report.analysis import Analysis, analyse
 from bnsl.html_report.calls import Source
-from bnsl.html_report.page import render, write_report
+from bnsl.html_report.page import check_path, render, write_report
 
-__all__ = ["Analysis", "Source", "analyse", "render", "write_report"]
+__all__ = ["Analysis", "Source", "analyse", "check_path", "render", "write_report"]

@@ -63,9 +63,9 @@ class Analysis:
 
     @property
     def law(self) -> FitResult | None:
-        """The first BNSL among the forms, whose breaks are shown."""
-        fits = self.comparison.results.values()
-        return next((fit for fit in fits if isinstance(fit.form, BNSL)), None)
+        """The best BNSL among the forms, whose breaks are shown."""
+        ranked = [self.comparison.results[str(label)] for label in self.comparison.table.index]
+        return next((fit for fit in ranked if isinstance(fit.form, BNSL)), None)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -133,14 +133,15 @@ def analyse(
     cuts = check_count(cuts, "cuts", 1)
     curve = as_curve(x, y, sigma)
     rules = {"train_until": train_until, "train_count": train_count, "train_fraction": train_fraction}
-    rule = {name: value for name, value in rules.items() if value is not None}
+    rule: dict[str, Any] = {name: value for name, value in rules.items() if value is not None}
     fitted, held_out = curve.split(**rule)
     if rule and held_out is None:
         raise nothing_held_out(curve)
 
     found = forecast(fitted)  # checks that everything can be fitted
-    options = {**rule, "forms": forms, "n_breaks": n_breaks, "predict": at, "cuts": cuts}
-    defaults = {"forms": ALL_FORMS, "n_breaks": None, "predict": [], "cuts": CUTS}
+    asked = forms if isinstance(forms, str | Form) else tuple(forms)
+    options = {**rule, "forms": asked, "n_breaks": n_breaks, "predict": at, "cuts": cuts}
+    defaults: dict[str, Any] = {"forms": ALL_FORMS, "n_breaks": None, "predict": [], "cuts": CUTS}
     given = {k: v for k, v in options.items() if k not in defaults or v != defaults[k]}
     return Analysis(
         fitted=fitted,

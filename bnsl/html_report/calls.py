@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
+
 @dataclass(frozen=True)
 class Source:
     """Where the points came from.
@@ -14,7 +15,7 @@ class Source:
         file: a file that `bnsl.readers.read_curve` reads, or the name of a data set of the package.
         x, y, sigma: its columns; not needed for a data set.
         bundled: whether it is a data set of the package.
-        command: the shell command that was given, if it was one; it is shown as it is.
+        command: the shell command that was given; if it was none, one is made up from the rest.
     """
 
     file: str
@@ -32,15 +33,15 @@ def shell_call(source: Source, options: dict[str, Any], output: str) -> str:
     words = ["bnsl", "report", source.file]
     for name in ("x", "y", "sigma"):
         column = getattr(source, name)
-        words += [] if column is None else [f"--{name}", column]
+        words += [] if column is None else [f"--{name}={column}"]
     for name, value in options.items():
         option = f"--{name.replace('_', '-')}"
         if name == "predict":
-            words += [word for x in value for word in (option, f"{x:.17g}")]
+            words += [word for x in value for word in (option, _text(x))]
         elif isinstance(value, list | tuple):
-            words += [option, ",".join(str(getattr(part, "label", part)) for part in value)]
+            words += [option, ",".join(_text(getattr(part, "label", part)) for part in value)]
         else:
-            words += [option, f"{value:.17g}" if isinstance(value, float) else str(value)]
+            words += [option, _text(getattr(value, "label", value))]
     return shlex.join([*words, "-o", output])
 
 
@@ -55,3 +56,8 @@ def python_call(source: Source, options: dict[str, Any], output: str) -> str:
         lines.append(f"curve = read_curve({source.file!r}{given})")
     given = "".join(f", {name}={value!r}" for name, value in options.items())
     return "\n".join([*lines, f"bnsl.write_report(curve, path={output!r}{given})"])
+
+
+def _text(value: Any) -> str:
+    """A number as short as it can be read back, anything else as it is."""
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

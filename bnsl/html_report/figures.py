@@ -18,7 +18,7 @@ from bnsl.backtesting import Backtest
 from bnsl.curve import Curve
 from bnsl.forecasting import Forecast
 from bnsl.forms import BNSL
-from bnsl.html_report.words import capitals, number
+from bnsl.html_report.words import capitals, number, rows
 from bnsl.result import ExtrapolationWarning, FitResult
 
 AHEAD = 4.0  # the forecast is drawn up to this multiple of the last fitted x
@@ -28,6 +28,7 @@ EVERY = 2  # of these x has the ends of the bands worked out, which are smooth a
 DRAWN_WEIGHT = 0.01  # breaks of laws that weigh less in the forecast leave no corner in it
 MARGIN = 0.05  # free share of an axis beyond what is drawn
 REACH = 0.8  # how far a line or band may widen the y axis, in ranges of the points
+MANY = 200  # points, above which they are drawn as a band
 LONGEST = 60  # characters of a label
 
 
@@ -93,16 +94,18 @@ def curve_figure(
     held_out: Curve | None = None,
     fits: dict[str, FitResult] | None = None,
     *,
+    law: FitResult | None = None,
     shown: Sequence[str] = (),
     x_type: str = "log",
     y_type: str = "log",
 ) -> Figure:
-    """The points, the forecast with its intervals, every fitted form, and the breaks of the first BNSL.
+    """The points, the forecast with its intervals, every fitted form, and the breaks of one law.
 
     Args:
         forecast: the forecast of the fitted points.
         held_out: points that it has not seen.
         fits: fits of forms to the same points, by label.
+        law: the fit whose breaks are marked, if any.
         shown: labels of the fits that are switched on at first.
         x_type: "log" or "linear", the type of the x axis at first.
         y_type: likewise of the y axis.
@@ -121,16 +124,19 @@ def curve_figure(
     for level, (low, high), shade in zip(LEVELS, bands, (0.2, 0.42), strict=True):
         draw.band(f"{level:.0%} interval", x, low, high, tint(shade))
     for i, (name, fit) in enumerate(fits.items()):
-        law = fit.form.evaluate(fit.theta, x)
-        draw.line(capitals(name), x, law, FORMS[i % len(FORMS)], i, shown=name in shown)
+        values = fit.form.evaluate(fit.theta, x)
+        draw.line(capitals(name), x, values, FORMS[i % len(FORMS)], i, shown=name in shown)
     ends = np.stack([*bands[0], *bands[1]], axis=1)
-    draw.forecast(x, middle, ends)
+    many = len(fitted) > MANY  # a band of points, on which the line is drawn
+    if not many:
+        draw.forecast(x, middle, ends)
     draw.points("Fitted points", fitted, FITTED, "circle")
     if held_out is not None:
         draw.points("Held-out points", held_out, HELD_OUT, "diamond")
-    law_fit = next((fit for fit in fits.values() if isinstance(fit.form, BNSL)), None)
-    if law_fit is not None and law_fit.n_breaks:
-        draw.breaks(law_fit, first, end)
+    if many:
+        draw.forecast(x, middle, ends)
+    if law is not None and law.n_breaks:
+        draw.breaks(law, first, end)
     draw.beyond(_middle(last, held_out), end)
 
     parts = [fitted] if held_out is None else [fitted, held_out]
@@ -138,6 +144,7 @@ def curve_figure(
     layout = _layout(label(fitted.x_label), label(fitted.y_label))
     for axis, kind in (("x", x_type), ("y", y_type)):
         layout[f"{axis}axis"] |= {"type": kind, "range": ranges[axis][kind], **_numbers(ranges[axis]["log"])}
+    layout["xaxis"]["unifiedhovertitle"] = {"text": f"{label(fitted.x_label)}: %{{x:.5~g}}"}
     return Figure(draw.data, layout | {"shapes": draw.shapes}, tuple(draw.series), ranges)
 
 
@@ -221,7 +228,9 @@ class _Drawing:
         )
         self.switch(text, {"kind": "band", "color": shade})
 
-    def line(self, text: str, x: np.ndarray, y: np.ndarray, shade: Shade, number: int, *, shown: bool) -> None:
+    def line(
+        self, text: str, x: np.ndarray, y: np.ndarray, shade: Shade, number: int, *, shown: bool
+    ) -> None:
         dash = DASHES[number % len(DASHES)]
         self.data.append(
             {
@@ -237,7 +246,7 @@ class _Drawing:
         self.switch(text, {"kind": "line", "color": shade, "dash": dash.svg}, shown=shown, group="form")
 
     def forecast(self, x: np.ndarray, middle: np.ndarray, ends: np.ndarray) -> None:
-        texts = "%{customdata[0]:.3g} to %{customdata[1]:.3g}"
+        texts = f"{LEVELS[0]:.0%} interval: %{{customdata[0]:.3g}} to %{{customdata[1]:.3g}}"
         self.data.append(
             {
                 "type": "scatter",
@@ -247,20 +256,26 @@ class _Drawing:
                 "customdata": [_digits(row) for row in ends],
                 "mode": "lines",
                 "line": {"color": LAW, "width": 2.4},
-                "hovertemplate": f"<b>Forecast: %{{y:.4g}}</b><br>{LEVELS[0]:.0%} interval: {texts}<extra></extra>",
+                "hovertemplate": f"<b>Forecast: %{{y:.4g}}</b><br>{texts}<extra></extra>",
             }
         )
         self.switch("Forecast", {"kind": "line", "color": LAW, "dash": ""})
 
     def points(self, text: str, curve: Curve, shade: Shade, symbol: str) -> None:
         size = 8.0 * min(1.0, max(0.5, float(np.sqrt(60 / len(curve)))))
+        edge = 0.7 if len(curve) <= MANY else 0.0
         trace: dict[str, Any] = {
             "type": "scatter",
             "name": text,
             "x": curve.x.tolist(),
             "y": curve.y.tolist(),
             "mode": "markers",
-            "marker": {"color": shade, "size": size, "symbol": symbol, "line": {"color": GROUND, "width": 0.7}},
+            "marker": {
+                "color": shade,
+                "size": size,
+                "symbol": symbol,
+                "line": {"color": GROUND, "width": edge},
+            },
             "hovertemplate": f"{text[:-1]}: (%{{x:.6g}}, %{{y:.6g}})<extra></extra>",
         }
         if curve.sigma is not None:
@@ -282,7 +297,7 @@ class _Drawing:
         x = table["position"].to_numpy()
         texts = [
             f"Break {name}: slope {number(row.slope_before)} to {number(row.slope_after)}"
-            for name, row in zip(table.index, table.itertuples(), strict=True)
+            for name, row in zip(table.index, rows(table), strict=True)
         ]
         self.data.append(
             {
@@ -304,7 +319,7 @@ class _Drawing:
         self.switch("Breaks", {"kind": "break", "color": FAINT, "dash": "5 4"})
         start = len(self.shapes)
         for name, position in zip(table.index, x, strict=True):
-            text = {"text": f"d<sub>{name}</sub>", "textposition": "end", "textangle": 0, "yanchor": "top"}
+            text = {"text": f"d<sub>{name}</sub>", "textposition": "end", "textangle": 0, "xanchor": "left"}
             self.shapes.append(
                 {
                     "type": "line",
@@ -431,7 +446,13 @@ def _ranges(low: float, high: float) -> dict[str, list[float]]:
 def _numbers(log_range: list[float]) -> dict[str, Any]:
     """Plain numbers on an axis where they are short, powers of ten elsewhere."""
     plain = log_range[0] > -3.1 and log_range[1] < 5.1
-    return {"hoverformat": ".5~g"} | ({"tickformat": "~g", "tickangle": 0} if plain else {})
+    options: dict[str, Any] = {"hoverformat": ".5~g"}
+    if plain:
+        options |= {"tickformat": "~g", "tickangle": 0}
+    decades = log_range[1] - log_range[0]
+    if 1.0 <= decades < 2.4:  # else Plotly writes all of 1, 2, ..., 9
+        options["nticks"] = int(decades / 0.31)
+    return options
 
 
 def _digits(values: np.ndarray) -> list[float | None]:

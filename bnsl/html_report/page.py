@@ -15,14 +15,17 @@ import base64
 import hashlib
 import json
 import os
+import platform
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jax
 from numpy.typing import ArrayLike
 
 from bnsl._arrays import InputError
@@ -32,7 +35,7 @@ from bnsl.forms import Form
 from bnsl.html_report import tables, words
 from bnsl.html_report.analysis import CUTS, Analysis, analyse
 from bnsl.html_report.calls import Source, python_call, shell_call
-from bnsl.html_report.figures import Figure, backtest_figure, curve_figure, for_theme
+from bnsl.html_report.figures import Figure, backtest_figure, curve_figure
 
 if TYPE_CHECKING:
     import jinja2
@@ -126,46 +129,48 @@ def render(
         source: the file of the points; if not given, the calls start from the copy that the page offers.
         output: the name of the page's file, for the calls.
     """
-    fits = analysis.comparison.results
-    figures = {"curve": curve_figure(analysis.forecast, analysis.held_out, fits)}
+    fits, law = analysis.comparison.results, analysis.law
+    figures = {"curve": curve_figure(analysis.forecast, analysis.held_out, fits, law=law)}
     if analysis.backtest is not None:
         figures["backtest"] = backtest_figure(analysis.backtest)
     name = analysis.fitted.name.replace("_", " ")
     points, columns = tables.points_csv(analysis.curve)
     points_file = f"{_slug(analysis.fitted.name) or 'points'}.csv"
     copied = source is None
-    if source is None:
-        source = Source(points_file, *columns)
-    law = analysis.law
+    copy = Source(points_file, *columns[:2], sigma=columns[2] if len(columns) > 2 else None)
+    options = analysis.options | ({} if title is None else {"title": title})
     texts = {
         "predictions": tables.predictions_csv(analysis),
         "points": points,
-        "shell": shell_call(source, analysis.options, output),
-        "python": python_call(source, analysis.options, output),
+        "shell": shell_call(source or copy, options, output),
+        "python": python_call(source or copy, options, output),
     }
     if law is not None:
         texts["parameters"] = tables.parameters_json(law)
     script, library = _asset("report.js"), _asset("plotly-basic.min.js")
-    return _environment().get_template("report.html.j2").render(
-        title=title or (f"Forecast of {name}" if name else "Forecast of a curve"),
-        analysis=analysis,
-        words=words,
-        tables=tables,
-        law=law,
-        level=tables.LEVEL,
-        figures=figures,
-        figure_json=_json({key: _figure(figure) for key, figure in figures.items()}),
-        texts=texts,
-        texts_json=_json(texts),
-        points_file=points_file,
-        copied=copied,
-        style=_asset("report.css"),
-        script=script,
-        library=library,
-        policy=f"script-src {_hash(script)} {_hash(library)}",
-        swatch=lambda shade, theme: for_theme(shade, theme),
-        made=datetime.now(UTC),
-        versions=_versions(),
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            title=title or (f"Forecast of {name}" if name else "Forecast of a curve"),
+            analysis=analysis,
+            words=words,
+            tables=tables,
+            law=law,
+            level=tables.LEVEL,
+            figures=figures,
+            figure_json=_json({key: _figure(figure) for key, figure in figures.items()}),
+            texts=texts,
+            texts_json=_json(texts),
+            points_file=points_file,
+            copied=copied,
+            style=_asset("report.css"),
+            script=script,
+            library=library,
+            policy=f"script-src {_hash(script)} {_hash(library)}",
+            made=datetime.now(UTC),
+            versions=_versions(),
+        )
     )
 
 
@@ -174,9 +179,7 @@ def _environment() -> jinja2.Environment:
     try:
         import jinja2
     except ImportError:
-        raise InputError(
-            "a report needs jinja2; pip install 'broken-neural-scaling-laws[report]'"
-        ) from None
+        raise InputError("a report needs jinja2; pip install 'broken-neural-scaling-laws[report]'") from None
     return jinja2.Environment(
         loader=jinja2.FunctionLoader(_template),
         autoescape=True,
@@ -220,10 +223,5 @@ def _slug(name: str) -> str:
 
 
 def _versions() -> str:
-    import platform
-
-    import jax
-
-    from bnsl import __version__
-
-    return f"bnsl {__version__}, JAX {jax.__version__}, Python {platform.python_version()}"
+    own = version("broken-neural-scaling-laws")
+    return f"bnsl {own}, JAX {jax.__version__}, Python {platform.python_version()}"

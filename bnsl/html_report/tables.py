@@ -14,6 +14,7 @@ import numpy as np
 from bnsl.curve import Curve
 from bnsl.html_report.analysis import LEVEL, Analysis
 from bnsl.html_report.words import capitals, number, percent
+from bnsl.html_report.words import rows as rows_of
 from bnsl.result import FitResult
 
 LEAST_WEIGHT = 0.0005  # of a law that the table of averaged laws shows
@@ -41,10 +42,12 @@ def predictions(analysis: Analysis) -> Table:
     last = float(analysis.fitted.x[-1])
     rows = [
         (number(x), f"{number(x / last)} \N{MULTIPLICATION SIGN}", *map(number, rest))
-        for x, *rest in analysis.predictions.itertuples(index=False)
+        for x, *rest in rows_of(analysis.predictions)
     ]
     x_label, y_label = analysis.fitted.x_label, analysis.fitted.y_label
-    return Table((x_label, "of the last x", f"forecast of {y_label}", f"low {LEVEL:.0%}", f"high {LEVEL:.0%}"), rows)
+    return Table(
+        (x_label, "of the last x", f"forecast of {y_label}", f"low {LEVEL:.0%}", f"high {LEVEL:.0%}"), rows
+    )
 
 
 def foretold(analysis: Analysis) -> Table | None:
@@ -52,8 +55,8 @@ def foretold(analysis: Analysis) -> Table | None:
     table = analysis.foretold
     if table is None:
         return None
-    rows = []
-    for x, y, predicted, low, high in table.itertuples(index=False):
+    rows: list[tuple[str, ...]] = []
+    for x, y, predicted, low, high in rows_of(table):
         inside = "yes" if low <= y <= high else "no"
         rows.append((*map(number, (x, y, predicted)), _signed(predicted / y - 1.0), inside))
     head = (analysis.fitted.x_label, "measured", "forecast", "error", f"in the {LEVEL:.0%} interval")
@@ -62,21 +65,35 @@ def foretold(analysis: Analysis) -> Table | None:
 
 def breaks(fit: FitResult) -> Table:
     """One row a break of the fitted law."""
-    rows = []
-    for name, row in zip(fit.breaks.index, fit.breaks.itertuples(index=False), strict=True):
+    rows: list[tuple[str, ...]] = []
+    for name, row in zip(fit.breaks.index, rows_of(fit.breaks), strict=True):
         error = fit.stderr[f"d{name}"]
-        spread = "unknown" if np.isnan(error) else "fixed" if error == 0 else f"\N{PLUS-MINUS SIGN} {number(error)}"
+        spread = (
+            "unknown"
+            if np.isnan(error)
+            else "fixed"
+            if error == 0
+            else f"\N{PLUS-MINUS SIGN} {number(error)}"
+        )
         turn = f"{number(10.0**row.width_decades)} \N{MULTIPLICATION SIGN}"
         seen = "yes" if row.inside_data else "no, outside the points"
         slopes = number(row.slope_before), number(row.slope_after)
         rows.append((str(name), number(row.position), spread, *slopes, turn, seen))
-    head = ("break", fit.curve.x_label, "std error", "slope before", "slope after", "turns over", "in the data")
+    head = (
+        "break",
+        fit.curve.x_label,
+        "std error",
+        "slope before",
+        "slope after",
+        "turns over",
+        "in the data",
+    )
     return Table(head, rows, left=(6,))
 
 
 def parameters(fit: FitResult) -> Table:
     """Parameters of the fitted law with their standard errors."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, value in fit.params.items():
         error = fit.stderr[name]
         text = "fixed" if name in fit.fixed else number(error)
@@ -86,8 +103,8 @@ def parameters(fit: FitResult) -> Table:
 
 def laws(analysis: Analysis) -> Table:
     """What the forecast averages, heaviest first."""
-    rows = []
-    for law, weight, limit, slope, places in analysis.forecast.laws.reset_index().itertuples(index=False):
+    rows: list[tuple[str, ...]] = []
+    for law, weight, limit, slope, places in rows_of(analysis.forecast.laws.reset_index()):
         if weight >= LEAST_WEIGHT:
             texts = number(limit), number(slope), ", ".join(map(number, places))
             rows.append((law, f"{100 * weight:.1f} %", *texts))
@@ -98,15 +115,11 @@ def forms(analysis: Analysis) -> Table:
     """The forms, best first."""
     comparison = analysis.comparison
     held = comparison.held_out is not None
-    rows = []
-    for name, row in comparison.table.iterrows():
-        errors = [percent(float(row["train_rmsle"]))]
-        if held:
-            errors.append(percent(float(row["heldout_rmsle"])))
-        aicc = float(row["delta_aicc"])
-        shown = number(aicc) if np.isfinite(aicc) else "unknown"
-        status = str(row["status"]).replace("_", " ")
-        rows.append((capitals(str(name)), str(row["n_params"]), *errors, shown, status))
+    rows: list[tuple[str, ...]] = []
+    for row in rows_of(comparison.table.reset_index()):
+        errors = [percent(row.train_rmsle), *([percent(row.heldout_rmsle)] if held else [])]
+        status = row.status.replace("_", " ")
+        rows.append((capitals(row.form), str(row.n_params), *errors, number(row.delta_aicc), status))
     head = ["form", "parameters", "error on fitted points"]
     head += ["on held-out points"] if held else []
     return Table((*head, "\N{GREEK CAPITAL LETTER DELTA}AICc", "status"), rows, (0, len(head) + 1), strong=0)
@@ -116,8 +129,8 @@ def distances(analysis: Analysis) -> Table | None:
     """Errors of the back-test by distance."""
     if analysis.backtest is None:
         return None
-    rows = []
-    for row in analysis.backtest.by_distance.itertuples(index=False):
+    rows: list[tuple[str, ...]] = []
+    for row in rows_of(analysis.backtest.by_distance):
         ends = f"{number(row.distance_from)} to {number(row.distance_to)} \N{MULTIPLICATION SIGN}"
         bias = _signed(float(np.expm1(row.mean_log_error)))
         rows.append((ends, str(row.points), str(row.cuts), percent(float(row.rmsle)), bias))
@@ -130,7 +143,7 @@ def distances(analysis: Analysis) -> Table | None:
 def predictions_csv(analysis: Analysis) -> str:
     """The forecasts as CSV, exact."""
     head = (analysis.fitted.x_label, "forecast", f"low_{100 * LEVEL:g}", f"high_{100 * LEVEL:g}")
-    return _csv(head, analysis.predictions.itertuples(index=False))
+    return _csv(head, rows_of(analysis.predictions))
 
 
 def points_csv(curve: Curve) -> tuple[str, tuple[str, ...]]:

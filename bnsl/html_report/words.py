@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,30 +11,34 @@ from bnsl.forms import FORMS
 from bnsl.html_report.analysis import LEVEL, Analysis
 from bnsl.result import FAR, rmsle
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 # What every warning of a fit or a forecast means to someone who does not know the terms.
 PLAIN = {
     "constant_y": "All measured values are the same. Their level is known, but not how the curve goes on.",
-    "more_parameters_than_points": "This form has more parameters than there are points, so that many different "
-    "curves pass through all of them. Allow fewer breaks or measure more points.",
+    "more_parameters_than_points": "This form has more parameters than there are points, so that many "
+    "different curves pass through all of them. Allow fewer breaks or measure more points.",
     "no_degrees_of_freedom": "This form has as many parameters as there are points. It passes through all of "
     "them whatever they are, and nothing tells how large its errors are.",
-    "break_outside_data": "A break lies outside the measured range. The points show one side of it only, so that "
-    "its place and what comes after it are uncertain.",
+    "break_outside_data": "A break lies outside the measured range. The points show one side of it only, so "
+    "that its place and what comes after it are uncertain.",
     "parameter_at_bound": "A parameter ended at the edge of what is allowed. Its true value may be the edge "
     "itself, such as a limit of exactly 0.",
-    "nearly_singular": "The points do not pin down every parameter. Predictions can be good all the same; do not "
-    "read meaning into single parameters.",
+    "nearly_singular": "The points do not pin down every parameter. Predictions can be good all the same; do "
+    "not read meaning into single parameters.",
     "not_converged": "The fit was stopped before it had settled. Its numbers may still change.",
     "failed": "No fit of this form was found. Do not use it.",
-    "starts_disagree": "Other curves of this form, with other parameters, fit almost as well. Beyond the data they "
-    "may go elsewhere.",
-    "out_of_range": "Some numbers are too large or too small for the computer in these units. Multiply x or y by a "
-    "constant.",
-    "few_points": "There are few points. The forecast rests on how such curves usually go more than on this one.",
+    "starts_disagree": "Other curves of this form, with other parameters, fit almost as well. Beyond the "
+    "data they may go elsewhere.",
+    "out_of_range": "Some numbers are too large or too small for the computer in these units. Multiply x "
+    "or y by a constant.",
+    "few_points": "There are few points. The forecast rests on how such curves usually go more than on this "
+    "one.",
 }
 UNFORESEEN = (
-    "No method can foresee a break that has left no trace in the points: if something new happens further out, "
-    "the forecast will be wrong, and its intervals with it."
+    "No method can foresee a break that has left no trace in the points: if something new happens further "
+    "out, the forecast will be wrong, and its intervals with it."
 )
 
 
@@ -65,8 +69,8 @@ def notes(analysis: Analysis) -> list[Note]:
     last = float(analysis.fitted.x[-1])
     if farthest > FAR * last * (1 + 1e-9):
         text = (
-            f"A forecast at {number(farthest)} reaches {number(farthest / last)} times beyond the last point. "
-            "That far, take the interval as a rough guide."
+            f"A forecast at {number(farthest)} reaches {number(farthest / last)} times beyond the last "
+            "point. That far, take the interval as a rough guide."
         )
         found.append(Note("Forecast", text))
     by_code: dict[str, list[tuple[str, str]]] = {}
@@ -112,14 +116,21 @@ def facts(analysis: Analysis) -> list[Fact]:
         share = np.sqrt(np.average(chosen["rmsle"] ** 2, weights=chosen["points"]))
         far = float(chosen["distance_to"].iloc[-1])
         out.append(
-            Fact("Error in the back-test", percent(share), f"up to {number(far)} times beyond what was fitted")
+            Fact(
+                "Error in the back-test", percent(share), f"up to {number(far)} times beyond what was fitted"
+            )
         )
     return out
 
 
 def number(value: float) -> str:
-    """Four digits, for people."""
-    return "unknown" if np.isnan(value) else f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
+    """Four digits, for people; without an exponent where that is short."""
+    if not np.isfinite(value):
+        return "unknown"
+    digits = ".4g" if abs(value) < 1e4 else ".5g"
+    rounded = float(f"{value:{digits}}")
+    text = f"{rounded:.0f}" if 1e4 <= abs(rounded) < 1e7 else f"{rounded:{digits}}"
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def percent(log_error: float) -> str:
@@ -141,6 +152,6 @@ def capitals(label: str) -> str:
     return label.replace(word, word.upper(), 1) if word in FORMS else label
 
 
-def listed(words: Sequence[str]) -> str:
-    """'a, b and c'."""
-    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+def rows(table: pd.DataFrame) -> list[Any]:
+    """The rows as named tuples, without the index."""
+    return list(table.itertuples(index=False))
