@@ -38,7 +38,7 @@ class Analysis:
         held_out: the points that nothing has seen, or None.
         forecast: the average over laws.
         comparison: the forms, each fitted by itself.
-        backtest: the forecast back-tested on the fitted points; None where they are too few.
+        backtest: the forecast back-tested on the fitted points; None where they are too few, or none was wanted.
         predict: x (M,) at which the forecast is tabulated.
         options: what was asked for besides the data, for the call that made it.
     """
@@ -61,7 +61,7 @@ class Analysis:
         x, y = (np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y"))
         return Curve(x, y, sigma, self.fitted.name, self.fitted.x_label, self.fitted.y_label)
 
-    @property
+    @cached_property
     def law(self) -> FitResult | None:
         """The best BNSL among the forms, whose breaks are shown."""
         ranked = [self.comparison.results[str(label)] for label in self.comparison.table.index]
@@ -117,7 +117,7 @@ def analyse(
         forms: names or Form instances to compare, of one input.
         n_breaks: numbers of breaks of the bnsl among them, as for `bnsl.compare`.
         predict: x at which the forecast is tabulated; 1.5, 2, 4 and 10 times the last fitted x if empty.
-        cuts: how many cut-offs the back-test makes, at most.
+        cuts: how many cut-offs the back-test makes, at most; 0 for no back-test.
 
     Raises:
         InputError: bad input, as for `bnsl.forecast` and `bnsl.compare`.
@@ -130,7 +130,7 @@ def analyse(
     for label, form in wanted.items():
         if len(form.inputs) > 1:
             raise InputError(f"forms: {label!r} takes {len(form.inputs)} inputs; a report is of one input")
-    cuts = check_count(cuts, "cuts", 1)
+    cuts = check_count(cuts, "cuts")
     curve = as_curve(x, y, sigma)
     rules = {"train_until": train_until, "train_count": train_count, "train_fraction": train_fraction}
     rule: dict[str, Any] = {name: value for name, value in rules.items() if value is not None}
@@ -148,7 +148,7 @@ def analyse(
         held_out=held_out,
         forecast=found,
         comparison=compare(curve, forms=forms, n_breaks=n_breaks, **rule),
-        backtest=backtest(fitted, method=forecast, cuts=cuts) if _many(fitted) else None,
+        backtest=backtest(fitted, method=forecast, cuts=cuts) if cuts and _many(fitted) else None,
         predict=np.array(at) if at else float(fitted.x[-1]) * np.array(AHEAD),
         options=given,
     )

@@ -78,7 +78,7 @@ def write_report(
         forms: names or Form instances to compare, of one input.
         n_breaks: numbers of breaks of the bnsl among them, as for `bnsl.compare`.
         predict: x at which the forecast is tabulated; 1.5, 2, 4 and 10 times the last fitted x if empty.
-        cuts: how many cut-offs the back-test makes, at most.
+        cuts: how many cut-offs the back-test makes, at most; 0 for no back-test.
 
     Returns:
         The path.
@@ -137,7 +137,7 @@ def render(
     points, columns = tables.points_csv(analysis.curve)
     points_file = f"{_slug(analysis.fitted.name) or 'points'}.csv"
     copied = source is None
-    copy = Source(points_file, *columns[:2], sigma=columns[2] if len(columns) > 2 else None)
+    copy = Source(points_file, columns[0], columns[1], columns[2] if len(columns) > 2 else None)
     options = analysis.options | ({} if title is None else {"title": title})
     texts = {
         "predictions": tables.predictions_csv(analysis),

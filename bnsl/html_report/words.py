@@ -81,7 +81,7 @@ def notes(analysis: Analysis) -> list[Note]:
         labels = list(dict.fromkeys(label for label, _ in cases))
         details = tuple(f"{label}: {message}" for label, message in cases)
         found.append(Note(", ".join(labels), PLAIN.get(code, cases[0][1]), details))
-    if analysis.backtest is None:
+    if analysis.backtest is None and analysis.options.get("cuts") != 0:
         found.append(Note("Back-test", "There are too few points to try the forecast on a part of them."))
     found.append(Note("Always", UNFORESEEN))
     return found

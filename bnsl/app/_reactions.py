@@ -1,0 +1,185 @@
+"""What happens on the app's page: a file to columns, columns to a curve, a range to a forecast."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+import dash
+from dash import Dash, Input, Output, State, ctx, dcc, no_update
+
+from bnsl._arrays import InputError
+from bnsl.app._page import numbers
+from bnsl.app._session import Choice, Sessions, distinct, end_rule
+from bnsl.html_report import analyse, render
+from bnsl.html_report.figures import curve_figure, for_theme
+from bnsl.html_report.words import number, points
+from bnsl.readers import choose_columns
+
+LEAST = 3  # distinct x of a forecast
+# The browser's theme, now and whenever it changes.
+THEME = """
+function() {
+    const dark = window.matchMedia("(prefers-color-scheme: dark)");
+    const name = () => dark.matches ? "dark" : "light";
+    dark.addEventListener("change", () => dash_clientside.set_props("theme", {data: name()}));
+    return name();
+}
+"""
+
+
+def react(app: Dash, sessions: Sessions) -> None:
+    """Tell the app what to do."""
+    app.clientside_callback(THEME, Output("theme", "data"), Input("theme", "id"))
+
+    @app.callback(
+        Output("token", "data"),
+        Output("message", "children", allow_duplicate=True),
+        Output("message", "hidden", allow_duplicate=True),
+        Output("workbench", "hidden"),
+        Output("name", "children"),
+        Output("x", "options"),
+        Output("y", "options"),
+        Output("sigma", "options"),
+        Output("x", "value"),
+        Output("y", "value"),
+        Output("sigma", "value"),
+        Input("upload", "contents"),
+        Input("example", "value"),
+        State("upload", "filename"),
+        prevent_initial_call=True,
+    )
+    def take(contents: str | None, example: str | None, filename: str | None) -> Any:
+        """A file or an example was chosen."""
+        try:
+            if ctx.triggered_id == "example":
+                if example is None:
+                    raise dash.exceptions.PreventUpdate
+                token = sessions.add_dataset(example)
+            else:
+                token = sessions.add_file(filename or "table.csv", _bytes(contents))
+            name, table = sessions.table(token)
+        except InputError as error:
+            return None, str(error), False, True, *[no_update] * 7
+        names = [str(column) for column in table.columns if table[column].dtype.kind == "f"]
+        message = ""
+        x = y = sigma = None
+        try:
+            found = choose_columns(table)
+            x, y = found.x, found.y
+            if ctx.triggered_id == "example" and "sigma" in names:
+                sigma = "sigma"
+        except InputError:
+            message = (
+                "Choose the columns of x and y."
+                if len(names) > 1
+                else ("This table has too few columns of numbers: x and y are needed.")
+            )
+        return token, message, not message, False, name, names, names, names, x, y, sigma
+
+    @app.callback(
+        Output("end", "max"),
+        Output("end", "value"),
+        Output("end", "min"),
+        Output("message", "children"),
+        Output("message", "hidden"),
+        Output("found", "hidden"),
+        Input("x", "value"),
+        Input("y", "value"),
+        Input("sigma", "value"),
+        State("token", "data"),
+        prevent_initial_call=True,
+    )
+    def choose(x: str | None, y: str | None, sigma: str | None, token: str | None) -> Any:
+        """Columns were chosen."""
+        kept = (no_update, no_update, no_update)
+        if token is None or x is None or y is None:
+            return *kept, no_update, no_update, True
+        try:
+            if x == y:
+                raise InputError("x and y are the same column; choose two")
+            curve = sessions.curve(token, x, y, sigma)
+            count = len(distinct(curve))
+            if count < LEAST:
+                raise InputError(f"{x!r} has {count} distinct values; a forecast needs at least {LEAST}")
+        except InputError as error:
+            return *kept, str(error), False, True
+        return count - 1, count - 1, LEAST - 1, "", True, False
+
+    @app.callback(
+        Output("figure", "figure"),
+        Output("numbers", "children"),
+        Output("range", "children"),
+        Output("message", "children", allow_duplicate=True),
+        Output("message", "hidden", allow_duplicate=True),
+        Input("end", "value"),
+        Input("end", "max"),
+        Input("forms", "value"),
+        Input("x-type", "value"),
+        Input("y-type", "value"),
+        Input("theme", "data"),
+        Input("x", "value"),
+        Input("y", "value"),
+        Input("sigma", "value"),
+        State("token", "data"),
+        prevent_initial_call=True,
+    )
+    def look(
+        end: int,
+        last: int,
+        forms: list[str],
+        x_type: str,
+        y_type: str,
+        theme: str,
+        x: str | None,
+        y: str | None,
+        sigma: str | None,
+        token: str | None,
+    ) -> Any:
+        """The fitted range, or how to draw it, was changed."""
+        if token is None or x is None or y is None or x == y:
+            raise dash.exceptions.PreventUpdate
+        try:
+            curve = sessions.curve(token, x, y, sigma)
+            count = len(distinct(curve))
+            if count < LEAST or last != count - 1:  # the slider is still that of other columns
+                raise dash.exceptions.PreventUpdate
+            found = sessions.analysis(Choice(token, x, y, sigma, min(end, last), tuple(sorted(forms))))
+        except InputError as error:
+            return no_update, no_update, no_update, str(error), False
+        if found is None:
+            raise dash.exceptions.PreventUpdate
+        fits = found.comparison.results
+        options: dict[str, Any] = {"law": found.law, "steady": True, "shown": tuple(fits)}
+        figure = curve_figure(found.forecast, found.held_out, fits, x_type=x_type, y_type=y_type, **options)
+        layout = figure.layout | {"uirevision": f"{token} {x} {y} {x_type} {y_type}"}
+        drawn = for_theme({"data": figure.data, "layout": layout}, theme)
+        text = f"fitted up to {x} = {number(float(found.fitted.x[-1]))}: {len(found.fitted)} of {points(len(curve))}"
+        return drawn, numbers(found), text, "", True
+
+    @app.callback(
+        Output("download", "data"),
+        Input("save", "n_clicks"),
+        State("end", "value"),
+        State("forms", "value"),
+        State("x", "value"),
+        State("y", "value"),
+        State("sigma", "value"),
+        State("token", "data"),
+        prevent_initial_call=True,
+        running=[(Output("save", "disabled"), True, False)],
+    )
+    def save(_: int, end: int, forms: list[str], x: str, y: str, sigma: str | None, token: str) -> Any:
+        """The report of what is on the page, with a back-test."""
+        curve = sessions.curve(token, x, y, sigma)
+        found = analyse(curve, forms=("bnsl", *sorted(forms)), **end_rule(curve, end))
+        return dcc.send_string(render(found), "report.html", type="text/html")
+
+
+def _bytes(contents: str | None) -> bytes:
+    """What was dropped, from the data URL that the browser makes of it."""
+    try:
+        return base64.b64decode((contents or "").partition(",")[2], validate=True)
+    except binascii.Error:
+        raise InputError("the browser sent no file; drop it once more") from None
