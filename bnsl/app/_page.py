@@ -12,6 +12,15 @@ from bnsl.html_report.tables import Table, foretold, forms, predictions
 from bnsl.html_report.words import facts, notes
 
 FORMS = ("m1", "m2", "m3", "m4")
+NOTHING = {
+    "data": [],
+    "layout": {
+        "xaxis": {"visible": False},
+        "yaxis": {"visible": False},
+        "paper_bgcolor": "rgba(0, 0, 0, 0)",
+        "plot_bgcolor": "rgba(0, 0, 0, 0)",
+    },
+}
 ENDINGS = ".csv, .tsv, .jsonl, .parquet"
 
 
@@ -21,6 +30,7 @@ def page() -> html.Main:
         [
             dcc.Store(id="token"),
             dcc.Store(id="theme", data="light"),
+            dcc.Store(id="wish"),
             dcc.Download(id="download"),
             html.H1("bnsl"),
             html.P(
@@ -75,7 +85,14 @@ def _workbench() -> list[Any]:
             children=[
                 html.Div(
                     [
-                        html.Label(id="range", htmlFor="end"),
+                        html.Label("fitted range", id="range", htmlFor="end"),
+                        html.Span(
+                            "working; the first time takes some seconds",
+                            id="busy",
+                            className="busy",
+                            role="status",
+                            hidden=True,
+                        ),
                         dcc.Slider(
                             id="end",
                             min=2,
@@ -90,15 +107,21 @@ def _workbench() -> list[Any]:
                     ],
                     className="end",
                 ),
-                dcc.Graph(
-                    id="figure",
-                    config={
-                        "displaylogo": False,
-                        "responsive": True,
-                        "modeBarButtons": [
-                            ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d", "toImage"]
-                        ],
-                    },
+                html.Div(
+                    dcc.Graph(
+                        id="figure",
+                        figure=NOTHING,
+                        responsive=True,
+                        style={"height": "100%"},
+                        config={
+                            "displaylogo": False,
+                            "responsive": True,
+                            "modeBarButtons": [
+                                ["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d", "toImage"]
+                            ],
+                        },
+                    ),
+                    className="plot",
                 ),
                 html.Div(
                     [

@@ -11,8 +11,8 @@ from dash import Dash, Input, Output, State, ctx, dcc, no_update
 
 from bnsl._arrays import InputError
 from bnsl.app._page import numbers
-from bnsl.app._session import Choice, Sessions, distinct, end_rule
-from bnsl.html_report import analyse, render
+from bnsl.app._session import WORKING, Choice, Sessions, distinct, end_rule
+from bnsl.html_report import Analysis, analyse, render
 from bnsl.html_report.figures import curve_figure, for_theme
 from bnsl.html_report.words import number, points
 from bnsl.readers import choose_columns
@@ -25,6 +25,14 @@ function() {
     const name = () => dark.matches ? "dark" : "light";
     dark.addEventListener("change", () => dash_clientside.set_props("theme", {data: name()}));
     return name();
+}
+"""
+# All that decides on the figure, numbered, since requests can overtake one another.
+WISH = """
+function(end, last, forms, x_type, y_type, theme, x, y, sigma, token) {
+    window.bnslWishes = (window.bnslWishes || 0) + 1;
+    const columns = {x: x ?? null, y: y ?? null, sigma: sigma ?? null, token: token ?? null};
+    return {number: window.bnslWishes, end, last, forms, x_type, y_type, theme, ...columns};
 }
 """
 
@@ -107,12 +115,9 @@ def react(app: Dash, sessions: Sessions) -> None:
             return *kept, str(error), False, True
         return count - 1, count - 1, LEAST - 1, "", True, False
 
-    @app.callback(
-        Output("figure", "figure"),
-        Output("numbers", "children"),
-        Output("range", "children"),
-        Output("message", "children", allow_duplicate=True),
-        Output("message", "hidden", allow_duplicate=True),
+    app.clientside_callback(
+        WISH,
+        Output("wish", "data"),
         Input("end", "value"),
         Input("end", "max"),
         Input("forms", "value"),
@@ -125,38 +130,40 @@ def react(app: Dash, sessions: Sessions) -> None:
         State("token", "data"),
         prevent_initial_call=True,
     )
-    def look(
-        end: int,
-        last: int,
-        forms: list[str],
-        x_type: str,
-        y_type: str,
-        theme: str,
-        x: str | None,
-        y: str | None,
-        sigma: str | None,
-        token: str | None,
-    ) -> Any:
+
+    @app.callback(
+        Output("figure", "figure"),
+        Output("numbers", "children"),
+        Output("range", "children"),
+        Output("message", "children", allow_duplicate=True),
+        Output("message", "hidden", allow_duplicate=True),
+        Input("wish", "data"),
+        prevent_initial_call=True,
+        running=[(Output("busy", "hidden"), False, True)],
+    )
+    def look(wish: dict[str, Any]) -> Any:
         """The fitted range, or how to draw it, was changed."""
+        token, x, y, sigma, last = (wish[name] for name in ("token", "x", "y", "sigma", "last"))
         if token is None or x is None or y is None or x == y:
             raise dash.exceptions.PreventUpdate
+        sessions.announce(token, wish["number"])
         try:
             curve = sessions.curve(token, x, y, sigma)
             count = len(distinct(curve))
             if count < LEAST or last != count - 1:  # the slider is still that of other columns
                 raise dash.exceptions.PreventUpdate
-            found = sessions.analysis(Choice(token, x, y, sigma, min(end, last), tuple(sorted(forms))))
+            choice = Choice(token, x, y, sigma, min(wish["end"], last), tuple(sorted(wish["forms"])))
+            with WORKING:
+                if sessions.overtaken(token, wish["number"]):
+                    raise dash.exceptions.PreventUpdate
+                found = sessions.analysis(choice)
+                drawn = for_theme(_figure(found, wish), wish["theme"])
+                shown = numbers(found)
         except InputError as error:
             return no_update, no_update, no_update, str(error), False
-        if found is None:
-            raise dash.exceptions.PreventUpdate
-        fits = found.comparison.results
-        options: dict[str, Any] = {"law": found.law, "steady": True, "shown": tuple(fits)}
-        figure = curve_figure(found.forecast, found.held_out, fits, x_type=x_type, y_type=y_type, **options)
-        layout = figure.layout | {"uirevision": f"{token} {x} {y} {x_type} {y_type}"}
-        drawn = for_theme({"data": figure.data, "layout": layout}, theme)
-        text = f"fitted up to {x} = {number(float(found.fitted.x[-1]))}: {len(found.fitted)} of {points(len(curve))}"
-        return drawn, numbers(found), text, "", True
+        count_text = f"{len(found.fitted)} of {points(len(curve))}"
+        text = f"fitted up to {x} = {number(float(found.fitted.x[-1]))}: {count_text}"
+        return drawn, shown, text, "", True
 
     @app.callback(
         Output("download", "data"),
@@ -173,8 +180,19 @@ def react(app: Dash, sessions: Sessions) -> None:
     def save(_: int, end: int, forms: list[str], x: str, y: str, sigma: str | None, token: str) -> Any:
         """The report of what is on the page, with a back-test."""
         curve = sessions.curve(token, x, y, sigma)
-        found = analyse(curve, forms=("bnsl", *sorted(forms)), **end_rule(curve, end))
-        return dcc.send_string(render(found), "report.html", type="text/html")
+        with WORKING:
+            found = analyse(curve, forms=("bnsl", *sorted(forms)), **end_rule(curve, end))
+            return dcc.send_string(render(found), "report.html", type="text/html")
+
+
+def _figure(found: Analysis, wish: dict[str, Any]) -> dict[str, Any]:
+    """The figure as Plotly wants it, but for the theme."""
+    fits = found.comparison.results
+    axes = {"x_type": wish["x_type"], "y_type": wish["y_type"]}
+    options: dict[str, Any] = {"law": found.law, "steady": True, "shown": tuple(fits), **axes}
+    figure = curve_figure(found.forecast, found.held_out, fits, **options)
+    same = str((wish["token"], wish["x"], wish["y"], axes))  # as long as it is, what was zoomed to stays
+    return {"data": figure.data, "layout": figure.layout | {"uirevision": same}}
 
 
 def _bytes(contents: str | None) -> bytes:

@@ -33,7 +33,7 @@ def make_app() -> Dash:
     from bnsl.app._reactions import react
     from bnsl.app._session import Sessions
 
-    app = dash.Dash("bnsl.app", title="bnsl", update_title=None, serve_locally=True)
+    app = dash.Dash("bnsl.app", title="bnsl", update_title="", serve_locally=True)
     app.layout = page()
     react(app, Sessions())
     return app
@@ -59,12 +59,12 @@ def serve(
     """
     server = make_server(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{server.port}/"
-    threading.Thread(target=_warm_up, daemon=True).start()
-    if ready is not None:
-        ready(address)
-    if open_browser:
-        webbrowser.open(address)
     try:
+        threading.Thread(target=_warm_up, daemon=True).start()
+        if ready is not None:
+            ready(address)
+        if open_browser:
+            webbrowser.open(address)
         server.serve_forever()
     finally:
         server.server_close()
@@ -107,9 +107,11 @@ def make_server(host: str, port: int) -> BaseWSGIServer:
 
 def _warm_up() -> None:
     """Have the usual programs compiled while the user looks for a file."""
+    from bnsl.app._session import WORKING
     from bnsl.html_report import analyse
     from bnsl.html_report.figures import curve_figure
 
     x = np.geomspace(1.0, 1e3, 20)
-    found = analyse(x, 1.0 / np.sqrt(x) + 0.1 + 0.01 * np.sin(7.0 * x), cuts=0, forms="bnsl")
-    curve_figure(found.forecast, None, found.comparison.results, law=found.law)
+    with WORKING:
+        found = analyse(x, 1.0 / np.sqrt(x) + 0.1 + 0.01 * np.sin(7.0 * x), cuts=0, forms="bnsl")
+        curve_figure(found.forecast, None, found.comparison.results, law=found.law)

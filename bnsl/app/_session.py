@@ -1,4 +1,4 @@
-"""Tables that were dropped, the curves in them, and what was found of these: kept on the server, not for long."""
+"""Tables that were dropped, the curves in them, and what was found of these: the newest few."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LARGEST = 100_000_000  # bytes of a file
+# One request works at a time: forecasts silence Python's warnings for a while, which all threads share.
+WORKING = threading.RLock()
 GONE = "this table is no longer here; drop the file again"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What is to be fitted: columns of a table, up to which of its distinct x, and which forms beside BNSL."""
+    """What is to be fitted: columns of a table, up to which distinct x, and which forms beside BNSL."""
 
     token: str
     x: str
@@ -69,8 +71,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self._tables, self._curves, self._found = _Kept(16), _Kept(16), _Kept(64)
-        self._newest: dict[str, Choice] = {}
-        self._working = threading.Lock()
+        self._newest = _Kept(64)
 
     def add_file(self, name: str, content: bytes) -> str:
         """Read a dropped file and return the token of its table.
@@ -127,21 +128,25 @@ class Sessions:
             self._curves.put(key, curve)
         return curve
 
-    def analysis(self, choice: Choice) -> Analysis | None:
-        """Forecast and fits, without a back-test; None if something newer was asked for in the meantime.
+    def announce(self, token: str, number: int) -> None:
+        """Note that a page asked for something about its table; requests are numbered, rising."""
+        self._newest.put(token, max(number, self._newest.get(token) or 0))
 
-        A dragged slider asks faster than answers come; those that nobody waits for are left out.
+    def overtaken(self, token: str, number: int) -> bool:
+        """Whether a later request has come in the meantime, so that nobody waits for this one's answer."""
+        return number < (self._newest.get(token) or 0)
+
+    def analysis(self, choice: Choice) -> Analysis:
+        """Forecast and fits, without a back-test; to be called under `WORKING`.
+
+        Raises:
+            InputError: a curve that cannot be forecast.
         """
         found = self._found.get(choice)
-        self._newest[choice.token] = choice
-        if found is not None:
-            return found
-        curve = self.curve(*choice.curve_key)
-        with self._working:
-            if self._newest[choice.token] != choice:
-                return None
+        if found is None:
+            curve = self.curve(*choice.curve_key)
             found = analyse(curve, forms=("bnsl", *choice.forms), cuts=0, **end_rule(curve, choice.end))
-        self._found.put(choice, found)
+            self._found.put(choice, found)
         return found
 
 
@@ -150,7 +155,7 @@ def distinct(curve: Curve) -> np.ndarray:
     return np.unique(curve.x)
 
 
-def end_rule(curve: Curve, end: int) -> dict[str, float]:
+def end_rule(curve: Curve, end: int) -> dict[str, Any]:
     """The hold-out rule that fits up to the distinct x of index `end`; none at the last."""
     x = distinct(curve)
     return {} if end >= len(x) - 1 else {"train_until": float(x[max(end, 0)])}

@@ -14,8 +14,8 @@ EXAMPLE = """examples:
   bnsl app
   bnsl app --port 0 --no-browser
 
-The app needs dash (pip install 'broken-neural-scaling-laws[app]'). It listens on this machine alone, and files
-that are dropped into it stay there. Ctrl-C ends it.
+The app needs dash (pip install 'broken-neural-scaling-laws[app]'). It listens on this machine alone, and
+files that are dropped into it stay there. Ctrl-C ends it.
 """
 
 
@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
         "--host",
         default=LOOPBACK[0],
         metavar="ADDRESS",
-        help="the address to listen on; all who reach it can use the app (default: %(default)s, this machine)",
+        help="where to listen; all who reach it can use the app (default: %(default)s, this machine)",
     )
     command.add_argument("--no-browser", action="store_true", help="do not open the browser")
 

@@ -38,7 +38,7 @@ class Analysis:
         held_out: the points that nothing has seen, or None.
         forecast: the average over laws.
         comparison: the forms, each fitted by itself.
-        backtest: the forecast back-tested on the fitted points; None where they are too few, or none was wanted.
+        backtest: the forecast back-tested on the fitted points; None for too few, or if none was wanted.
         predict: x (M,) at which the forecast is tabulated.
         options: what was asked for besides the data, for the call that made it.
     """

@@ -205,7 +205,7 @@ def _middle(last: float, held_out: Curve | None) -> float:
 
 
 def _extent(parts: Sequence[Curve], lines: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Lower and upper end of y: all points, and lines (or room for them) as far as they do not dwarf these."""
+    """Lower and upper end of y: all points, and lines (or room for them) that do not dwarf these."""
     values = np.log(np.concatenate([part.y for part in parts]))
     low, high = float(values.min()), float(values.max())
     size = max(high - low, 0.05)
