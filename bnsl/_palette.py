@@ -1,8 +1,9 @@
 """The colours, dashes and markers of every figure, on paper and on a screen, light or dark.
 
-Colours are those of Okabe and Ito (2008), "Color Universal Design", which readers of any colour vision can
-tell apart. No series is told by its colour alone: dash patterns and markers say the same once more, for print
-in grey.
+Most colours are those of Okabe and Ito (2008), "Color Universal Design"; black and yellow made room for the
+points and for white paper, by violet and grey. Any two differ by 16 or more in CIELAB, also as they are seen
+without one kind of cone (Machado et al. 2009), on either ground. No series is told by its colour alone: dash
+patterns and markers say the same once more, for print in grey.
 """
 
 from __future__ import annotations
@@ -49,21 +50,23 @@ FITTED = both("#000000", "#F2F2F2")
 HELD_OUT = both("#009E73", "#2FD6A5")
 LAW = both("#D2232A", "#FF7A70")
 FORMS = (
-    both("#0072B2", "#5DB7F2"),
-    both("#E69F00", "#F5BC42"),
-    both("#CC79A7", "#E59CC4"),
-    both("#56B4E9", "#8FD3FF"),
-    both("#8C510A", "#C98A44"),
-    both("#000000", "#FFFFFF"),
-    both("#7F7F7F", "#A6A6A6"),
+    both("#0072B2", "#3D8BD9"),
+    both("#E69F00", "#E69F00"),
+    both("#CC79A7", "#CC79A7"),
+    both("#56B4E9", "#A8DCFF"),
+    both("#4B0092", "#6F5BD9"),
+    both("#595959", "#F0E442"),
 )
+# No two have as many strokes of nearly the same length.
 DASHES = (
     Dash((6, 2)),
     Dash((6, 2, 1.2, 2)),
     Dash((2.5, 1.5)),
-    Dash((9, 2.5)),
+    Dash((12, 3)),
     Dash((6, 1.5, 1.2, 1.5, 1.2, 1.5)),
-    Dash((1.2, 1.2)),
+    Dash((1.2, 1.6)),
+    Dash((12, 2, 1.2, 2)),
+    Dash((2.5, 1.5, 1.2, 1.5)),
 )
 MARKERS = (
     Marker("o", "circle"),
@@ -72,6 +75,8 @@ MARKERS = (
     Marker("D", "diamond"),
     Marker("v", "triangle-down"),
     Marker("P", "cross"),
+    Marker("X", "x"),
+    Marker("*", "star"),
 )
 GROUND = both("#FFFFFF", "#14171C")
 # Matplotlib's viridis at 0, 0.2, ..., 1: even steps in lightness, whatever the colour vision.

@@ -100,7 +100,7 @@ def curve_figure(
         bands = [_ends(forecast, x, level) for level in LEVELS]
 
     draw = Drawing()
-    for level, (low, high), shade in zip(LEVELS, bands, (0.2, 0.42), strict=True):
+    for level, (low, high), shade in zip(LEVELS, bands, (0.2, 0.52), strict=True):
         draw.band(f"{level:.0%} interval", x, low, high, tint(shade))
     for i, (name, fit) in enumerate(fits.items()):
         values = fit.form.evaluate(fit.theta, x)
