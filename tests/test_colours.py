@@ -5,7 +5,6 @@ import itertools
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from conftest import noisy
 from matplotlib.colors import to_rgba
 from matplotlib.markers import MarkerStyle
 from test_benchmarking import Constant, small
@@ -218,13 +217,3 @@ def test_two_series_alike_would_be_found():
     with pytest.raises(AssertionError, match="look alike with deuteranopia"):
         assert_readable(pair)
     assert difference("#B05050", "#6F7A3B", VISIONS["all cones"]) > APART
-
-
-def test_noisy_curves_of_many_points_are_thinned_for_the_page():
-    x, y = noisy(count=3000)
-    figure = figures.curve_figure(bnsl.forecast(x, y))
-    points = next(trace for trace in figure.data if trace["name"].startswith("Fitted points"))
-    assert len(points["x"]) <= 2001
-    assert points["x"][0] == x[0]
-    assert points["x"][-1] == x[-1]
-    assert "of 3000 drawn" in points["name"]

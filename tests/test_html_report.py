@@ -14,8 +14,9 @@ import pytest
 from conftest import noisy
 
 import bnsl
-from bnsl import cli
+from bnsl import _palette, cli
 from bnsl.html_report import Source, analyse, figures, page, render, tables, words
+from bnsl.html_report._drawing import Drawing
 from bnsl.html_report.calls import python_call, shell_call
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -168,6 +169,16 @@ def test_500_points_and_six_forms_stay_below_two_megabytes():
     found = analyse(x, y, n_breaks=(0, 1), cuts=2)
     assert len(found.comparison.results) == 6
     assert len(render(found).encode()) < 2_000_000
+
+
+def test_many_points_are_thinned_for_the_figure():
+    x = np.geomspace(1.0, 1e6, 5000)
+    drawing = Drawing()
+    drawing.points("Fitted points", bnsl.Curve(x, 1.0 / x), _palette.FITTED, "circle")
+    (trace,) = drawing.data
+    assert 1000 < len(trace["x"]) <= 2001
+    assert (trace["x"][0], trace["x"][-1]) == (x[0], x[-1])
+    assert f"{len(trace['x'])} of 5000 drawn" in trace["name"]
 
 
 # --- a user's text --------------------------------------------------------------------------------
