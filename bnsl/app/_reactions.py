@@ -167,6 +167,8 @@ def react(app: Dash, sessions: Sessions) -> None:
 
     @app.callback(
         Output("download", "data"),
+        Output("message", "children", allow_duplicate=True),
+        Output("message", "hidden", allow_duplicate=True),
         Input("save", "n_clicks"),
         State("end", "value"),
         State("forms", "value"),
@@ -179,10 +181,14 @@ def react(app: Dash, sessions: Sessions) -> None:
     )
     def save(_: int, end: int, forms: list[str], x: str, y: str, sigma: str | None, token: str) -> Any:
         """The report of what is on the page, with a back-test."""
-        curve = sessions.curve(token, x, y, sigma)
-        with WORKING:
-            found = analyse(curve, forms=("bnsl", *sorted(forms)), **end_rule(curve, end))
-            return dcc.send_string(render(found), "report.html", type="text/html")
+        try:
+            curve = sessions.curve(token, x, y, sigma)
+            with WORKING:
+                found = analyse(curve, forms=("bnsl", *sorted(forms)), **end_rule(curve, end))
+                text = render(found)
+        except InputError as error:
+            return no_update, str(error), False
+        return dcc.send_string(text, "report.html", type="text/html"), no_update, no_update
 
 
 def _figure(found: Analysis, wish: dict[str, Any]) -> dict[str, Any]:

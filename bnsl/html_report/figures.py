@@ -35,7 +35,7 @@ from bnsl.result import ExtrapolationWarning, FitResult
 
 AHEAD = 4.0  # the forecast is drawn up to this multiple of the last fitted x
 SAMPLES = 120  # of a line, evenly in log x; half as many again in x
-EVERY = 2  # of these x has the ends of the bands worked out, which are smooth and take the most time
+EVERY = 3  # of these x has the ends of the bands worked out, which are smooth and take the most time
 DRAWN_WEIGHT = 0.01  # breaks of laws that weigh less in the forecast leave no corner in it
 REACH = 0.8  # how far a line or band may widen the y axis, in ranges of the points
 
