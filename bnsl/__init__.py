@@ -11,6 +11,7 @@ from bnsl.extrapolation import Extrapolation, extrapolate
 from bnsl.fitting import fit
 from bnsl.forecasting import Forecast, forecast
 from bnsl.forms import BNSL, M1, M2, M3, M4, Form, Parameter, Segment, Separable, get_form
+from bnsl.html_report import write_report
 from bnsl.plots import (
     plot_backtest,
     plot_benchmark,
@@ -67,4 +68,5 @@ __all__ = [
     "read_curve",
     "read_table",
     "run_benchmark",
+    "write_report",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from bnsl._arrays import InputError, check_choice
+from bnsl.comparison import ALL_FORMS
 from bnsl.forms import FORMS
 from bnsl.losses import LOSSES, ROBUST
 from bnsl.readers import FORMATS, STDIN
@@ -166,6 +167,31 @@ def add_split(command: argparse.ArgumentParser) -> None:
     rule.add_argument("--train-until", type=float, metavar="X", help="hold out the points beyond X")
     rule.add_argument("--train-count", type=int, metavar="N", help="fit the N points with the smallest x")
     rule.add_argument("--train-fraction", type=float, metavar="F", help="fit this share of the points")
+
+
+def add_forms(command: argparse.ArgumentParser) -> None:
+    """The forms to compare."""
+    command.add_argument(
+        "--forms",
+        default=",".join(ALL_FORMS),
+        metavar="A,B,...",
+        help="the forms to compare (default: %(default)s)",
+    )
+    command.add_argument(
+        "--n-breaks",
+        type=_counts,
+        metavar="N,...",
+        help="number of breaks of the bnsl; with several (0,1,2) each is compared",
+    )
+
+
+def _counts(text: str) -> int | list[int]:
+    """'1' as 1, '0,1,2' as [0, 1, 2]."""
+    try:
+        counts = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, or several as in 0,1,2") from None
+    return counts if len(counts) > 1 else counts[0]
 
 
 def _robust(text: str) -> str:

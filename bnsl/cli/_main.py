@@ -13,12 +13,38 @@ from typing import Any, NoReturn
 
 from bnsl._arrays import InputError
 from bnsl._cache import count_compiled, keep_compiled_programs
-from bnsl.cli import backtest, benchmark, columns, compare, completion, datasets, doctor, fit, forecast, plot
+from bnsl.cli import (
+    app,
+    backtest,
+    benchmark,
+    columns,
+    compare,
+    completion,
+    datasets,
+    doctor,
+    fit,
+    forecast,
+    plot,
+    report,
+)
 from bnsl.cli._arguments import Parser
 from bnsl.cli._terminal import fail, set_quiet, timed, warnings_as_lines
 from bnsl.readers import STDIN
 
-COMMANDS = (fit, forecast, compare, plot, backtest, benchmark, columns, datasets, doctor, completion)
+COMMANDS = (
+    fit,
+    forecast,
+    compare,
+    plot,
+    backtest,
+    report,
+    app,
+    benchmark,
+    columns,
+    datasets,
+    doctor,
+    completion,
+)
 EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
   bnsl fit curve.csv --train-until 736
@@ -37,7 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             since that changes the configuration of JAX.
     """
     try:
-        args = _parsed(sys.argv[1:] if argv is None else argv)
+        words = sys.argv[1:] if argv is None else list(argv)
+        args = _parsed(words)
+        args.argv = words  # as given, for a page that says how it was made
         set_quiet(args.quiet)
         compiled: list[str] = []
         if argv is None:
