@@ -61,12 +61,12 @@ def test_only_the_newest_tables_are_kept(sessions):
         last = sessions.add_file("runs.csv", TABLE.encode())
     with pytest.raises(bnsl.InputError, match="drop the file again"):
         sessions.table(first)
-    assert sessions.table(last)[0] == "runs"
+    assert sessions.table(last).name == "runs"
 
 
 def test_analysis_is_that_of_the_fitted_range(sessions):
     token = sessions.add_dataset("four_digit_addition")
-    x, y = sessions.table(token)[1].columns
+    x, y = sessions.table(token).table.columns
     found = sessions.analysis(Choice(token, x, y, None, 13))
     curve = bnsl.load_dataset("four_digit_addition")
     assert found.fitted.x.tolist() == curve.x[:14].tolist()

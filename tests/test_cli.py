@@ -57,6 +57,8 @@ def strict(text):
 def test_every_example_of_the_help_works(command, capsys, request, monkeypatch):
     if command == "benchmark":
         monkeypatch.setenv("BNSL_DATA_DIR", str(request.getfixturevalue("benchmark_folder")))
+    if command == "app":  # which serves until it is interrupted; test_app.py does that
+        monkeypatch.setattr("bnsl.cli.app.serve", lambda *_, **__: None)
     with pytest.raises(SystemExit) as leaving:
         cli.main([*command.split(), "--help"])
     assert leaving.value.code == 0

@@ -312,12 +312,28 @@ def test_shell_command_is_shown_as_it_was_given(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
 
 
+def test_a_file_that_takes_more_than_columns_is_called_by_its_points(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("runs.csv").write_text("x,y,size\n" + "".join(f"{x},{2 / x},{x % 2}\n" for x in range(1, 17)))
+    line = "report runs.csv --x x --y y --where size=1 --forms m1"
+    assert cli.main(shlex.split(line)) == 0
+    text = Path("report.html").read_text()
+    texts = json.loads(Reader(text).data["texts"])
+    assert texts["shell"] == f"bnsl {line}"
+    assert "bnsl.read_curve('runs_size_1.csv', x='x', y='y')" in texts["python"]
+    assert len(texts["points"].splitlines()) == 1 + 8
+    assert text.count("With <code>runs_size_1.csv</code>") == 1
+    capsys.readouterr()
+
+
 def test_calls_quote_what_a_shell_would_read():
     source = Source("my file.csv", "x", "a'b", "$HOME")
     words_of = shlex.split(shell_call(source, {"predict": [1000.0, 0.1], "n_breaks": (0, 1)}, "out.html"))
     assert words_of[2:6] == ["my file.csv", "--x=x", "--y=a'b", "--sigma=$HOME"]
     assert words_of[6:] == ["--predict", "1000", "--predict", "0.1", "--n-breaks", "0,1", "-o", "out.html"]
-    assert "read_curve('my file.csv', x='x', y=\"a'b\", sigma='$HOME')" in python_call(source, {}, "out.html")
+    assert "bnsl.read_curve('my file.csv', x='x', y=\"a'b\", sigma='$HOME')" in python_call(
+        source, {}, "out.html"
+    )
 
 
 # --- bad input ------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ NOTHING = {
         "plot_bgcolor": "rgba(0, 0, 0, 0)",
     },
 }
-ENDINGS = ".csv, .tsv, .jsonl, .parquet"
+KINDS = "CSV, TSV, JSON, JSON Lines, Parquet, also with .gz; event files, trainer_state.json, W&B exports"
 
 
 def page() -> html.Main:
@@ -60,7 +60,7 @@ def page() -> html.Main:
                 ],
                 className="row",
             ),
-            html.P(f"{ENDINGS}, also with .gz. The file stays on this machine.", className="note"),
+            html.P(f"{KINDS}. The file stays on this machine.", className="note"),
             html.Div(id="message", role="alert", className="message", hidden=True),
             html.Section(_workbench(), id="workbench", hidden=True),
         ]

@@ -67,14 +67,15 @@ def react(app: Dash, sessions: Sessions) -> None:
                 token = sessions.add_dataset(example)
             else:
                 token = sessions.add_file(filename or "table.csv", _bytes(contents))
-            name, table = sessions.table(token)
+            source = sessions.table(token)
         except InputError as error:
             return None, str(error), False, True, *[no_update] * 7
+        table = source.table
         names = [str(column) for column in table.columns if table[column].dtype.kind == "f"]
         message = ""
         x = y = sigma = None
         try:
-            found = choose_columns(table)
+            found = choose_columns(table, steps=source.x, aside=source.aside)
             x, y = found.x, found.y
             if ctx.triggered_id == "example" and "sigma" in names:
                 sigma = "sigma"
@@ -84,7 +85,7 @@ def react(app: Dash, sessions: Sessions) -> None:
                 if len(names) > 1
                 else ("This table has too few columns of numbers: x and y are needed.")
             )
-        return token, message, not message, False, name, names, names, names, x, y, sigma
+        return token, message, not message, False, source.name, names, names, names, x, y, sigma
 
     @app.callback(
         Output("end", "max"),

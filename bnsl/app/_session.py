@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +17,7 @@ from bnsl._arrays import InputError
 from bnsl.curve import Curve
 from bnsl.datasets import DESCRIPTIONS, load_curve
 from bnsl.html_report import Analysis, analyse
-from bnsl.readers import Columns, curve_from_table, read_table, stem
-
-if TYPE_CHECKING:
-    import pandas as pd
+from bnsl.readers import Source, curve_from_source, read_source
 
 LARGEST = 100_000_000  # bytes of a file
 # One request works at a time: forecasts silence Python's warnings for a while, which all threads share.
@@ -88,10 +85,10 @@ class Sessions:
             path = Path(folder) / plain
             path.write_bytes(content)
             try:
-                table = read_table(path)
+                source = read_source(path)
             except InputError as error:  # the user knows nothing of the folder
                 raise InputError(str(error).replace(str(path), plain)) from None
-        return self._add(stem(plain), table)
+        return self._add(source)
 
     def add_dataset(self, name: str) -> str:
         """A data set of the package as a table; returns its token."""
@@ -103,28 +100,26 @@ class Sessions:
         columns = {curve.x_label: curve.x, curve.y_label: curve.y}
         if curve.sigma is not None:
             columns["sigma"] = curve.sigma
-        return self._add(name, pd.DataFrame(columns))
+        return self._add(Source(pd.DataFrame(columns), "csv", name))
 
-    def _add(self, name: str, table: pd.DataFrame) -> str:
+    def _add(self, source: Source) -> str:
         token = secrets.token_urlsafe(12)
-        self._tables.put(token, (name, table))
+        self._tables.put(token, source)
         return token
 
-    def table(self, token: str) -> tuple[str, pd.DataFrame]:
-        """Name and table of a token; raises InputError where it was dropped for newer ones."""
-        kept = self._tables.get(token)
+    def table(self, token: str) -> Source:
+        """The table of a token; raises InputError where it was dropped for newer ones."""
+        kept: Source | None = self._tables.get(token)
         if kept is None:
             raise InputError(GONE)
-        name, table = kept
-        return name, table
+        return kept
 
     def curve(self, token: str, x: str, y: str, sigma: str | None) -> Curve:
         """The curve in these columns; raises InputError for cells that cannot be forecast."""
         key = (token, x, y, sigma)
         curve = self._curves.get(key)
         if curve is None:
-            name, table = self.table(token)
-            curve = curve_from_table(table, Columns(x, y, sigma), name=name, loss="log")
+            curve = curve_from_source(self.table(token), x, y, sigma, loss="log").curve
             self._curves.put(key, curve)
         return curve
 

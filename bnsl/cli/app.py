@@ -8,7 +8,7 @@ from typing import Any
 from bnsl.app import serve
 from bnsl.app._server import LOOPBACK, PORT
 from bnsl.cli._arguments import add_command
-from bnsl.cli._output import note
+from bnsl.cli._terminal import note, warn
 
 EXAMPLE = """examples:
   bnsl app
@@ -43,6 +43,6 @@ def _run(args: argparse.Namespace) -> None:
     def ready(address: str) -> None:
         note(f"the app is at {address}; Ctrl-C ends it")
         if args.host not in LOOPBACK:
-            note(f"warning: others can reach {args.host} and use the app")
+            warn(f"others can reach {args.host} and use the app")
 
     serve(args.host, args.port, ready=ready, open_browser=not args.no_browser)

@@ -12,7 +12,7 @@ import numpy as np
 from bnsl._arrays import InputError, positive_inputs
 from bnsl.cli._arguments import add_command, add_forms, add_input, add_split
 from bnsl.cli._input import read_curve, split_rule
-from bnsl.cli._output import note
+from bnsl.cli._terminal import note
 from bnsl.comparison import forms_by_label
 from bnsl.curve import Curve
 from bnsl.datasets import DESCRIPTIONS
@@ -78,17 +78,21 @@ def _run(args: argparse.Namespace) -> None:
     note(f"wrote {args.output}")
 
 
-def _source(args: argparse.Namespace, curve: Curve) -> Source | None:
-    """FILE, where reading two of its columns gives this very curve; else the page starts from its points."""
+def _source(args: argparse.Namespace, curve: Curve) -> Source:
+    """The command, and FILE where its columns alone give this very curve."""
     command = shlex.join(["bnsl", *args.argv])
     if args.file in DESCRIPTIONS and not Path(args.file).exists():
         return Source(args.file, bundled=True, command=command)
-    if args.file == STDIN:
-        return None
     columns = {"x": curve.x_label, "y": curve.y_label, "sigma": args.sigma}
     try:
-        again = plain_curve(args.file, **columns)
-    except InputError:
-        return None
-    same = len(again) == len(curve) and np.array_equal(again.x, curve.x) and np.array_equal(again.y, curve.y)
-    return Source(args.file, **columns, command=command) if same else None
+        again = None if args.file == STDIN else plain_curve(args.file, **columns)
+    except InputError:  # it took more than columns to read it
+        again = None
+    if again is None or not _same(again, curve):
+        return Source(command=command)
+    return Source(args.file, **columns, command=command)
+
+
+def _same(first: Curve, second: Curve) -> bool:
+    pairs = ((first.x, second.x), (first.y, second.y), (first.sigma, second.sigma))
+    return all(a is b is None or np.array_equal(a, b) for a, b in pairs)  # type: ignore[arg-type]

@@ -12,13 +12,14 @@ class Source:
     """Where the points came from.
 
     Attributes:
-        file: a file that `bnsl.readers.read_curve` reads, or the name of a data set of the package.
+        file: a file that `bnsl.read_curve` reads with these columns and nothing else, or the name of a data
+            set of the package; None if there is none, and a copy of the points must do.
         x, y, sigma: its columns; not needed for a data set.
         bundled: whether it is a data set of the package.
         command: the shell command that was given; if it was none, one is made up from the rest.
     """
 
-    file: str
+    file: str | None = None
     x: str | None = None
     y: str | None = None
     sigma: str | None = None
@@ -30,7 +31,7 @@ def shell_call(source: Source, options: dict[str, Any], output: str) -> str:
     """The command for a POSIX shell."""
     if source.command is not None:
         return source.command
-    words = ["bnsl", "report", source.file]
+    words = ["bnsl", "report", str(source.file)]
     for name in ("x", "y", "sigma"):
         column = getattr(source, name)
         words += [] if column is None else [f"--{name}={column}"]
@@ -52,8 +53,7 @@ def python_call(source: Source, options: dict[str, Any], output: str) -> str:
     else:
         columns = {name: getattr(source, name) for name in ("x", "y", "sigma")}
         given = "".join(f", {name}={value!r}" for name, value in columns.items() if value is not None)
-        lines = ["import bnsl", "from bnsl.readers import read_curve", ""]
-        lines.append(f"curve = read_curve({source.file!r}{given})")
+        lines = ["import bnsl", "", f"curve = bnsl.read_curve({source.file!r}{given})"]
     given = "".join(f", {name}={value!r}" for name, value in options.items())
     return "\n".join([*lines, f"bnsl.write_report(curve, path={output!r}{given})"])
 

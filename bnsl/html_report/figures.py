@@ -160,10 +160,12 @@ def backtest_figure(tested: Backtest) -> Figure:
         )
         draw.switch(name, _kind(draw.data[-1], i))
     farthest = max(float(tested.table["distance"].max()), 1.05)
-    high = max([1e-3, *(float(np.abs(value).max()) for value in values if len(value))])
+    shown = np.concatenate([np.zeros(1), *values])
+    low, high = float(shown.min()), float(shown.max())
+    margin = 0.1 * max(high - low, 1e-3)
     ranges = {
         "x": ranges_of(1.0, farthest),
-        "y": {"linear": [-1.1 * high, 1.1 * high], "log": [0.0, 1.0]},
+        "y": {"linear": [low - margin, high + margin], "log": [0.0, 1.0]},
     }
     layout = layout_of("x over the last fitted x", "error of the forecast (%)")
     layout["xaxis"] |= {"type": "log", "range": ranges["x"]["log"], **number_format(ranges["x"]["log"])}

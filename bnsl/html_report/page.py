@@ -136,14 +136,14 @@ def render(
     name = analysis.fitted.name.replace("_", " ")
     points, columns = tables.points_csv(analysis.curve)
     points_file = f"{_slug(analysis.fitted.name) or 'points'}.csv"
-    copied = source is None
+    source = Source() if source is None else source
     copy = Source(points_file, columns[0], columns[1], columns[2] if len(columns) > 2 else None)
     options = analysis.options | ({} if title is None else {"title": title})
     texts = {
         "predictions": tables.predictions_csv(analysis),
         "points": points,
-        "shell": shell_call(source or copy, options, output),
-        "python": python_call(source or copy, options, output),
+        "shell": shell_call(source if source.file or source.command else copy, options, output),
+        "python": python_call(source if source.file else copy, options, output),
     }
     if law is not None:
         texts["parameters"] = tables.parameters_json(law)
@@ -163,7 +163,7 @@ def render(
             texts=texts,
             texts_json=_json(texts),
             points_file=points_file,
-            copied=copied,
+            source=source,
             style=_asset("report.css"),
             script=script,
             library=library,
