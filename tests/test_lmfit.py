@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from conftest import LAW, noisy
-from lmfit.model import load_model, load_modelresult, save_model, save_modelresult
+from lmfit.model import load_model, save_model
 from lmfit.models import ConstantModel
 
 import bnsl
@@ -62,17 +62,13 @@ def test_values_that_are_not_positive_and_laws_that_rise():
 
 
 def test_models_can_be_added_and_saved(tmp_path):
-    x, y = noisy()
     both = BNSLModel(0, prefix="law_") + ConstantModel(prefix="floor_")
     assert both.param_names == ["law_a", "law_b", "law_c0", "floor_c"]
-    model = BNSLModel(1)
-    result = model.fit(y, model.guess(y, x=x), x=x)
-    save_model(model, tmp_path / "model.json")
-    save_modelresult(result, tmp_path / "result.json")
+    x = np.geomspace(1, 1e6, 20)
+    save_model(BNSLModel(1), tmp_path / "model.json")
     np.testing.assert_allclose(
         load_model(tmp_path / "model.json").eval(x=x, **LAW), broken_power_law(x, **LAW)
     )
-    assert load_modelresult(tmp_path / "result.json").best_values == result.best_values
 
 
 def test_what_cannot_be_guessed():
