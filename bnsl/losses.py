@@ -28,6 +28,13 @@ def transform(loss: str, y: Array, unit: float | Array) -> Array:
     return y
 
 
+def back(loss: str, value: np.ndarray) -> np.ndarray:
+    """The inverse of `transform`, in the user's units."""
+    if loss == "log":
+        return np.exp(value)
+    return np.expm1(value) if loss == "log1p" else value
+
+
 def model_and_jacobian(
     form: Form, loss: str, theta: Array, log_x: Array, unit: float | Array
 ) -> tuple[Array, Array]:

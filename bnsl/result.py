@@ -68,6 +68,7 @@ class FitResult:
         curve: the fitted points.
         loss, robust, robust_scale: what was minimised.
         fixed: names of the parameters that were held.
+        bounds: (name, lower, upper) of those that were kept between coordinates, infinite for no bound.
         status: how the fit ended.
         warnings: (code, message) pairs.
         residual_scale: standard deviation of a residual in the space of the loss (relative to sigma, if
@@ -83,6 +84,7 @@ class FitResult:
     robust: str | None = None
     robust_scale: float | None = None
     fixed: tuple[str, ...] = ()
+    bounds: tuple[tuple[str, float, float], ...] = field(default=(), kw_only=True)
     status: Status = Status.CONVERGED
     warnings: tuple[FitWarning, ...] = ()
     residual_scale: float = np.nan
@@ -152,18 +154,20 @@ class FitResult:
         center, jacobian = losses.law_and_jacobian(self.form, self.loss, self.theta, np.log(points))
         dof = max(len(self.curve) - self.n_params, 1)
         with np.errstate(over="ignore", invalid="ignore"):  # an end beyond the range of a double is inf
-            noise = np.full((1, len(points)), self.residual_scale * self._typical_sigma())
+            noise = np.full((1, len(points)), self.residual_scale * self.typical_sigma)
             spread = lengths(np.concatenate([self.covariance_root.T @ jacobian, noise]))
             half = stdtrit(dof, 0.5 + level / 2) * spread
-            ends = tuple(_back(self.loss, center + sign * half).reshape(shape) for sign in (-1.0, 1.0))
+            ends = tuple(losses.back(self.loss, center + sign * half).reshape(shape) for sign in (-1.0, 1.0))
         return ends[0], ends[1]
 
-    def _typical_sigma(self) -> float:
-        return float(np.median(self._sigma))
+    @property
+    def typical_sigma(self) -> float:
+        """Median of `sigma_of_residuals`, which stands for that of a new measurement."""
+        return float(np.median(self.sigma_of_residuals))
 
     @property
-    def _sigma(self) -> np.ndarray:
-        """The given sigma in the space of the loss, or ones, (N,)."""
+    def sigma_of_residuals(self) -> np.ndarray:
+        """The sigma that was given, in the space of the loss, or ones without one, (N,)."""
         if self.curve.sigma is None:
             return np.ones(len(self.curve))
         return np.asarray(losses.sigma_in_residual_space(self.loss, self.curve.sigma, self.curve.y, 1.0))
@@ -171,7 +175,7 @@ class FitResult:
     @property
     def noise(self) -> np.ndarray:
         """Estimated standard deviation of each point in the space of the loss, (N,); NaN if unknown."""
-        return self.residual_scale * self._sigma
+        return self.residual_scale * self.sigma_of_residuals
 
     def _warn_if_far(self, points: np.ndarray) -> None:
         low, high = self.curve.x.min(axis=0), self.curve.x.max(axis=0)
@@ -218,7 +222,7 @@ class FitResult:
         if n - k - 1 <= 0:
             return float("inf")
         with np.errstate(all="ignore"):
-            mean = max(float(np.mean((self.residuals / self._sigma) ** 2)), 1e-300)
+            mean = max(float(np.mean((self.residuals / self.sigma_of_residuals) ** 2)), 1e-300)
         return n * float(np.log(mean)) + 2 * k + 2 * k * (k + 1) / (n - k - 1)
 
     @cached_property
@@ -256,9 +260,9 @@ class FitResult:
     def _sandwich_root(self) -> np.ndarray:
         jacobian = losses.law_and_jacobian(self.form, self.loss, self.theta, np.log(self.curve.x))[1].T
         with np.errstate(all="ignore"):
-            residual = self.residuals / self._sigma
+            residual = self.residuals / self.sigma_of_residuals
             root = np.sqrt(losses.robust_cost_and_weight(self.robust, self._bent(residual))[1])
-            return sandwich_root(jacobian * (root / self._sigma)[:, None], residual * root, self._free)
+            return sandwich_root(jacobian * (root / self.sigma_of_residuals)[:, None], residual * root, self._free)
 
     def _bent(self, residual: np.ndarray) -> np.ndarray:
         return (residual / (self.robust_scale or 1.0)) ** 2
@@ -437,6 +441,7 @@ class FitResult:
             "robust": self.robust,
             "robust_scale": self.robust_scale,
             "fixed": list(self.fixed),
+            "bounds": [list(bound) for bound in self.bounds],
             "undetermined": list(self.undetermined),
             "status": self.status.name,
             "status_text": self.status.value,
@@ -497,7 +502,9 @@ class FitResult:
             root = np.asarray(record["covariance_root"], float)
             if theta.shape != (p,) or root.shape != (p, p) or not np.isfinite(theta).all():
                 raise InputError(f"theta and covariance_root must have {p} finite entries a side")
-            for name in (*_of_type(record["fixed"], list), *_of_type(record["undetermined"], list)):
+            bounded = [name for name, _, _ in record.get("bounds", [])]
+            names = (*_of_type(record["fixed"], list), *_of_type(record["undetermined"], list), *bounded)
+            for name in names:
                 if name not in form.names:
                     raise InputError(f"{name!r} is no parameter of form {form.label!r}")
             robust = _one_of(record["robust"], (None, *losses.ROBUST))
@@ -513,6 +520,7 @@ class FitResult:
                 robust=robust,
                 robust_scale=None if robust is None else record["robust_scale"],
                 fixed=tuple(record["fixed"]),
+                bounds=tuple((str(n), float(low), float(high)) for n, low, high in record.get("bounds", [])),
                 status=Status[_one_of(record["status"], tuple(Status.__members__))],
                 warnings=tuple(FitWarning(str(code), str(message)) for code, message in record["warnings"]),
                 residual_scale=record["residual_scale"],
@@ -576,12 +584,6 @@ def rmse(predicted: np.ndarray, measured: np.ndarray) -> float:
         return float("nan")
     with np.errstate(over="ignore"):
         return float(lengths((predicted - measured)[:, None])[0] / np.sqrt(len(measured)))
-
-
-def _back(loss: str, value: np.ndarray) -> np.ndarray:
-    if loss == "log":
-        return np.exp(value)
-    return np.expm1(value) if loss == "log1p" else value
 
 
 class _OtherFormError(InputError):
