@@ -19,9 +19,10 @@ from bnsl._arrays import (
     reject,
     suggest,
 )
-from bnsl._covariance import SINGULAR, covariance_root, undetermined
+from bnsl._covariance import SINGULAR, covariance_root, lengths, undetermined
 from bnsl.curve import Curve, as_curve
 from bnsl.forms import BNSL, Form, Parameter, get_form
+from bnsl.predictability import PLACED, VISIBLE, signals
 from bnsl.refit import padded
 from bnsl.result import Candidate, FitResult, FitWarning, Status
 from bnsl.search import Linearised, Method, Pool, Problem, block_means, linearised, polish, search
@@ -33,6 +34,8 @@ THIN_ABOVE = 4096
 ROBUST_ROUNDS = 3  # re-estimates of a robust loss's scale
 HUBER_TUNING = 1.345  # scale in standard deviations: 95 % efficiency on normal noise (Huber, 1981)
 OUTLYING = 6.0  # standard deviations, by the median, from which on a point is an outlier to a robust loss
+LEAST_TESTED = 6  # degrees of freedom from which on residuals are looked at for correlation,
+ALIKE = 3.0  # and standard deviations from which on they count as correlated
 # Two costs differ if more than this share lies between them, and more than rounding explains.
 SAME_COST = 1e-3
 
@@ -378,6 +381,10 @@ def _result(
     theta, root, lost, at_bound, blurred = (v[order] for v in (theta, root, lost, at_bound, blurred))
     notes = _notes(form, constraints, curve, pool, theta, lost, at_bound, condition, dof)
     notes += _range_notes(form, curve, theta, blurred)
+    if not failed and dof > 0 and sum_of_squares > 0:
+        white = local.jacobian / np.sqrt(variance)
+        notes += _break_notes(form, curve, theta, signals(form, best, white, free), lengths(root.T), order)
+        notes += _misfit_notes(curve, local, free)
     if failed:
         status = Status.FAILED
     elif dof < 0 or lost.any():
@@ -485,6 +492,68 @@ def _notes(
             )
         )
     return notes
+
+
+def _break_notes(
+    form: Form, curve: Curve, theta: np.ndarray, signal: np.ndarray, errors: np.ndarray, order: np.ndarray
+) -> list[FitWarning]:
+    """Breaks that the data do not determine, by Fisher information (`bnsl.predictability`).
+
+    theta and errors are in the user's units and in order; the signal is as the search found the breaks.
+    """
+    if not isinstance(form, BNSL):
+        return []
+    signal = signal[(order[3::3] - 3) // 3]
+    first, last = float(curve.x.min()), float(curve.x.max())
+    notes = []
+    for i, size in enumerate(signal, start=1):
+        position, error = float(np.exp(theta[3 * i + 1])), errors[3 * i + 1]
+        if size >= VISIBLE and error <= PLACED:
+            continue
+        if not first <= position <= last:
+            side = "beyond" if position > last else "before"
+            text = f"break {i} lies {side} your data and is not determined by them"
+        elif size < VISIBLE:
+            text = (
+                f"break {i} is hardly to be seen in your data, {size:.2g} standard deviations, and is not "
+                "determined by them; a law without it fits about as well"
+            )
+        else:
+            text = f"the place of break {i} is not determined by your data, to a factor of 2"
+        notes.append(FitWarning("break_undetermined", text))
+    return notes
+
+
+def _misfit_notes(curve: Curve, local: Linearised, free: np.ndarray) -> list[FitWarning]:
+    """Whether neighbouring residuals are alike, by the Durbin-Watson statistic and its exact moments.
+
+    The moments are those under independent noise, with the parameters fitted (Durbin and Watson, 1950).
+    """
+    count = len(curve)
+    residual, columns = local.residual[:count], local.jacobian[:count, free]
+    dof = count - columns.shape[1]
+    if curve.x.ndim > 1 or dof < LEAST_TESTED or not np.isfinite(columns).all():
+        return []
+    size = lengths(columns)
+    basis = np.linalg.svd(columns / np.where(size > 0, size, 1.0), full_matrices=False)[0]
+    step = np.diff(basis, axis=0)
+    square = step.T @ step
+    # Traces of M A and (M A)^2, with A = D^T D the second differences and M = 1 - Q Q^T.
+    second = np.zeros_like(basis)
+    second[:-1] -= step
+    second[1:] += step
+    first_trace = 2.0 * (count - 1) - np.trace(square)
+    second_trace = 6.0 * count - 8.0 - 2.0 * np.sum(second**2) + np.sum(square**2)
+    mean = first_trace / dof
+    spread = np.sqrt(max(2.0 * (second_trace - dof * mean**2) / (dof * (dof + 2)), 0.0))
+    statistic = float(np.sum(np.diff(residual) ** 2) / np.sum(residual**2))
+    if not statistic < mean - ALIKE * spread:
+        return []
+    text = (
+        "neighbouring residuals are alike: the law misses a feature of the data, perhaps a break, or the noise "
+        "is correlated; standard errors and intervals are too small"
+    )
+    return [FitWarning("correlated_residuals", text)]
 
 
 def _range_notes(form: Form, curve: Curve, theta: np.ndarray, blurred: np.ndarray) -> list[FitWarning]:
