@@ -4,6 +4,7 @@ from bnsl._arrays import InputError
 from bnsl.backtesting import Backtest, backtest
 from bnsl.benchmark_data import Benchmark, BenchmarkCurve
 from bnsl.benchmarking import BenchmarkRun, run_benchmark
+from bnsl.bootstrapping import Bootstrap, bootstrap
 from bnsl.comparison import Comparison, compare
 from bnsl.curve import Curve
 from bnsl.datasets import load_dataset
@@ -11,6 +12,7 @@ from bnsl.extrapolation import Extrapolation, extrapolate
 from bnsl.fitting import fit
 from bnsl.forecasting import Forecast, forecast
 from bnsl.forms import BNSL, M1, M2, M3, M4, Form, Parameter, Segment, Separable, get_form
+from bnsl.joint import joint_draws, probability_before, reach
 from bnsl.plots import (
     plot_backtest,
     plot_benchmark,
@@ -20,20 +22,20 @@ from bnsl.plots import (
     plot_forecast,
     plot_residuals,
 )
+from bnsl.predictability import Horizon, Predictability, horizon, predictability
+from bnsl.profiling import Profile, prediction_interval, profile, profile_intervals
 from bnsl.result import ExtrapolationWarning, FitResult, FitWarning, Status
+from bnsl.suggestion import Suggestion, suggest
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BNSL",
-    "M1",
-    "M2",
-    "M3",
-    "M4",
     "Backtest",
     "Benchmark",
     "BenchmarkCurve",
     "BenchmarkRun",
+    "Bootstrap",
     "Comparison",
     "Curve",
     "Extrapolation",
@@ -42,18 +44,29 @@ __all__ = [
     "FitWarning",
     "Forecast",
     "Form",
+    "Horizon",
     "InputError",
+    "M1",
+    "M2",
+    "M3",
+    "M4",
     "Parameter",
+    "Predictability",
+    "Profile",
     "Segment",
     "Separable",
     "Status",
+    "Suggestion",
     "__version__",
     "backtest",
+    "bootstrap",
     "compare",
     "extrapolate",
     "fit",
     "forecast",
     "get_form",
+    "horizon",
+    "joint_draws",
     "load_dataset",
     "plot_backtest",
     "plot_benchmark",
@@ -62,5 +75,12 @@ __all__ = [
     "plot_fit",
     "plot_forecast",
     "plot_residuals",
+    "predictability",
+    "prediction_interval",
+    "probability_before",
+    "profile",
+    "profile_intervals",
+    "reach",
     "run_benchmark",
+    "suggest",
 ]
