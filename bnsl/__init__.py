@@ -25,6 +25,7 @@ from bnsl.plots import (
 from bnsl.predictability import Horizon, Predictability, horizon, predictability
 from bnsl.profiling import Profile, prediction_interval, profile, profile_intervals
 from bnsl.result import ExtrapolationWarning, FitResult, FitWarning, Status
+from bnsl.simulation import simulated_horizon
 from bnsl.suggestion import Suggestion, suggest
 
 __version__ = "0.1.0"
@@ -82,5 +83,6 @@ __all__ = [
     "profile_intervals",
     "reach",
     "run_benchmark",
+    "simulated_horizon",
     "suggest",
 ]
