@@ -20,7 +20,10 @@ from bnsl.plots import (
     plot_decomposition,
     plot_fit,
     plot_forecast,
+    plot_horizon,
+    plot_profile,
     plot_residuals,
+    plot_suggestion,
 )
 from bnsl.predictability import Horizon, Predictability, horizon, predictability
 from bnsl.profiling import Profile, prediction_interval, profile, profile_intervals
@@ -75,7 +78,10 @@ __all__ = [
     "plot_decomposition",
     "plot_fit",
     "plot_forecast",
+    "plot_horizon",
+    "plot_profile",
     "plot_residuals",
+    "plot_suggestion",
     "predictability",
     "prediction_interval",
     "probability_before",

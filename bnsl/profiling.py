@@ -74,6 +74,10 @@ class Profile:
         """Rise of the cost over the residual variance (G,): about chi-squared of one degree of freedom."""
         return self.root**2
 
+    def threshold(self, level: float = 0.9) -> float:
+        """Deviance above which a value is ruled out at this level: the square of Student's t."""
+        return _target(self._ready, check_share(level, "level")) ** 2
+
     def interval(self, level: float = 0.9) -> tuple[float, float]:
         """The values (low, high) that data at this level do not rule out.
 
@@ -92,7 +96,7 @@ def profile(result: FitResult, name: str, *, points: int = 41) -> Profile:
     Args:
         result: what `bnsl.fit` returned.
         name: of the parameter, such as "d1".
-        points: how many values, even between the ends of the 99 % interval.
+        points: how many values, half of them on either side of the estimate, up to the ends of the 99 % interval.
 
     Returns:
         A Profile, with `interval(level)`; `bnsl.plot_profile` draws it.
@@ -112,7 +116,8 @@ def profile(result: FitResult, name: str, *, points: int = 41) -> Profile:
     box = _box(ready)[index]
     low = low if np.isfinite(low) else max(near - 4.0 * step, box[0])
     high = high if np.isfinite(high) else min(near + 4.0 * step, box[1])
-    grid = np.unique(np.concatenate([np.linspace(low, high, count - 1), [near]]))
+    half = count // 2 + 1  # on either side, as one may be much steeper
+    grid = np.unique(np.concatenate([np.linspace(low, near, half), np.linspace(near, high, count - half + 1)]))
     root, theta = _swept(ready, index, grid)
     root = np.where(grid < near, -root, root)
     values, parameter = grid, result.form.parameters[index]

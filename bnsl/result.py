@@ -502,7 +502,7 @@ class FitResult:
             root = np.asarray(record["covariance_root"], float)
             if theta.shape != (p,) or root.shape != (p, p) or not np.isfinite(theta).all():
                 raise InputError(f"theta and covariance_root must have {p} finite entries a side")
-            bounded = [name for name, _, _ in record.get("bounds", [])]
+            bounded = [name for name, _, _ in _of_type(record["bounds"], list)]
             names = (*_of_type(record["fixed"], list), *_of_type(record["undetermined"], list), *bounded)
             for name in names:
                 if name not in form.names:
@@ -520,7 +520,7 @@ class FitResult:
                 robust=robust,
                 robust_scale=None if robust is None else record["robust_scale"],
                 fixed=tuple(record["fixed"]),
-                bounds=tuple((str(n), float(low), float(high)) for n, low, high in record.get("bounds", [])),
+                bounds=tuple((str(n), float(low), float(high)) for n, low, high in record["bounds"]),
                 status=Status[_one_of(record["status"], tuple(Status.__members__))],
                 warnings=tuple(FitWarning(str(code), str(message)) for code, message in record["warnings"]),
                 residual_scale=record["residual_scale"],
