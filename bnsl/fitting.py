@@ -525,35 +525,42 @@ def _break_notes(
 
 
 def _misfit_notes(curve: Curve, local: Linearised, free: np.ndarray) -> list[FitWarning]:
-    """Whether neighbouring residuals are alike, by the Durbin-Watson statistic and its exact moments.
-
-    The moments are those under independent noise, with the parameters fitted (Durbin and Watson, 1950).
-    """
+    """Whether neighbouring residuals are alike."""
     count = len(curve)
     residual, columns = local.residual[:count], local.jacobian[:count, free]
-    dof = count - columns.shape[1]
-    if curve.x.ndim > 1 or dof < LEAST_TESTED or not np.isfinite(columns).all():
+    few = count - columns.shape[1] < LEAST_TESTED
+    if curve.x.ndim > 1 or few or not np.isfinite(columns).all():
         return []
-    size = lengths(columns)
-    basis = np.linalg.svd(columns / np.where(size > 0, size, 1.0), full_matrices=False)[0]
-    step = np.diff(basis, axis=0)
-    square = step.T @ step
-    # Traces of M A and (M A)^2, with A = D^T D the second differences and M = 1 - Q Q^T.
-    second = np.zeros_like(basis)
-    second[:-1] -= step
-    second[1:] += step
-    first_trace = 2.0 * (count - 1) - np.trace(square)
-    second_trace = 6.0 * count - 8.0 - 2.0 * np.sum(second**2) + np.sum(square**2)
-    mean = first_trace / dof
-    spread = np.sqrt(max(2.0 * (second_trace - dof * mean**2) / (dof * (dof + 2)), 0.0))
-    statistic = float(np.sum(np.diff(residual) ** 2) / np.sum(residual**2))
-    if not statistic < mean - ALIKE * spread:
+    if not durbin_watson(residual, columns) < -ALIKE:
         return []
     text = (
         "neighbouring residuals are alike: the law misses a feature of the data, perhaps a break, or the noise "
         "is correlated; standard errors and intervals are too small"
     )
     return [FitWarning("correlated_residuals", text)]
+
+
+def durbin_watson(residual: np.ndarray, columns: np.ndarray) -> float:
+    """The Durbin-Watson statistic, sum (e_i - e_(i-1))^2 / sum e_i^2, in standard deviations from its mean.
+
+    Mean and standard deviation are the exact ones under independent noise, with p parameters fitted, of which
+    columns (N, p) are the derivatives (Durbin and Watson, 1950, Biometrika 37, 409). Far below 0: neighbouring
+    residuals (N,) are alike.
+    """
+    count, dof = len(residual), len(residual) - columns.shape[1]
+    size = lengths(columns)
+    basis = np.linalg.svd(columns / np.where(size > 0, size, 1.0), full_matrices=False)[0]
+    # Traces of M A and (M A)^2, with A = D^T D, D the differences, and M = 1 - Q Q^T.
+    step = np.diff(basis, axis=0)
+    square = step.T @ step
+    second = np.zeros_like(basis)
+    second[:-1] -= step
+    second[1:] += step
+    mean = (2.0 * (count - 1) - np.trace(square)) / dof
+    trace = 6.0 * count - 8.0 - 2.0 * np.sum(second**2) + np.sum(square**2)
+    variance = 2.0 * (trace - dof * mean**2) / (dof * (dof + 2))
+    statistic = np.sum(np.diff(residual) ** 2) / np.sum(residual**2)
+    return float((statistic - mean) / np.sqrt(max(variance, 1e-300)))
 
 
 def _range_notes(form: Form, curve: Curve, theta: np.ndarray, blurred: np.ndarray) -> list[FitWarning]:

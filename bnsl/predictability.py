@@ -224,13 +224,15 @@ def _predictability(
     lost = undetermined(white, free, ARITHMETIC)
     steps = np.eye(len(theta))
     change = np.stack([np.asarray(form.rescale(near + e, log_s, log_t)) - theta for e in steps], axis=1)
+    outside = change @ root
+    outside[~free] = 0.0  # not a rounding of it
     return Predictability(
         form=form,
         theta=theta,
         x=points,
         noise=sd,
         loss=loss,
-        covariance_root=change @ root,
+        covariance_root=outside,
         undetermined=tuple(np.array(form.names)[lost]),
         _units=(log_s, log_t),
         _root=root,

@@ -24,8 +24,9 @@ from bnsl.refit import Setup, padded, refit, setup
 from bnsl.result import FitResult, FitWarning, ends_of
 from bnsl.search import Problem, linearised
 
-ROUNDS = 12  # of widening and narrowing an end
+ROUNDS = 20  # of widening and narrowing an end
 CLOSE = 1e-3  # relative error of the root of an end
+STEEP = 3.0  # roots beyond so many times the wanted one count as that, so that steps stay fair
 WIDEST = 1e3  # standard errors beyond which an end counts as infinite
 DRAWN = 0.99  # level that the curve of a profile reaches, at least
 CLEAN = 1e-9  # residual standard deviation below which refits keep all digits
@@ -358,8 +359,11 @@ def _coordinate_ends(ready: Setup, indices: list[int], level: float) -> tuple[np
     result = ready.result
     center = result.theta[indices]
     error = lengths(result.covariance_root.T)[indices]
-    log = np.array([result.form.parameters[i].log for i in indices])
-    rough = np.where(log, 1.0, np.maximum(abs(center), 1e-3 * float(np.abs(result.curve.y).max())))
+    # Where standard errors say little: a factor of e, or a tenth of what is usual in normalised units.
+    log = np.array([parameter.log for parameter in result.form.parameters])
+    usual = np.where(log, 1.0, np.maximum(np.abs(ready.theta), 0.1))
+    moved = result.form.rescale(ready.theta + np.diag(usual), ready.log_s, ready.log_t)
+    rough = np.diag(np.asarray(moved) - result.form.rescale(ready.theta, ready.log_s, ready.log_t))[indices]
     spread = np.where(np.isfinite(error) & (error > 0), np.minimum(error, rough), rough)
     box = _box(ready)
     ends, open_ = _ends(ready, _at_values(ready, indices), center, spread, _target(ready, level), box[indices])
@@ -437,9 +441,9 @@ def _ends(
         done[active] = np.abs(found.root - target) < CLOSE * target
         done |= np.isinf(outer) & (inner >= most)
         with np.errstate(all="ignore"):
-            share = (target - at_inner) / (at_outer - at_inner)
+            share = (target - at_inner) / (np.minimum(at_outer, STEEP * target) - at_inner)
             wider = np.clip(target / at_inner, 1.2, 3.0)
-        share = np.where(np.isfinite(share), np.clip(share, 0.05, 0.95), 0.5)
+        share = np.where(np.isfinite(share), np.clip(share, 0.1, 0.9), 0.5)
         inside = inner + share * (outer - inner)
         wide = np.minimum(np.maximum(inner, 0.1 * target) * np.where(np.isfinite(wider), wider, 3.0), most)
         trial = np.where(done, trial, np.where(np.isfinite(outer), inside, wide))
