@@ -25,7 +25,7 @@ SHOWS = 20.0
 AHEAD = np.array([2.0, 10.0])
 BEYOND = np.array([1.5, 2.0, 4.0, 10.0])
 KINDS = ("one break", "break beyond the data", "two breaks")
-TELLING = ("break_undetermined", "break_outside_data", "correlated_residuals", "nearly_singular")
+TELLING = ("break_undetermined", "break_outside_data", "correlated_residuals", "break_missing")
 
 
 class Drawn(NamedTuple):

@@ -75,11 +75,9 @@ def log_density_of_mixture(
 
 def _absolute(mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
     """E|X| of normals, also of sd 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.where(sd > 0, mean / np.where(sd > 0, sd, 1.0), np.sign(mean) * np.inf)
-    density = np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi)
-    tilt = np.where(mean == 0, 0.0, mean * (2.0 * ndtr(np.where(np.isnan(z), 0.0, z)) - 1.0))
-    return np.asarray(2.0 * sd * density + tilt)
+    z = mean / np.where(sd > 0, sd, 1.0)
+    normal = 2.0 * sd * np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi) + mean * (2.0 * ndtr(z) - 1.0)
+    return np.asarray(np.where(sd > 0, normal, np.abs(mean)))
 
 
 def _three(low: ArrayLike, high: ArrayLike, measured: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

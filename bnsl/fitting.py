@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl import losses
+from bnsl import adequacy, losses
 from bnsl._arrays import (
     InputError,
     as_number,
@@ -22,7 +22,7 @@ from bnsl._arrays import (
 from bnsl._covariance import SINGULAR, covariance_root, lengths, undetermined
 from bnsl.curve import Curve, as_curve
 from bnsl.forms import BNSL, Form, Parameter, get_form
-from bnsl.predictability import PLACED, VISIBLE, signals
+from bnsl.predictability import signals
 from bnsl.refit import padded
 from bnsl.result import Candidate, FitResult, FitWarning, Status
 from bnsl.search import Linearised, Method, Pool, Problem, block_means, linearised, polish, search
@@ -34,8 +34,6 @@ THIN_ABOVE = 4096
 ROBUST_ROUNDS = 3  # re-estimates of a robust loss's scale
 HUBER_TUNING = 1.345  # scale in standard deviations: 95 % efficiency on normal noise (Huber, 1981)
 OUTLYING = 6.0  # standard deviations, by the median, from which on a point is an outlier to a robust loss
-LEAST_TESTED = 6  # degrees of freedom from which on residuals are looked at for correlation,
-ALIKE = 3.0  # and standard deviations from which on they count as correlated
 # Two costs differ if more than this share lies between them, and more than rounding explains.
 SAME_COST = 1e-3
 
@@ -383,8 +381,13 @@ def _result(
     notes += _range_notes(form, curve, theta, blurred)
     if not failed and dof > 0 and sum_of_squares > 0:
         white = local.jacobian / np.sqrt(variance)
-        notes += _break_notes(form, curve, theta, signals(form, best, white, free), lengths(root.T), order)
-        notes += _misfit_notes(curve, local, free)
+        notes += adequacy.break_notes(
+            form, curve, theta, signals(form, best, white, free)[(order[3::3] - 3) // 3], lengths(root.T)
+        )
+        count = len(curve)
+        notes += adequacy.misfit_notes(
+            form, problem.log_x, local.residual[:count], local.jacobian[:count], free
+        )
     if failed:
         status = Status.FAILED
     elif dof < 0 or lost.any():
@@ -492,75 +495,6 @@ def _notes(
             )
         )
     return notes
-
-
-def _break_notes(
-    form: Form, curve: Curve, theta: np.ndarray, signal: np.ndarray, errors: np.ndarray, order: np.ndarray
-) -> list[FitWarning]:
-    """Breaks that the data do not determine, by Fisher information (`bnsl.predictability`).
-
-    theta and errors are in the user's units and in order; the signal is as the search found the breaks.
-    """
-    if not isinstance(form, BNSL):
-        return []
-    signal = signal[(order[3::3] - 3) // 3]
-    first, last = float(curve.x.min()), float(curve.x.max())
-    notes = []
-    for i, size in enumerate(signal, start=1):
-        position, error = float(np.exp(theta[3 * i + 1])), errors[3 * i + 1]
-        if size >= VISIBLE and error <= PLACED:
-            continue
-        if not first <= position <= last:
-            side = "beyond" if position > last else "before"
-            text = f"break {i} lies {side} your data and is not determined by them"
-        elif size < VISIBLE:
-            text = (
-                f"break {i} is hardly to be seen in your data, {size:.2g} standard deviations, and is not "
-                "determined by them; a law without it fits about as well"
-            )
-        else:
-            text = f"the place of break {i} is not determined by your data, to a factor of 2"
-        notes.append(FitWarning("break_undetermined", text))
-    return notes
-
-
-def _misfit_notes(curve: Curve, local: Linearised, free: np.ndarray) -> list[FitWarning]:
-    """Whether neighbouring residuals are alike."""
-    count = len(curve)
-    residual, columns = local.residual[:count], local.jacobian[:count, free]
-    few = count - columns.shape[1] < LEAST_TESTED
-    if curve.x.ndim > 1 or few or not np.isfinite(columns).all():
-        return []
-    if not durbin_watson(residual, columns) < -ALIKE:
-        return []
-    text = (
-        "neighbouring residuals are alike: the law misses a feature of the data, perhaps a break, or the noise "
-        "is correlated; standard errors and intervals are too small"
-    )
-    return [FitWarning("correlated_residuals", text)]
-
-
-def durbin_watson(residual: np.ndarray, columns: np.ndarray) -> float:
-    """The Durbin-Watson statistic, sum (e_i - e_(i-1))^2 / sum e_i^2, in standard deviations from its mean.
-
-    Mean and standard deviation are the exact ones under independent noise, with p parameters fitted, of which
-    columns (N, p) are the derivatives (Durbin and Watson, 1950, Biometrika 37, 409). Far below 0: neighbouring
-    residuals (N,) are alike.
-    """
-    count, dof = len(residual), len(residual) - columns.shape[1]
-    size = lengths(columns)
-    basis = np.linalg.svd(columns / np.where(size > 0, size, 1.0), full_matrices=False)[0]
-    # Traces of M A and (M A)^2, with A = D^T D, D the differences, and M = 1 - Q Q^T.
-    step = np.diff(basis, axis=0)
-    square = step.T @ step
-    second = np.zeros_like(basis)
-    second[:-1] -= step
-    second[1:] += step
-    mean = (2.0 * (count - 1) - np.trace(square)) / dof
-    trace = 6.0 * count - 8.0 - 2.0 * np.sum(second**2) + np.sum(square**2)
-    variance = 2.0 * (trace - dof * mean**2) / (dof * (dof + 2))
-    statistic = np.sum(np.diff(residual) ** 2) / np.sum(residual**2)
-    return float((statistic - mean) / np.sqrt(max(variance, 1e-300)))
 
 
 def _range_notes(form: Form, curve: Curve, theta: np.ndarray, blurred: np.ndarray) -> list[FitWarning]:

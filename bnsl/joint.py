@@ -126,8 +126,8 @@ def reach(
 ) -> np.ndarray:
     """Draws (size,) of the x at which the law first reaches y, from the end of the data up to `until`.
 
-    y is reached by falling for a curve that lies above it at its end, and by rising for one that lies
-    below. Infinite where it is not reached; the share that is gives the probability that it is.
+    y is reached from above, and by a curve that climbs from below; a law that is there at the end of the data
+    gives the last x. Infinite where it is not reached: the share that is finite is the probability that it is.
 
     Raises:
         InputError: a y that is not positive, or an `until` not beyond the data.
@@ -141,7 +141,7 @@ def reach(
     law = joint(forecast, x)
     draws = _draws(law, check_count(size, "size", 1), False, np.random.default_rng(seed))
     gap = draws - np.log(value)
-    if float(law.weight @ law.mean[:, 0]) < np.log(value):
+    if forecast.curve.climbs:
         gap = -gap
     hit = gap <= 0
     first = np.argmax(hit, axis=1)

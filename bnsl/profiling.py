@@ -174,8 +174,8 @@ def prediction_interval(
         InputError: bad x or level, a fit that failed, or one without a degree of freedom left.
     """
     share = check_share(level, "level")
-    points, shape = positive_inputs(x, len(result.form.inputs))
     ready = _checked(result)
+    points, shape = positive_inputs(x, len(result.form.inputs))
     center, jacobian = losses.law_and_jacobian(result.form, result.loss, result.theta, np.log(points))
     noise = result.residual_scale * result.typical_sigma
     spread = np.hypot(lengths(result.covariance_root.T @ jacobian), noise)

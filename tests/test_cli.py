@@ -52,7 +52,7 @@ def strict(text):
 
 @pytest.mark.parametrize(
     "command",
-    ["", "fit", "forecast", "compare", "plot", "backtest", "benchmark", "datasets"],
+    ["", "fit", "forecast", "compare", "plot", "backtest", "benchmark", "datasets", "suggest"],
 )
 def test_every_example_of_the_help_works(command, capsys, request, monkeypatch):
     if command == "benchmark":
@@ -80,7 +80,9 @@ def test_every_example_of_the_help_works(command, capsys, request, monkeypatch):
 
 def test_every_command_has_its_examples_tested():
     commands = cli._main.parser_of_commands()._subparsers._group_actions[0].choices
-    assert set(commands) == {"fit", "forecast", "compare", "plot", "backtest", "benchmark", "datasets"}
+    assert set(commands) == {
+        *("fit", "forecast", "suggest", "compare", "plot", "backtest", "benchmark", "datasets")
+    }
 
 
 def test_figures_that_the_readme_makes_are_not_for_git():

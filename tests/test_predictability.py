@@ -7,7 +7,7 @@ from scipy.special import stdtrit
 
 import bnsl
 from bnsl.datasets import NOISELESS_LAW
-from bnsl.fitting import durbin_watson
+from bnsl.adequacy import PLACES, WIDTHS, durbin_watson, missing_break
 from bnsl.predictability import VISIBLE
 from bnsl.refit import refit, setup
 
@@ -216,7 +216,7 @@ def test_a_break_beyond_noiseless_data_is_determined_by_its_trace():
 def test_breaks_that_show_raise_no_warning():
     flagged = [codes(bnsl.fit(*noisy(seed=seed, count=50), n_breaks=1)) for seed in range(20)]
     assert not any("break_undetermined" in some for some in flagged)
-    assert not any("correlated_residuals" in some for some in flagged)
+    assert not any({"correlated_residuals", "break_missing"} & set(some) for some in flagged)
 
 
 def test_a_break_that_chases_noise_is_named():
@@ -232,8 +232,28 @@ def test_a_missing_break_shows_in_the_residuals():
     law = LAW | {"c1": 0.5, "d1": 1e2, "c2": -0.4, "d2": 1e4, "f2": 0.3}
     x = np.geomspace(1, 1e6, 60)
     y = bnsl.BNSL(2).evaluate(law, x) * np.exp(0.003 * np.random.default_rng(0).standard_normal(60))
-    assert "correlated_residuals" in codes(bnsl.fit(x, y, n_breaks=0))
-    assert "correlated_residuals" not in codes(bnsl.fit(x, y, n_breaks=2))
+    fewer, enough = codes(bnsl.fit(x, y, n_breaks=0)), codes(bnsl.fit(x, y, n_breaks=2))
+    assert {"correlated_residuals", "break_missing"} <= set(fewer)
+    assert not {"correlated_residuals", "break_missing"} & set(enough)
+
+
+def test_the_score_of_a_break_is_that_of_regression():
+    """One trial break beside a law that is linear: Student's t of least squares."""
+    log_x = np.linspace(-5, 0, 40)
+    rng = np.random.default_rng(3)
+    jacobian = np.stack([np.zeros(40), np.ones(40), -log_x], axis=1)
+    free = np.array([False, True, True])
+    y = 0.3 * np.logaddexp(0, (log_x + 2.0) / 0.3) + rng.normal(size=40) * 0.05
+    residual = y - jacobian[:, 1:] @ np.linalg.lstsq(jacobian[:, 1:], y, rcond=None)[0]
+    size = missing_break(log_x, residual, jacobian, free)
+    best = 0.0
+    for width in 5.0 * np.array(WIDTHS):
+        for middle in np.linspace(-5, 0, PLACES + 2)[1:-1]:
+            full = np.column_stack([jacobian[:, 1:], width * np.logaddexp(0, (log_x - middle) / width)])
+            beta, rss, *_ = np.linalg.lstsq(full, y, rcond=None)
+            t = abs(beta[2]) / np.sqrt(rss[0] / 37 * np.linalg.inv(full.T @ full)[2, 2])
+            best = max(best, t)
+    assert size == pytest.approx(best, rel=1e-6)
 
 
 def test_moments_of_the_residuals_correlation_are_exact():
