@@ -94,7 +94,9 @@ def forecast(task: Task, result: bnsl.FitResult) -> Said:
 
 def _joined(parts: list[Mixture]) -> Mixture:
     assert all(len(part.weight) == len(parts[0].weight) for part in parts)
-    return Mixture(parts[0].weight, *(np.concatenate([getattr(p, n) for p in parts], axis=1) for n in ("mean", "sd")))
+    return Mixture(
+        parts[0].weight, *(np.concatenate([getattr(p, n) for p in parts], axis=1) for n in ("mean", "sd"))
+    )
 
 
 def fit(task: Task, result: bnsl.FitResult) -> Said:
@@ -103,7 +105,9 @@ def fit(task: Task, result: bnsl.FitResult) -> Said:
     dof = max(len(task.fitted) - result.n_params, 1)
     scale = np.sqrt(dof / chi2(dof).ppf((np.arange(NODES) + 0.5) / NODES))
     mixture = Mixture(np.full(NODES, 1.0 / NODES), np.tile(center, (NODES, 1)), scale[:, None] * sd)
-    low, high = (np.log(np.stack(ends)) for ends in zip(*(result.interval(task.x, v) for v in LEVELS), strict=True))
+    low, high = (
+        np.log(np.stack(ends)) for ends in zip(*(result.interval(task.x, v) for v in LEVELS), strict=True)
+    )
     return Said(_known(low, center), _known(high, center), mixture)
 
 
@@ -127,7 +131,7 @@ def covariance(task: Task, result: bnsl.FitResult) -> Said:
 
 def pairs(task: Task, result: bnsl.FitResult) -> Said:
     """Laws refitted to points drawn with replacement, with normal residuals."""
-    center, sd = _law(result, task.x)
+    center, _sd = _law(result, task.x)
     noise = result.residual_scale
     if not np.isfinite(noise):
         return covariance(task, result)

@@ -107,7 +107,9 @@ def from_the_model(count: int, exact: int) -> None:
 
 def wrong_form(count: int) -> None:
     """Print coverage and warnings where one break is fitted and the law is another."""
-    print(f"2. One break fitted, {count} curves of each kind; share of new measurements inside 90 % intervals")
+    print(
+        f"2. One break fitted, {count} curves of each kind; share of new measurements inside 90 % intervals"
+    )
     head = "".join(f"{f'at {x:g}x':>9}" for x in BEYOND)
     print(f"{'':<24}{'':<22}{head}{'warned':>9}")
     for code, kind in enumerate(KINDS):

@@ -35,6 +35,10 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BNSL",
+    "M1",
+    "M2",
+    "M3",
+    "M4",
     "Backtest",
     "Benchmark",
     "BenchmarkCurve",
@@ -50,10 +54,6 @@ __all__ = [
     "Form",
     "Horizon",
     "InputError",
-    "M1",
-    "M2",
-    "M3",
-    "M4",
     "Parameter",
     "Predictability",
     "Profile",

@@ -92,9 +92,7 @@ def misfit_notes(
     return notes
 
 
-def missing_break(
-    log_x: np.ndarray, residual: np.ndarray, jacobian: np.ndarray, free: np.ndarray
-) -> float:
+def missing_break(log_x: np.ndarray, residual: np.ndarray, jacobian: np.ndarray, free: np.ndarray) -> float:
     """How much one break more would show, in standard deviations.
 
     The score test of every trial break, beside all fitted parameters; the largest is returned (Davies, 1987,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import warnings as python_warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,8 +14,8 @@ from numpy.typing import ArrayLike
 
 from bnsl import losses
 from bnsl._arrays import InputError, check_choice, check_count, check_share, positive_inputs
-from bnsl.refit import Setup, refit, setup
-from bnsl.result import ExtrapolationWarning, FitResult, FitWarning, ends_of, html_table, html_warnings
+from bnsl.refit import refit, setup
+from bnsl.result import FitResult, FitWarning, ends_of, html_table, html_warnings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +101,9 @@ class Bootstrap:
                 law = losses.back(self.result.loss, losses.transform(self.result.loss, law, 1.0) + drawn)
         return law.reshape(len(self.theta), *shape)
 
-    def interval(self, x: ArrayLike, level: float = 0.9, *, noise: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    def interval(
+        self, x: ArrayLike, level: float = 0.9, *, noise: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper end of where a new measurement at x falls, or without `noise` the law itself.
 
         If this form is right: like `FitResult.interval` it knows of no other. Arrays of the shape of x.

@@ -13,6 +13,8 @@ from scipy.special import logsumexp, ndtr
 
 from bnsl._arrays import InputError, check_share
 
+NEGLIGIBLE = 1e-6  # of the weight
+
 
 def coverage(low: ArrayLike, high: ArrayLike, measured: ArrayLike) -> float:
     """Share of measured values inside their intervals, ends included; NaN of none."""
@@ -41,13 +43,17 @@ def crps_of_mixture(weight: np.ndarray, mean: np.ndarray, sd: np.ndarray, measur
     """CRPS (M,) of mixtures of T normals at M points, in closed form.
 
     E|X - y| - E|X - X'| / 2, with E|N(m, s^2)| = 2 s phi(m / s) + m (2 Phi(m / s) - 1) (Grimit et al., 2006,
-    Q. J. R. Meteorol. Soc. 132, 2925).
+    Q. J. R. Meteorol. Soc. 132, 2925). The lightest components, of 1e-6 of the weight together, are left out:
+    the time goes with the square of their number.
 
     Args:
         weight: (T,), adding up to 1.
         mean, sd: (T, M).
         measured: (M,).
     """
+    heavy = np.argsort(weight)[::-1]
+    heavy = heavy[: int(np.searchsorted(np.cumsum(weight[heavy]), 1.0 - NEGLIGIBLE)) + 1]
+    weight, mean, sd = weight[heavy] / weight[heavy].sum(), mean[heavy], sd[heavy]
     first = np.einsum("t,tm->m", weight, _absolute(measured - mean, sd))
     second = np.zeros(mean.shape[1])
     for w, m, s in zip(weight, mean, sd, strict=True):  # T rows at a time: T^2 M numbers may be many
@@ -83,5 +89,7 @@ def _absolute(mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
 def _three(low: ArrayLike, high: ArrayLike, measured: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     a, b, y = (np.asarray(v, float) for v in (low, high, measured))
     if not a.shape == b.shape == y.shape:
-        raise InputError(f"low, high and measured have shapes {a.shape}, {b.shape}, {y.shape}; give one shape")
+        raise InputError(
+            f"low, high and measured have shapes {a.shape}, {b.shape}, {y.shape}; give one shape"
+        )
     return a, b, y

@@ -67,7 +67,9 @@ def joint(forecast: Forecast, x: ArrayLike) -> Joint:
     weight = np.exp(weight - logsumexp(weight))
     mean, bend, level, kind = (np.concatenate([part[i] for part in parts]) for i in (1, 3, 4, 5))
     widest = max(part[2].shape[2] for part in parts)
-    moved = np.concatenate([np.pad(part[2], ((0, 0), (0, 0), (0, widest - part[2].shape[2]))) for part in parts])
+    moved = np.concatenate(
+        [np.pad(part[2], ((0, 0), (0, 0), (0, widest - part[2].shape[2]))) for part in parts]
+    )
     heavy = (weight > NEGLIGIBLE) & np.isfinite(mean).all(axis=1) & np.isfinite(moved).all(axis=(1, 2))
     state = forecast.averages[0].state
     return Joint(
@@ -99,7 +101,9 @@ def joint_draws(
     """
     count = check_count(size, "size", 1)
     shape = positive_inputs(x, 1)[1]
-    return np.exp(_draws(joint(forecast, x), count, noise, np.random.default_rng(seed))).reshape(count, *shape)
+    return np.exp(_draws(joint(forecast, x), count, noise, np.random.default_rng(seed))).reshape(
+        count, *shape
+    )
 
 
 def _draws(law: Joint, count: int, noise: bool, rng: np.random.Generator) -> np.ndarray:
@@ -121,9 +125,7 @@ def _draws(law: Joint, count: int, noise: bool, rng: np.random.Generator) -> np.
     return out
 
 
-def reach(
-    forecast: Forecast, y: float, until: float, size: int = 2000, *, seed: int = 0
-) -> np.ndarray:
+def reach(forecast: Forecast, y: float, until: float, size: int = 2000, *, seed: int = 0) -> np.ndarray:
     """Draws (size,) of the x at which the law first reaches y, from the end of the data up to `until`.
 
     y is reached from above, and by a curve that climbs from below; a law that is there at the end of the data

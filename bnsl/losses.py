@@ -60,9 +60,7 @@ def law_and_jacobian(
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _law_and_jacobian(
-    form: Form, loss: str, theta: Array, log_x: Array, unit: Array
-) -> tuple[Array, Array]:
+def _law_and_jacobian(form: Form, loss: str, theta: Array, log_x: Array, unit: Array) -> tuple[Array, Array]:
     return model_and_jacobian(form, loss, theta, log_x, unit)
 
 

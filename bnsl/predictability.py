@@ -365,12 +365,16 @@ def horizon(
         chosen = chosen[np.searchsorted(points, chosen, side="right") >= least]
         chosen = chosen[:-1] if goal is None else chosen
         if len(chosen) == 0:
-            raise InputError(f"x has {len(points)} points; a horizon of {form.label!r} needs more than {least}")
+            raise InputError(
+                f"x has {len(points)} points; a horizon of {form.label!r} needs more than {least}"
+            )
     else:
         chosen = np.sort(as_array(stops, "stops"))
         reject(chosen, chosen < points[0], "stops", f"leaves no point; x starts at {points[0]:g}")
         if goal is None:
-            reject(chosen, chosen >= points[-1], "stops", f"leaves nothing to predict; x ends at {points[-1]:g}")
+            reject(
+                chosen, chosen >= points[-1], "stops", f"leaves nothing to predict; x ends at {points[-1]:g}"
+            )
     steps, errors = [], []
     for stop in chosen:
         until = points[points <= stop]
@@ -405,7 +409,9 @@ def as_law(law: FitResult | Mapping[str, float], form: str | Form | None = None)
 
 def as_noise(noise: ArrayLike, count: int) -> np.ndarray:
     """Standard deviations (count,) from as many, or from one number for all; InputError unless positive."""
-    values = np.atleast_1d(np.asarray(noise, dtype=float)) if np.ndim(noise) == 0 else as_array(noise, "noise")
+    values = (
+        np.atleast_1d(np.asarray(noise, dtype=float)) if np.ndim(noise) == 0 else as_array(noise, "noise")
+    )
     reject(values, ~np.isfinite(values) | (values <= 0), "noise", "must be a positive standard deviation")
     if len(values) not in (1, count):
         raise InputError(f"noise has {len(values)} entries and x has {count}; they must have as many")

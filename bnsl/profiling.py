@@ -118,7 +118,9 @@ def profile(result: FitResult, name: str, *, points: int = 41) -> Profile:
     low = low if np.isfinite(low) else max(near - 4.0 * step, box[0])
     high = high if np.isfinite(high) else min(near + 4.0 * step, box[1])
     half = count // 2 + 1  # on either side, as one may be much steeper
-    grid = np.unique(np.concatenate([np.linspace(low, near, half), np.linspace(near, high, count - half + 1)]))
+    grid = np.unique(
+        np.concatenate([np.linspace(low, near, half), np.linspace(near, high, count - half + 1)])
+    )
     root, theta = _swept(ready, index, grid)
     root = np.where(grid < near, -root, root)
     values, parameter = grid, result.form.parameters[index]
@@ -153,9 +155,7 @@ def profile_intervals(
     return dict(zip(wanted, _param_ends(ready, wanted, share)[0], strict=True))
 
 
-def prediction_interval(
-    result: FitResult, x: ArrayLike, level: float = 0.9
-) -> tuple[np.ndarray, np.ndarray]:
+def prediction_interval(result: FitResult, x: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper end of where a new measurement at x falls, by profile likelihood, if this form is right.
 
     A value y at x is inside if the best law through the data and (x, y) is not much worse than that through
@@ -345,9 +345,7 @@ def _swept(ready: Setup, index: int, grid: np.ndarray) -> tuple[np.ndarray, np.n
     return root, theta
 
 
-def _param_ends(
-    ready: Setup, names: list[str], level: float
-) -> tuple[list[tuple[float, float]], np.ndarray]:
+def _param_ends(ready: Setup, names: list[str], level: float) -> tuple[list[tuple[float, float]], np.ndarray]:
     indices = [_index(ready.result, name) for name in names]
     ends, edges = _coordinate_ends(ready, indices, level)
     parameters = ready.result.form.parameters
@@ -366,7 +364,9 @@ def _coordinate_ends(ready: Setup, indices: list[int], level: float) -> tuple[np
     rough = np.diag(np.asarray(moved) - result.form.rescale(ready.theta, ready.log_s, ready.log_t))[indices]
     spread = np.where(np.isfinite(error) & (error > 0), np.minimum(error, rough), rough)
     box = _box(ready)
-    ends, open_ = _ends(ready, _at_values(ready, indices), center, spread, _target(ready, level), box[indices])
+    ends, open_ = _ends(
+        ready, _at_values(ready, indices), center, spread, _target(ready, level), box[indices]
+    )
     # An end at a bound that is known to hold, or beyond which no law is possible, is an end all the same.
     hard = _hard(ready, box)[indices]
     return np.where(open_ & hard, box[indices], ends), open_ & ~hard

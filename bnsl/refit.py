@@ -69,7 +69,9 @@ def setup(result: FitResult) -> Setup:
         lower[form.names.index(name)], upper[form.names.index(name)] = low, high
     if result.loss == "log1p" and isinstance(form, BNSL):
         lower[0] = max(lower[0], 0.0)
-    inside = [np.asarray(form.rescale(np.where(np.isfinite(v), v, 0.0), -log_s, -log_t)) for v in (lower, upper)]
+    inside = [
+        np.asarray(form.rescale(np.where(np.isfinite(v), v, 0.0), -log_s, -log_t)) for v in (lower, upper)
+    ]
     lower, upper = (np.where(np.isfinite(v), w, v) for v, w in zip((lower, upper), inside, strict=True))
     theta = np.asarray(form.rescale(result.theta, -log_s, -log_t))
     chained = {name for name in form.names if name[0] in "cdf" and name != "c0"}
@@ -106,7 +108,12 @@ def padded(problem: Problem) -> Problem:
 
 
 def refit(
-    ready: Setup, starts: np.ndarray, *, straight: bool | None = None, exact: bool = False, **changes: np.ndarray
+    ready: Setup,
+    starts: np.ndarray,
+    *,
+    straight: bool | None = None,
+    exact: bool = False,
+    **changes: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Solve the problem B times, each from its own start, with some of its arrays replaced.
 

@@ -262,7 +262,9 @@ class FitResult:
         with np.errstate(all="ignore"):
             residual = self.residuals / self.sigma_of_residuals
             root = np.sqrt(losses.robust_cost_and_weight(self.robust, self._bent(residual))[1])
-            return sandwich_root(jacobian * (root / self.sigma_of_residuals)[:, None], residual * root, self._free)
+            return sandwich_root(
+                jacobian * (root / self.sigma_of_residuals)[:, None], residual * root, self._free
+            )
 
     def _bent(self, residual: np.ndarray) -> np.ndarray:
         return (residual / (self.robust_scale or 1.0)) ** 2
@@ -281,7 +283,9 @@ class FitResult:
             out[parameter.name] = 0.0 if parameter.name in self.fixed else error
         return MappingProxyType(out)
 
-    def param_interval(self, level: float = 0.9, *, robust: bool = False) -> Mapping[str, tuple[float, float]]:
+    def param_interval(
+        self, level: float = 0.9, *, robust: bool = False
+    ) -> Mapping[str, tuple[float, float]]:
         """Confidence interval (low, high) of every parameter, to first order.
 
         With Student's t of N - p degrees of freedom, on the logarithm of parameters that have one sign (b, d,

@@ -78,8 +78,12 @@ def simulated_horizon(
     y *= np.exp(sd * rng.standard_normal(y.shape))
     row = padded(Problem(log_x[0], y[0], np.ones(len(inside)), 1.0, 1.0, free, local[0], *_open(len(free))))
     extra = len(row.y) - len(inside)
-    wide = [np.pad(np.repeat(part, count, axis=0), ((0, 0), (0, extra))) for part in (log_x, seen.astype(float))]
-    problems = row._replace(log_x=wide[0], weight=wide[1], y=np.pad(y, ((0, 0), (0, extra)), constant_values=1.0))
+    wide = [
+        np.pad(np.repeat(part, count, axis=0), ((0, 0), (0, extra))) for part in (log_x, seen.astype(float))
+    ]
+    problems = row._replace(
+        log_x=wide[0], weight=wide[1], y=np.pad(y, ((0, 0), (0, extra)), constant_values=1.0)
+    )
     starts = np.repeat(local, count, axis=0)
     method = Method(form, straight=bool(free.all()))
     with double_precision():

@@ -39,7 +39,8 @@ class Suggestion:
         target: x of the predictions (T,).
         candidates: x that could be measured (C,), ascending.
         cost: of each (C,).
-        sd_before: standard deviation of the law's log y at the target (root mean square over several), now.
+        sd_before: standard deviation of log y at the target (root mean square over several), now, without the
+            white noise of a measurement.
         sd_with: likewise once one candidate more is measured, for each (C,).
         order: indices of the chosen candidates, in the order in which they are worth their cost.
         sd_after: likewise once all chosen are measured.
@@ -179,10 +180,11 @@ def _joint_root(
     both = np.concatenate([points, goal])
     if isinstance(law, Forecast):
         found = joint(law, both)
-        value, vector = np.linalg.eigh(found.covariance())
-        # A new measurement is off the law by white noise and by what is correlated along x; the latter is
-        # taken as independent from one candidate to the next, which their distances mostly make true.
-        scatter = np.sqrt(np.diag(found.noise_covariance()))[: len(points)]
+        # What departs from the law in a correlated way is part of what a run tells, and of what it tells twice;
+        # only white noise is new with each.
+        white = np.sqrt(found.weight @ found.level**2)
+        value, vector = np.linalg.eigh(found.covariance(noise=True) - white**2 * np.eye(len(both)))
+        scatter = np.full(len(points), white)
         return vector * np.sqrt(np.maximum(value, 0.0)), scatter if noise is None else noise
     if isinstance(law, FitResult):
         if not np.isfinite(law.covariance_root).all():

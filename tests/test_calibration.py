@@ -1,5 +1,7 @@
 """Scores of predictive distributions against numerical integrals and their own meaning."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import integrate, stats
@@ -29,7 +31,7 @@ def test_crps_of_a_mixture_is_its_integral():
         steps = sorted({-30.0, 30.0, y, *MEAN[:, column]})
         integral = sum(
             integrate.quad(lambda t, y=y, c=column: (cdf(t, c) - (t >= y)) ** 2, low, high, limit=200)[0]
-            for low, high in zip(steps, steps[1:], strict=False)
+            for low, high in itertools.pairwise(steps)
         )
         assert ours[column] == pytest.approx(integral, rel=1e-6)
 

@@ -6,8 +6,8 @@ from conftest import LAW, noisy
 from scipy.special import stdtrit
 
 import bnsl
-from bnsl.datasets import NOISELESS_LAW
 from bnsl.adequacy import PLACES, WIDTHS, durbin_watson, missing_break
+from bnsl.datasets import NOISELESS_LAW
 from bnsl.predictability import VISIBLE
 from bnsl.refit import refit, setup
 
@@ -90,7 +90,9 @@ def test_what_no_noise_level_determines_is_infinite_and_named():
     assert {"d1", "f1"} <= set(flat.undetermined)
     assert "a" not in flat.undetermined
     row = flat.breaks.iloc[0]
-    assert row["signal"] == 0 and not row["visible"] and np.isinf(row["position_factor"])
+    assert row["signal"] == 0
+    assert not row["visible"]
+    assert np.isinf(row["position_factor"])
 
 
 def test_of_a_fit_it_is_its_covariance(fitted):
@@ -121,7 +123,8 @@ def test_the_linear_loss_takes_noise_of_y():
 
 
 def test_it_reads_well(known):
-    assert "d1" in known.summary() and "signal" in known.summary()
+    assert "d1" in known.summary()
+    assert "signal" in known.summary()
     assert "60 points" in repr(known)
     assert "<table" in known._repr_html_()
 

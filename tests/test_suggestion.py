@@ -137,9 +137,11 @@ def test_it_reads_well(result):
     assert found.table["reduction_per_cost"].is_monotonic_decreasing
     assert sorted(found.table["chosen"])[-1] == len(found.order)
     assert found.summary().startswith("next     x = ")
-    assert "<table" in found._repr_html_() and "Suggestion" in repr(found)
+    assert "<table" in found._repr_html_()
+    assert "Suggestion" in repr(found)
     nothing = bnsl.suggest(result, CANDIDATES, TARGET, budget=1.0)
-    assert nothing.order == () and nothing.sd_after == nothing.sd_before
+    assert nothing.order == ()
+    assert nothing.sd_after == nothing.sd_before
     assert "no run is within the budget" in nothing.summary()
 
 
@@ -215,7 +217,8 @@ def test_shell(capsys, tmp_path):
     words = ["suggest", "four_digit_addition", "--train-until", "736", "--target", "4000"]
     assert cli.main([*words, "--n-breaks", "1", "--budget", "3000", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
-    assert record["bnsl"] == "suggestion" and record["cost"] <= 3000
+    assert record["bnsl"] == "suggestion"
+    assert record["cost"] <= 3000
     assert record["sd_after"] < record["sd_before"]
     fitted = bnsl.fit(ADDITION.split(train_until=736)[0], n_breaks=1)
     x = [row["x"] for row in record["candidates"]]

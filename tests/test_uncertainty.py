@@ -105,7 +105,8 @@ def test_rising_laws_have_negative_b():
     ):
         assert low < result.params["b"] < high < 0
     shape = bnsl.profile(result, "b")
-    assert np.all(np.diff(shape.values) > 0) and np.all(np.diff(shape.root) > 0)
+    assert np.all(np.diff(shape.values) > 0)
+    assert np.all(np.diff(shape.root) > 0)
 
 
 # --- bootstrap ------------------------------------------------------------------------------------
@@ -114,7 +115,8 @@ def test_rising_laws_have_negative_b():
 @pytest.mark.parametrize("kind", KINDS)
 def test_bootstrap_is_the_covariance_where_all_is_well(good, kind):
     found = bnsl.bootstrap(good, 1000, kind=kind)
-    assert len(found) == 1000 and found.converged.mean() > 0.99
+    assert len(found) == 1000
+    assert found.converged.mean() > 0.99
     reference = good.robust_stderr if kind != "residual" else good.stderr
     tolerance = 0.12 if kind == "residual" else 0.3  # the others know no more than 60 residuals do
     for name in LAW:
@@ -139,7 +141,8 @@ def test_bootstrap_keeps_bounds_and_order():
     assert inside.between(900 * (1 - 1e-9), 950 * (1 + 1e-9)).all()
     assert bounded.param_interval()["d1"][0] > 0
     low, high = bnsl.profile_intervals(bounded, names=["d1"])["d1"]
-    assert 900 <= low * (1 + 1e-9) and high <= 950 * (1 + 1e-9)
+    assert 900 <= low * (1 + 1e-9)
+    assert high <= 950 * (1 + 1e-9)
     law = LAW | {"c1": 0.5, "d1": 1e2, "c2": -0.4, "d2": 1e4, "f2": 0.3}
     y = bnsl.BNSL(2).evaluate(law, x) * np.exp(0.005 * np.random.default_rng(0).standard_normal(40))
     two = bnsl.bootstrap(bnsl.fit(x, y, n_breaks=2), 100).params
@@ -211,14 +214,16 @@ def test_a_prediction_profile_is_that_of_the_data_with_one_point_more(good):
 def test_profiles_know_what_the_covariance_does_not(hard):
     """The limit of a curve that is about to break: no less than 0, no more than the last point."""
     low, high = bnsl.profile_intervals(hard, names=["a"])["a"]
-    assert low == 0 and ADDITION.y[11] * 0.7 < high < ADDITION.y[11]
+    assert low == 0
+    assert ADDITION.y[11] * 0.7 < high < ADDITION.y[11]
     assert hard.param_interval()["a"][0] < -1
     shape = bnsl.profile(hard, "d1")
     assert shape.interval()[1] == np.inf
     assert any(code == "undetermined" and "d1" in text for code, text in shape.warnings)
     inside = bnsl.prediction_interval(hard, [1000.0, 2000.0])
     first_order = hard.interval([1000.0, 2000.0])
-    assert np.all(inside[1] < 1.05 * ADDITION.y[11]) and np.all(first_order[1] > 1e3)
+    assert np.all(inside[1] < 1.05 * ADDITION.y[11])
+    assert np.all(first_order[1] > 1e3)
     assert np.all((inside[0] < ADDITION.y[-1]) & (ADDITION.y[-1] < inside[1]))
 
 
@@ -269,6 +274,8 @@ def test_bad_input(good):
 
 def test_they_read_well(good, hard):
     found = bnsl.bootstrap(good, 50)
-    assert "residual bootstrap" in found.summary() and "low 90 %" in found.summary()
-    assert "50 replicates" in repr(found) and "<table" in found._repr_html_()
+    assert "residual bootstrap" in found.summary()
+    assert "low 90 %" in found.summary()
+    assert "50 replicates" in repr(found)
+    assert "<table" in found._repr_html_()
     assert "90 % from" in repr(bnsl.profile(hard, "d1", points=9))

@@ -47,7 +47,10 @@ def add(commands: Any) -> None:
         help=f"x that could be run (default: {CANDIDATES} from the middle of the data up to half of the target)",
     )
     command.add_argument(
-        "--budget", type=float, metavar="B", help="what a set may cost; the cost of a run is its x (default: one run)"
+        "--budget",
+        type=float,
+        metavar="B",
+        help="what a set may cost; the cost of a run is its x (default: one run)",
     )
     command.add_argument("--count", type=int, metavar="N", help="how many runs at most")
     command.add_argument(
@@ -107,4 +110,6 @@ def _numbers(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} must be numbers with commas between, 800,1000,1500") from None
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be numbers with commas between, 800,1000,1500"
+        ) from None

@@ -61,7 +61,13 @@ def plot_profile(profile: Profile, *, ax: Axes | None = None, levels: Sequence[f
         near = profile.estimate
         step = np.log(x / near) * abs(near) if parameter.log else x - near
         ax.plot(
-            x, (step / error) ** 2, color="0.35", linestyle=DASHES[0], linewidth=1.2, label="Gauss-Newton", zorder=2
+            x,
+            (step / error) ** 2,
+            color="0.35",
+            linestyle=DASHES[0],
+            linewidth=1.2,
+            label="Gauss-Newton",
+            zorder=2,
         )
     for share in shares:
         height, ends = profile.threshold(share), profile.interval(share)
@@ -102,7 +108,7 @@ def plot_horizon(
     Raises:
         InputError: what is no horizon, or as many simulations as there are not horizons.
     """
-    lines = [horizons] if isinstance(horizons, Horizon) else list(horizons)
+    lines = list(horizons) if isinstance(horizons, Sequence) else [horizons]
     if not lines or not all(isinstance(line, Horizon) for line in lines):
         raise InputError(f"horizons must be what bnsl.horizon returns; got {described(horizons)}")
     if simulated is not None and len(simulated) != len(lines):
@@ -115,7 +121,12 @@ def plot_horizon(
         noise = float(np.median(line.steps[0].noise))
         known = line.prediction_sd <= np.exp(WELL_KNOWN)
         ax.plot(
-            line.stops[known], line.prediction_sd[known], color=colour, linewidth=1.5, label=_level(noise), zorder=2
+            line.stops[known],
+            line.prediction_sd[known],
+            color=colour,
+            linewidth=1.5,
+            label=_level(noise),
+            zorder=2,
         )
         drawn.append(line.prediction_sd[known])
         if simulated is not None:
@@ -158,7 +169,13 @@ def plot_suggestion(suggestion: Suggestion, *, ax: Axes | None = None) -> Axes:
     picked = table[table["chosen"] > 0]
     if len(picked):
         ax.plot(
-            picked["x"], picked["sd_with"], "o", color=LAW, markersize=8.0, zorder=3, label="chosen, in this order"
+            picked["x"],
+            picked["sd_with"],
+            "o",
+            color=LAW,
+            markersize=8.0,
+            zorder=3,
+            label="chosen, in this order",
         )
         for row in picked.itertuples():
             ax.annotate(
