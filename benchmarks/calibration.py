@@ -1,8 +1,8 @@
 """Are intervals honest on real curves? Coverage and proper scores by domain and by extrapolation distance.
 
-Every method sees the fitted points of the 92 benchmark curves, and its predictive distribution of log y is held
-against the held-out points: share of points inside 50, 80, 90 and 95 % intervals, mean interval score of the 90 %
-interval, CRPS, and log density, each the mean over curves of the mean over points. Methods:
+Every method sees the fitted points of the 92 benchmark curves, and its predictive distribution of log y is
+held against the held-out points: share of points inside 50, 80, 90 and 95 % intervals, mean interval score of
+the 90 % interval, CRPS, and log density, each the mean over curves of the mean over points. Methods:
 
 - forecast: `bnsl.forecast`;
 - fit: `bnsl.fit(x, y).interval`, Student's t about the law;
@@ -11,7 +11,7 @@ interval, CRPS, and log density, each the mean over curves of the mean over poin
 - pairs: a pairs bootstrap of the same fit, plus normal residuals.
 
     BNSL_DATA_DIR=... python benchmarks/calibration.py
-    BNSL_DATA_DIR=... python benchmarks/calibration.py --inside      # back-tests inside the fitted parts instead
+    BNSL_DATA_DIR=... python benchmarks/calibration.py --inside  # back-tests inside the fitted parts
 """
 
 from __future__ import annotations

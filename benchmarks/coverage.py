@@ -1,10 +1,11 @@
 """Do 90 % intervals hold on curves from the model itself, and what where the form is not right?
 
-1. Curves of one break that shows (its signal by Fisher information is at least 20 standard deviations), fitted
-   with one break: share of 90 % intervals that hold, of every parameter and of new measurements at 2 and 10 times
-   the last x; to first order, by profile likelihood, and by residual bootstrap.
-2. The break lies beyond the data, or there are two where one was fitted: share of intervals at 1.5 to 10 times
-   the last x that hold, share of fits with a warning that says so, and share of either; and the forecast's.
+1. Curves of one break that shows (its signal by Fisher information is at least 20 standard deviations),
+   fitted with one break: share of 90 % intervals that hold, of every parameter and of new measurements at 2
+   and 10 times the last x; to first order, by profile likelihood, and by residual bootstrap.
+2. The break lies beyond the data, or there are two where one was fitted: share of intervals at 1.5 to 10
+   times the last x that hold, share of fits with a warning that says so, and share of either; and the
+   forecast's.
 
     python benchmarks/coverage.py --curves 2000
 """

@@ -73,7 +73,7 @@ def sandwich_root(jacobian: np.ndarray, residual: np.ndarray, free: np.ndarray) 
         return root
     inverse = 1.0 / np.maximum(s, 1e-16 * max(float(s[0]), 1e-300))
     moved = (u * (residual / left)[:, None]) * inverse  # (N, count), along the singular directions
-    triangle = np.linalg.qr(moved, mode="r")
+    triangle = np.asarray(np.linalg.qr(moved, mode="r"))
     root[free, :count] = (vt.T @ triangle.T) / scale[:, None]
     return root
 

@@ -85,8 +85,8 @@ def misfit_notes(
         size = missing_break(log_x, residual, jacobian, free)
         if size > MISSING:
             text = (
-                f"one break more would show, by {size:.2g} standard deviations: the law misses a feature of the "
-                "data, and standard errors and intervals are too small"
+                f"one break more would show, by {size:.2g} standard deviations: the law misses a feature of "
+                "the data, and standard errors and intervals are too small"
             )
             notes.append(FitWarning("break_missing", text))
     return notes
@@ -125,8 +125,8 @@ def durbin_watson(residual: np.ndarray, columns: np.ndarray) -> float:
     """The Durbin-Watson statistic, sum (e_i - e_(i-1))^2 / sum e_i^2, in standard deviations from its mean.
 
     Mean and standard deviation are the exact ones under independent noise, with p parameters fitted, of which
-    columns (N, p) are the derivatives (Durbin and Watson, 1950, Biometrika 37, 409). Far below 0: neighbouring
-    residuals (N,) are alike.
+    columns (N, p) are the derivatives (Durbin and Watson, 1950, Biometrika 37, 409). Far below 0:
+    neighbouring residuals (N,) are alike.
     """
     count, dof = len(residual), len(residual) - columns.shape[1]
     size = lengths(columns)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -175,7 +175,7 @@ def bootstrap(
     modified = residual / np.sqrt(1.0 - leverage)
     modified = modified - modified.mean()
     n, points = len(residual), len(ready.problem.y)
-    changes: dict[str, np.ndarray] = {}
+    changes: dict[str, Any] = {}
     if kind == "pairs":
         drawn = np.stack([np.bincount(row, minlength=n) for row in rng.integers(0, n, (count, n))])
         weight = np.zeros((count, points))

@@ -1,8 +1,8 @@
 """How good are intervals? Coverage and proper scores of predictive distributions.
 
 A predictive distribution of log y is a mixture of normals, or a sample. Lower CRPS and interval score and
-higher log density are better; an honest distribution has the best expected score of all (Gneiting and Raftery,
-2007, J. Am. Stat. Assoc. 102, 359).
+higher log density are better; an honest distribution has the best expected score of all (Gneiting and
+Raftery, 2007, J. Am. Stat. Assoc. 102, 359).
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def interval_score(low: ArrayLike, high: ArrayLike, measured: ArrayLike, level: 
     """Winkler's score of each interval: width + (2 / (1 - level)) times what a value is outside by.
 
     Args:
-        low, high: ends of the intervals, of any shape; infinite ends score infinity.
+        low: lower ends of the intervals, of any shape; infinite ends score infinity.
+        high: upper ends, of the same shape.
         measured: values, of the same shape.
         level: probability that the intervals claim, between 0 and 1.
 
@@ -48,7 +49,8 @@ def crps_of_mixture(weight: np.ndarray, mean: np.ndarray, sd: np.ndarray, measur
 
     Args:
         weight: (T,), adding up to 1.
-        mean, sd: (T, M).
+        mean: (T, M).
+        sd: (T, M).
         measured: (M,).
     """
     heavy = np.argsort(weight)[::-1]

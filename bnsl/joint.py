@@ -24,9 +24,11 @@ STEPS = 200  # points in x at which a curve is looked at for the place where it 
 
 
 class Joint(NamedTuple):
-    """Normal components of log y at M points, T laws. Given law t, with independent standard normal z,
+    """Normal components of log y at M points, one a law.
 
-    log y = mean[t] + moved[t] z1 + bend[t] (drift z2) + level[t] (departure[kind[t]] z3 + z4);
+    Given law t, with independent standard normal z,
+
+        log y = mean[t] + moved[t] z1 + bend[t] (drift z2) + level[t] (departure[kind[t]] z3 + z4);
 
     the first three terms are the law, the last is correlated and white noise.
     """
@@ -129,7 +131,7 @@ def reach(forecast: Forecast, y: float, until: float, size: int = 2000, *, seed:
     """Draws (size,) of the x at which the law first reaches y, from the end of the data up to `until`.
 
     y is reached from above, and by a curve that climbs from below; a law that is there at the end of the data
-    gives the last x. Infinite where it is not reached: the share that is finite is the probability that it is.
+    gives the last x. Infinite where it is not reached; the share of finite ones is its probability.
 
     Raises:
         InputError: a y that is not positive, or an `until` not beyond the data.
@@ -178,7 +180,7 @@ def _components(part: Average, log_x: np.ndarray) -> list[tuple[np.ndarray, ...]
     kernel = _kernel(state, log_x)
     krige = np.einsum("rmn,ranp->ramp", kernel, np.asarray(state.krige), optimize=True)
     total = part.log_evidence[0]
-    out = []
+    out: list[tuple[np.ndarray, ...]] = []
     for share, nodes in zip(total, [state.smooth, *state.sharp], strict=True):
         nodes = jax.tree.map(np.asarray, nodes)
         r, i = nodes.noise, nodes.limit
@@ -225,7 +227,7 @@ def _components(part: Average, log_x: np.ndarray) -> list[tuple[np.ndarray, ...]
 
 
 def _kernel(state: bayes.Posterior, log_x: np.ndarray) -> np.ndarray:
-    """Covariance (R, M, N) of the correlated noise at log x with that at the points, in units of the white."""
+    """Covariance (R, M, N) of the correlated noise at log x with that at the points, white noise being 1."""
     u = log_x - float(state.origin[0])
     near = np.exp(-np.abs(u[:, None] - np.asarray(state.u)) / float(state.length)) * np.asarray(state.seen)
     return np.asarray(state.unit)[:, None, None] * near

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,11 +29,11 @@ def transform(loss: str, y: Array, unit: float | Array) -> Array:
     return y
 
 
-def back(loss: str, value: np.ndarray) -> np.ndarray:
+def back(loss: str, value: Any) -> np.ndarray:
     """The inverse of `transform`, in the user's units."""
     if loss == "log":
         return np.exp(value)
-    return np.expm1(value) if loss == "log1p" else value
+    return np.expm1(value) if loss == "log1p" else np.asarray(value)
 
 
 def model_and_jacobian(

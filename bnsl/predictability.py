@@ -346,7 +346,8 @@ def horizon(
         target: x of the predictions (T,); at each stop those x that lie beyond it, if not given.
         stops: last x of the data, (S,); if not given, every x with at least as many points up to it as
             the law has free parameters, and some beyond it where no target is given.
-        form, fixed: as for `predictability`.
+        form: as for `predictability`.
+        fixed: likewise.
 
     Raises:
         InputError: an impossible law, x, noise or stop, or a stop with nothing to predict.

@@ -1,8 +1,8 @@
 """Profile likelihood: intervals of parameters and of new measurements that follow the bends of the cost.
 
 A quantity is moved away from its estimate, everything else is refitted, and the rise of the cost over the
-residual variance, under a root with the sign of the move, is compared with Student's t (Bates and Watts, 1988,
-section 6.1). Where the law is linear in its parameters that is the Gauss-Newton interval exactly.
+residual variance, under a root with the sign of the move, is compared with Student's t (Bates and Watts,
+1988, section 6.1). Where the law is linear in its parameters that is the Gauss-Newton interval exactly.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def profile(result: FitResult, name: str, *, points: int = 41) -> Profile:
     Args:
         result: what `bnsl.fit` returned.
         name: of the parameter, such as "d1".
-        points: how many values, half of them on either side of the estimate, up to the ends of the 99 % interval.
+        points: how many values, half of them on either side of the estimate, up to the ends of the 99 %
+        interval.
 
     Returns:
         A Profile, with `interval(level)`; `bnsl.plot_profile` draws it.
@@ -156,9 +157,9 @@ def profile_intervals(
 
 
 def prediction_interval(result: FitResult, x: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper end of where a new measurement at x falls, by profile likelihood, if this form is right.
+    """Lower and upper end of where a new measurement at x falls, by profile likelihood.
 
-    A value y at x is inside if the best law through the data and (x, y) is not much worse than that through
+    If this form is right. A value y at x is inside if the best law through the data and (x, y) is not much worse than that through
     the data alone: cost rises by less than t^2 residual variances. It follows the bends of the cost that
     `FitResult.interval`, its first-order approximation, does not see.
 
@@ -325,8 +326,8 @@ def _shifted(ready: Setup, bounds: np.ndarray) -> np.ndarray:
 def _swept(ready: Setup, index: int, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Root (G,) and coordinates (G, p) at the values of `grid`, one of which is the estimate.
 
-    Both sides at once, outwards from the estimate, each refit from where the last one ended; then all again from
-    their better neighbours.
+    Both sides at once, outwards from the estimate, each refit from where the last one ended; then all again
+    from their better neighbours.
     """
     refits = _at_values(ready, [index])
     middle, count = int(np.argmin(np.abs(grid - ready.result.theta[index]))), len(grid)

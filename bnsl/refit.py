@@ -7,7 +7,7 @@ parameter held, from its solution. They are done in the units of the fit, x endi
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -113,7 +113,7 @@ def refit(
     *,
     straight: bool | None = None,
     exact: bool = False,
-    **changes: np.ndarray,
+    **changes: Any,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Solve the problem B times, each from its own start, with some of its arrays replaced.
 

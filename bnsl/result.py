@@ -289,8 +289,8 @@ class FitResult:
         """Confidence interval (low, high) of every parameter, to first order.
 
         With Student's t of N - p degrees of freedom, on the logarithm of parameters that have one sign (b, d,
-        f). A parameter that the data do not determine has an infinite interval, and a warning names it; with no
-        degree of freedom left the ends are NaN. Where the cost is far from quadratic, a limit near 0 or a
+        f). A parameter that the data do not determine has an infinite interval, and a warning names it; with
+        no degree of freedom left the ends are NaN. Where the cost is far from quadratic, a limit near 0 or a
         break near the end, `bnsl.profile` is more exact.
 
         Args:

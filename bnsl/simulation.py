@@ -40,13 +40,19 @@ def simulated_horizon(
 ) -> np.ndarray:
     """Root mean square log error (S,) of least-squares laws fitted up to each stop, by simulation.
 
-    It is to `Horizon.prediction_sd` what an experiment is to theory. All fits, replicates times stops, are one
-    batched call; each starts at the truth, so that the limit shown is that of the data and not of a search.
+    It is to `Horizon.prediction_sd` what an experiment is to theory. All fits, replicates times stops, are
+    one batched call; each starts at the truth, so that the limit shown is that of the data and not of a
+    search.
 
     Args:
-        law, x, noise, target, form, fixed: as for `bnsl.horizon`.
+        law: as for `bnsl.horizon`, with the next two.
+        x: all inputs (N,).
+        noise: standard deviation of log y.
         stops: last x of the data, (S,).
+        target: x of the predictions (T,); at each stop those beyond it, if not given.
         replicates: noisy curves a stop.
+        form: as for `bnsl.horizon`.
+        fixed: likewise.
         seed: of the random numbers.
 
     Raises:

@@ -180,8 +180,8 @@ def _joint_root(
     both = np.concatenate([points, goal])
     if isinstance(law, Forecast):
         found = joint(law, both)
-        # What departs from the law in a correlated way is part of what a run tells, and of what it tells twice;
-        # only white noise is new with each.
+        # What departs from the law in a correlated way is part of what a run tells, and neighbours tell it
+        # twice; only white noise is new with each.
         white = np.sqrt(found.weight @ found.level**2)
         value, vector = np.linalg.eigh(found.covariance(noise=True) - white**2 * np.eye(len(both)))
         scatter = np.full(len(points), white)

@@ -68,7 +68,7 @@ def test_a_set_under_a_budget_is_nearly_the_best_of_all_sets(result, budget):
 
 
 def test_following_it_beats_even_spacing():
-    """Simulated: the error at the target after the suggested runs, and after even ones in log x at that cost."""
+    """Simulated: the error at the target after the suggested runs, and after even ones at that cost."""
     form, law, target, noise = bnsl.BNSL(1), dict(NOISELESS_LAW), [4000.0], 1e-3
     x = ADDITION.x[ADDITION.x <= 640]
     y = form.evaluate(law, x) * np.exp(noise * np.random.default_rng(0).standard_normal(len(x)))

@@ -44,7 +44,7 @@ def add(commands: Any) -> None:
         "--candidates",
         type=_numbers,
         metavar="X,X,...",
-        help=f"x that could be run (default: {CANDIDATES} from the middle of the data up to half of the target)",
+        help=f"x that could be run (default: {CANDIDATES} from the middle of the data to half of the target)",
     )
     command.add_argument(
         "--budget",

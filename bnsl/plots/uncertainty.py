@@ -179,7 +179,7 @@ def plot_suggestion(suggestion: Suggestion, *, ax: Axes | None = None) -> Axes:
         )
         for row in picked.itertuples():
             ax.annotate(
-                str(row.chosen), (row.x, row.sd_with), xytext=(0, 9), textcoords="offset points",  # type: ignore[arg-type]
+                str(row.chosen), (row.x, row.sd_with), xytext=(0, 9), textcoords="offset points",
                 ha="center", fontsize="small",
             )  # fmt: skip
         ax.axhline(suggestion.sd_after, color=HELD_OUT, linewidth=1.4, label="with all chosen")
