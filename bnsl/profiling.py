@@ -159,9 +159,9 @@ def profile_intervals(
 def prediction_interval(result: FitResult, x: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper end of where a new measurement at x falls, by profile likelihood.
 
-    If this form is right. A value y at x is inside if the best law through the data and (x, y) is not much worse than that through
-    the data alone: cost rises by less than t^2 residual variances. It follows the bends of the cost that
-    `FitResult.interval`, its first-order approximation, does not see.
+    It takes this form to be right. A value y at x is inside if the best law through the data and (x, y) is
+    not much worse than that through the data alone: the cost rises by less than t^2 residual variances. It
+    follows the bends of the cost that `FitResult.interval`, its first-order approximation, does not see.
 
     Args:
         result: what `bnsl.fit` returned.
