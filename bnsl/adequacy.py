@@ -19,20 +19,15 @@ PLACES = 24  # trial breaks, even in log x,
 WIDTHS = (0.02, 0.06, 0.15, 0.4)  # and their widths as shares of its range
 
 
-def break_notes(
-    form: Form, curve: Curve, theta: np.ndarray, signal: np.ndarray, errors: np.ndarray
-) -> list[FitWarning]:
-    """Breaks that the data do not determine, by Fisher information (`bnsl.predictability`).
+def break_notes(curve: Curve, theta: np.ndarray, signal: np.ndarray, errors: np.ndarray) -> list[FitWarning]:
+    """Breaks of a BNSL that the data do not determine, by Fisher information (`bnsl.predictability`).
 
     Args:
-        form: a BNSL; of any other there is nothing to say.
         curve: the fitted points.
         theta: coordinates (p,) in the user's units, breaks in order.
         signal: of every break (n,), as `predictability.signals` gives it.
         errors: standard errors (p,) of the coordinates.
     """
-    if not isinstance(form, BNSL):
-        return []
     first, last = float(curve.x.min()), float(curve.x.max())
     notes = []
     for i, size in enumerate(signal, start=1):

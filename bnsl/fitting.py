@@ -381,9 +381,9 @@ def _result(
     notes += _range_notes(form, curve, theta, blurred)
     if not failed and dof > 0 and sum_of_squares > 0:
         white = local.jacobian / np.sqrt(variance)
-        notes += adequacy.break_notes(
-            form, curve, theta, signals(form, best, white, free)[(order[3::3] - 3) // 3], lengths(root.T)
-        )
+        if isinstance(form, BNSL):
+            signal = signals(form, best, white, free)[(order[3::3] - 3) // 3]
+            notes += adequacy.break_notes(curve, theta, signal, lengths(root.T))
         count = len(curve)
         notes += adequacy.misfit_notes(
             form, problem.log_x, local.residual[:count], local.jacobian[:count], free
