@@ -99,9 +99,7 @@ def missing_break(log_x: np.ndarray, residual: np.ndarray, jacobian: np.ndarray,
     trial = widths * np.logaddexp(0.0, (log_x[:, None, None] - places[:, None]) / widths)
     trial = (jacobian[:, 1, None, None] * trial).reshape(len(log_x), -1)  # a slope moves log g, as log b does
     columns = jacobian[:, free]
-    size = lengths(columns)
-    u, s, _ = np.linalg.svd(columns / np.where(size > 0, size, 1.0), full_matrices=False)
-    basis = u[:, s > 1e-10 * s[0]]
+    basis = _basis(columns, 1e-10)
     norms = np.linalg.norm(trial, axis=0)
     trial = trial / np.where(norms > 0, norms, 1.0)
     for _ in range(2):  # the second time for what rounding left
@@ -124,8 +122,7 @@ def durbin_watson(residual: np.ndarray, columns: np.ndarray) -> float:
     neighbouring residuals (N,) are alike.
     """
     count, dof = len(residual), len(residual) - columns.shape[1]
-    size = lengths(columns)
-    basis = np.linalg.svd(columns / np.where(size > 0, size, 1.0), full_matrices=False)[0]
+    basis = _basis(columns, 0.0)
     # Traces of M A and (M A)^2, with A = D^T D, D the differences, and M = 1 - Q Q^T.
     step = np.diff(basis, axis=0)
     square = step.T @ step
@@ -137,3 +134,12 @@ def durbin_watson(residual: np.ndarray, columns: np.ndarray) -> float:
     variance = 2.0 * (trace - dof * mean**2) / (dof * (dof + 2))
     statistic = np.sum(np.diff(residual) ** 2) / np.sum(residual**2)
     return float((statistic - mean) / np.sqrt(max(variance, 1e-300)))
+
+
+def _basis(columns: np.ndarray, least: float) -> np.ndarray:
+    """Orthonormal columns that span those given, but for directions below the share `least` of the largest."""
+    if columns.shape[1] == 0:  # everything was fixed
+        return columns
+    size = lengths(columns)
+    u, s, _ = np.linalg.svd(columns / np.where(size > 0, size, 1.0), full_matrices=False)
+    return u[:, s >= least * s[0]]
