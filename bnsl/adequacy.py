@@ -137,7 +137,7 @@ def durbin_watson(residual: np.ndarray, columns: np.ndarray) -> float:
 
 
 def _basis(columns: np.ndarray, least: float) -> np.ndarray:
-    """Orthonormal columns that span those given, but for directions below the share `least` of the largest."""
+    """Orthonormal columns that span those given, less directions below the share `least` of the largest."""
     if columns.shape[1] == 0:  # everything was fixed
         return columns
     size = lengths(columns)
