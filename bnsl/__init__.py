@@ -4,6 +4,7 @@ from bnsl._arrays import InputError
 from bnsl.backtesting import Backtest, backtest
 from bnsl.benchmark_data import Benchmark, BenchmarkCurve
 from bnsl.benchmarking import BenchmarkRun, run_benchmark
+from bnsl.bootstrapping import Bootstrap, bootstrap
 from bnsl.comparison import Comparison, compare
 from bnsl.curve import Curve
 from bnsl.datasets import load_dataset
@@ -12,6 +13,7 @@ from bnsl.fitting import fit
 from bnsl.forecasting import Forecast, forecast
 from bnsl.forms import BNSL, M1, M2, M3, M4, Form, Parameter, Segment, Separable, get_form
 from bnsl.html_report import write_report
+from bnsl.joint import joint_draws, probability_before, reach
 from bnsl.plots import (
     plot_backtest,
     plot_benchmark,
@@ -19,10 +21,17 @@ from bnsl.plots import (
     plot_decomposition,
     plot_fit,
     plot_forecast,
+    plot_horizon,
+    plot_profile,
     plot_residuals,
+    plot_suggestion,
 )
+from bnsl.predictability import Horizon, Predictability, horizon, predictability
+from bnsl.profiling import Profile, prediction_interval, profile, profile_intervals
 from bnsl.readers import Curation, read_curve, read_table
 from bnsl.result import ExtrapolationWarning, FitResult, FitWarning, Status
+from bnsl.simulation import simulated_horizon
+from bnsl.suggestion import Suggestion, suggest
 
 __version__ = "0.1.0"
 
@@ -36,6 +45,7 @@ __all__ = [
     "Benchmark",
     "BenchmarkCurve",
     "BenchmarkRun",
+    "Bootstrap",
     "Comparison",
     "Curation",
     "Curve",
@@ -45,18 +55,25 @@ __all__ = [
     "FitWarning",
     "Forecast",
     "Form",
+    "Horizon",
     "InputError",
     "Parameter",
+    "Predictability",
+    "Profile",
     "Segment",
     "Separable",
     "Status",
+    "Suggestion",
     "__version__",
     "backtest",
+    "bootstrap",
     "compare",
     "extrapolate",
     "fit",
     "forecast",
     "get_form",
+    "horizon",
+    "joint_draws",
     "load_dataset",
     "plot_backtest",
     "plot_benchmark",
@@ -64,9 +81,20 @@ __all__ = [
     "plot_decomposition",
     "plot_fit",
     "plot_forecast",
+    "plot_horizon",
+    "plot_profile",
     "plot_residuals",
+    "plot_suggestion",
+    "predictability",
+    "prediction_interval",
+    "probability_before",
+    "profile",
+    "profile_intervals",
+    "reach",
     "read_curve",
     "read_table",
     "run_benchmark",
+    "simulated_horizon",
+    "suggest",
     "write_report",
 ]

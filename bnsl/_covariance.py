@@ -44,8 +44,45 @@ def covariance_root(
     return root, condition
 
 
-def undetermined(jacobian: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """(p,) bool: parameters that take part in a direction which the data do not determine at all."""
+def sandwich_root(jacobian: np.ndarray, residual: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """R (p, p) with R R^T the covariance of the coordinates that is right under uneven noise, too.
+
+    The sandwich estimate in its HC3 variant (MacKinnon and White, 1985): every residual over one minus its
+    leverage stands for the noise of its point. NaN where a point is fitted exactly because it alone
+    determines a direction.
+
+    Args:
+        jacobian: (N, p) derivatives of the weighted residuals.
+        residual: (N,) weighted residuals.
+        free: (p,) bool; the others are known exactly and get 0.
+    """
+    p = jacobian.shape[1]
+    root = np.zeros((p, p))
+    columns = jacobian[:, free]
+    n, count = columns.shape
+    if count == 0:
+        return root
+    root[free, :count] = np.nan
+    if n <= count or not np.isfinite(columns).all() or not np.isfinite(residual).all():
+        return root
+    scale = lengths(columns)
+    scale[scale == 0] = 1.0
+    u, s, vt = np.linalg.svd(columns / scale, full_matrices=False)
+    left = 1.0 - np.sum(u**2, axis=1)
+    if left.min() < 1e-9:
+        return root
+    inverse = 1.0 / np.maximum(s, 1e-16 * max(float(s[0]), 1e-300))
+    moved = (u * (residual / left)[:, None]) * inverse  # (N, count), along the singular directions
+    triangle = np.asarray(np.linalg.qr(moved, mode="r"))
+    root[free, :count] = (vt.T @ triangle.T) / scale[:, None]
+    return root
+
+
+def undetermined(jacobian: np.ndarray, free: np.ndarray, singular: float = SINGULAR) -> np.ndarray:
+    """(p,) bool: parameters that take part in a direction which the data do not determine at all.
+
+    That is one whose singular value is below the share `singular` of the largest.
+    """
     out = np.zeros(jacobian.shape[1], dtype=bool)
     columns = jacobian[:, free]
     if columns.shape[1] == 0:
@@ -58,7 +95,7 @@ def undetermined(jacobian: np.ndarray, free: np.ndarray) -> np.ndarray:
         columns / np.where(lost, 1.0, norms), full_matrices=columns.shape[0] < columns.shape[1]
     )
     s = np.concatenate([s, np.zeros(vt.shape[0] - len(s))])
-    null = vt[s <= SINGULAR * max(float(s[0]), 1e-300)]
+    null = vt[s <= singular * max(float(s[0]), 1e-300)]
     share = np.abs(null).max(axis=0) if len(null) else np.zeros(columns.shape[1])
     out[free] = lost | (share > 0.1)
     return out

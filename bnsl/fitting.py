@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl import losses
+from bnsl import adequacy, losses
 from bnsl._arrays import (
     InputError,
     as_number,
@@ -19,9 +19,11 @@ from bnsl._arrays import (
     reject,
     suggest,
 )
-from bnsl._covariance import SINGULAR, covariance_root, undetermined
+from bnsl._covariance import SINGULAR, covariance_root, lengths, undetermined
 from bnsl.curve import Curve, as_curve
 from bnsl.forms import BNSL, Form, Parameter, get_form
+from bnsl.predictability import signals
+from bnsl.refit import padded
 from bnsl.result import Candidate, FitResult, FitWarning, Status
 from bnsl.search import Linearised, Method, Pool, Problem, block_means, linearised, polish, search
 from bnsl.selection import MOST, weigh_breaks
@@ -44,6 +46,12 @@ class _Constraints(NamedTuple):
     @property
     def names(self) -> set[str]:
         return {*self.held, *self.lower, *self.upper}
+
+    @property
+    def pairs(self) -> tuple[tuple[str, float, float], ...]:
+        """(name, lower, upper) of the bounded ones."""
+        names = {**self.lower, **self.upper}
+        return tuple((n, self.lower.get(n, -np.inf), self.upper.get(n, np.inf)) for n in names)
 
 
 def fit(
@@ -277,7 +285,7 @@ def _fit_form(
             scale = None if robust_scale is None else robust_scale / measure
             problem, pool = _robust_rounds(method, problem, pool, scale)
         pool = _representable(form, pool, log_s, log_t)
-        local = linearised(method, _padded(problem), pool.theta[0])
+        local = linearised(method, padded(problem), pool.theta[0])
     return _result(form, constraints, curve, method, problem, pool, local, (log_s, log_t), measure)
 
 
@@ -303,24 +311,9 @@ def _in_units(
 def _search_thinned(method: Method, problem: Problem) -> Pool:
     """Search on all points; with very many, on weighted means of runs of them, then polish on all."""
     if len(problem.y) <= THIN_ABOVE:
-        return search(method, _padded(problem))
-    pool = search(method, _padded(block_means(problem, THINNED)))
-    return polish(method, _padded(problem), pool.theta[:1])
-
-
-def _padded(problem: Problem) -> Problem:
-    """Rows of weight 0 up to the next of few lengths, so that curves share compiled programs."""
-    count = len(problem.y)
-    length = 16
-    while length < count:
-        length = length * 3 // 2 if (length & (length - 1)) == 0 else length * 4 // 3
-    extra = length - count
-    last = np.repeat(problem.log_x[-1:], extra, axis=0)
-    return problem._replace(
-        log_x=np.concatenate([problem.log_x, last]),
-        y=np.concatenate([problem.y, np.ones(extra)]),
-        weight=np.concatenate([problem.weight, np.zeros(extra)]),
-    )
+        return search(method, padded(problem))
+    pool = search(method, padded(block_means(problem, THINNED)))
+    return polish(method, padded(problem), pool.theta[:1])
 
 
 def _robust_rounds(method: Method, problem: Problem, pool: Pool, scale: float | None) -> tuple[Problem, Pool]:
@@ -328,7 +321,7 @@ def _robust_rounds(method: Method, problem: Problem, pool: Pool, scale: float | 
     plain = method._replace(robust=None)
     for _ in range(1 if scale is not None else ROBUST_ROUNDS):
         if scale is None:
-            residual = linearised(plain, _padded(problem), pool.theta[0]).residual[: len(problem.y)]
+            residual = linearised(plain, padded(problem), pool.theta[0]).residual[: len(problem.y)]
             spread = float(np.median(np.abs(residual))) / 0.6745
             new = max(HUBER_TUNING * spread, 1e-12)
         else:
@@ -386,6 +379,15 @@ def _result(
     theta, root, lost, at_bound, blurred = (v[order] for v in (theta, root, lost, at_bound, blurred))
     notes = _notes(form, constraints, curve, pool, theta, lost, at_bound, condition, dof)
     notes += _range_notes(form, curve, theta, blurred)
+    if not failed and dof > 0 and sum_of_squares > 0:
+        white = local.jacobian / np.sqrt(variance)
+        if isinstance(form, BNSL):
+            signal = signals(form, best, white, free)[(order[3::3] - 3) // 3]
+            notes += adequacy.break_notes(curve, theta, signal, lengths(root.T))
+        count = len(curve)
+        notes += adequacy.misfit_notes(
+            form, problem.log_x, local.residual[:count], local.jacobian[:count], free
+        )
     if failed:
         status = Status.FAILED
     elif dof < 0 or lost.any():
@@ -401,6 +403,7 @@ def _result(
         robust=method.robust,
         robust_scale=problem.scale * measure if method.robust else None,
         fixed=tuple(constraints.held),
+        bounds=constraints.pairs,
         status=status,
         warnings=tuple(notes),
         residual_scale=measure * float(np.sqrt(variance)),

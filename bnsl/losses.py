@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bnsl._arrays import Array
-from bnsl.forms.base import Form
+from bnsl._arrays import Array, double_precision
+from bnsl.forms.base import Form, padded
 
 LOSSES = ("log", "log1p", "linear")
 ROBUST = ("huber", "soft_l1")
@@ -25,6 +29,13 @@ def transform(loss: str, y: Array, unit: float | Array) -> Array:
     return y
 
 
+def back(loss: str, value: Any) -> np.ndarray:
+    """The inverse of `transform`, in the user's units."""
+    if loss == "log":
+        return np.exp(value)
+    return np.expm1(value) if loss == "log1p" else np.asarray(value)
+
+
 def model_and_jacobian(
     form: Form, loss: str, theta: Array, log_x: Array, unit: float | Array
 ) -> tuple[Array, Array]:
@@ -36,6 +47,22 @@ def model_and_jacobian(
         return log_y, jacobian
     y = unit * jnp.exp(log_y)
     return jnp.log1p(y), jacobian * (y / (1.0 + y))
+
+
+def law_and_jacobian(
+    form: Form, loss: str, theta: np.ndarray, log_x: np.ndarray, unit: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """`model_and_jacobian` for callers with NumPy arrays: compiled, for a few lengths."""
+    count = len(log_x)
+    with double_precision():
+        found = _law_and_jacobian(form, loss, theta, padded(log_x), unit)
+        value, jacobian = (np.asarray(part)[..., :count] for part in found)
+    return value, jacobian
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _law_and_jacobian(form: Form, loss: str, theta: Array, log_x: Array, unit: Array) -> tuple[Array, Array]:
+    return model_and_jacobian(form, loss, theta, log_x, unit)
 
 
 def sigma_in_residual_space(loss: str, sigma: Array, y: Array, unit: float | Array) -> Array:

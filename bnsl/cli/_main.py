@@ -26,6 +26,7 @@ from bnsl.cli import (
     forecast,
     plot,
     report,
+    suggest,
 )
 from bnsl.cli._arguments import Parser
 from bnsl.cli._terminal import fail, set_quiet, timed, warnings_as_lines
@@ -34,6 +35,7 @@ from bnsl.readers import STDIN
 COMMANDS = (
     fit,
     forecast,
+    suggest,
     compare,
     plot,
     backtest,

@@ -228,7 +228,7 @@ class Form(abc.ABC):
         points, shape = positive_inputs(x, len(self.inputs))
         batch = theta.reshape(-1, theta.shape[-1])
         with double_precision():
-            values = np.asarray(_evaluate(self, batch, np.log(_padded(points))))[:, : len(points)]
+            values = np.asarray(_evaluate(self, batch, np.log(padded(points))))[:, : len(points)]
         return values.reshape(theta.shape[:-1] + shape)
 
     def slope(self, params: Mapping[str, float] | ArrayLike, x: ArrayLike) -> np.ndarray:
@@ -243,7 +243,7 @@ class Form(abc.ABC):
         return values.reshape(shape + ((len(self.inputs),) if len(self.inputs) > 1 else ()))
 
 
-def _padded(points: np.ndarray) -> np.ndarray:
+def padded(points: np.ndarray) -> np.ndarray:
     """The last row repeated up to the next power of two, 16 at least: few lengths, few compiled programs."""
     if len(points) == 0:
         return points

@@ -8,6 +8,7 @@ from bnsl.plots._drawing import FITTED, HELD_OUT, LAW, SIZE
 from bnsl.plots.comparisons import benchmark_size, plot_backtest, plot_benchmark, plot_comparison
 from bnsl.plots.forecasts import AHEAD, plot_forecast
 from bnsl.plots.laws import plot_decomposition, plot_fit, plot_residuals
+from bnsl.plots.uncertainty import plot_horizon, plot_profile, plot_suggestion
 
 __all__ = [
     "AHEAD",
@@ -22,5 +23,8 @@ __all__ = [
     "plot_decomposition",
     "plot_fit",
     "plot_forecast",
+    "plot_horizon",
+    "plot_profile",
     "plot_residuals",
+    "plot_suggestion",
 ]

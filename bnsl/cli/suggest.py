@@ -1,0 +1,115 @@
+"""`bnsl suggest`: which run to do next."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+import numpy as np
+
+from bnsl._arrays import InputError, as_number, positive_inputs
+from bnsl.cli._arguments import add_command, add_input, add_json_option, add_plot_option, add_split
+from bnsl.cli._input import read_curve, split_rule
+from bnsl.cli._output import check_outputs, save_figure, write_json
+from bnsl.fitting import fit
+from bnsl.forecasting import forecast
+from bnsl.readers import STDIN
+from bnsl.suggestion import Suggestion, suggest
+
+EXAMPLE = """examples:
+  bnsl datasets four_digit_addition > curve.csv
+  bnsl suggest curve.csv --train-until 736 --target 4000
+  bnsl suggest curve.csv --train-until 736 --target 4000 --budget 3000 --plot runs.png
+  bnsl suggest curve.csv --train-until 736 --target 4000 --candidates 800,1000,1500 --n-breaks 1
+"""
+CANDIDATES = 12  # if none are named: even in log x from the middle of the data to the target
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    text = "tell which further run, or set of runs under a budget, would tell most about a prediction"
+    command = add_command(commands, "suggest", text, EXAMPLE, _run)
+    add_input(command)
+    add_split(command)
+    command.add_argument(
+        "--target",
+        type=float,
+        action="append",
+        default=[],
+        metavar="X",
+        help="x of the prediction, once or more often",
+    )
+    command.add_argument(
+        "--candidates",
+        type=_numbers,
+        metavar="X,X,...",
+        help=f"x that could be run (default: {CANDIDATES} from the middle of the data to half of the target)",
+    )
+    command.add_argument(
+        "--budget",
+        type=float,
+        metavar="B",
+        help="what a set may cost; the cost of a run is its x (default: one run)",
+    )
+    command.add_argument("--count", type=int, metavar="N", help="how many runs at most")
+    command.add_argument(
+        "--n-breaks",
+        type=int,
+        metavar="N",
+        help="trust one bnsl with N breaks (default: a forecast, which averages over laws)",
+    )
+    add_plot_option(command)
+    add_json_option(command)
+    command.set_defaults(loss="log")
+
+
+def _run(args: argparse.Namespace) -> None:
+    check_outputs(args)
+    if not args.target:
+        raise InputError("--target X is missing: the x of the prediction that matters")
+    positive_inputs(args.target, 1)
+    if args.budget is not None:
+        as_number(args.budget, "--budget", lambda value: 0 < value < np.inf)
+    curve = read_curve(args).split(**split_rule(args))[0]
+    candidates = args.candidates
+    if candidates is None:
+        first = float(np.exp(np.mean(np.log([curve.x[0], curve.x[-1]]))))
+        end = 0.5 * max(args.target)
+        if end <= first:
+            raise InputError(
+                f"--target {max(args.target):g} lies within the data; name the --candidates for it"
+            )
+        candidates = np.geomspace(first, end, CANDIDATES).tolist()
+    law = forecast(curve) if args.n_breaks is None else fit(curve, n_breaks=args.n_breaks)
+    found = suggest(law, candidates, args.target, budget=args.budget, count=args.count)
+    if args.json != STDIN:
+        print(found.summary())
+    write_json(args.json, lambda: _json(found))
+    if args.plot:
+        from bnsl.plots import plot_suggestion
+
+        save_figure(args.plot, lambda ax: plot_suggestion(found, ax=ax))
+
+
+def _json(found: Suggestion) -> str:
+    record = {
+        "bnsl": "suggestion",
+        "version": 1,
+        "target": found.target.tolist(),
+        "chosen": found.chosen.tolist(),
+        "cost": found.total_cost,
+        "sd_before": found.sd_before,
+        "sd_after": found.sd_after,
+        "candidates": found.table.to_dict(orient="records"),
+    }
+    return json.dumps(record, indent=2, allow_nan=False)
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be numbers with commas between, 800,1000,1500"
+        ) from None

@@ -1,0 +1,204 @@
+"""Figures of what the data can and cannot say: profiles, horizons, the worth of further runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bnsl._arrays import InputError, check_share
+from bnsl.plots._drawing import (
+    COLOURS,
+    DASHES,
+    FITTED,
+    HELD_OUT,
+    LAW,
+    MARKERS,
+    Frame,
+    add_legend,
+    axes_or_new,
+    described,
+    title_of,
+)
+from bnsl.predictability import Horizon
+from bnsl.profiling import Profile
+from bnsl.suggestion import Suggestion
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WELL_KNOWN = 3.0  # a horizon's theory is drawn up to errors of so many e-folds; beyond, nothing is known
+
+
+def plot_profile(profile: Profile, *, ax: Axes | None = None, levels: Sequence[float] = (0.5, 0.9)) -> Axes:
+    """Rise of the cost over the residual variance against a parameter, with its intervals.
+
+    The red line is the profile, the dashed one the parabola of the Gauss-Newton covariance; where they part,
+    standard errors mislead. Bars show the intervals at `levels`.
+
+    Args:
+        profile: what `bnsl.profile` returned.
+        ax: the Axes to draw into; a new figure if not given.
+        levels: of the intervals, between 0 and 1.
+
+    Raises:
+        InputError: what is no profile, or a bad level.
+    """
+    if not isinstance(profile, Profile):
+        raise InputError(f"profile must be what bnsl.profile returns; got {described(profile)}")
+    shares = sorted(check_share(level, "levels") for level in levels)
+    ax = axes_or_new(ax)
+    parameter = next(q for q in profile.result.form.parameters if q.name == profile.name)
+    x, error = profile.values, profile.result.stderr[profile.name]
+    good = np.isfinite(profile.root)
+    log = parameter.log and x[good].min() > 0 and x[good].max() / x[good].min() > 3.0
+    frame = Frame(ax, log, False)
+    top = max(float(np.quantile(profile.deviance[good], 0.9)), profile.threshold(shares[-1]) * 1.6)
+    ax.plot(x[good], profile.deviance[good], color=LAW, linewidth=1.8, zorder=3, label="profile likelihood")
+    if np.isfinite(error) and error > 0:
+        near = profile.estimate
+        step = np.log(x / near) * abs(near) if parameter.log else x - near
+        ax.plot(
+            x,
+            (step / error) ** 2,
+            color="0.35",
+            linestyle=DASHES[0],
+            linewidth=1.2,
+            label="Gauss-Newton",
+            zorder=2,
+        )
+    for share in shares:
+        height, ends = profile.threshold(share), profile.interval(share)
+        shown = np.clip(ends, x[good].min(), x[good].max())
+        ax.hlines(height, *shown, color=COLOURS[0], linewidth=1.1, zorder=2.5)
+        ax.annotate(
+            f"{100 * share:g} %", (1.0, height), xycoords=("axes fraction", "data"), xytext=(3, 0),
+            textcoords="offset points", va="center", fontsize="small", color=COLOURS[0],
+        )  # fmt: skip
+    ax.plot([profile.estimate], [0.0], "o", color=FITTED, markersize=5.0, zorder=4, clip_on=False)
+    frame.show_x(*x[good])
+    frame.show_y(np.array([0.0, top]))
+    frame.close()
+    ax.set_ylim(0.0, top)
+    ax.set_xlabel(_symbol(profile.name))
+    ax.set_ylabel("rise of the cost / residual variance")
+    ax.set_title(title_of(profile.result.curve, f"profile of {_symbol(profile.name)}"), fontsize="medium")
+    add_legend(ax, loc="upper center")
+    return ax
+
+
+def plot_horizon(
+    horizons: Horizon | Sequence[Horizon],
+    *,
+    simulated: Sequence[tuple[ArrayLike, ArrayLike]] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Prediction error against where the data stop, one line a noise level.
+
+    Lines are theory (Fisher information), markers the errors of simulated fits. A dashed line marks the
+    break.
+
+    Args:
+        horizons: what `bnsl.horizon` returned, one or several of the same law.
+        simulated: for every horizon stops (S,) and errors (S,), as `bnsl.simulated_horizon` gives them.
+        ax: the Axes to draw into; a new figure if not given.
+
+    Raises:
+        InputError: what is no horizon, or as many simulations as there are not horizons.
+    """
+    lines = list(horizons) if isinstance(horizons, Sequence) else [horizons]
+    if not lines or not all(isinstance(line, Horizon) for line in lines):
+        raise InputError(f"horizons must be what bnsl.horizon returns; got {described(horizons)}")
+    if simulated is not None and len(simulated) != len(lines):
+        raise InputError(f"simulated has {len(simulated)} entries and horizons has {len(lines)}")
+    ax = axes_or_new(ax)
+    frame = Frame(ax, True, True)
+    drawn = []
+    for i, line in enumerate(lines):
+        colour = COLOURS[i % len(COLOURS)]
+        noise = float(np.median(line.steps[0].noise))
+        known = line.prediction_sd <= np.exp(WELL_KNOWN)
+        ax.plot(
+            line.stops[known],
+            line.prediction_sd[known],
+            color=colour,
+            linewidth=1.5,
+            label=_level(noise),
+            zorder=2,
+        )
+        drawn.append(line.prediction_sd[known])
+        if simulated is not None:
+            stops, errors = (np.asarray(part, float) for part in simulated[i])
+            seen = np.isfinite(errors) & (errors > 0)
+            marker = MARKERS[i % len(MARKERS)]
+            ax.plot(
+                stops[seen], errors[seen], marker, color=colour, markersize=4.8, markeredgecolor="white",
+                markeredgewidth=0.5, zorder=3,
+            )  # fmt: skip
+            drawn.append(errors[seen])
+    frame.show_x(*np.concatenate([line.stops for line in lines]))
+    frame.show_y(*drawn)
+    frame.close()
+    low, high = ax.get_xlim()
+    for position in lines[0].steps[0].breaks["position"]:
+        if low < position < high:
+            ax.axvline(position, color="0.45", linestyle=(0, (4, 3)), linewidth=0.9, zorder=1)
+    ax.set_xlabel("x at which the data stop")
+    ax.set_ylabel("root mean square error of log y beyond")
+    title = "theory (lines)" + ("" if simulated is None else " and simulated fits (markers)")
+    ax.set_title(f"the limit of predictability: {title}", fontsize="medium")
+    add_legend(ax, title="noise of log y", loc="best")
+    return ax
+
+
+def plot_suggestion(suggestion: Suggestion, *, ax: Axes | None = None) -> Axes:
+    """What each candidate run would do for the prediction, against its x; the chosen ones numbered.
+
+    Raises InputError for what is no suggestion.
+    """
+    if not isinstance(suggestion, Suggestion):
+        raise InputError(f"suggestion must be what bnsl.suggest returns; got {described(suggestion)}")
+    ax = axes_or_new(ax)
+    table = suggestion.table.sort_values("x")
+    x, after = table["x"].to_numpy(), table["sd_with"].to_numpy()
+    frame = Frame(ax, True, True)
+    ax.axhline(suggestion.sd_before, color="0.45", linestyle=(0, (4, 3)), linewidth=1.0, label="now")
+    ax.plot(x, after, "o-", color=COLOURS[0], linewidth=1.2, markersize=4.8, label="with this run alone")
+    picked = table[table["chosen"] > 0]
+    if len(picked):
+        ax.plot(
+            picked["x"],
+            picked["sd_with"],
+            "o",
+            color=LAW,
+            markersize=8.0,
+            zorder=3,
+            label="chosen, in this order",
+        )
+        for row in picked.itertuples():
+            ax.annotate(
+                str(row.chosen), (row.x, row.sd_with), xytext=(0, 9), textcoords="offset points",
+                ha="center", fontsize="small",
+            )  # fmt: skip
+        ax.axhline(suggestion.sd_after, color=HELD_OUT, linewidth=1.4, label="with all chosen")
+    frame.show_x(*x)
+    frame.show_y(after, np.array([suggestion.sd_before, suggestion.sd_after]))
+    frame.close()
+    ax.set_xlabel("x of the further run")
+    goal = ", ".join(f"{t:g}" for t in suggestion.target)
+    ax.set_ylabel(f"standard deviation of log y at x = {goal}")
+    ax.set_title("what a further run would tell", fontsize="medium")
+    add_legend(ax, loc="best")
+    return ax
+
+
+def _symbol(name: str) -> str:
+    return f"${name[0]}$" if len(name) == 1 else f"${name[0]}_{{{name[1:]}}}$"
+
+
+def _level(noise: float) -> str:
+    mantissa, exponent = f"{noise:.0e}".split("e")
+    power = f"10^{{{int(exponent)}}}"
+    return f"${power}$" if mantissa == "1" else f"${mantissa}\\times{power}$"
