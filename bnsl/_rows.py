@@ -113,7 +113,7 @@ def advance(
     def solve(model: _Linear, unit: Array, damping: Array) -> tuple[Array, Array]:
         if model.full is not None:
             return least_squares_step(model.full[0] * unit[:, :, None], model.full[1], damping)
-        return _cholesky_step(model.gram * unit[:, :, None] * unit[:, None], model.gradient * unit, damping)
+        return cholesky_step(model.gram * unit[:, :, None] * unit[:, None], model.gradient * unit, damping)
 
     points = jax.eval_shape(evaluate, walk.theta)[0].shape[1]
 
@@ -185,7 +185,7 @@ def advance(
     return jax.lax.while_loop(more, body, (walk, model, none))[0]
 
 
-def _cholesky_step(gram: Array, gradient: Array, damping: Array) -> tuple[Array, Array]:
+def cholesky_step(gram: Array, gradient: Array, damping: Array) -> tuple[Array, Array]:
     """Solve (gram + damping) s = -gradient for a batch: s (B, p) and the decrease it promises (B,).
 
     Where the factorisation breaks down the step is zero and promises a large decrease, so that the caller
