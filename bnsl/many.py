@@ -43,6 +43,32 @@ STALLED = 1e-5  # a row whose cost falls by less than this share in a round, aft
 PATIENCE = 45
 
 
+class Placement(NamedTuple):
+    """Where a batch runs: rows are dealt out to the devices, with more of them where a device is wide."""
+
+    devices: tuple[jax.Device, ...] = ()  # none: where JAX puts things by default
+    wide: int = 1  # chunks are so many times as large
+
+    @property
+    def factor(self) -> int:
+        """What the number of rows in a chunk is multiplied with."""
+        return max(len(self.devices), 1) * self.wide
+
+    def put(self, tree: Any, rows: int) -> Any:
+        """A tree of arrays on the devices: those with `rows` rows shared out, the others on all."""
+        if not self.devices:
+            return tree
+        mesh = jax.sharding.Mesh(np.array(self.devices), ("rows",))
+        split, copied = (
+            jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axis)) for axis in (("rows",), ())
+        )
+        where = jax.tree.map(lambda v: split if np.ndim(v) and np.shape(v)[0] == rows else copied, tree)
+        return jax.device_put(tree, where)
+
+
+ANYWHERE = Placement()
+
+
 class Refined(NamedTuple):
     """Where each of B fits ended."""
 
@@ -89,13 +115,15 @@ def refine_many(
     options = (max_steps, exact, tolerance, chunks)
     theta, walk = _convey(method, problems, each, walk, None, *options)
     failed = ~np.isfinite(walk.cost)
-    return Refined(
-        np.where(failed[:, None], starts, theta), walk.cost, walk.converged & ~failed, walk.steps
-    )
+    return Refined(np.where(failed[:, None], starts, theta), walk.cost, walk.converged & ~failed, walk.steps)
 
 
 def search_many(
-    method: Method, problems: Problem, *, report: Callable[[int], object] = lambda count: None
+    method: Method,
+    problems: Problem,
+    *,
+    report: Callable[[int], object] = lambda count: None,
+    placement: Placement = ANYWHERE,
 ) -> Refined:
     """The best fit found of each of B problems, from starts of its own; of one break at most.
 
@@ -106,14 +134,15 @@ def search_many(
         method: form and loss.
         problems: as in `refine_many`; `y` has a row a problem.
         report: told how many more curves were scouted, which is about half of the work.
+        placement: the devices to use.
     """
-    total = len(problems.y)
+    total, size = len(problems.y), CURVES * placement.factor
     owner, walks = [], []
-    for first in range(0, total, CURVES):
-        rows = np.resize(np.arange(first, min(first + CURVES, total)), CURVES)
-        count = min(CURVES, total - first)
-        walk = _scout(method, STARTS, SCOUTING, _take(method, problems, rows))
-        cost = np.asarray(walk.cost).reshape(CURVES, -1)[:count]
+    for first in range(0, total, size):
+        rows = np.resize(np.arange(first, min(first + size, total)), size)
+        count = min(size, total - first)
+        walk = _scout(method, STARTS, SCOUTING, placement.put(_take(method, problems, rows), size))
+        cost = np.asarray(walk.cost).reshape(size, -1)[:count]
         cost = np.where(np.isfinite(cost), cost, np.inf)
         rank = np.argsort(np.argsort(cost, axis=1), axis=1)
         near = cost <= NEAR * cost.min(axis=1, keepdims=True)
@@ -123,11 +152,22 @@ def search_many(
         report(count)
     group = np.concatenate(owner)
     walk = Walk(*map(np.concatenate, zip(*walks, strict=True)))
-    theta, walk = _convey(method, problems, group, walk, total, MAX_STEPS, False, TOLERANCE, CHUNKS)
+    chunks = tuple(chunk * placement.factor for chunk in CHUNKS)
+    theta, walk = _convey(
+        method, problems, group, walk, total, MAX_STEPS, False, TOLERANCE, chunks, placement
+    )
     cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
     order = np.lexsort([cost, group])
     best = order[np.searchsorted(group[order], np.arange(total))]
-    return Refined(theta[best], cost[best], walk.converged[best], walk.steps[best])
+    theta, walk = theta[best], _host(walk, best)
+    crawling = np.flatnonzero(~walk.done)
+    if len(crawling):  # the best of their curves after all: they are given the steps that they need
+        options = (None, MAX_STEPS, False, TOLERANCE, chunks, placement)
+        theta[crawling], longer = _convey(method, problems, crawling, _host(walk, crawling), *options)
+        for whole, part in zip(walk, longer, strict=True):
+            whole[crawling] = part
+    cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
+    return Refined(theta, cost, walk.converged & np.isfinite(cost), walk.steps)
 
 
 def _convey(
@@ -140,6 +180,7 @@ def _convey(
     exact: bool,
     tolerance: float,
     chunks: tuple[int, ...],
+    placement: Placement = ANYWHERE,
 ) -> tuple[np.ndarray, Walk]:
     """Take all rows to their ends: coordinates (B, p) and the walk.
 
@@ -153,6 +194,7 @@ def _convey(
         exact: steps by QR.
         tolerance: see `advance`.
         chunks: rows at work at a time.
+        placement: the devices to use.
     """
     total, p = walk.theta.shape
     theta = np.zeros((total, p), walk.theta.dtype)
@@ -162,10 +204,10 @@ def _convey(
     rows = np.arange(size) % total
     owned = np.arange(size) < total  # the others repeat a row, and nobody looks at them
     waiting = min(size, total)  # the next row to come
-    now, part = _host(walk, rows), _take(method, problems, group[rows])
+    now, part = _host(walk, rows), placement.put(_take(method, problems, group[rows]), size)
     while owned.any():
         before = now.cost
-        after, inward = _advance(method, ROUND, exact, part, now, tolerance)
+        after, inward = _advance(method, ROUND, exact, part, placement.put(now, len(rows)), tolerance)
         now = _host(after)
         leaving = now.done | (now.steps >= max_steps)
         if curves is not None:
@@ -189,7 +231,7 @@ def _convey(
             chosen = np.argsort(~owned, kind="stable")[: sizes.pop(0)]
             rows, owned, now = rows[chosen], owned[chosen], _host(now, chosen)
         if shrinks or len(coming):
-            part = _take(method, problems, group[rows])
+            part = placement.put(_take(method, problems, group[rows]), len(rows))
     return theta, walk
 
 
@@ -213,7 +255,9 @@ def _batched(form: Form, problems: Problem) -> Any:
     points = 1 if len(form.inputs) == 1 else 2
     ranks = (points, 1, 1, 0, 0, 1, 1, 1, 1)
     values: tuple[Any, ...] = problems
-    axes: list[Any] = [0 if np.ndim(value) > rank else None for value, rank in zip(values, ranks, strict=True)]
+    axes: list[Any] = [
+        0 if np.ndim(value) > rank else None for value, rank in zip(values, ranks, strict=True)
+    ]
     return Problem(*axes)
 
 
@@ -301,6 +345,13 @@ def _advance(
 ) -> tuple[Walk, Array]:
     """Take all rows some steps further: the walk, and where it stands in the form's coordinates (B, p)."""
     pieces = _Pieces(method, problems, walk.theta.shape[0], 1)
-    options = {"rounds": rounds, "tolerance": tolerance, "exact": exact}
-    walk = advance(walk, pieces.evaluate, pieces.box, pieces.free, **options)
+    walk = advance(
+        walk,
+        pieces.evaluate,
+        pieces.box,
+        pieces.free,
+        rounds=rounds,
+        tolerance=tolerance,
+        exact=exact,
+    )
     return walk, jax.vmap(pieces.inward)(walk.theta)
