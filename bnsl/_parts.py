@@ -13,7 +13,7 @@ from bnsl._arrays import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-SETTINGS = "settings.json"
+SETTINGS = "_settings.json"  # readers of Parquet pass over names that begin so
 
 
 class Parts:
