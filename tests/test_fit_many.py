@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 import bnsl
-from bnsl import batch
+from bnsl import _batch_work as batch
 from bnsl._curve_rows import Settings, rows_of
 from bnsl._long_table import long_table
 from bnsl.forms import BNSL

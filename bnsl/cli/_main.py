@@ -13,12 +13,12 @@ from typing import Any, NoReturn
 
 from bnsl._arrays import InputError
 from bnsl._cache import keep_compiled_programs
-from bnsl.cli import backtest, benchmark, compare, datasets, fit, forecast, plot
+from bnsl.cli import backtest, benchmark, compare, datasets, fit, fit_many, forecast, plot
 from bnsl.cli._arguments import Parser
 from bnsl.cli._output import fail, warnings_as_lines
 from bnsl.readers import STDIN
 
-COMMANDS = (fit, forecast, compare, plot, backtest, benchmark, datasets)
+COMMANDS = (fit, fit_many, forecast, compare, plot, backtest, benchmark, datasets)
 EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
   bnsl fit curve.csv --train-until 736
