@@ -41,7 +41,9 @@ def test_every_curve_is_there_once_though_a_worker_dies(monkeypatch):
         limit = time.monotonic() + 120
         while victim is None and time.monotonic() < limit:
             for address, keys in client.has_what().items():
-                if any("fit_partition" in str(key) for key in keys):  # it holds results that must be made again
+                if any(
+                    "fit_partition" in str(key) for key in keys
+                ):  # it holds results that must be made again
                     victim = client.run(os.getpid, workers=[address])[address]
                     break
             time.sleep(0.01)
