@@ -1,4 +1,4 @@
-"""Compiled programs kept on disk between runs of the shell command.
+"""The folder in which the shell command keeps compiled programs between its runs.
 
 A library must leave the caller's JAX configuration alone, so only a process of our own may call this.
 """
@@ -11,6 +11,8 @@ import platform
 from pathlib import Path
 
 import jax
+
+from bnsl._programs import keep_in
 
 LIMIT = 200_000_000  # bytes that the folder may hold
 
@@ -38,6 +40,7 @@ def keep_compiled_programs() -> None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    keep_in(folder)
 
 
 def _told() -> bool:
@@ -69,7 +72,8 @@ def _prune(root: Path) -> None:
 
     JAX's own limit needs one more package (filelock) and a lock on every access.
     """
-    stats = [(path, path.stat()) for path in root.glob("*/*-cache")]
+    kept = [*root.glob("*/*-cache"), *root.glob("*/*-program")]
+    stats = [(path, path.stat()) for path in kept]
     total = sum(stat.st_size for _, stat in stats)
     if total <= LIMIT:
         return

@@ -13,7 +13,6 @@ from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import jax
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
@@ -21,6 +20,7 @@ from scipy.special import stdtrit
 from bnsl import losses
 from bnsl._arrays import Array, InputError, check_share, double_precision, positive_inputs
 from bnsl._covariance import lengths
+from bnsl._programs import program
 from bnsl.curve import Curve
 from bnsl.forms import BNSL, FORMS, Form, Segment, get_form
 
@@ -518,7 +518,7 @@ def rmse(predicted: np.ndarray, measured: np.ndarray) -> float:
         return float(lengths((predicted - measured)[:, None])[0] / np.sqrt(len(measured)))
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(program, static_argnums=(0, 1))
 def _predict_with_jacobian(form: Form, loss: str, theta: Array, log_x: Array) -> tuple[Array, Array]:
     return losses.model_and_jacobian(form, loss, theta, log_x, 1.0)
 
