@@ -1,6 +1,6 @@
 """The folder in which the shell command keeps compiled programs between its runs.
 
-A library must leave the caller's JAX configuration alone, so only a process of our own may call this.
+Programs are loaded and run without further questions, so only a process of our own may call this.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LIMIT = 200_000_000  # bytes that the folder may hold
 
 
 def keep_compiled_programs() -> None:
-    """Switch JAX's persistent compilation cache on for this process.
+    """Keep the compiled programs of this process on disk, and use those that are there.
 
     The folder is $BNSL_CACHE_DIR, else $XDG_CACHE_HOME/bnsl/jax, else ~/.cache/bnsl/jax; an empty
     $BNSL_CACHE_DIR means no cache. A cache that JAX was told to use goes first, and a folder that cannot
@@ -37,9 +37,6 @@ def keep_compiled_programs() -> None:
         return
     if not os.access(folder, os.W_OK | os.X_OK):
         return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     keep_in(folder)
 
 
@@ -72,8 +69,7 @@ def _prune(root: Path) -> None:
 
     JAX's own limit needs one more package (filelock) and a lock on every access.
     """
-    kept = [*root.glob("*/*-cache"), *root.glob("*/*-program")]
-    stats = [(path, path.stat()) for path in kept]
+    stats = [(path, path.stat()) for path in root.glob("*/*-program")]
     total = sum(stat.st_size for _, stat in stats)
     if total <= LIMIT:
         return

@@ -15,6 +15,7 @@ import numpy as np
 from bnsl import many
 from bnsl._arrays import Array, InputError, precision
 from bnsl._covariance import SINGULAR
+from bnsl._programs import program
 from bnsl.curve import Curve
 from bnsl.fitting import THIN_ABOVE, check_curve, fit
 from bnsl.forecasting import forecast
@@ -309,7 +310,7 @@ def _local(method: Method, problem: Problem, theta: np.ndarray) -> tuple[np.ndar
     return np.sum(local.residual**2, axis=1), local
 
 
-@partial(jax.jit, static_argnums=0, compiler_options=FAST_COMPILE)
+@partial(program, static_argnums=0, compiler_options=FAST_COMPILE)
 def _linearised_many(method: Method, problems: Problem, theta: Array) -> tuple[Array, ...]:
     axes = Problem(0, 0, 0, None, None, None, None, None, None)  # type: ignore[arg-type]
 

@@ -1,8 +1,9 @@
 """Compiled programs that a process of our own may keep on disk whole.
 
-JAX's compilation cache saves the work of XLA; tracing and lowering, which take longer once the cache is
-warm, are repeated in every process. What is kept here is the executable itself, so that a second run of the
-shell command loads it and does neither. Nothing is kept unless `keep_in` was called.
+JAX's persistent compilation cache saves the work of XLA; tracing and lowering, which take longer, are
+repeated in every process. What is kept here is the executable itself, so that a second run of the shell
+command loads it and does neither. The two do not go together: XLA writes programs that were loaded from
+JAX's cache without some of their parts. Nothing is kept unless `keep_in` was called.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.experimental import serialize_executable
 
@@ -41,7 +41,7 @@ def program(
     """
     jitted = jax.jit(function, static_argnums=static_argnums, **options)
     first = static_argnums + 1 if isinstance(static_argnums, int) else len(static_argnums)
-    loaded: dict[str, Any] = {}
+    ready: dict[str, Any] = {}
 
     @functools.wraps(function)
     def call(*args: Any) -> Any:
@@ -49,33 +49,35 @@ def program(
             return jitted(*args)
         static, dynamic = args[:first], args[first:]
         leaves, tree = jax.tree.flatten(dynamic)
-        if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves) or not _ours(static):
+        # JAX's own arrays may be traced, or lie on several devices.
+        if any(isinstance(leaf, jax.Array) for leaf in leaves) or not _ours(static):
             return jitted(*args)
         kinds = [(np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in leaves]
         said = (
             f"{function.__module__}.{function.__name__} {static} {kinds} {tree} {options} {_surroundings()}"
         )
         key = hashlib.sha256(said.encode()).hexdigest()
-        if key not in loaded:
+        if key not in ready:
             path = _folder / f"{key}{_SUFFIX}"
-            loaded[key] = _load(path)
-            if loaded[key] is None:
-                loaded[key] = jitted.lower(*args).compile()
-                _store(path, loaded[key])
-        return loaded[key](*dynamic)
+            kept = _load(path)
+            if kept is not None:
+                with contextlib.suppress(jax.errors.JaxRuntimeError):  # written by a JAX that fell short
+                    answer = jax.block_until_ready(kept(*dynamic))
+                    ready[key] = kept
+                    return answer
+            ready[key] = jitted.lower(*args).compile()
+            _store(path, ready[key])
+        return ready[key](*dynamic)
 
     return call
 
 
 def _ours(static: Any) -> bool:
     """Whether static arguments are made of plain values and of classes of this package."""
-    if isinstance(static, tuple | list):
-        return (type(static) in (tuple, list) or type(static).__module__.startswith("bnsl.")) and all(
-            map(_ours, static)
-        )
-    return (
-        static is None or isinstance(static, str | int | float) or type(static).__module__.startswith("bnsl.")
-    )
+    module = type(static).__module__
+    if module != "builtins" and not module.startswith("bnsl."):
+        return False
+    return not isinstance(static, tuple | list) or all(map(_ours, static))
 
 
 @functools.cache
@@ -106,7 +108,7 @@ def _load(path: Path) -> Any:
 @functools.cache
 def _find_lapack() -> None:
     """Have JAX look up LAPACK, as it does when it lowers a call to it, which a loaded program was spared."""
-    jax.jit(jnp.linalg.cholesky).lower(np.eye(1))
+    jax.jit(jax.lax.linalg.cholesky).lower(np.eye(1))
 
 
 def _store(path: Path, compiled: Any) -> None:

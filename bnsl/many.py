@@ -18,6 +18,7 @@ import numpy as np
 from bnsl import losses
 from bnsl._arrays import Array
 from bnsl._linear_starts import linear_starts
+from bnsl._programs import program
 from bnsl._rows import Walk, advance, begin
 from bnsl.forms import Form
 from bnsl.search import FAST_COMPILE, Method, Problem
@@ -315,12 +316,12 @@ class _Pieces:
         return jax.tree.map(lambda v: v.reshape(curves * rows, *v.shape[2:]), out)
 
 
-@partial(jax.jit, static_argnums=0, compiler_options=FAST_COMPILE)
+@partial(program, static_argnums=0, compiler_options=FAST_COMPILE)
 def _begin(method: Method, problems: Problem, starts: Array) -> Walk:
     return _Pieces(method, problems, starts.shape[0], 1).begin(starts)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2), compiler_options=FAST_COMPILE)
+@partial(program, static_argnums=(0, 1, 2), compiler_options=FAST_COMPILE)
 def _scout(method: Method, count: int, steps: int, problems: Problem) -> Walk:
     """The walk of the starts from the data, (C count) rows, after some steps."""
     form = method.form
@@ -339,7 +340,7 @@ def _scout(method: Method, count: int, steps: int, problems: Problem) -> Walk:
     )
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2), compiler_options=FAST_COMPILE)
+@partial(program, static_argnums=(0, 1, 2), compiler_options=FAST_COMPILE)
 def _advance(
     method: Method, rounds: int, exact: bool, problems: Problem, walk: Walk, tolerance: Array
 ) -> tuple[Walk, Array]:
