@@ -111,7 +111,7 @@ def refine_many(
     for first in range(0, len(starts), chunks[0]):
         rows = np.resize(each[first : first + chunks[0]], chunks[0])
         walk = _begin(method, _take(method, problems, rows), starts[rows])
-        walks.append(_host(walk, each[: len(starts) - first]))
+        walks.append(_host(walk, each[: min(chunks[0], len(starts) - first)]))
     walk = Walk(*map(np.concatenate, zip(*walks, strict=True)))
     options = (max_steps, exact, tolerance, chunks)
     theta, walk = _convey(method, problems, each, walk, None, *options)
