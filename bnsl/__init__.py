@@ -2,6 +2,7 @@
 
 from bnsl._arrays import InputError
 from bnsl.backtesting import Backtest, backtest
+from bnsl.batch import fit_many, forecast_many
 from bnsl.benchmark_data import Benchmark, BenchmarkCurve
 from bnsl.benchmarking import BenchmarkRun, run_benchmark
 from bnsl.bootstrapping import Bootstrap, bootstrap
@@ -70,7 +71,9 @@ __all__ = [
     "compare",
     "extrapolate",
     "fit",
+    "fit_many",
     "forecast",
+    "forecast_many",
     "get_form",
     "horizon",
     "joint_draws",

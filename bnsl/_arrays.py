@@ -34,7 +34,14 @@ def double_precision() -> Iterator[None]:
 
     Results become NumPy arrays inside, so that nothing is still running when the next thread begins.
     """
-    with _ONE_AT_A_TIME, jax.enable_x64(True):
+    with precision("float64"):
+        yield
+
+
+@contextlib.contextmanager
+def precision(dtype: str) -> Iterator[None]:
+    """`double_precision`, or single for dtype "float32"."""
+    with _ONE_AT_A_TIME, jax.enable_x64(dtype != "float32"):
         yield
 
 

@@ -1,6 +1,6 @@
-"""Compiled programs kept on disk between runs of the shell command.
+"""The folder in which the shell command keeps compiled programs between its runs.
 
-A library must leave the caller's JAX configuration alone, so only a process of our own may call this.
+Programs are loaded and run without further questions, so only a process of our own may call this.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from pathlib import Path
 
 import jax
 
+from bnsl._programs import keep_in
+
 LIMIT = 200_000_000  # bytes that the folder may hold
 
 
 def keep_compiled_programs() -> None:
-    """Switch JAX's persistent compilation cache on for this process.
+    """Keep the compiled programs of this process on disk, and use those that are there.
 
     The folder is $BNSL_CACHE_DIR, else $XDG_CACHE_HOME/bnsl/jax, else ~/.cache/bnsl/jax; an empty
     $BNSL_CACHE_DIR means no cache. A cache that JAX was told to use goes first, and a folder that cannot
@@ -35,26 +37,12 @@ def keep_compiled_programs() -> None:
         return
     if not os.access(folder, os.W_OK | os.X_OK):
         return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    keep_in(folder)
 
 
 def _told() -> bool:
     """Whether JAX has a cache already."""
     return bool(getattr(jax.config, "jax_compilation_cache_dir", None))
-
-
-def count_compiled() -> list[str]:
-    """A list that grows by one entry for every program that JAX compiles and does not find on disk."""
-    compiled: list[str] = []
-
-    def listen(event: str, **_: object) -> None:
-        if event == "/jax/compilation_cache/cache_misses":
-            compiled.append(event)
-
-    jax.monitoring.register_event_listener(listen)
-    return compiled
 
 
 def cached_programs() -> tuple[Path | None, int, int]:
@@ -65,7 +53,7 @@ def cached_programs() -> tuple[Path | None, int, int]:
         root = None
     if root is None:
         return None, 0, 0
-    sizes = [path.stat().st_size for path in root.glob("*/*-cache")]
+    sizes = [path.stat().st_size for path in root.glob("*/*-program")]
     return root, len(sizes), sum(sizes)
 
 
@@ -94,7 +82,7 @@ def _prune(root: Path) -> None:
 
     JAX's own limit needs one more package (filelock) and a lock on every access.
     """
-    stats = [(path, path.stat()) for path in root.glob("*/*-cache")]
+    stats = [(path, path.stat()) for path in root.glob("*/*-program")]
     total = sum(stat.st_size for _, stat in stats)
     if total <= LIMIT:
         return

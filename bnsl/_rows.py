@@ -10,7 +10,7 @@ several times as much), or by QR where half of the digits are not enough.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,29 +24,35 @@ Evaluate = Callable[[Array], tuple[Array, Array, Array]]
 # thetas (B, p) -> lower and upper bounds (B, p).
 Box = Callable[[Array], tuple[Array, Array]]
 
-LEAST_DAMPING = 1e-12  # of normal equations: below it rounding in the products decides
-LEAST_DAMPING_EXACT = 1e-18
+# In units of the rounding error: below it rounding in the products of the normal equations decides.
+LEAST_DAMPING = 4500.0
+LEAST_DAMPING_EXACT = 0.0045
+
+PROMISE = 1e30  # a decrease that no step keeps
 
 
 class Walk(NamedTuple):
-    """Where each of B rows stands between two rounds; all arrays have the rows first."""
+    """Where each of B rows stands between two rounds; all arrays have the rows first.
 
-    trial: Array  # (B, p) where to evaluate next
-    decrease: Array  # (B,) what the linear model promises of it
-    theta: Array  # (B, p) the best so far
-    cost: Array  # (B,) its cost
-    scale: Array  # (B, p)
-    damping: Array  # (B,)
-    growth: Array  # (B,)
-    hidden: Array  # (B,) number of steps so small that rounding hides what they gain
-    steps: Array  # (B,)
-    converged: Array  # (B,) bool
-    failed: Array  # (B,) bool: no finite cost at the start
-    gram: Array  # (B, p, p) products of the derivatives at theta
-    gradient: Array  # (B, p) half of the cost's
+    They are JAX's in a compiled program and NumPy's between two.
+    """
+
+    trial: Any  # (B, p) where to evaluate next
+    decrease: Any  # (B,) what the linear model promises of it
+    theta: Any  # (B, p) the best so far
+    cost: Any  # (B,) its cost
+    scale: Any  # (B, p)
+    damping: Any  # (B,)
+    growth: Any  # (B,)
+    hidden: Any  # (B,) number of steps so small that rounding hides what they gain
+    steps: Any  # (B,)
+    converged: Any  # (B,) bool
+    failed: Any  # (B,) bool: no finite cost at the start
+    gram: Any  # (B, p, p) products of the derivatives at theta
+    gradient: Any  # (B, p) half of the cost's
 
     @property
-    def done(self) -> Array:
+    def done(self) -> Any:
         """Rows (B,) that will not move any more."""
         return self.converged | self.failed
 
@@ -101,7 +107,9 @@ def advance(
         tolerance: a row has converged once the linear model promises less than its square times the cost.
         exact: steps by QR.
     """
-    least = LEAST_DAMPING_EXACT if exact else LEAST_DAMPING
+    eps = float(jnp.finfo(walk.theta.dtype).eps)
+    least = eps * (LEAST_DAMPING_EXACT if exact else LEAST_DAMPING)
+    tiny = max(TINY, float(jnp.finfo(walk.theta.dtype).tiny))
 
     def linearise(theta: Array) -> tuple[_Linear, Array]:
         residual, jacobian, cost = evaluate(theta)
@@ -113,7 +121,7 @@ def advance(
     def solve(model: _Linear, unit: Array, damping: Array) -> tuple[Array, Array]:
         if model.full is not None:
             return least_squares_step(model.full[0] * unit[:, :, None], model.full[1], damping)
-        return _cholesky_step(model.gram * unit[:, :, None] * unit[:, None], model.gradient * unit, damping)
+        return cholesky_step(model.gram * unit[:, :, None] * unit[:, None], model.gradient * unit, damping)
 
     points = jax.eval_shape(evaluate, walk.theta)[0].shape[1]
 
@@ -124,11 +132,11 @@ def advance(
         finite = jnp.isfinite(cost) & jnp.all(jnp.isfinite(candidate.gradient), axis=1)
         active, first = ~now.done, now.steps == 0
         # Near the minimum rounding hides the decrease: a few last steps go on the linear model's word.
-        rounding = 4e-15 * jnp.sqrt(points * now.cost)
+        rounding = 18.0 * eps * jnp.sqrt(points * now.cost)
         hidden = ~first & (now.decrease <= rounding) & (cost <= now.cost + rounding)
         better = active & finite & ((cost < now.cost) | hidden)
         worse = active & ~better & ~first
-        gain = (now.cost - cost) / jnp.maximum(now.decrease, TINY)
+        gain = (now.cost - cost) / jnp.maximum(now.decrease, tiny)
         shrink = jnp.maximum(0.1, 1.0 - (2.0 * jnp.minimum(gain, 1.0) - 1.0) ** 3)
         shrink = jnp.where(first, 1.0, jnp.where(hidden, 0.1, shrink))
         damping = jnp.where(
@@ -185,7 +193,7 @@ def advance(
     return jax.lax.while_loop(more, body, (walk, model, none))[0]
 
 
-def _cholesky_step(gram: Array, gradient: Array, damping: Array) -> tuple[Array, Array]:
+def cholesky_step(gram: Array, gradient: Array, damping: Array) -> tuple[Array, Array]:
     """Solve (gram + damping) s = -gradient for a batch: s (B, p) and the decrease it promises (B,).
 
     Where the factorisation breaks down the step is zero and promises a large decrease, so that the caller
@@ -220,4 +228,4 @@ def _cholesky_step(gram: Array, gradient: Array, damping: Array) -> tuple[Array,
     move = jnp.stack(step, axis=1)
     usable = usable & jnp.all(jnp.isfinite(move), axis=1)
     decrease = sum(entry**2 for entry in half)
-    return jnp.where(usable[:, None], move, 0.0), jnp.where(usable, decrease, 1e150)
+    return jnp.where(usable[:, None], move, 0.0), jnp.where(usable, decrease, PROMISE)

@@ -25,6 +25,7 @@ from jax.scipy.special import logsumexp
 from scipy.special import expit, log_softmax
 
 from bnsl._arrays import Array
+from bnsl._programs import program
 from bnsl.curve import Curve
 from bnsl.search import FAST_COMPILE
 
@@ -399,7 +400,7 @@ def _sharp(grams: _Grams, log_prior: Array, prior: Prior) -> tuple[Array, tuple[
     )
 
 
-@partial(jax.jit, compiler_options=FAST_COMPILE)
+@partial(program, compiler_options=FAST_COMPILE)
 def posterior(data: Data, prior: Prior) -> Posterior:
     """The average of all laws given one curve."""
     seen = data.weight > 0
@@ -467,7 +468,7 @@ class Predictive(NamedTuple):
     sd: Array  # (T, M) of a new measurement
 
 
-@partial(jax.jit, compiler_options=FAST_COMPILE)
+@partial(program, compiler_options=FAST_COMPILE)
 def predictive(state: Posterior, log_x: Array) -> Predictive:
     """The predictive distribution of log y at log x (M,)."""
     u = log_x - state.origin[0]

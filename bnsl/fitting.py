@@ -103,7 +103,7 @@ def fit(
     check_curve(curve, loss)
     weighed: tuple[Candidate, ...] = ()
     if n_breaks is None and isinstance(form, str) and isinstance(wanted, BNSL):
-        fewest = min(_fewest(fixed, bounds), MOST)
+        fewest = min(fewest_breaks(fixed, bounds), MOST)
         wanted = BNSL(max(fewest, 1))
         for oriented in _orientations(wanted, curve, fixed, bounds):
             _check_constraints(oriented, loss, fixed, bounds)
@@ -134,7 +134,7 @@ def _without_outliers(curve: Curve, loss: str, robust: str) -> Curve:
     return curve.take(near) if enough else curve
 
 
-def _fewest(fixed: Mapping | None, bounds: Mapping | None) -> int:
+def fewest_breaks(fixed: Mapping | None, bounds: Mapping | None) -> int:
     """The number of breaks that the names of constrained parameters speak of."""
     names = [*(fixed if isinstance(fixed, Mapping) else {}), *(bounds if isinstance(bounds, Mapping) else {})]
     numbers = [name[1:] for name in names if isinstance(name, str) and name[:1] in ("c", "d", "f")]

@@ -1,12 +1,13 @@
-"""Refinement of many fits at once, each from one start, in chunks of one shape.
+"""Many fits at once, in chunks of one shape: each from a start of its own, or each from many starts.
 
-A chunk is a conveyor: after every round of steps the rows that are done leave, and the next problems take
-their places. So no fit waits for a slower one, memory is bounded, and there is one compiled program however
-many problems there are.
+A chunk is a conveyor: after every round of steps the rows that are done, or no longer worth it, leave, and
+the next take their places. So no fit waits for a slower one, memory is bounded, and there are few compiled
+programs however many curves there are. Call everything here inside `bnsl._arrays.double_precision()`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ import numpy as np
 
 from bnsl import losses
 from bnsl._arrays import Array
+from bnsl._linear_starts import linear_starts
+from bnsl._programs import program
 from bnsl._rows import Walk, advance, begin
 from bnsl.forms import Form
 from bnsl.search import FAST_COMPILE, Method, Problem
@@ -26,6 +29,45 @@ CHUNKS = (256, 32)  # rows at work at a time, many and few: one step's numbers s
 ROUND = 6  # steps between two looks at which rows are done
 MAX_STEPS = 200
 TOLERANCE = 1e-6  # square root of the share of the cost that a last step may still have promised
+
+# The search of one curve among many; chosen on simulated curves of one break with 64 points, of which
+# `benchmarks/many_curves.py` draws others.
+STARTS = 16
+CURVES = CHUNKS[0] // STARTS  # whose starts fill a chunk
+SCOUTING = 9  # steps that every start is given;
+NEAR = 1.5  # then those go on whose cost is within this factor of the curve's best:
+LEAST, MOST = 2, 12  # at least and at most so many
+# From so many steps on, a row leaves if its cost is above the curve's best by more than this share.
+BEHIND = ((12, 0.2), (24, 0.1), (48, 0.03), (90, 0.01))
+SAME = 1e-7  # a row this close to its curve's best walks to the same minimum
+STALLED = 1e-5  # a row whose cost falls by less than this share in a round, after PATIENCE steps, leaves too
+PATIENCE = 45
+
+
+class Placement(NamedTuple):
+    """Where a batch runs: rows are dealt out to the devices, with more of them where a device is wide."""
+
+    devices: tuple[jax.Device, ...] = ()  # none: where JAX puts things by default
+    wide: int = 1  # chunks are so many times as large
+
+    @property
+    def factor(self) -> int:
+        """What the number of rows in a chunk is multiplied with."""
+        return max(len(self.devices), 1) * self.wide
+
+    def put(self, tree: Any, rows: int) -> Any:
+        """A tree of arrays on the devices: those with `rows` rows shared out, the others on all."""
+        if not self.devices:
+            return tree
+        mesh = jax.sharding.Mesh(np.array(self.devices), ("rows",))
+        split, copied = (
+            jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axis)) for axis in (("rows",), ())
+        )
+        where = jax.tree.map(lambda v: split if np.ndim(v) and np.shape(v)[0] == rows else copied, tree)
+        return jax.device_put(tree, where)
+
+
+ANYWHERE = Placement()
 
 
 class Refined(NamedTuple):
@@ -49,8 +91,6 @@ def refine_many(
 ) -> Refined:
     """Minimise every one of B problems from a start of its own.
 
-    Call it inside `bnsl._arrays.double_precision()`.
-
     Args:
         method: form and loss, the same for all.
         problems: a `Problem` in normalised units (the last log x is 0), padded; an array has B rows in front,
@@ -65,42 +105,150 @@ def refine_many(
     Returns:
         What came of each row, in the order of `starts`.
     """
-    starts = np.asarray(starts, dtype=float)
-    total = len(starts)
-    theta, cost = starts.copy(), np.full(total, np.inf)
-    converged, steps = np.zeros(total, bool), np.zeros(total, int)
+    starts = np.asarray(starts)
+    each = np.arange(len(starts))
+    walks = []
+    for first in range(0, len(starts), chunks[0]):
+        rows = np.resize(each[first : first + chunks[0]], chunks[0])
+        walk = _begin(method, _take(method, problems, rows), starts[rows])
+        walks.append(_host(walk, each[: min(chunks[0], len(starts) - first)]))
+    walk = Walk(*map(np.concatenate, zip(*walks, strict=True)))
+    options = (max_steps, exact, tolerance, chunks)
+    theta, walk = _convey(method, problems, each, walk, None, *options)
+    failed = ~np.isfinite(walk.cost)
+    return Refined(np.where(failed[:, None], starts, theta), walk.cost, walk.converged & ~failed, walk.steps)
+
+
+def search_many(
+    method: Method,
+    problems: Problem,
+    *,
+    report: Callable[[int], object] = lambda count: None,
+    placement: Placement = ANYWHERE,
+) -> Refined:
+    """The best fit found of each of B problems, from starts of its own; of one break at most.
+
+    All starts are scouted for a few steps; those that are far behind the best of their curve, walk to the
+    same minimum, or hardly move any more, leave.
+
+    Args:
+        method: form and loss.
+        problems: as in `refine_many`; `y` has a row a problem.
+        report: told how many more curves were scouted, which is about half of the work.
+        placement: the devices to use.
+    """
+    total, size = len(problems.y), CURVES * placement.factor
+    owner, walks = [], []
+    for first in range(0, total, size):
+        rows = np.resize(np.arange(first, min(first + size, total)), size)
+        count = min(size, total - first)
+        walk = _scout(method, STARTS, SCOUTING, placement.put(_take(method, problems, rows), size))
+        cost = np.asarray(walk.cost).reshape(size, -1)[:count]
+        cost = np.where(np.isfinite(cost), cost, np.inf)
+        rank = np.argsort(np.argsort(cost, axis=1), axis=1)
+        near = cost <= NEAR * cost.min(axis=1, keepdims=True)
+        chosen = np.flatnonzero((near | (rank < LEAST)) & (rank < MOST))
+        owner.append(first + chosen // cost.shape[1])
+        walks.append(_host(walk, chosen))
+        report(count)
+    group = np.concatenate(owner)
+    walk = Walk(*map(np.concatenate, zip(*walks, strict=True)))
+    chunks = tuple(chunk * placement.factor for chunk in CHUNKS)
+    theta, walk = _convey(
+        method, problems, group, walk, total, MAX_STEPS, False, TOLERANCE, chunks, placement
+    )
+    cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
+    order = np.lexsort([cost, group])
+    best = order[np.searchsorted(group[order], np.arange(total))]
+    theta, walk = theta[best], _host(walk, best)
+    crawling = np.flatnonzero(~walk.done)
+    if len(crawling):  # the best of their curves after all: they are given the steps that they need
+        options = (None, MAX_STEPS, False, TOLERANCE, chunks, placement)
+        theta[crawling], longer = _convey(method, problems, crawling, _host(walk, crawling), *options)
+        for whole, part in zip(walk, longer, strict=True):
+            whole[crawling] = part
+    cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
+    return Refined(theta, cost, walk.converged & np.isfinite(cost), walk.steps)
+
+
+def _convey(
+    method: Method,
+    problems: Problem,
+    group: np.ndarray,
+    walk: Walk,
+    curves: int | None,
+    max_steps: int,
+    exact: bool,
+    tolerance: float,
+    chunks: tuple[int, ...],
+    placement: Placement = ANYWHERE,
+) -> tuple[np.ndarray, Walk]:
+    """Take all rows to their ends: coordinates (B, p) and the walk.
+
+    Args:
+        method: form and loss.
+        problems: the problems.
+        group: (B,) the problem of each row, ascending.
+        walk: where the rows stand.
+        curves: number of problems, if the rows of one are rivals; None if every row is to be finished.
+        max_steps: most steps a row is given.
+        exact: steps by QR.
+        tolerance: see `advance`.
+        chunks: rows at work at a time.
+        placement: the devices to use.
+    """
+    total, p = walk.theta.shape
+    theta = np.zeros((total, p), walk.theta.dtype)
+    best = np.full(0 if curves is None else curves, np.inf)
     sizes = [size for size in chunks if size // 2 < total] or [chunks[-1]]
     size = sizes.pop(0)
-    rows = np.arange(size) % max(total, 1)  # which problem each row of the chunk works on
-    owned = fresh = np.arange(size) < total  # the others repeat a problem, and nobody looks at them
-    waiting = min(size, total)  # the next problem to come
-    walk = jax.tree.map(lambda v: np.zeros(v.shape, v.dtype), jax.eval_shape(begin, starts[rows]))
-    part = _take(method, problems, rows)
+    rows = np.arange(size) % total
+    owned = np.arange(size) < total  # the others repeat a row, and nobody looks at them
+    waiting = min(size, total)  # the next row to come
+    now, part = _host(walk, rows), placement.put(_take(method, problems, group[rows]), size)
     while owned.any():
-        walk, inward = _advance(method, ROUND, exact, part, starts[rows], fresh, walk, tolerance)
-        walk = Walk(*map(np.asarray, walk))
-        leaving = np.flatnonzero((walk.done | (walk.steps >= max_steps)) & owned)
+        before = now.cost
+        after, inward = _advance(method, ROUND, exact, part, placement.put(now, len(rows)), tolerance)
+        now = _host(after)
+        leaving = now.done | (now.steps >= max_steps)
+        if curves is not None:
+            which = group[rows]
+            np.minimum.at(best, which[owned], np.where(np.isfinite(now.cost), now.cost, np.inf)[owned])
+            leaving |= _hopeless(now, before, best[which])
+        leaving = np.flatnonzero(leaving & owned)
         finished = rows[leaving]
         theta[finished] = np.asarray(inward)[leaving]
-        cost[finished], converged[finished] = walk.cost[leaving], walk.converged[leaving]
-        steps[finished] = walk.steps[leaving]
+        for whole, chunk in zip(walk, now, strict=True):
+            whole[finished] = chunk[leaving]
         coming = leaving[: max(total - waiting, 0)]
-        owned, fresh, rows = owned.copy(), np.zeros(size, bool), rows.copy()
         owned[leaving] = False
-        owned[coming] = fresh[coming] = True
+        owned[coming] = True
         rows[coming] = np.arange(waiting, waiting + len(coming))
         waiting += len(coming)
-        if sizes and np.count_nonzero(owned) <= sizes[0]:
-            size = sizes.pop(0)
-            chosen = np.argsort(~owned, kind="stable")[:size]
-            rows, owned, fresh = rows[chosen], owned[chosen], fresh[chosen]
-            walk = Walk(*(part[chosen] for part in walk))
-            part = _take(method, problems, rows)
-        elif len(coming):
-            part = _take(method, problems, rows)
-    failed = ~np.isfinite(cost)
-    theta[failed] = starts[failed]
-    return Refined(theta, cost, converged & ~failed, steps)
+        for whole, chunk in zip(walk, now, strict=True):
+            chunk[coming] = whole[rows[coming]]
+        shrinks = bool(sizes) and np.count_nonzero(owned) <= sizes[0]
+        if shrinks:
+            chosen = np.argsort(~owned, kind="stable")[: sizes.pop(0)]
+            rows, owned, now = rows[chosen], owned[chosen], _host(now, chosen)
+        if shrinks or len(coming):
+            part = placement.put(_take(method, problems, group[rows]), len(rows))
+    return theta, walk
+
+
+def _hopeless(now: Walk, before: np.ndarray, best: np.ndarray) -> np.ndarray:
+    """Rows (B,) that the best of their problem, of cost `best` (B,), makes not worth going on with."""
+    excess = now.cost - best
+    out = (excess > 0) & (excess <= SAME * best) & (now.steps > SCOUTING + ROUND)
+    for steps, share in BEHIND:
+        out |= (now.steps >= steps) & (excess > share * best)
+    with np.errstate(invalid="ignore"):  # infinite before the first step
+        return out | ((before - now.cost < STALLED * now.cost) & (now.steps >= PATIENCE))
+
+
+def _host(walk: Walk, rows: np.ndarray | slice = slice(None)) -> Walk:
+    """Some rows of a walk, as arrays that can be written to."""
+    return Walk(*(np.array(np.asarray(part)[rows]) for part in walk))
 
 
 def _batched(form: Form, problems: Problem) -> Any:
@@ -123,51 +271,88 @@ def _take(method: Method, problems: Problem, rows: np.ndarray) -> Problem:
     return Problem(*values)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2), compiler_options=FAST_COMPILE)
-def _advance(
-    method: Method,
-    rounds: int,
-    exact: bool,
-    problems: Problem,
-    starts: Array,
-    fresh: Array,
-    walk: Walk,
-    tolerance: Array,
-) -> tuple[Walk, Array]:
-    """Put `starts` into the rows that are `fresh`, and take all rows some steps further.
+class _Pieces:
+    """What `advance` needs of C problems with S rows each."""
 
-    Returns the walk, in the coordinates in which it goes, and where it stands in the form's own (B, p).
-    """
+    def __init__(self, method: Method, problems: Problem, curves: int, rows: int) -> None:
+        self.method, self.problems, self.shape = method, problems, (curves, rows)
+        self.axes = _batched(method.form, problems)
+        index = jnp.zeros(curves)  # where all arrays are shared, there is still a row a problem
+        limits = jax.vmap(lambda problem, _: box_of(method.form, problem), (self.axes, 0))(problems, index)
+        self.lower, self.upper = (jnp.repeat(limit, rows, axis=0) for limit in limits)
+        free = jnp.broadcast_to(problems.free, (curves, self.lower.shape[1]))
+        self.free = jnp.repeat(free, rows, axis=0)
+
+    def inward(self, walker: Array) -> Array:
+        """Coordinates of the form (p,) from those of the walk."""
+        return self.method.form.from_working(walker) if self.method.straight else walker
+
+    def box(self, walkers: Array) -> tuple[Array, Array]:
+        """Bounds of the walk."""
+        if not self.method.straight:
+            return self.lower, self.upper
+        return jax.vmap(self.method.form.working_box)(walkers, self.lower, self.upper)
+
+    def begin(self, starts: Array) -> Walk:
+        """The walk from coordinates (C S, p)."""
+        begun: Array = jnp.where(self.free, jnp.clip(starts, self.lower, self.upper), starts)
+        begun = jax.vmap(self.method.form.to_working)(begun) if self.method.straight else begun
+        return begin(jnp.where(self.free, jnp.clip(begun, *self.box(begun)), begun))
+
+    def evaluate(self, walkers: Array) -> tuple[Array, Array, Array]:
+        """Residuals, derivatives and costs of all rows."""
+        curves, rows = self.shape
+
+        def one(problem: Problem, walker: Array) -> tuple[Array, Array, Array]:
+            residual, jacobian = residuals_of(self.method, problem, self.inward(walker))
+            if self.method.straight:
+                jacobian = jax.jacfwd(self.inward)(walker).T @ jacobian
+            rho, slope = losses.robust_cost_and_weight(self.method.robust, (residual / problem.scale) ** 2)
+            root = jnp.sqrt(slope)
+            return root * residual, root * jacobian, problem.scale**2 * jnp.sum(rho)
+
+        each = jax.vmap(jax.vmap(one, (None, 0)), (self.axes, 0))
+        out = each(self.problems, walkers.reshape(curves, rows, -1))
+        return jax.tree.map(lambda v: v.reshape(curves * rows, *v.shape[2:]), out)
+
+
+@partial(program, static_argnums=0, compiler_options=FAST_COMPILE)
+def _begin(method: Method, problems: Problem, starts: Array) -> Walk:
+    return _Pieces(method, problems, starts.shape[0], 1).begin(starts)
+
+
+@partial(program, static_argnums=(0, 1, 2), compiler_options=FAST_COMPILE)
+def _scout(method: Method, count: int, steps: int, problems: Problem) -> Walk:
+    """The walk of the starts from the data, (C count) rows, after some steps."""
     form = method.form
     axes = _batched(form, problems)
-    batch = starts.shape[0]
-    lower, upper = jax.vmap(lambda problem, _: box_of(form, problem), (axes, 0))(problems, starts)
-    free = jnp.broadcast_to(problems.free, starts.shape)
 
-    def inward(walker: Array) -> Array:
-        return form.from_working(walker) if method.straight else walker
+    def starts_of(problem: Problem) -> Array:
+        theta = linear_starts(form, problem.log_x, problem.y, problem.weight, count)
+        return jnp.where(problem.free, jnp.clip(theta, *box_of(form, problem)), problem.held)
 
-    def box(walkers: Array) -> tuple[Array, Array]:
-        return jax.vmap(form.working_box)(walkers, lower, upper) if method.straight else (lower, upper)
+    starts = jax.vmap(starts_of, (axes,))(problems)
+    curves, found, p = starts.shape
+    pieces = _Pieces(method, problems, curves, found)
+    walk = pieces.begin(starts.reshape(curves * found, p))
+    return advance(
+        walk, pieces.evaluate, pieces.box, pieces.free, rounds=steps, tolerance=TOLERANCE, exact=False
+    )
 
-    def one(problem: Problem, walker: Array) -> tuple[Array, Array, Array]:
-        residual, jacobian = residuals_of(method, problem, inward(walker))
-        if method.straight:
-            jacobian = jax.jacfwd(inward)(walker).T @ jacobian
-        rho, slope = losses.robust_cost_and_weight(method.robust, (residual / problem.scale) ** 2)
-        root = jnp.sqrt(slope)
-        return root * residual, root * jacobian, problem.scale**2 * jnp.sum(rho)
 
-    def evaluate(walkers: Array) -> tuple[Array, Array, Array]:
-        return jax.vmap(one, (axes, 0))(problems, walkers)
-
-    begun: Array = jnp.where(free, jnp.clip(starts, lower, upper), starts)
-    begun = jax.vmap(form.to_working)(begun) if method.straight else begun
-    begun = jnp.where(free, jnp.clip(begun, *box(begun)), begun)
-
-    def either(new: Array, old: Array) -> Array:
-        return jnp.where(fresh.reshape(batch, *[1] * (new.ndim - 1)), new, old)
-
-    walk = jax.tree.map(either, begin(begun), walk)
-    walk = advance(walk, evaluate, box, free, rounds=rounds, tolerance=tolerance, exact=exact)
-    return walk, jax.vmap(inward)(walk.theta)
+@partial(program, static_argnums=(0, 1, 2), compiler_options=FAST_COMPILE)
+def _advance(
+    method: Method, rounds: int, exact: bool, problems: Problem, walk: Walk, tolerance: Array
+) -> tuple[Walk, Array]:
+    """Take all rows some steps further: the walk, and where it stands in the form's coordinates (B, p)."""
+    pieces = _Pieces(method, problems, walk.theta.shape[0], 1)
+    walk = advance(
+        walk,
+        pieces.evaluate,
+        pieces.box,
+        pieces.free,
+        rounds=rounds,
+        tolerance=tolerance,
+        exact=exact,
+    )
+    return walk, jax.vmap(pieces.inward)(walk.theta)

@@ -17,6 +17,7 @@ import numpy as np
 
 from bnsl import losses
 from bnsl._arrays import Array
+from bnsl._programs import program
 from bnsl._solve import Solution, levenberg_marquardt
 from bnsl.forms import Form
 from bnsl.starts import Trials, regrown_points, starting_points
@@ -295,14 +296,14 @@ def _residuals(method: Method, problem: Problem, theta: Array) -> tuple[Array, A
     )
 
 
-@partial(jax.jit, static_argnums=(0, 1), compiler_options=FAST_COMPILE)
+@partial(program, static_argnums=(0, 1), compiler_options=FAST_COMPILE)
 def _starts(form: Form, count: int, problem: Problem) -> Array:
     theta = starting_points(form, problem.log_x, problem.y, problem.weight, count)
     theta = jnp.clip(theta, *_box(form, problem))
     return jnp.where(problem.free, theta, problem.held)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2), compiler_options=FAST_COMPILE)
+@partial(program, static_argnums=(0, 1, 2), compiler_options=FAST_COMPILE)
 def _regrow(
     form: Form,
     drops: int,
@@ -319,18 +320,18 @@ def _regrow(
     return jnp.where(problem.free, theta, problem.held)
 
 
-@partial(jax.jit, static_argnums=0, compiler_options=FAST_COMPILE)
+@partial(program, static_argnums=0, compiler_options=FAST_COMPILE)
 def _kick_scale(form: Form, problem: Problem) -> Array:
     return form.kick_scale(problem.log_x, problem.weight)
 
 
-@partial(jax.jit, static_argnums=(0, 1), compiler_options=FAST_COMPILE)
+@partial(program, static_argnums=(0, 1), compiler_options=FAST_COMPILE)
 def _refine(method: Method, keep: int, problem: Problem, start: Array) -> Solution:
     walk = None if method.straight else False
     return _solve(method, problem, start, walk, steps=MAX_STEPS, keep=keep, exact=True)
 
 
-@partial(jax.jit, static_argnums=0, compiler_options=FAST_COMPILE)
+@partial(program, static_argnums=0, compiler_options=FAST_COMPILE)
 def _scout(method: Method, problem: Problem, start: Array, walk: Array) -> Solution:
     return _solve(method, problem, start, walk, steps=SCOUTING, keep=start.shape[0], exact=False)
 
@@ -390,6 +391,6 @@ def _solve(
     return solution._replace(theta=jax.vmap(inward)(solution.theta))
 
 
-@partial(jax.jit, static_argnums=0, compiler_options=FAST_COMPILE)
+@partial(program, static_argnums=0, compiler_options=FAST_COMPILE)
 def _linearised(method: Method, problem: Problem, theta: Array) -> tuple[Array, ...]:
     return *_residuals(method, problem, theta), *_box(method.form, problem)

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bnsl._arrays import InputError
-from bnsl._cache import count_compiled, keep_compiled_programs
+from bnsl._cache import keep_compiled_programs
+from bnsl._programs import written
 from bnsl.cli import (
     app,
     backtest,
@@ -23,6 +24,7 @@ from bnsl.cli import (
     datasets,
     doctor,
     fit,
+    fit_many,
     forecast,
     plot,
     report,
@@ -34,6 +36,7 @@ from bnsl.readers import STDIN
 
 COMMANDS = (
     fit,
+    fit_many,
     forecast,
     suggest,
     compare,
@@ -69,11 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = _parsed(words)
         args.argv = words  # as given, for a page that says how it was made
         set_quiet(args.quiet)
-        compiled: list[str] = []
         if argv is None:
             keep_compiled_programs()
-            compiled = count_compiled()
-        with warnings_as_lines(), timed(compiled):
+        with warnings_as_lines(), timed(written):
             code = args.run(args)
         sys.stdout.flush()
     except InputError as error:

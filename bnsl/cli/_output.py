@@ -43,7 +43,7 @@ def check_outputs(args: argparse.Namespace) -> None:
         ending = Path(args.plot).suffix.lower().removeprefix(".")
         if ending not in known:
             raise InputError(f"{args.plot!r}: a figure's name must end in one of .{', .'.join(known)}")
-        _check_writable(args.plot)
+        check_writable(args.plot)
     if getattr(args, "json", None) not in (None, STDIN):
         if Path(args.json).suffix.lower() != ".json":  # perhaps it is FILE, to be overwritten
             raise InputError(
@@ -51,10 +51,11 @@ def check_outputs(args: argparse.Namespace) -> None:
             )
         if Path(args.json).resolve() == Path(getattr(args, "file", STDIN)).resolve():
             raise InputError(f"--json {args.json!r} is FILE itself; give another name")
-        _check_writable(args.json)
+        check_writable(args.json)
 
 
-def _check_writable(name: str) -> None:
+def check_writable(name: str) -> None:
+    """Raise InputError for a file that could not be written."""
     path = Path(name)
     if path.is_dir():
         raise InputError(f"{name!r} is a folder; give a file")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._arrays import Array, InputError, double_precision, positive_inputs, suggest
+from bnsl._programs import program
 
 # Shapes: p coordinates, N points, k inputs. `log_x` is (N,) for a form of one input and (N, k) otherwise.
 
@@ -251,12 +252,12 @@ def padded(points: np.ndarray) -> np.ndarray:
     return np.concatenate([points, np.repeat(points[-1:], length - len(points), axis=0)])
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(program, static_argnums=0)
 def _evaluate(form: Form, theta: Array, log_x: Array) -> Array:
     return jax.vmap(form.y, in_axes=(0, None))(theta, log_x)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(program, static_argnums=0)
 def _slope(form: Form, theta: Array, log_x: Array) -> Array:
     def at_point(point: Array) -> Array:
         return form.log_y(theta, point[None])[0]

@@ -1,0 +1,235 @@
+"""The work of `fit_many` and `forecast_many`: tasks, processes, progress, and results on disk."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import numpy as np
+
+from bnsl._arrays import InputError
+from bnsl._curve_rows import ERROR, Points, Row, Settings, padded_length, prediction_name, rows_of, silent
+from bnsl._long_table import NAMES, LongTable, long_table
+from bnsl._parts import Parts
+from bnsl.fitting import fewest_breaks
+from bnsl.forms import BNSL
+from bnsl.selection import MOST
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TOGETHER = 512  # curves of one task where they are fitted together
+ALONE = 16  # and where each is fitted alone
+MANY = 2000  # curves from which on a GPU pays for moving them there
+
+
+class Columns(NamedTuple):
+    """Which columns of a table hold what."""
+
+    x: str
+    y: str
+    sigma: str | None
+    by: list[str]
+
+
+def fit_table(
+    frame: Any,
+    columns: Columns,
+    settings: Settings,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    workers: int = 1,
+    device: str | Sequence[Any] | None = None,
+    progress: bool | None = False,
+) -> pd.DataFrame:
+    """The work of `fit_many` and `forecast_many` once the arguments are checked."""
+    import pandas as pd
+
+    x, y, sigma, by = columns
+    table = long_table(frame, x, y, sigma, by)
+    parts, done, left = None, None, np.arange(len(table))
+    if out is not None:
+        parts = Parts(out, by, _description(columns, settings))
+        done = parts.read()
+        if done is not None:
+            keyed = table.keys.merge(done[by].assign(done=True), on=by, how="left")
+            left = np.flatnonzero(keyed["done"].isna())
+    settings = _with_devices(settings, device, len(left))
+    rows: list[pd.DataFrame] = []
+    bar = _bar(len(table), len(table) - len(left), progress)
+    try:
+        for curves, found in _work(table, _tasks(table, left, settings), settings, workers, bar):
+            piece = as_frame(table.keys.iloc[curves], found, settings)
+            if parts is not None:
+                parts.write(piece)
+            rows.append(piece.assign(**{"": curves}))
+    finally:
+        if bar is not None:
+            bar.close()
+    fresh = pd.concat(rows).sort_values("", kind="stable").drop(columns="") if rows else None
+    return _joined(table, by, done, fresh)
+
+
+def _joined(
+    table: LongTable, by: list[str], done: pd.DataFrame | None, fresh: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Rows read and rows made, in the order of the table's curves; others that were on disk are left out."""
+    import pandas as pd
+
+    if done is None and fresh is not None:
+        return fresh.reset_index(drop=True)
+    whole = pd.concat([part for part in (done, fresh) if part is not None], ignore_index=True)
+    return table.keys.merge(whole, on=by, how="left")
+
+
+def _description(columns: Columns, settings: Settings) -> dict[str, object]:
+    """What results on disk depend on."""
+    form = settings.form if isinstance(settings.form, str) else settings.form.spec()
+    said = {k: v for k, v in settings.options.items() if v is not None}
+    return {
+        "columns": list(columns),
+        "form": form,
+        "n_breaks": settings.n_breaks,
+        "options": {k: dict(v) if isinstance(v, Mapping) else v for k, v in said.items()},
+        "predict_at": list(settings.predict_at),
+        "forecast": settings.forecast,
+        "dtype": settings.dtype,
+    }
+
+
+def _tasks(table: LongTable, left: np.ndarray, settings: Settings) -> list[np.ndarray]:
+    """Curves in pieces of bounded size, those of one padded length together, the longest first."""
+    lengths = table.lengths[left]
+    padded = np.array([padded_length(int(n)) for n in lengths], int)
+    ordered = left[np.argsort(-padded, kind="stable")]
+    size = TOGETHER if settings.together else ALONE
+    pieces = []
+    for length in np.unique(padded)[::-1]:
+        alike = ordered[np.sort(padded)[::-1] == length]
+        pieces += [alike[i : i + size] for i in range(0, len(alike), size)]
+    return pieces
+
+
+def _work(
+    table: LongTable, tasks: list[np.ndarray], settings: Settings, workers: int, bar: Any
+) -> Iterator[tuple[np.ndarray, list[Row]]]:
+    """Pairs of curves and their rows, as they get ready."""
+
+    def report(count: float) -> None:
+        if bar is not None:
+            bar.update(count)
+
+    def points(task: np.ndarray) -> list[Points]:
+        return [table.curve(int(i)) for i in task]
+
+    left = dict(enumerate(tasks))
+    if workers > 1 and len(tasks) > 1:
+        count = min(workers, len(tasks))
+        context = get_context("spawn")  # a forked process would share JAX's threads
+        try:
+            with ProcessPoolExecutor(count, context, _prepare) as pool:
+                queue = iter(tasks_in_order := list(left))
+                waiting = {}
+                for _ in range(min(2 * count, len(tasks_in_order))):
+                    number = next(queue)
+                    waiting[pool.submit(safe_rows, points(left[number]), settings)] = number
+                while waiting:
+                    future = next(as_completed(waiting))
+                    number = waiting.pop(future)
+                    found = future.result()
+                    task = left.pop(number)
+                    report(len(task))
+                    yield task, found
+                    upcoming = next(queue, None)
+                    if upcoming is not None:
+                        waiting[pool.submit(safe_rows, points(left[upcoming]), settings)] = upcoming
+        except BrokenProcessPool:
+            pass  # a worker was killed; this process does what is left
+    for task in list(left.values()):
+        yield task, safe_rows(points(task), settings, report)
+
+
+def safe_rows(
+    curves: list[Points], settings: Settings, report: Callable[[float], object] = silent
+) -> list[Row]:
+    """`rows_of`; where the program fails on curves together, one by one, so that one curve is to blame."""
+    try:
+        return rows_of(curves, settings, report)
+    except Exception as error:
+        if len(curves) == 1:
+            text = f"{type(error).__name__}: {error}"
+            return [{"status": ERROR, "warnings": "", "message": text, "n_points": len(curves[0].x)}]
+        return [row for curve in curves for row in safe_rows([curve], settings)]
+
+
+def _prepare() -> None:
+    """Make a process of our own ready: compiled programs are kept on disk."""
+    from bnsl._cache import keep_compiled_programs
+
+    keep_compiled_programs()
+
+
+def as_frame(keys: pd.DataFrame, rows: list[Row], settings: Settings) -> pd.DataFrame:
+    """Rows as a table whose columns and types do not depend on what became of the curves."""
+    import pandas as pd
+
+    found = pd.DataFrame(rows, index=keys.index, columns=None if rows else NAMES)
+    columns: dict[str, Any] = {}
+    for name in column_names(settings, found):
+        if name in ("status", "warnings", "message"):
+            columns[name] = found[name].fillna("").astype(str)
+        elif name in ("n_points", "n_breaks"):
+            values = found[name] if name in found else pd.Series(np.nan, keys.index)
+            columns[name] = values.astype("Int64")
+        else:
+            columns[name] = found[name].astype(float) if name in found else pd.Series(np.nan, keys.index)
+    return pd.concat([keys, pd.DataFrame(columns, index=keys.index)], axis=1)
+
+
+def column_names(settings: Settings, found: pd.DataFrame | None = None) -> list[str]:
+    """The result's columns after those of `by`."""
+    at = [prediction_name(x) for x in settings.predict_at]
+    if settings.forecast:
+        return [*NAMES[:4], *(f"{name}{end}" for name in at for end in ("", "_low", "_high"))]
+    form = settings.form
+    if isinstance(form, str):  # the number of breaks is chosen for each curve
+        form = BNSL(max(MOST, fewest_breaks(settings.options.get("fixed"), settings.options.get("bounds"))))
+    return [*NAMES, *form.names, *at]
+
+
+def _bar(total: int, done: int, progress: bool | None) -> Any:
+    """A progress bar with the time left, or None."""
+    if progress is None:
+        progress = sys.stderr.isatty()
+    if not progress:
+        return None
+    from tqdm import tqdm
+
+    return tqdm(total=total, initial=done, unit="curve", smoothing=0.1, bar_format=BAR)
+
+
+BAR = "{percentage:3.0f}%|{bar:30}| {n:.0f} of {total} curves, {elapsed} gone, {remaining} left"
+
+
+def _with_devices(settings: Settings, device: str | Sequence[Any] | None, curves: int) -> Settings:
+    """The settings with the devices that were asked for, or are sensible."""
+    if device is None:
+        if curves < MANY or not settings.together or jax.default_backend() == "cpu":
+            return settings
+        return settings._replace(devices=(jax.devices()[0].id,), platform=jax.default_backend())
+    if isinstance(device, str):
+        try:
+            found = jax.devices(device)
+        except RuntimeError:
+            raise InputError(f"device = {device!r}: JAX sees no such device here; use 'cpu'") from None
+        return settings._replace(devices=(found[0].id,), platform=found[0].platform)
+    chosen = list(device)
+    if not chosen or not all(isinstance(entry, jax.Device) for entry in chosen):
+        raise InputError(f"device = {device!r} must be 'cpu', 'gpu' or a sequence of JAX devices")
+    return settings._replace(devices=tuple(entry.id for entry in chosen), platform=chosen[0].platform)

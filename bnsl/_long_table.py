@@ -1,0 +1,117 @@
+"""Long-form tables, a row a point, taken apart into curves by columns that name them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from bnsl._arrays import InputError, suggest
+from bnsl._curve_rows import Points
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAMES = ("status", "warnings", "message", "n_points", "n_breaks", "rmsle")  # columns of the result
+
+
+class LongTable(NamedTuple):
+    """Curves of a table; curve i has the points order[starts[i]:starts[i + 1]]."""
+
+    keys: pd.DataFrame  # a row a curve, in the order in which the curves first appear
+    x: np.ndarray  # of all points, sorted by curve and x
+    y: np.ndarray
+    sigma: np.ndarray | None
+    starts: np.ndarray  # (curves + 1,)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def curve(self, index: int) -> Points:
+        """The points of one curve."""
+        part = slice(int(self.starts[index]), int(self.starts[index + 1]))
+        return Points(self.x[part], self.y[part], None if self.sigma is None else self.sigma[part])
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Number of points of every curve."""
+        return np.diff(self.starts)
+
+
+def by_columns(by: str | Sequence[str]) -> list[str]:
+    """`by` as a list of distinct names, none of them a column of the result."""
+    names = [by] if isinstance(by, str) else list(by)
+    if not names:
+        raise InputError("by is empty; name the columns whose values tell the curves apart")
+    for name in names:
+        if not isinstance(name, str):
+            raise InputError(f"by must hold column names; {name!r} is none")
+        if names.count(name) > 1:
+            raise InputError(f"by names the column {name!r} twice")
+        if name in NAMES:
+            raise InputError(f"by: a column {name!r} would be one of the result's; rename it")
+    return names
+
+
+def as_pandas(frame: Any, columns: Sequence[str]) -> pd.DataFrame:
+    """Some columns of a pandas or Polars frame, or of a mapping of arrays, as a pandas frame.
+
+    Raises InputError for another type and for a column that is not there.
+    """
+    import pandas as pd
+
+    if isinstance(frame, pd.DataFrame) or hasattr(frame, "get_column"):  # the latter is Polars'
+        known = list(frame.columns)
+    elif hasattr(frame, "keys"):
+        known = list(frame.keys())
+    else:
+        raise InputError(
+            "frame must be a pandas or Polars DataFrame or a mapping of arrays; it is a "
+            f"{type(frame).__name__}"
+        )
+    for name in columns:
+        if name not in known:
+            shown = ", ".join(map(str, known[:12]))
+            raise InputError(f"frame has no column {name!r}; it has {shown}" + suggest(name, map(str, known)))
+    if isinstance(frame, pd.DataFrame):
+        return frame[list(dict.fromkeys(columns))]
+    data: dict[Hashable, Any] = {}
+    for name in dict.fromkeys(columns):
+        column = frame[name]
+        data[name] = column.to_numpy() if hasattr(column, "to_numpy") else column
+    try:
+        return pd.DataFrame(data)
+    except ValueError as error:
+        raise InputError(f"frame: {error}") from None
+
+
+def long_table(frame: Any, x: str, y: str, sigma: str | None, by: list[str]) -> LongTable:
+    """Take a table apart.
+
+    Points that are not numbers become NaN, so that their curve is refused and no other.
+    """
+    wanted = [*by, x, y, *([sigma] if sigma else [])]
+    if len(set(wanted)) < len(wanted):
+        raise InputError(f"x, y, sigma and by must name different columns; got {', '.join(wanted)}")
+    table = as_pandas(frame, wanted)
+    if not len(table):
+        raise InputError("frame has no rows")
+    groups = table.groupby(by, sort=False, dropna=False, observed=True)
+    number = groups.ngroup().to_numpy()
+    first = np.unique(number, return_index=True)[1]
+    keys = table[by].iloc[first].reset_index(drop=True)
+    values = [_numbers(table[name]) for name in (x, y, *([sigma] if sigma else []))]
+    order = np.lexsort([*reversed(values), number])
+    ordered = [value[order] for value in values]
+    starts = np.searchsorted(number[order], np.arange(len(keys) + 1))
+    return LongTable(keys, ordered[0], ordered[1], ordered[2] if sigma else None, starts)
+
+
+def _numbers(column: pd.Series) -> np.ndarray:
+    """A column as floats; what is no number is NaN, and truth values are no numbers."""
+    import pandas as pd
+
+    if column.dtype == bool:
+        return np.full(len(column), np.nan)
+    return np.asarray(pd.to_numeric(column, errors="coerce"), dtype=float)

@@ -1,0 +1,118 @@
+"""`bnsl fit-many`: a law fitted to every curve of a table, a row a curve."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bnsl._arrays import InputError
+from bnsl.batch import fit_many
+from bnsl.cli._arguments import add_command, add_input, add_law
+from bnsl.cli._input import fixed_parameters
+from bnsl.cli._output import check_writable, note
+from bnsl.readers import STDIN, choose_columns, read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXAMPLE = """examples:
+  bnsl fit-many runs.csv --by model --by task --x tokens --y loss --n-breaks 1 -o laws.csv
+  bnsl fit-many runs.parquet --by model,task --x tokens --y loss --parts laws/ --workers 8
+"""
+ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl")
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    text = "fit a law to every curve of a long-form table, a row a curve"
+    command = add_command(commands, "fit-many", text, EXAMPLE, _run)
+    add_input(command)
+    command.add_argument(
+        "--by",
+        action="append",
+        required=True,
+        metavar="COLUMN",
+        help="column whose values tell the curves apart, once or more often, or with commas between",
+    )
+    add_law(command, split=False)
+    command.add_argument(
+        "--predict",
+        type=float,
+        action="append",
+        default=[],
+        metavar="X",
+        help="add a column with the prediction at X, once or more often",
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        default=STDIN,
+        metavar="OUT",
+        help=f"file for the rows: {', '.join(ENDINGS)} (default: CSV to the standard output)",
+    )
+    command.add_argument(
+        "--parts",
+        metavar="FOLDER",
+        help="write the rows there as Parquet as they come; the same command goes on with what is missing",
+    )
+    command.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes (default: %(default)s)"
+    )
+    command.add_argument("--device", metavar="NAME", help="cpu or gpu (default: what suits the batch)")
+    command.add_argument("--dtype", default="float64", metavar="TYPE", help="float64 (default) or float32")
+
+
+def _run(args: argparse.Namespace) -> None:
+    _check_output(args.output)
+    table = read_table(args.file)
+    by = [name for entry in args.by for name in entry.split(",")]
+    numbers = table.drop(columns=[name for name in by if name in table.columns])
+    columns = choose_columns(numbers, args.x, args.y, args.sigma)
+    if columns.guessed:
+        note(f"took x = {columns.x!r} and y = {columns.y!r}; --x and --y choose other columns")
+    rows = fit_many(
+        table,
+        columns.x,
+        columns.y,
+        by,
+        form=args.form,
+        n_breaks=args.n_breaks,
+        loss=args.loss,
+        sigma=columns.sigma,
+        robust=args.robust,
+        fixed=fixed_parameters(args.fix) or None,
+        predict_at=args.predict or None,
+        out=args.parts,
+        workers=args.workers,
+        device=args.device,
+        dtype=args.dtype,
+    )
+    _write(rows, args.output)
+    counts = rows["status"].value_counts()
+    note(f"{len(rows)} curves: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
+
+
+def _check_output(name: str) -> None:
+    if name == STDIN:
+        return
+    if Path(name).suffix.lower() not in ENDINGS:
+        raise InputError(f"--output {name!r} must end in one of {', '.join(ENDINGS)}")
+    check_writable(name)
+
+
+def _write(rows: pd.DataFrame, name: str) -> None:
+    ending = Path(name).suffix.lower()
+    if name == STDIN:
+        print(rows.to_csv(index=False), end="")
+        return
+    partial = Path(f"{name}.{os.getpid()}.partial")
+    if ending == ".parquet":
+        rows.to_parquet(partial, index=False)
+    elif ending == ".jsonl":
+        rows.to_json(partial, orient="records", lines=True, double_precision=15)
+    else:
+        rows.to_csv(partial, index=False, sep="\t" if ending == ".tsv" else ",")
+    partial.replace(name)
+    note(f"wrote {name}")

@@ -1,0 +1,234 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+import bnsl
+from bnsl import _batch_work as batch
+from bnsl._curve_rows import Settings, rows_of
+from bnsl._long_table import long_table
+from bnsl.forms import BNSL
+
+LAW = {"a": 0.2, "b": 2.0, "c0": 0.15, "c1": 0.4, "d1": 200.0, "f1": 0.4}
+
+
+def curve(seed, points, rising=False):
+    rng = np.random.default_rng(seed)
+    x = np.sort(10 ** rng.uniform(0, 4, points))
+    y = BNSL(1).evaluate(LAW, x)
+    y = 3.0 - y if rising else y
+    return x, y * np.exp(0.01 * rng.normal(size=points))
+
+
+@pytest.fixture(scope="module")
+def frame():
+    """Six good curves of different length, one of which climbs, and four bad ones, their rows shuffled."""
+    parts = []
+    for i, points in enumerate((20, 24, 19, 23, 17, 22)):
+        x, y = curve(i, points, rising=i == 2)
+        parts.append(pd.DataFrame({"model": "AB"[i % 2], "task": i // 2, "tokens": x, "loss": y}))
+    x, y = curve(9, 18)
+    bad = {"zero": y - y[3], "gap": np.where(x == x[4], np.nan, y), "same": np.full(18, 1.0)}
+    for name, values in bad.items():
+        tokens = np.full(18, 7.0) if name == "same" else x
+        parts.append(pd.DataFrame({"model": name, "task": 0, "tokens": tokens, "loss": values}))
+    parts.append(pd.DataFrame({"model": "short", "task": 0, "tokens": [1.0, 2.0], "loss": [3.0, 2.0]}))
+    return pd.concat(parts).sample(frac=1.0, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def fitted(frame):
+    return bnsl.fit_many(frame, x="tokens", y="loss", by=["model", "task"], n_breaks=1, predict_at=[2e4])
+
+
+def of(frame, model, task):
+    return frame[(frame["model"] == model) & (frame["task"] == task)]
+
+
+def test_a_row_a_curve_in_the_order_of_the_table(frame, fitted):
+    keys = frame[["model", "task"]].drop_duplicates().reset_index(drop=True)
+    pd.testing.assert_frame_equal(fitted[["model", "task"]], keys)
+    names = ["status", "warnings", "message", "n_points", "n_breaks", "rmsle"]
+    assert list(fitted) == ["model", "task", *names, "a", "b", "c0", "c1", "d1", "f1", "y_at_20000"]
+
+
+def test_each_law_is_that_of_fit(frame, fitted):
+    for row in fitted[fitted["model"].isin(["A", "B"])].itertuples():
+        points = of(frame, row.model, row.task)
+        alone = bnsl.fit(points["tokens"], points["loss"], n_breaks=1)
+        assert row.rmsle == pytest.approx(alone.rmsle, rel=5e-4)
+        assert row.status.upper() == alone.status.name
+        assert row.n_points == len(points)
+        assert row.y_at_20000 == pytest.approx(float(alone.predict(2e4)), rel=1e-3)
+        law = alone.form.evaluate({name: getattr(row, name) for name in alone.params}, 30.0)
+        assert law == pytest.approx(float(alone.predict(30.0)), rel=1e-3)
+    assert of(fitted, "A", 1)["b"].item() < 0  # it climbs
+
+
+def test_a_bad_curve_is_a_row_that_says_why(fitted):
+    by_name = fitted.set_index("model")
+    assert (by_name.loc[["zero", "gap", "same", "short"], "status"] == "invalid").all()
+    assert "is not positive" in by_name.loc["zero", "message"]
+    assert "not a finite number" in by_name.loc["gap", "message"]
+    assert "distinct" in by_name.loc["same", "message"]
+    assert "distinct" in by_name.loc["short", "message"]
+    assert by_name.loc[["zero", "short"], ["rmsle", "a", "y_at_20000"]].isna().all(axis=None)
+
+
+def test_noiseless_curves_are_fitted_to_rounding():
+    x = np.geomspace(1, 1e4, 24)
+    frame = pd.DataFrame({"k": 0, "x": x, "y": BNSL(1).evaluate(LAW, x)})
+    row = bnsl.fit_many(frame, x="x", y="y", by="k", n_breaks=1).iloc[0]
+    assert row["rmsle"] < 1e-12
+    assert row["d1"] == pytest.approx(LAW["d1"], rel=1e-6)
+
+
+def test_sigma_weighs_points(frame):
+    table = of(frame, "A", 0).assign(s=lambda t: np.where(t["tokens"] > 100, 1e-3, 1.0) * t["loss"])
+    row = bnsl.fit_many(table, x="tokens", y="loss", by="model", n_breaks=1, sigma="s").iloc[0]
+    alone = bnsl.fit(table["tokens"], table["loss"], n_breaks=1, sigma=table["s"])
+    assert row["rmsle"] == pytest.approx(alone.rmsle, rel=1e-3)
+
+
+def test_other_forms_and_wishes_go_the_way_of_fit(frame):
+    good = frame[frame["model"] == "B"]
+    for options in ({"form": "m2"}, {"n_breaks": 0, "fixed": {"a": 0.1}}):
+        table = bnsl.fit_many(good, x="tokens", y="loss", by="task", **options)
+        for row in table.to_dict("records"):
+            points = good[good["task"] == row["task"]]
+            alone = bnsl.fit(points["tokens"], points["loss"], **options)
+            assert row["rmsle"] == pytest.approx(alone.rmsle, rel=1e-3), options
+            assert set(alone.params) <= set(table), options
+
+
+def test_the_number_of_breaks_is_chosen_for_each_curve(frame):
+    good = frame[(frame["model"] == "A") & (frame["task"] < 1)]
+    row = bnsl.fit_many(good, x="tokens", y="loss", by="task").iloc[0]
+    alone = bnsl.fit(good["tokens"], good["loss"])
+    assert row["n_breaks"] == alone.n_breaks
+    assert row["rmsle"] == pytest.approx(alone.rmsle)
+    assert {"c3", "d3", "f3"} <= set(row.index)
+
+
+def test_an_interrupted_run_goes_on(frame, tmp_path, monkeypatch, fitted):
+    calls = []
+
+    def failing(curves, settings, report):
+        calls.append(len(curves))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return rows_of(curves, settings, report)
+
+    call = {"x": "tokens", "y": "loss", "by": ["model", "task"], "n_breaks": 1, "predict_at": [2e4]}
+    with monkeypatch.context() as patch:
+        patch.setattr(batch, "TOGETHER", 3)
+        patch.setattr(batch, "rows_of", failing)
+        with pytest.raises(KeyboardInterrupt):
+            bnsl.fit_many(frame, **call, out=tmp_path / "run")
+    written = pd.read_parquet(tmp_path / "run")
+    assert 0 < len(written) < len(fitted)
+    seen = []
+    monkeypatch.setattr(batch, "rows_of", lambda curves, *a: seen.append(len(curves)) or rows_of(curves, *a))
+    whole = bnsl.fit_many(frame, **call, out=tmp_path / "run")
+    assert sum(seen) == len(fitted) - len(written)
+    assert not pd.read_parquet(tmp_path / "run").duplicated(["model", "task"]).any()
+    pd.testing.assert_frame_equal(whole, fitted, rtol=1e-6)
+    seen.clear()
+    again = bnsl.fit_many(frame, **call, out=tmp_path / "run")
+    assert not seen
+    pd.testing.assert_frame_equal(again, whole)
+    with pytest.raises(bnsl.InputError, match="other settings"):
+        bnsl.fit_many(frame, **{**call, "n_breaks": 0}, out=tmp_path / "run")
+
+
+def test_a_fault_of_the_program_is_the_row_of_one_curve(frame, monkeypatch):
+    good = frame[frame["model"].isin(["A", "B"])]
+
+    def faulty(curves, settings, report):
+        if any(len(curve.x) == 23 for curve in curves):
+            raise RuntimeError("no luck")
+        return rows_of(curves, settings, report)
+
+    monkeypatch.setattr(batch, "rows_of", faulty)
+    table = bnsl.fit_many(good, x="tokens", y="loss", by=["model", "task"], n_breaks=1)
+    assert (table["status"] == "error").tolist() == (table["n_points"] == 23).tolist()
+    assert table.loc[table["status"] == "error", "message"].item() == "RuntimeError: no luck"
+
+
+def test_workers_give_the_same_rows(frame, fitted):
+    call = {"x": "tokens", "y": "loss", "by": ["model", "task"], "n_breaks": 1, "predict_at": [2e4]}
+    pd.testing.assert_frame_equal(bnsl.fit_many(frame, **call, workers=2), fitted, rtol=1e-6)
+
+
+def test_float32_is_near(frame, fitted):
+    single = bnsl.fit_many(
+        frame, x="tokens", y="loss", by=["model", "task"], n_breaks=1, predict_at=[2e4], dtype="float32"
+    )
+    np.testing.assert_allclose(single["rmsle"], fitted["rmsle"], rtol=1e-3)
+
+
+def test_forecasts(frame):
+    good = frame[(frame["model"] == "A") & (frame["task"] == 0) | (frame["model"] == "zero")]
+    table = bnsl.forecast_many(good, x="tokens", y="loss", by="model", predict_at=[2e4, 5e4])
+    points = of(frame, "A", 0)
+    alone = bnsl.forecast(points["tokens"], points["loss"])
+    row = table.set_index("model").loc["A"]
+    assert row["y_at_20000"] == pytest.approx(float(alone.predict(2e4)))
+    low, high = alone.interval(5e4)
+    assert row[["y_at_50000_low", "y_at_50000_high"]].to_list() == pytest.approx([float(low), float(high)])
+    assert table.set_index("model").loc["zero", "status"] == "invalid"
+
+
+def test_polars_and_mappings(frame, fitted):
+    polars = pytest.importorskip("polars")
+    call = {"x": "tokens", "y": "loss", "by": ["model", "task"], "n_breaks": 1, "predict_at": [2e4]}
+    arrays = {name: frame[name].to_numpy() for name in frame}
+    for table in (polars.DataFrame(arrays), arrays):
+        pd.testing.assert_frame_equal(bnsl.fit_many(table, **call), fitted, rtol=1e-6, check_dtype=False)
+
+
+def test_missing_keys_are_keys(frame):
+    keyed = frame[frame["model"] == "A"].assign(model=[None] * int((frame["model"] == "A").sum()))
+    table = long_table(keyed, "tokens", "loss", None, ["model", "task"])
+    assert len(table) == 3
+    assert table.lengths.sum() == len(keyed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x": "token"}, "no column 'token'.*Did you mean 'tokens'"),
+        ({"by": []}, "by is empty"),
+        ({"by": ["task", "task"]}, "twice"),
+        ({"by": "loss"}, "different columns"),
+        ({"frame": 3}, "frame must be"),
+        ({"frame": pd.DataFrame({"tokens": [], "loss": [], "task": []})}, "no rows"),
+        ({"predict_at": [0.0]}, "not positive"),
+        ({"workers": 0}, "workers"),
+        ({"dtype": "float16"}, "dtype"),
+        ({"device": "abacus"}, "no such device"),
+        ({"device": []}, "sequence of JAX devices"),
+        ({"fixed": {"z": 1.0}}, "no parameter 'z'"),
+        ({"fixed": 3}, "fixed must be a mapping"),
+    ],
+)
+def test_bad_calls_are_refused(frame, changes, message):
+    call = {"frame": frame, "x": "tokens", "y": "loss", "by": "task", "n_breaks": 1, **changes}
+    with pytest.raises(bnsl.InputError, match=message):
+        bnsl.fit_many(**call)
+
+
+def test_a_folder_of_something_else_is_left_alone(frame, tmp_path):
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(bnsl.InputError, match="not empty"):
+        bnsl.fit_many(frame, x="tokens", y="loss", by="task", out=tmp_path)
+    with pytest.raises(bnsl.InputError, match="is a file"):
+        bnsl.fit_many(frame, x="tokens", y="loss", by="task", out=tmp_path / "mine.txt")
+
+
+def test_settings_travel_and_tasks_are_of_one_length(frame):
+    table = long_table(frame, "tokens", "loss", None, ["model", "task"])
+    settings = Settings(BNSL(1), 1, {"loss": "log"}, ())
+    tasks = batch._tasks(table, np.arange(len(table)), settings)
+    assert sorted(np.concatenate(tasks).tolist()) == list(range(len(table)))
+    for task in tasks:
+        assert len({batch.padded_length(int(n)) for n in table.lengths[task]}) == 1
