@@ -50,6 +50,12 @@ def add_command(
 def add_input(command: argparse.ArgumentParser) -> None:
     """FILE, its columns, how it is read, and which of its points are taken."""
     add_file(command)
+    add_columns(command)
+    _add_curation(command)
+
+
+def add_columns(command: argparse.ArgumentParser) -> None:
+    """The columns of FILE that make a curve."""
     command.add_argument(
         "--x",
         metavar="COLUMN",
@@ -59,6 +65,9 @@ def add_input(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--sigma", metavar="COLUMN", help="column of the standard deviation of y (never guessed)"
     )
+
+
+def _add_curation(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("which points of FILE to take; done in this order")
     group.add_argument(
         "--where",

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from bnsl._arrays import InputError
 from bnsl.batch import fit_many
-from bnsl.cli._arguments import add_command, add_input, add_law
+from bnsl.cli._arguments import add_columns, add_command, add_file, add_law
 from bnsl.cli._input import fixed_parameters
-from bnsl.cli._output import check_writable, note
+from bnsl.cli._output import check_writable
+from bnsl.cli._terminal import note
 from bnsl.readers import STDIN, choose_columns, read_table
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def add(commands: Any) -> None:
     """Add the command."""
     text = "fit a law to every curve of a long-form table, a row a curve"
     command = add_command(commands, "fit-many", text, EXAMPLE, _run)
-    add_input(command)
+    add_file(command)
+    add_columns(command)
     command.add_argument(
         "--by",
         action="append",
@@ -66,7 +68,7 @@ def add(commands: Any) -> None:
 
 def _run(args: argparse.Namespace) -> None:
     _check_output(args.output)
-    table = read_table(args.file)
+    table = read_table(args.file, format=args.format, pattern=args.pattern)
     by = [name for entry in args.by for name in entry.split(",")]
     numbers = table.drop(columns=[name for name in by if name in table.columns])
     columns = choose_columns(numbers, args.x, args.y, args.sigma)
