@@ -12,6 +12,7 @@ from bnsl.extrapolation import Extrapolation, extrapolate
 from bnsl.fitting import fit
 from bnsl.forecasting import Forecast, forecast
 from bnsl.forms import BNSL, M1, M2, M3, M4, Form, Parameter, Segment, Separable, get_form
+from bnsl.html_report import write_report
 from bnsl.joint import joint_draws, probability_before, reach
 from bnsl.plots import (
     plot_backtest,
@@ -27,6 +28,7 @@ from bnsl.plots import (
 )
 from bnsl.predictability import Horizon, Predictability, horizon, predictability
 from bnsl.profiling import Profile, prediction_interval, profile, profile_intervals
+from bnsl.readers import Curation, read_curve, read_table
 from bnsl.result import ExtrapolationWarning, FitResult, FitWarning, Status
 from bnsl.simulation import simulated_horizon
 from bnsl.suggestion import Suggestion, suggest
@@ -45,6 +47,7 @@ __all__ = [
     "BenchmarkRun",
     "Bootstrap",
     "Comparison",
+    "Curation",
     "Curve",
     "Extrapolation",
     "ExtrapolationWarning",
@@ -88,7 +91,10 @@ __all__ = [
     "profile",
     "profile_intervals",
     "reach",
+    "read_curve",
+    "read_table",
     "run_benchmark",
     "simulated_horizon",
     "suggest",
+    "write_report",
 ]

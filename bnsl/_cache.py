@@ -25,7 +25,7 @@ def keep_compiled_programs() -> None:
     if _told():
         return
     try:
-        root = _root()
+        root = cache_root()
         if root is None:
             return
         folder = root / _processor()
@@ -45,7 +45,32 @@ def _told() -> bool:
     return bool(getattr(jax.config, "jax_compilation_cache_dir", None))
 
 
-def _root() -> Path | None:
+def count_compiled() -> list[str]:
+    """A list that grows by one entry for every program that JAX compiles and does not find on disk."""
+    compiled: list[str] = []
+
+    def listen(event: str, **_: object) -> None:
+        if event == "/jax/compilation_cache/cache_misses":
+            compiled.append(event)
+
+    jax.monitoring.register_event_listener(listen)
+    return compiled
+
+
+def cached_programs() -> tuple[Path | None, int, int]:
+    """The folder of the compiled programs, or None if none are kept; how many there are, and their bytes."""
+    try:
+        root = cache_root()
+    except RuntimeError:  # the user has no home folder
+        root = None
+    if root is None:
+        return None, 0, 0
+    sizes = [path.stat().st_size for path in root.glob("*/*-cache")]
+    return root, len(sizes), sum(sizes)
+
+
+def cache_root() -> Path | None:
+    """The folder that holds compiled programs, one folder in it a kind of processor; None if not wanted."""
     own = os.environ.get("BNSL_CACHE_DIR")
     if own is not None:
         return Path(own).expanduser() if own else None

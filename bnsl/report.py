@@ -202,6 +202,25 @@ def datasets_text(curves: Sequence[Curve], descriptions: Mapping[str, str]) -> s
     return _align(rows, left=(0, 2, 3, 4))
 
 
+def columns_text(table: pd.DataFrame, kind: str, roles: Mapping[str, str]) -> str:
+    """What there is in a file: one line a column with how many values, the range and the role, if it has one.
+
+    Args:
+        table: what was read.
+        kind: its format.
+        roles: of the columns that have one.
+    """
+    rows = [("column", "values", "range", "role")]
+    for name in table.columns:
+        cells = table[name].dropna()
+        if cells.dtype.kind == "f" and len(cells):
+            span = _range(cells.to_numpy())
+        else:
+            span = f"{cells.astype(str).nunique()} different, no numbers"
+        rows.append((str(name), str(len(cells)), span, roles.get(name, "")))
+    return f"{len(table)} rows, read as {kind}\n\n" + _align(rows, left=(0, 2, 3))
+
+
 def datasets_json(curves: Sequence[Curve], descriptions: Mapping[str, str]) -> str:
     """The table of the data sets for machines."""
     rows = [

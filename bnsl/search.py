@@ -51,8 +51,11 @@ SAME = 1e-3  # relative difference of cost below which two solutions count as on
 NOISELESS = 1e-8
 ROUNDING = 1e-30
 
-# These halve XLA's compile time on the CPU and cost nothing measurable in these small programs.
-FAST_COMPILE: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
+# These halve XLA's compile time on the CPU and cost nothing measurable in these small programs. In the course
+# of JAX 0.11 XLA lost the choice of emitters, and now refuses the option.
+FAST_COMPILE: dict[str, Any] = {"xla_backend_optimization_level": 1}
+if jax.__version_info__ < (0, 11):
+    FAST_COMPILE["xla_cpu_use_fusion_emitters"] = False
 
 
 class Problem(NamedTuple):

@@ -52,11 +52,13 @@ def strict(text):
 
 @pytest.mark.parametrize(
     "command",
-    ["", "fit", "forecast", "compare", "plot", "backtest", "benchmark", "datasets", "suggest"],
+    ["", *(command.__name__.rsplit(".", 1)[1] for command in cli._main.COMMANDS)],
 )
 def test_every_example_of_the_help_works(command, capsys, request, monkeypatch):
     if command == "benchmark":
         monkeypatch.setenv("BNSL_DATA_DIR", str(request.getfixturevalue("benchmark_folder")))
+    if command == "app":  # which serves until it is interrupted; test_app.py does that
+        monkeypatch.setattr("bnsl.cli.app.serve", lambda *_, **__: None)
     with pytest.raises(SystemExit) as leaving:
         cli.main([*command.split(), "--help"])
     assert leaving.value.code == 0
@@ -80,9 +82,7 @@ def test_every_example_of_the_help_works(command, capsys, request, monkeypatch):
 
 def test_every_command_has_its_examples_tested():
     commands = cli._main.parser_of_commands()._subparsers._group_actions[0].choices
-    assert set(commands) == {
-        *("fit", "forecast", "suggest", "compare", "plot", "backtest", "benchmark", "datasets")
-    }
+    assert list(commands) == [command.__name__.rsplit(".", 1)[1] for command in cli._main.COMMANDS]
 
 
 def test_figures_that_the_readme_makes_are_not_for_git():

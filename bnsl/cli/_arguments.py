@@ -7,13 +7,17 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from bnsl._arrays import InputError, check_choice
+from bnsl.comparison import ALL_FORMS
 from bnsl.forms import FORMS
 from bnsl.losses import LOSSES, ROBUST
-from bnsl.readers import STDIN
+from bnsl.readers import FORMATS, STDIN
+from bnsl.readers.curation import DIVERGED, KEPT
 
 _FILE_HELP = (
-    "a table with a header: .csv, .tsv, .jsonl, .ndjson or .parquet, also with .gz; '-' reads CSV from the "
-    "standard input; the name of a data set of 'bnsl datasets' will do where no such file exists"
+    "a table with a header (.csv, .tsv, .json, .jsonl, .ndjson, .parquet, also with .gz); event files of "
+    "TensorBoard, an export or offline run of Weights & Biases, a trainer_state.json of Hugging Face, or a "
+    "folder of these; '-' reads the standard input; the name of a data set of 'bnsl datasets' will do where "
+    "no such file exists"
 )
 
 
@@ -25,7 +29,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_command(
-    commands: Any, name: str, text: str, example: str, run: Callable[[argparse.Namespace], None]
+    commands: Any, name: str, text: str, example: str, run: Callable[[argparse.Namespace], int | None]
 ) -> argparse.ArgumentParser:
     """A sub-command that prints examples and calls `run`."""
     command = commands.add_parser(
@@ -36,19 +40,92 @@ def add_command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    command.add_argument(
+        "--quiet", action="store_true", help="no notes, times or progress; warnings and errors remain"
+    )
     command.set_defaults(run=run)
     return command
 
 
 def add_input(command: argparse.ArgumentParser) -> None:
-    """FILE and its columns."""
-    command.add_argument("file", metavar="FILE", help=_FILE_HELP)
+    """FILE, its columns, how it is read, and which of its points are taken."""
+    add_file(command)
     command.add_argument(
-        "--x", metavar="COLUMN", help="column of the inputs (found if just two columns hold numbers)"
+        "--x",
+        metavar="COLUMN",
+        help="column of the inputs (found if just two columns hold numbers; the step of a log)",
     )
     command.add_argument("--y", metavar="COLUMN", help="column of the measured values (likewise)")
     command.add_argument(
         "--sigma", metavar="COLUMN", help="column of the standard deviation of y (never guessed)"
+    )
+    group = command.add_argument_group("which points of FILE to take; done in this order")
+    group.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE",
+        help="only rows with this value, once or more often",
+    )
+    group.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="rows with one value here are a run (a model size, a seed), once or more often",
+    )
+    group.add_argument("--drop-missing", action="store_true", help="leave out rows without x or y")
+    accuracy = group.add_mutually_exclusive_group()
+    accuracy.add_argument(
+        "--accuracy",
+        action="store_const",
+        const="share",
+        help="y is an accuracy between 0 and 1; the curve is the error 1 - y",
+    )
+    accuracy.add_argument(
+        "--accuracy-percent",
+        dest="accuracy",
+        action="store_const",
+        const="percent",
+        help="y is an accuracy in per cent; the curve is the error 1 - y / 100",
+    )
+    group.add_argument(
+        "--warmup", metavar="X", help="leave out what lies below X, or below a share of each run as in 5%%"
+    )
+    group.add_argument(
+        "--diverged",
+        type=float,
+        metavar="FACTOR",
+        help=f"leave out runs that end above FACTOR ({DIVERGED:g}, say) times their lowest y, or in NaN",
+    )
+    group.add_argument(
+        "--smooth",
+        type=float,
+        metavar="FACTOR",
+        help="smooth y along each run, by lines through the points within a FACTOR (1.2, say) of x",
+    )
+    group.add_argument("--keep", choices=KEPT, help="one point a run: the last, or the one with the lowest y")
+    group.add_argument(
+        "--envelope", action="store_true", help="the lower envelope over the runs, as of loss against compute"
+    )
+    group.add_argument("--points", type=int, metavar="N", help="at most N points, evenly spaced in log x")
+
+
+def add_file(command: argparse.ArgumentParser) -> None:
+    """FILE and how it is read."""
+    file = command.add_argument("file", metavar="FILE", help=_FILE_HELP)
+    file.complete = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}  # type: ignore[attr-defined]
+    known = ", ".join(FORMATS)
+    command.add_argument(
+        "--format",
+        choices=FORMATS,
+        metavar="FORMAT",
+        help=f"what FILE is, if neither name nor content tells: {known}",
+    )
+    command.add_argument(
+        "--pattern",
+        metavar="REGEX",
+        help="read a plain log: the named groups are its columns, as in 'step (?P<x>\\d+).*loss (?P<y>\\S+)'",
     )
 
 
@@ -90,6 +167,31 @@ def add_split(command: argparse.ArgumentParser) -> None:
     rule.add_argument("--train-until", type=float, metavar="X", help="hold out the points beyond X")
     rule.add_argument("--train-count", type=int, metavar="N", help="fit the N points with the smallest x")
     rule.add_argument("--train-fraction", type=float, metavar="F", help="fit this share of the points")
+
+
+def add_forms(command: argparse.ArgumentParser) -> None:
+    """The forms to compare."""
+    command.add_argument(
+        "--forms",
+        default=",".join(ALL_FORMS),
+        metavar="A,B,...",
+        help="the forms to compare (default: %(default)s)",
+    )
+    command.add_argument(
+        "--n-breaks",
+        type=_counts,
+        metavar="N,...",
+        help="number of breaks of the bnsl; with several (0,1,2) each is compared",
+    )
+
+
+def _counts(text: str) -> int | list[int]:
+    """'1' as 1, '0,1,2' as [0, 1, 2]."""
+    try:
+        counts = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, or several as in 0,1,2") from None
+    return counts if len(counts) > 1 else counts[0]
 
 
 def _robust(text: str) -> str:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from bnsl._arrays import InputError, as_number, check_choice, positive_inputs, suggest
-from bnsl.cli._output import note
+from bnsl.cli._terminal import note
 from bnsl.curve import Curve
 from bnsl.datasets import COLLECTIONS, DESCRIPTIONS, load_curve
 from bnsl.extrapolation import Extrapolation, extrapolate
 from bnsl.fitting import fit
 from bnsl.forms import get_form
 from bnsl.losses import LOSSES
-from bnsl.readers import STDIN, choose_columns, curve_from_table, read_table, stem
+from bnsl.readers import STDIN, Curation, curve_from_source, read_source
 from bnsl.result import FitResult
+
+CURATIONS = tuple(field.name for field in fields(Curation))  # the options of which points to take
 
 
 def read_curve(args: argparse.Namespace) -> Curve:
     """The curve in FILE, or the bundled data set of that name; guesses are told on the standard error."""
+    curation = _curation(args)
     if args.file != STDIN and not Path(args.file).exists():
         if args.file in DESCRIPTIONS:
             return _bundled(args)
@@ -33,19 +37,48 @@ def read_curve(args: argparse.Namespace) -> Curve:
                 f"FILE {args.file!r} is neither a file nor a data set of 'bnsl datasets'"
                 + suggest(args.file, DESCRIPTIONS)
             )
-    table = read_table(args.file)
-    columns = choose_columns(table, args.x, args.y, args.sigma)
+    reading = curve_from_source(
+        read_source(args.file, format=args.format, pattern=args.pattern),
+        args.x,
+        args.y,
+        args.sigma,
+        loss=args.loss,
+        curation=curation,
+    )
+    columns = reading.columns
     if columns.guessed:
         note(f"took x = {columns.x!r} and y = {columns.y!r}; --x and --y choose other columns")
     for name in columns.unused:
         note(f"column {name!r} is not used; --sigma {name} would weight the points by it")
-    return curve_from_table(table, columns, name=stem(args.file), loss=args.loss)
+    for text in reading.notes:
+        note(text)
+    return reading.curve
+
+
+def _curation(args: argparse.Namespace) -> Curation | None:
+    """Which points to take; None where nothing was asked for."""
+    options = {name: getattr(args, name) for name in CURATIONS}
+    if not any(value not in (None, False, []) for value in options.values()):
+        return None
+    where: dict[str, str | float] = {}
+    for entry in options.pop("where"):
+        name, equals, value = entry.rpartition("=")
+        if not equals or not name:
+            raise InputError(f"--where {entry!r} must be COLUMN=VALUE, such as --where size=70M")
+        if name in where:
+            raise InputError(f"--where gives {name!r} twice")
+        where[name] = value
+    return Curation(where=where, **options)
 
 
 def _bundled(args: argparse.Namespace) -> Curve:
-    for option in ("x", "y", "sigma"):
-        if getattr(args, option) is not None:
-            raise InputError(f"--{option}: the bundled data set {args.file!r} has its columns; leave it out")
+    for name in ("x", "y", "sigma", "format", "pattern", *CURATIONS):
+        if getattr(args, name) not in (None, False, []):
+            option = name.replace("_", "-")
+            raise InputError(
+                f"--{option}: the bundled data set {args.file!r} has its columns; leave it out, or write the "
+                f"data to a file first: bnsl datasets {args.file} > curve.csv"
+            )
     curve = load_curve(args.file)
     weighted = "" if curve.sigma is None else ", weighted by its standard errors"
     note(f"there is no file {args.file!r}; took the bundled data set of that name{weighted}")

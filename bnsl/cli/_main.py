@@ -12,13 +12,41 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bnsl._arrays import InputError
-from bnsl._cache import keep_compiled_programs
-from bnsl.cli import backtest, benchmark, compare, datasets, fit, forecast, plot, suggest
+from bnsl._cache import count_compiled, keep_compiled_programs
+from bnsl.cli import (
+    app,
+    backtest,
+    benchmark,
+    columns,
+    compare,
+    completion,
+    datasets,
+    doctor,
+    fit,
+    forecast,
+    plot,
+    report,
+    suggest,
+)
 from bnsl.cli._arguments import Parser
-from bnsl.cli._output import fail, warnings_as_lines
+from bnsl.cli._terminal import fail, set_quiet, timed, warnings_as_lines
 from bnsl.readers import STDIN
 
-COMMANDS = (fit, forecast, suggest, compare, plot, backtest, benchmark, datasets)
+COMMANDS = (
+    fit,
+    forecast,
+    suggest,
+    compare,
+    plot,
+    backtest,
+    report,
+    app,
+    benchmark,
+    columns,
+    datasets,
+    doctor,
+    completion,
+)
 EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
   bnsl fit curve.csv --train-until 736
@@ -37,11 +65,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             since that changes the configuration of JAX.
     """
     try:
-        args = _parsed(sys.argv[1:] if argv is None else argv)
+        words = sys.argv[1:] if argv is None else list(argv)
+        args = _parsed(words)
+        args.argv = words  # as given, for a page that says how it was made
+        set_quiet(args.quiet)
+        compiled: list[str] = []
         if argv is None:
             keep_compiled_programs()
-        with warnings_as_lines():
-            args.run(args)
+            compiled = count_compiled()
+        with warnings_as_lines(), timed(compiled):
+            code = args.run(args)
         sys.stdout.flush()
     except InputError as error:
         return fail(error)
@@ -54,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("bnsl: interrupted", file=sys.stderr)
         return 130
-    return 0
+    return code or 0
 
 
 class _Version(argparse.Action):

@@ -1,21 +1,18 @@
-"""What the commands write: notes and errors on the standard error, JSON, figures, tables of predictions."""
+"""What the commands write: JSON, figures, tables of predictions."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
-import sys
-import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bnsl._arrays import InputError
+from bnsl.cli._terminal import note
 from bnsl.forecasting import Forecast
 from bnsl.readers import STDIN
-from bnsl.result import ExtrapolationWarning, FitResult
+from bnsl.result import FitResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +49,8 @@ def check_outputs(args: argparse.Namespace) -> None:
             raise InputError(
                 f"--json {args.json!r} must end in .json; put FILE before a --json without a name"
             )
+        if Path(args.json).resolve() == Path(getattr(args, "file", STDIN)).resolve():
+            raise InputError(f"--json {args.json!r} is FILE itself; give another name")
         _check_writable(args.json)
 
 
@@ -84,56 +83,3 @@ def save_figure(name: str, draw: Callable[[Axes], object]) -> None:
     draw(figure.subplots())
     figure.savefig(name, dpi=DPI, bbox_inches="tight")
     note(f"wrote {name}")
-
-
-def note(text: str) -> None:
-    """One line on the standard error."""
-    print(f"bnsl: {text}", file=sys.stderr)
-
-
-def fail(error: object) -> int:
-    """One line, whatever the message."""
-    note("error: " + " ".join(str(error).split()))
-    return 2
-
-
-@contextlib.contextmanager
-def warnings_as_lines() -> Iterator[None]:
-    """Python's warnings as lines of our own, each of them once."""
-    seen: set[str] = set()
-
-    def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        text = " ".join(str(message).split())
-        if text not in seen:
-            seen.add(text)
-            note(f"warning: {text}")
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("always", category=ExtrapolationWarning)
-        warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
-        warnings.showwarning = show
-        yield
-
-
-class Progress:
-    """A counter with the time left on the standard error: one line that changes on a terminal, else ten."""
-
-    def __init__(self) -> None:
-        self.start = time.monotonic()
-        self.shown = 0.0
-
-    def __call__(self, done: int, total: int, name: str) -> None:
-        spent = time.monotonic() - self.start
-        left = spent / done * (total - done)
-        text = (
-            f"{done} of {total} fits, about {left:.0f} s left"
-            if done < total
-            else f"{total} fits, {spent:.0f} s"
-        )
-        if sys.stderr.isatty():
-            if spent - self.shown > 0.1 or done == total:
-                self.shown = spent
-                end = "\n" if done == total else ""
-                print(f"\r\033[Kbnsl: {text}", end=end, file=sys.stderr, flush=True)
-        elif done * 10 // total > (done - 1) * 10 // total:
-            note(text)

@@ -10,6 +10,7 @@ from bnsl.backtesting import backtest
 from bnsl.cli._arguments import add_command, add_input, add_json_option, add_law, add_plot_option
 from bnsl.cli._input import fixed_parameters, read_curve
 from bnsl.cli._output import check_outputs, save_figure, write_json
+from bnsl.cli._terminal import show
 from bnsl.forecasting import forecast
 from bnsl.forms import get_form
 from bnsl.losses import LOSSES
@@ -58,7 +59,7 @@ def _run(args: argparse.Namespace) -> None:
         as_number(args.tolerance, "--tolerance", lambda value: 0 < value < float("inf"))
     tested = backtest(read_curve(args), cuts=args.cut or None, **law)
     if args.json != STDIN:
-        print(tested.summary())
+        show(tested.summary())
         if args.tolerance is not None:
             far = tested.trusted(args.tolerance)
             reach = "at no distance" if far != far else f"up to {far:.4g} times the last fitted x"

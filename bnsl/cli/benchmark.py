@@ -10,7 +10,8 @@ from bnsl._arrays import InputError, check_choice
 from bnsl.benchmark_data import load_benchmark
 from bnsl.benchmarking import METHODS, method_names, run_benchmark
 from bnsl.cli._arguments import add_command
-from bnsl.cli._output import DPI, Progress, note
+from bnsl.cli._output import DPI
+from bnsl.cli._terminal import Progress, note, show
 from bnsl.datasets import BENCHMARK, COLLECTIONS, load_validation
 
 EXAMPLE = """examples:
@@ -45,7 +46,6 @@ def add(commands: Any) -> None:
         metavar="FOLDER",
         help="where tables (.csv, .md) and figure go (default: %(default)s)",
     )
-    command.add_argument("--quiet", action="store_true", help="no progress, no notes")
 
 
 def _run(args: argparse.Namespace) -> None:
@@ -61,7 +61,7 @@ def _run(args: argparse.Namespace) -> None:
     progress = None if args.quiet else Progress()
     run = run_benchmark(benchmark, methods, progress=progress)
     paths = run.write(folder)
-    print(run.summary())
+    show(run.summary())
     from matplotlib.figure import Figure
 
     from bnsl.plots import benchmark_size, plot_benchmark
@@ -69,5 +69,5 @@ def _run(args: argparse.Namespace) -> None:
     figure = Figure(figsize=benchmark_size(run), layout="constrained")
     plot_benchmark(run, ax=figure.subplots())
     figure.savefig(folder / "benchmark.png", dpi=DPI, bbox_inches="tight")
-    for path in () if args.quiet else (*paths, folder / "benchmark.png"):
+    for path in (*paths, folder / "benchmark.png"):
         note(f"wrote {path}")

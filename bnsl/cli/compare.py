@@ -7,10 +7,18 @@ from typing import Any
 
 from bnsl import report
 from bnsl._arrays import check_choice
-from bnsl.cli._arguments import add_command, add_input, add_json_option, add_options, add_plot_option
+from bnsl.cli._arguments import (
+    add_command,
+    add_forms,
+    add_input,
+    add_json_option,
+    add_options,
+    add_plot_option,
+)
 from bnsl.cli._input import read_curve, split_rule
 from bnsl.cli._output import check_outputs, save_figure, write_json
-from bnsl.comparison import ALL_FORMS, compare, forms_by_label
+from bnsl.cli._terminal import show
+from bnsl.comparison import compare, forms_by_label
 from bnsl.losses import LOSSES
 from bnsl.readers import STDIN
 
@@ -26,18 +34,7 @@ def add(commands: Any) -> None:
     text = "fit several forms to one curve and rank them"
     command = add_command(commands, "compare", text, EXAMPLE, _run)
     add_input(command)
-    command.add_argument(
-        "--forms",
-        default=",".join(ALL_FORMS),
-        metavar="A,B,...",
-        help="the forms to compare (default: %(default)s)",
-    )
-    command.add_argument(
-        "--n-breaks",
-        type=_counts,
-        metavar="N,...",
-        help="number of breaks of the bnsl; with several (0,1,2) each is compared",
-    )
+    add_forms(command)
     add_options(command)
     add_plot_option(command)
     add_json_option(command)
@@ -51,18 +48,9 @@ def _run(args: argparse.Namespace) -> None:
     options = {"forms": forms, "n_breaks": args.n_breaks, "loss": args.loss, "robust": args.robust}
     comparison = compare(read_curve(args), **options, **split_rule(args))
     if args.json != STDIN:
-        print(report.comparison_text(comparison))
+        show(report.comparison_text(comparison))
     write_json(args.json, lambda: report.comparison_json(comparison))
     if args.plot:
         from bnsl.plots import plot_comparison
 
         save_figure(args.plot, lambda ax: plot_comparison(comparison, ax=ax))
-
-
-def _counts(text: str) -> int | list[int]:
-    """'1' as 1, '0,1,2' as [0, 1, 2]."""
-    try:
-        counts = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, or several as in 0,1,2") from None
-    return counts if len(counts) > 1 else counts[0]

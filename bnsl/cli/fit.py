@@ -9,6 +9,7 @@ from bnsl import report
 from bnsl.cli._arguments import add_command, add_input, add_json_option, add_law, add_plot_option
 from bnsl.cli._input import fit_law, law_options, read_curve
 from bnsl.cli._output import LEVEL, check_outputs, predictions, save_figure, write_json
+from bnsl.cli._terminal import show
 from bnsl.extrapolation import Extrapolation
 from bnsl.readers import STDIN
 
@@ -44,7 +45,7 @@ def _run(args: argparse.Namespace) -> None:
     result = law.result if isinstance(law, Extrapolation) else law
     shown = (result, predictions(result, args.predict), LEVEL, extrapolation)
     if args.json != STDIN:
-        print(report.fit_text(*shown))
+        show(report.fit_text(*shown))
     write_json(args.json, lambda: report.fit_json(*shown))
     if args.plot:
         from bnsl.plots import plot_fit

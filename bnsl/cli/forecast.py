@@ -11,6 +11,7 @@ from bnsl._arrays import check_share, positive_inputs
 from bnsl.cli._arguments import add_command, add_input, add_json_option, add_plot_option, add_split
 from bnsl.cli._input import read_curve, split_rule
 from bnsl.cli._output import LEVEL, check_outputs, predictions, save_figure, write_json
+from bnsl.cli._terminal import show
 from bnsl.curve import Curve
 from bnsl.extrapolation import nothing_held_out
 from bnsl.forecasting import Forecast, forecast
@@ -68,7 +69,7 @@ def _run(args: argparse.Namespace) -> None:
     beyond = None if held_out is None else _held_out(found, held_out, level)
     shown = (found, predictions(found, args.predict, AHEAD, level), level, beyond)
     if args.json != STDIN:
-        print(report.forecast_text(*shown))
+        show(report.forecast_text(*shown))
     write_json(args.json, lambda: report.forecast_json(*shown))
     if args.plot:
         from bnsl.plots import AHEAD as DRAWN_AHEAD

@@ -8,7 +8,8 @@ from typing import Any
 from bnsl._arrays import InputError
 from bnsl.cli._arguments import add_command, add_input, add_law
 from bnsl.cli._input import fit_law, law_options, read_curve
-from bnsl.cli._output import check_outputs, note, save_figure
+from bnsl.cli._output import check_outputs, save_figure
+from bnsl.cli._terminal import warn
 from bnsl.extrapolation import Extrapolation
 from bnsl.forms import FORMS
 
@@ -45,7 +46,7 @@ def _run(args: argparse.Namespace) -> None:
     options = law_options(args)
     law = fit_law(args, read_curve(args), options)
     for warning in (law.result if isinstance(law, Extrapolation) else law).warnings:
-        note(f"warning: {warning.code}: {warning.message}")
+        warn(f"{warning.code}: {warning.message}")
     from bnsl.plots import plot_decomposition, plot_fit
 
     draw = plot_decomposition if args.decompose else plot_fit

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bnsl import _palette
 from bnsl._arrays import InputError
 from bnsl.curve import Curve
 from bnsl.extrapolation import Extrapolation
@@ -17,21 +18,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-# Colours of Okabe and Ito (2008), which readers of any colour vision can tell apart. Markers and dashes
-# say the same once more, for print in grey.
-FITTED = "black"
-HELD_OUT = "#009E73"
-LAW = "#D2232A"
-COLOURS = ("#0072B2", "#E69F00", "#CC79A7", "#56B4E9", "#8C510A", "#000000", "#7F7F7F")
-DASHES: tuple[Any, ...] = (
-    (0, (6, 2)),
-    (0, (6, 2, 1.2, 2)),
-    (0, (2.5, 1.5)),
-    (0, (9, 2.5)),
-    (0, (6, 1.5, 1.2, 1.5, 1.2, 1.5)),
-    (0, (1.2, 1.2)),
-)
-MARKERS = ("o", "s", "^", "D", "v", "P")
+FITTED = _palette.FITTED["light"]
+HELD_OUT = _palette.HELD_OUT["light"]
+LAW = _palette.LAW["light"]
+COLOURS = tuple(shade["light"] for shade in _palette.FORMS)
+DASHES: tuple[Any, ...] = tuple((0, dash.pattern) for dash in _palette.DASHES)
+MARKERS = tuple(marker.matplotlib for marker in _palette.MARKERS)
 SIZE = (6.0, 4.0)  # inches, of a figure made here
 SAMPLES = 400  # points of a law's line, besides those around its breaks
 MINUS = "\N{MINUS SIGN}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnsl._arrays import InputError
+from bnsl._palette import ramp
 from bnsl.backtesting import Backtest
 from bnsl.benchmarking import BenchmarkRun
 from bnsl.comparison import Comparison
@@ -123,7 +124,7 @@ def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
         ax.plot(
             distance,
             error,
-            color=_shade_of(i, count),
+            color=ramp(i, count)["light"],
             marker=MARKERS[i % len(MARKERS)],
             markersize=4.6,
             markevery=_even(distance, 16),
@@ -247,10 +248,3 @@ def _even(x: np.ndarray, count: int) -> list[int]:
         return list(range(len(x)))
     wanted = np.geomspace(x[0], x[-1], count)
     return np.unique(np.abs(np.log(x)[:, None] - np.log(wanted)).argmin(axis=0)).tolist()
-
-
-def _shade_of(number: int, count: int) -> Any:
-    """One of `count` colours, dark to light, that keep their order for any colour vision and in grey."""
-    from matplotlib import colormaps
-
-    return colormaps["viridis"](0.85 * number / max(count - 1, 1))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnsl._arrays import InputError, as_number, check_share
+from bnsl._palette import tint
 from bnsl.curve import Curve
 from bnsl.forecasting import Forecast
 from bnsl.plots._drawing import (
@@ -95,12 +96,12 @@ def plot_forecast(
         warnings.simplefilter("ignore", ExtrapolationWarning)
         bands = [(share, forecast.interval(x, share)) for share in sorted(set(shares), reverse=True)]
     for i, (share, band) in enumerate(bands):
-        shade = 0.22 + 0.22 * i / max(len(bands) - 1, 1)
+        shade = 0.2 + 0.32 * i / max(len(bands) - 1, 1)
         ax.fill_between(
             x,
             *band,
-            facecolor=_tint(shade),
-            edgecolor=_tint(shade + 0.2),  # the end of a pale band on the grey ground
+            facecolor=tint(shade)["light"],
+            edgecolor=tint(shade + 0.2)["light"],  # the end of a pale band on the grey ground
             linewidth=0.5,
             zorder=1 + 0.01 * i,
             label=f"{100 * share:g}% interval",
@@ -131,10 +132,3 @@ def _forecast_x(forecast: Forecast, first: float, last: float, log: bool) -> np.
     x += [np.outer(d, near).ravel() for d in laws.loc[laws["weight"] > DRAWN_WEIGHT, "breaks"]]
     together = np.unique(np.concatenate([np.asarray(part, dtype=float) for part in x]))
     return together[(together >= first) & (together <= last)]
-
-
-def _tint(share: float) -> Any:
-    """The law's red on white paper, opaque, so that a grey ground or a band below does not change it."""
-    from matplotlib.colors import to_rgb
-
-    return tuple(1.0 - share * (1.0 - part) for part in to_rgb(LAW))

@@ -1,0 +1,10 @@
+"""The app: drop a table, choose its columns, drag the end of the fitted range, watch the forecast.
+
+It is a Dash app, served to this machine alone. `_session` keeps tables and what was found of them, `_page`
+says what is on the page, `_reactions` what happens on it, and `_server` serves it. Dash draws with Plotly
+as the report does, comes with everything it sends to the browser, and sends nothing to anyone else.
+"""
+
+from bnsl.app._server import make_app, serve
+
+__all__ = ["make_app", "serve"]

@@ -1,0 +1,139 @@
+"""What is said to the person at the terminal: notes, warnings, errors and times, and in which colours.
+
+Results go to the standard output, everything else to the standard error. Colours are for terminals alone, and
+for none where $NO_COLOR is set; $FORCE_COLOR asks for them in pipes too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+from bnsl.result import ExtrapolationWarning, Status
+
+SLOW = 2.0  # seconds from which on the time is told
+STYLES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33}
+_SETTINGS = {"quiet": False}
+
+
+def set_quiet(quiet: bool) -> None:
+    """Whether notes, times and progress are left out; warnings and errors never are."""
+    _SETTINGS["quiet"] = quiet
+
+
+def quiet() -> bool:
+    """Whether notes, times and progress are left out."""
+    return _SETTINGS["quiet"]
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether what goes to a stream may have colours."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return os.environ.get("TERM") != "dumb" and stream.isatty()
+
+
+def styled(text: str, style: str, stream: TextIO) -> str:
+    """The text in a style, where the stream may have colours."""
+    return f"\033[{STYLES[style]}m{text}\033[0m" if coloured(stream) else text
+
+
+def show(text: str) -> None:
+    """A result on the standard output: its title, its status and its warnings stand out on a terminal."""
+    if not coloured(sys.stdout):
+        print(text)
+        return
+    warning = False
+    for i, line in enumerate(text.split("\n")):
+        warning = line == "warnings" or (warning and line.startswith("  "))
+        if i == 0:
+            line = styled(line, "bold", sys.stdout)
+        elif warning:
+            line = styled(line, "yellow", sys.stdout)
+        elif line.startswith("status "):
+            good = line.endswith(Status.CONVERGED.value)
+            line = styled(line, "green" if good else "yellow", sys.stdout)
+        print(line)
+
+
+def note(text: str) -> None:
+    """One line on the standard error, unless it should be quiet."""
+    if not quiet():
+        print(styled(f"bnsl: {text}", "dim", sys.stderr), file=sys.stderr)
+
+
+def warn(text: str) -> None:
+    """A warning as one line."""
+    print("bnsl: " + styled("warning:", "yellow", sys.stderr) + f" {text}", file=sys.stderr)
+
+
+def fail(error: object) -> int:
+    """An error as one line, whatever the message; returns the exit code of bad input."""
+    text = " ".join(str(error).split())
+    print("bnsl: " + styled("error:", "red", sys.stderr) + f" {text}", file=sys.stderr)
+    return 2
+
+
+@contextlib.contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Python's warnings as lines of our own, each of them once."""
+    seen: set[str] = set()
+
+    def tell(message: Warning | str, *_: Any, **__: Any) -> None:
+        text = " ".join(str(message).split())
+        if text not in seen:
+            seen.add(text)
+            warn(text)
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("always", category=ExtrapolationWarning)
+        warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
+        warnings.showwarning = tell
+        yield
+
+
+@contextlib.contextmanager
+def timed(compiled: list[str]) -> Iterator[None]:
+    """Tell how long it took, where someone sat waiting: on a terminal, and beyond two seconds.
+
+    Args:
+        compiled: what was compiled meanwhile, which the next run will find.
+    """
+    start = time.monotonic()
+    yield
+    spent = time.monotonic() - start
+    if spent > SLOW and sys.stderr.isatty():
+        count = len(compiled)
+        programs = f"{count} compiled program{'' if count == 1 else 's'}"
+        note(f"took {spent:.1f} s" + (f"; {programs} will be at hand the next time" if count else ""))
+
+
+class Progress:
+    """A counter with the time left on the standard error: one line that changes on a terminal, else ten."""
+
+    def __init__(self) -> None:
+        self.start = time.monotonic()
+        self.shown = 0.0
+
+    def __call__(self, done: int, total: int, name: str) -> None:
+        spent = time.monotonic() - self.start
+        left = spent / done * (total - done)
+        text = (
+            f"{done} of {total} fits, about {left:.0f} s left"
+            if done < total
+            else f"{total} fits, {spent:.0f} s"
+        )
+        if sys.stderr.isatty():
+            if spent - self.shown > 0.1 or done == total:
+                self.shown = spent
+                end = "\n" if done == total else ""
+                print(f"\r\033[Kbnsl: {text}", end=end, file=sys.stderr, flush=True)
+        elif done * 10 // total > (done - 1) * 10 // total:
+            note(text)

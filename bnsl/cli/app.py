@@ -1,0 +1,48 @@
+"""`bnsl app`: drop a file, choose columns, drag the end of the fitted range."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from bnsl.app import serve
+from bnsl.app._server import LOOPBACK, PORT
+from bnsl.cli._arguments import add_command
+from bnsl.cli._terminal import note, warn
+
+EXAMPLE = """examples:
+  bnsl app
+  bnsl app --port 0 --no-browser
+
+The app needs dash (pip install 'broken-neural-scaling-laws[app]'). It listens on this machine alone, and
+files that are dropped into it stay there. Ctrl-C ends it.
+"""
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    text = "see forecasts live in the browser: drop a file, choose columns, drag the end of the fitted range"
+    command = add_command(commands, "app", text, EXAMPLE, _run)
+    command.add_argument(
+        "--port",
+        type=int,
+        default=PORT,
+        metavar="N",
+        help="the port; 0 for a free one (default: %(default)s)",
+    )
+    command.add_argument(
+        "--host",
+        default=LOOPBACK[0],
+        metavar="ADDRESS",
+        help="where to listen; all who reach it can use the app (default: %(default)s, this machine)",
+    )
+    command.add_argument("--no-browser", action="store_true", help="do not open the browser")
+
+
+def _run(args: argparse.Namespace) -> None:
+    def ready(address: str) -> None:
+        note(f"the app is at {address}; Ctrl-C ends it")
+        if args.host not in LOOPBACK:
+            warn(f"others can reach {args.host} and use the app")
+
+    serve(args.host, args.port, ready=ready, open_browser=not args.no_browser)

@@ -1,0 +1,98 @@
+"""`bnsl report`: one curve as a page to mail to others."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bnsl._arrays import InputError, positive_inputs
+from bnsl.cli._arguments import add_command, add_forms, add_input, add_split
+from bnsl.cli._input import read_curve, split_rule
+from bnsl.cli._terminal import note
+from bnsl.comparison import forms_by_label
+from bnsl.curve import Curve
+from bnsl.datasets import DESCRIPTIONS
+from bnsl.html_report import Source, check_path, write_report
+from bnsl.html_report.analysis import CUTS
+from bnsl.readers import STDIN
+from bnsl.readers import read_curve as plain_curve
+
+EXAMPLE = """examples:
+  bnsl datasets four_digit_addition > curve.csv
+  bnsl report curve.csv -o report.html
+  bnsl report curve.csv --train-until 736 --predict 1000 --n-breaks 0,1 --title 'Addition' -o report.html
+"""
+
+
+def add(commands: Any) -> None:
+    """Add the command."""
+    text = "write one web page that needs no network: forecast, forms, breaks, back-test, numbers to copy"
+    command = add_command(commands, "report", text, EXAMPLE, _run)
+    add_input(command)
+    add_split(command)
+    add_forms(command)
+    command.add_argument(
+        "--predict",
+        type=float,
+        action="append",
+        default=[],
+        metavar="X",
+        help="forecast y at X, once or more often (default: 1.5, 2, 4 and 10 times the last fitted x)",
+    )
+    command.add_argument(
+        "--cuts",
+        type=int,
+        default=CUTS,
+        metavar="N",
+        help="cut-offs of the back-test, at most (default: %(default)s)",
+    )
+    command.add_argument("--title", metavar="TEXT", help="what to call it (default: after FILE)")
+    command.add_argument(
+        "-o", "--output", default="report.html", metavar="OUT.html", help="the page (default: %(default)s)"
+    )
+    command.set_defaults(loss="log")
+
+
+def _run(args: argparse.Namespace) -> None:
+    check_path(args.output)
+    forms = [name.strip().lower() for name in args.forms.split(",")]
+    forms_by_label(forms, args.n_breaks)
+    if args.predict:
+        positive_inputs(args.predict, 1)
+    curve = read_curve(args)
+    write_report(
+        curve,
+        path=args.output,
+        title=args.title,
+        source=_source(args, curve),
+        forms=forms,
+        n_breaks=args.n_breaks,
+        predict=args.predict,
+        cuts=args.cuts,
+        **split_rule(args),
+    )
+    note(f"wrote {args.output}")
+
+
+def _source(args: argparse.Namespace, curve: Curve) -> Source:
+    """The command, and FILE where its columns alone give this very curve."""
+    command = shlex.join(["bnsl", *args.argv])
+    if args.file in DESCRIPTIONS and not Path(args.file).exists():
+        return Source(args.file, bundled=True, command=command)
+    columns = {"x": curve.x_label, "y": curve.y_label, "sigma": args.sigma}
+    try:
+        again = None if args.file == STDIN else plain_curve(args.file, **columns)
+    except InputError:  # it took more than columns to read it
+        again = None
+    if again is None or not _same(again, curve):
+        return Source(command=command)
+    return Source(args.file, **columns, command=command)
+
+
+def _same(first: Curve, second: Curve) -> bool:
+    pairs = ((first.x, second.x), (first.y, second.y), (first.sigma, second.sigma))
+    return all(a is b is None or np.array_equal(a, b) for a, b in pairs)  # type: ignore[arg-type]

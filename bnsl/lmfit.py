@@ -1,0 +1,119 @@
+"""`BNSLModel`: broken neural scaling laws as a model of lmfit, with a guess that needs no help."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bnsl._arrays import InputError, check_count
+from bnsl.fitting import fit
+
+try:
+    from lmfit import Model, Parameters
+    from lmfit.models import update_param_vals
+except ImportError:
+    raise ImportError("BNSLModel needs lmfit; pip install 'broken-neural-scaling-laws[lmfit]'") from None
+
+TINY = float(np.finfo(float).tiny)
+
+
+def broken_power_law(x: ArrayLike, a: float, b: float, c0: float, **breaks: float) -> np.ndarray:
+    """y = a + b x^(-c0) prod_i (1 + (x/d_i)^(1/f_i))^(-c_i f_i) (arXiv 2210.14891, equation 1).
+
+    Computed in logarithms, where no power overflows.
+
+    Args:
+        x: positive inputs, of any shape.
+        a: the limit.
+        b: the scale; negative for a law that rises to its limit.
+        c0: the first slope, as -c0.
+        breaks: c1, d1, f1, c2, ... of the breaks: change of slope, position, width.
+    """
+    log_x = np.log(np.asarray(x, dtype=float))
+    with np.errstate(divide="ignore", over="ignore"):
+        log_g = np.log(np.abs(b)) - c0 * log_x
+        for i in range(1, len(breaks) // 3 + 1):
+            d, f = max(breaks[f"d{i}"], TINY), max(breaks[f"f{i}"], TINY)
+            log_g = log_g - breaks[f"c{i}"] * f * np.logaddexp(0.0, (log_x - np.log(d)) / f)
+        return a + np.sign(b) * np.exp(log_g)
+
+
+def _with_arguments(names: list[str]) -> Callable[..., np.ndarray]:
+    """`broken_power_law` with a signature that names all parameters, which is where lmfit looks for them."""
+
+    def bnsl(x: ArrayLike, **parameters: float) -> np.ndarray:
+        return broken_power_law(x, **parameters)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    arguments = [inspect.Parameter(name, kind) for name in ["x", *names]]
+    bnsl.__signature__ = inspect.Signature(arguments)  # type: ignore[attr-defined]
+    return bnsl
+
+
+class BNSLModel(Model):
+    """A broken neural scaling law with n breaks, with the paper's names: a, b, c0, c1, d1, f1, c2, ...
+
+    ```python
+    model = BNSLModel(n_breaks=1)
+    result = model.fit(y, model.guess(y, x=x), x=x, weights=1 / y)
+    ```
+
+    lmfit minimises the differences of y unless it is given weights; 1 / y makes them relative, nearly as the
+    logarithms that `bnsl.fit` compares. Expressions, bounds, other minimisers, composite models and
+    confidence intervals are those of lmfit.
+
+    Args:
+        n_breaks: number of breaks.
+        prefix: put before the name of every parameter.
+        nan_policy: what lmfit does with NaN: "raise", "propagate" or "omit".
+        options: further arguments of lmfit.Model.
+
+    Raises:
+        InputError: n_breaks is no whole number >= 0.
+    """
+
+    def __init__(
+        self,
+        n_breaks: int = 1,
+        *,
+        prefix: str = "",
+        nan_policy: str = "raise",
+        **options: Any,
+    ) -> None:
+        self.n_breaks = check_count(n_breaks, "n_breaks")
+        names = ["a", "b", "c0"]
+        for i in range(1, n_breaks + 1):
+            names += [f"c{i}", f"d{i}", f"f{i}"]
+        super().__init__(
+            _with_arguments(names),
+            independent_vars=["x"],
+            prefix=prefix,
+            nan_policy=nan_policy,
+            **options,
+        )
+        for name in names:
+            if name[0] in "df":
+                self.set_param_hint(name, min=0.0)
+
+    def guess(self, data: ArrayLike, x: ArrayLike, **values: Any) -> Parameters:
+        """Starting values: the least-squares fit of `bnsl.fit` with as many breaks, by its global search.
+
+        Args:
+            data: measured values (N,).
+            x: positive inputs (N,).
+            values: parameters to set otherwise than guessed.
+
+        Raises:
+            InputError: data that cannot be fitted.
+        """
+        y = np.asarray(data, dtype=float)
+        if not y.size:
+            raise InputError("data is empty; a guess needs at least three distinct points")
+        loss = "log" if np.min(y) > 0 else "linear"
+        found = fit(np.asarray(x, dtype=float), y, n_breaks=self.n_breaks, loss=loss)
+        parameters = self.make_params(**found.params)
+        return update_param_vals(parameters, self.prefix, **values)

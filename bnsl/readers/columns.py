@@ -1,0 +1,226 @@
+"""Which columns of a table make a curve."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bnsl._arrays import InputError, suggest
+from bnsl.curve import Curve
+from bnsl.readers.source import is_number, show, some
+from bnsl.readers.tables import DECIMAL_COMMA
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Names that say "I am the uncertainty of another column", whole or as the last word: y_err, loss-std, sigma.
+_UNCERTAINTY = re.compile(
+    r"(^|[\W_])(sigma|err|error_?bar|std|std_?dev|stdev|sd|sem|se|std_?err|std_?error|uncertainty)$", re.I
+)
+_NUMBER_LIKE = re.compile(r"\s*[+-]?[.,]?\d")  # how a number starts, well written or not
+MOST = 30  # columns that a message lists
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table make a curve.
+
+    Attributes:
+        x, y: column names.
+        sigma: the column with the standard deviation of y, or None.
+        guessed: whether x or y was not asked for but found.
+        unused: numeric columns that are named like an uncertainty and were not asked for.
+    """
+
+    x: str
+    y: str
+    sigma: str | None = None
+    guessed: bool = False
+    unused: tuple[str, ...] = ()
+
+
+def choose_columns(
+    table: pd.DataFrame,
+    x: str | None = None,
+    y: str | None = None,
+    sigma: str | None = None,
+    *,
+    steps: str | None = None,
+    aside: Sequence[str] = (),
+) -> Columns:
+    """The columns asked for, and x and y guessed where the table leaves no doubt (see `read_curve`).
+
+    Args:
+        table: the table.
+        x: the column asked for as x, if any.
+        y: likewise.
+        sigma: likewise.
+        steps: the column that is x unless another is asked for, where the format has one.
+        aside: columns that are never guessed.
+
+    Raises:
+        InputError: an unknown column, one column in two roles, or a choice that must be made; the message
+            lists the columns there are.
+    """
+    defaulted = x is None and steps is not None and steps not in (y, sigma)
+    if defaulted:
+        x = steps
+    asked = {"x": x, "y": y, "sigma": sigma}
+    names = [str(name) for name in table.columns]
+    taken: dict[str, str] = {}
+    for role, name in asked.items():
+        if name is None:
+            continue
+        if name not in names:
+            raise InputError(
+                f"{role}: there is no column {name!r}{suggest(name, names)}; {listed(table, aside)}"
+            )
+        if name in taken:
+            raise InputError(f"{role}: column {name!r} is {taken[name]} already; {listed(table, aside)}")
+        taken[name] = role
+    wanted = [role for role in ("x", "y") if asked[role] is None]
+    spare = [name for name in names if name not in taken and name not in aside]
+    uncertain = [name for name in spare if _UNCERTAINTY.search(name)]
+    others = [name for name in spare if name not in uncertain]
+    candidates = [name for name in others if table[name].dtype.kind == "f"]
+    numeric = [name for name in spare if table[name].dtype.kind == "f"]
+    if len(numeric) == len(wanted) and sum(_holds_numbers(table[name]) for name in others) < len(wanted):
+        candidates, others, uncertain = numeric, [], []  # p and err: nothing else can be meant
+    elif len(others) == len(wanted):
+        candidates = others  # no choice; if one has a bad cell, that is what the message should be about
+    if wanted and len(candidates) != len(wanted):
+        raise InputError(_undecided(table, wanted, candidates, x if defaulted else None, aside))
+    found = dict(zip(wanted, candidates, strict=False))
+    return Columns(
+        x=x if x is not None else found["x"],
+        y=y if y is not None else found["y"],
+        sigma=sigma,
+        guessed=bool(wanted) or defaulted,
+        unused=tuple(uncertain) if sigma is None else (),
+    )
+
+
+def _undecided(
+    table: pd.DataFrame,
+    wanted: Sequence[str],
+    candidates: Sequence[str],
+    steps: str | None,
+    aside: Sequence[str],
+) -> str:
+    roles = " and ".join(wanted)
+    if len(candidates) < len(wanted):
+        return f"{roles}: the table has too few columns of numbers to choose from; {listed(table, aside)}"
+    options = " and ".join(f"--{role}" for role in wanted)
+    which = "columns" if len(wanted) > 1 else "column"
+    known = "" if steps is None else f"; x is {steps!r} unless --x takes another"
+    return f"{roles}: say which {which} to take ({options} in the shell){known}; {listed(table, aside)}"
+
+
+def _holds_numbers(column: pd.Series) -> bool:
+    """Whether any cell is a number, or begins like one."""
+    return column.dtype.kind == "f" or any(_NUMBER_LIKE.match(str(cell)) for cell in column.dropna())
+
+
+def listed(table: pd.DataFrame, aside: Sequence[str] = ()) -> str:
+    """The columns for a message, with how many values those have that are not in every row."""
+    kinds = {}
+    for name in table.columns:
+        count, kind = int(table[name].count()), table[name].dtype.kind
+        values = f"{count} value{'' if count == 1 else 's'}"
+        note = "not all numbers" if kind != "f" else values if 0 < count < len(table) else ""
+        kinds[name] = f"{str(name)!r}" + (f" ({note})" if note else "")
+    shown = [kind for name, kind in kinds.items() if name not in aside]
+    more = len(shown) - MOST
+    text = f"the columns are {', '.join(shown[:MOST])}" + (f" and {more} more" if more > 0 else "")
+    if aside:
+        text += f"; and {some(aside, MOST)}, which are taken only if named"
+    return text
+
+
+def curve_from_table(
+    table: pd.DataFrame,
+    columns: Columns,
+    *,
+    name: str = "",
+    loss: str | None = None,
+    y_label: str | None = None,
+) -> Curve:
+    """The curve in the given columns; every cell is checked, and complaints name its row in the file.
+
+    Args:
+        table: the table, whose index counts the rows of the file from 0.
+        columns: which columns.
+        name: what to call the curve.
+        loss: also check that y can be fitted under this loss.
+        y_label: what to call y, if not by its column.
+
+    Raises:
+        InputError: a cell that is missing, no number, not finite, or of a sign that cannot be fitted.
+    """
+    x = numbers(table, columns.x)
+    y = numbers(table, columns.y)
+    label = columns.y if y_label is None else y_label
+    why = "a scaling law needs x > 0 (drop step 0, or shift x)"
+    refuse(table, columns.x, x, x <= 0, why)
+    if loss == "log":
+        error = "fit an error such as 1 - accuracy, " if label == columns.y else ""
+        why = f"{error}drop the row, or fit it with the linear loss (bnsl fit --loss linear)"
+        refuse(table, label, y, y <= 0, f"the log loss needs y > 0; {why}")
+    if loss == "log1p":
+        refuse(table, label, y, y < 0, "the log1p loss needs y >= 0; drop the row, or use --loss linear")
+    sigma = None
+    if columns.sigma is not None:
+        sigma = numbers(table, columns.sigma)
+        refuse(table, columns.sigma, sigma, sigma <= 0, "sigma must be a positive standard deviation")
+    return Curve(x, y, sigma, name, columns.x, label)
+
+
+def check_numbers(table: pd.DataFrame, name: str) -> None:
+    """Raise InputError for a column that is not numbers, with the first cell that is none."""
+    if table[name].dtype.kind != "f":
+        raise InputError(f"column {name!r}, {_first_no_number(table[name])}")
+
+
+def numbers(table: pd.DataFrame, name: str) -> np.ndarray:
+    """A column (N,) as finite floats.
+
+    Raises:
+        InputError: a cell that is missing, no number or not finite.
+    """
+    check_numbers(table, name)
+    found = table[name].to_numpy(dtype=np.float64)
+    missing = np.isnan(found)
+    if missing.any():
+        row = int(table.index[int(np.argmax(missing))]) + 1
+        raise InputError(
+            f"column {name!r}, row {row} is missing (empty or NaN); drop or repair the row (--drop-missing "
+            "in the shell leaves such rows out)"
+        )
+    why = "it must be finite; drop or repair the row (--diverged in the shell leaves out runs that end so)"
+    refuse(table, name, found, ~np.isfinite(found), why)
+    return found
+
+
+def _first_no_number(column: pd.Series) -> str:
+    for row, cell, missing in zip(column.index, column, column.isna(), strict=True):
+        if missing:
+            return f"row {row + 1} is missing (empty or NaN); drop or repair the row"
+        if isinstance(cell, bool) or not is_number(cell):
+            comma = isinstance(cell, str) and "," in cell and DECIMAL_COMMA.fullmatch(cell.strip())
+            hint = "; write decimals with a point, 1.5" if comma else ""
+            return f"row {row + 1} is {show(cell)}, which is not a number{hint}"
+    return f"type {column.dtype} is not numbers"
+
+
+def refuse(table: pd.DataFrame, name: str, found: np.ndarray, bad: np.ndarray, why: str) -> None:
+    """Raise InputError for the first number that is bad, with its row and how many there are."""
+    if bad.any():
+        first = int(np.argmax(bad))
+        more = int(bad.sum()) - 1
+        also = f" ({more} more row{'s' if more > 1 else ''} likewise)" if more else ""
+        row = int(table.index[first]) + 1
+        raise InputError(f"column {name!r}, row {row} is {found[first]:g}; {why}{also}")

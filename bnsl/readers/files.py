@@ -1,0 +1,89 @@
+"""Files to bytes: what is missing, a folder, compressed or damaged is told here."""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import sys
+import zlib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from bnsl._arrays import InputError
+
+STDIN = "-"
+GZIP = b"\x1f\x8b"  # how a compressed file begins
+ALIKE = 0.75  # of the letters of a file's name, from which on it may be meant
+
+
+def stem(path: str | Path) -> str:
+    """What to call the curve: the file's name without its endings."""
+    return "" if str(path) == STDIN else Path(Path(path).name.removesuffix(".gz")).stem
+
+
+def ending(path: str | Path) -> str:
+    """The ending that tells the format, in lower case and without that of the compression."""
+    return "" if str(path) == STDIN else Path(Path(path).name.lower().removesuffix(".gz")).suffix
+
+
+def called(path: str | Path) -> str:
+    """How messages name the file."""
+    return "the standard input" if str(path) == STDIN else f"file {str(path)!r}"
+
+
+def content(path: str | Path, endings: Collection[str]) -> bytes:
+    """The bytes of a file or of the standard input, decompressed.
+
+    Args:
+        path: the file, or "-".
+        endings: those of tables, among which a file is looked for that may be meant where there is none.
+
+    Raises:
+        InputError: a file that is missing, empty, or compressed and damaged.
+    """
+    where = called(path)
+    try:
+        data = sys.stdin.buffer.read() if str(path) == STDIN else _bytes_of(Path(path), where, endings)
+        if Path(path).name.lower().endswith(".gz") or data.startswith(GZIP):
+            data = gzip.decompress(data)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{where} is damaged: {error}") from None
+    except OSError as error:
+        raise InputError(f"{where} cannot be read: {error.strerror or error}") from None
+    if not data.strip():
+        raise InputError(f"{where} is empty")
+    return data
+
+
+def text(data: bytes, where: str) -> str:
+    """The bytes as text in UTF-8, without a byte-order mark."""
+    try:
+        decoded = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{where} is not text in UTF-8; is it damaged, or of another format?") from None
+    if "\0" in decoded:
+        raise InputError(f"{where} holds binary data; is it damaged, or of another format?")
+    return decoded
+
+
+def missing(path: Path, where: str, endings: Collection[str]) -> InputError:
+    """What to raise for a file that does not exist."""
+    folder = path.parent
+    siblings = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    return InputError(f"{where} does not exist" + _similar_table(path.name, siblings, endings))
+
+
+def _bytes_of(path: Path, where: str, endings: Collection[str]) -> bytes:
+    if not path.exists():
+        raise missing(path, where, endings)
+    return path.read_bytes()
+
+
+def _similar_table(name: str, siblings: Sequence[str], endings: Collection[str]) -> str:
+    """' Did you mean ...?' for a table with nearly the same name; endings alone make no likeness."""
+    tables: dict[str, str] = {}
+    for sibling in siblings:
+        if ending(sibling) in endings:
+            tables.setdefault(stem(sibling).lower(), sibling)
+    close = difflib.get_close_matches(stem(name).lower(), tables, n=1, cutoff=ALIKE)
+    return f". Did you mean {tables[close[0]]!r}?" if close else ""

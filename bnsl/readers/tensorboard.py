@@ -1,0 +1,114 @@
+"""The scalars of TensorBoard event files."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from bnsl._arrays import InputError
+from bnsl.readers.files import called
+from bnsl.readers.source import Source
+
+FILES = "*tfevents*"
+MARK = b"brain.Event:"  # in the first record of every event file
+STEP, RUN, TIME = "step", "run", "wall_time"
+CHECKED = 4096  # bytes of a record up to which its checksum is compared
+_HEADER, _FOOTER = struct.Struct("<QI"), struct.Struct("<I")
+
+
+def read_tensorboard(path: Path) -> Source:
+    """The scalars of an event file, or of all below a folder: one row a step and run, one column a tag.
+
+    A tag that was written twice at a step, as after a restart, has the later value. A file that is still
+    being written, or whose end is lost, is read as far as it goes.
+
+    Args:
+        path: an event file, or a folder; several runs are told apart by their folders.
+
+    Raises:
+        InputError: no scalars, or the package tensorboard is missing.
+    """
+    import pandas as pd
+
+    where = called(path)
+    rows: list[tuple[str, int, float, str, float]] = []
+    for file in sorted(path.rglob(FILES)) if path.is_dir() else [path]:
+        run = str(file.parent.relative_to(path)) if path.is_dir() else ""
+        rows += [(run, *scalar) for scalar in _scalars(file)]
+    if not rows:
+        raise InputError(f"{where} holds no scalars; is it damaged, or were only images or text written?")
+    table = pd.DataFrame(rows, columns=[RUN, STEP, TIME, "tag", "value"])
+    table = table.sort_values(TIME, kind="stable")
+    keys = [RUN, STEP]
+    wide = table.drop_duplicates([*keys, "tag"], keep="last").pivot(index=keys, columns="tag", values="value")
+    wide.insert(0, TIME, table.groupby(keys)[TIME].max())
+    wide = wide.reset_index().rename_axis(columns=None)
+    wide[STEP] = wide[STEP].astype(float)
+    several = wide[RUN].nunique() > 1
+    return Source(
+        wide if several else wide.drop(columns=RUN),
+        "tensorboard",
+        path.resolve().name if path.is_dir() else path.resolve().parent.name,
+        STEP,
+        RUN if several else None,
+        (TIME,),
+        sparse=True,
+    )
+
+
+def _scalars(file: Path) -> Iterator[tuple[int, float, str, float]]:
+    """Step, time, tag and value of every scalar in one file."""
+    where = called(file)
+    try:
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.util.tensor_util import make_ndarray
+    except ImportError:
+        raise InputError(
+            f"{where}: reading event files needs tensorboard; "
+            "pip install 'broken-neural-scaling-laws[tensorboard]'"
+        ) from None
+    known: set[str] = set()  # tags of scalars: only the first summary of a tag says what it is
+    for payload in _payloads(file, where):
+        try:
+            event = Event.FromString(payload)
+        except Exception as error:  # DecodeError is google.protobuf's, of which no more is known here
+            raise InputError(f"{where} is damaged: {error}") from None
+        for value in event.summary.value:
+            kind = value.WhichOneof("value")
+            if kind == "tensor" and value.metadata.plugin_data.plugin_name == "scalars":
+                known.add(value.tag)
+            if kind == "simple_value":
+                number = float(value.simple_value)
+            elif kind == "tensor" and value.tag in known:
+                number = float(make_ndarray(value.tensor))
+            else:
+                continue
+            yield event.step, event.wall_time, value.tag, np.inf if np.isnan(number) else number
+
+
+def _payloads(file: Path, where: str) -> Iterator[bytes]:
+    """The records of a file: length, its checksum, data, its checksum (the framing of TFRecord).
+
+    TensorBoard's own loader sums all bytes in Python, which takes a minute for 500 MB of images; here the
+    sums are those of the lengths and of records as small as scalars are.
+    """
+    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+
+    try:
+        with file.open("rb") as stream:
+            while len(header := stream.read(_HEADER.size)) == _HEADER.size:
+                length, checksum = _HEADER.unpack(header)
+                at = stream.tell()
+                if masked_crc32c(header[:8]) != checksum:
+                    raise InputError(f"{where} is damaged at byte {at - _HEADER.size}, or holds no events")
+                payload, footer = stream.read(length), stream.read(_FOOTER.size)
+                if len(footer) < _FOOTER.size:
+                    return  # it was cut off here, or is still being written
+                if length <= CHECKED and masked_crc32c(payload) != _FOOTER.unpack(footer)[0]:
+                    raise InputError(f"{where} is damaged at byte {at}: a checksum is wrong")
+                yield payload
+    except OSError as error:
+        raise InputError(f"{where} cannot be read: {error.strerror or error}") from None

@@ -1,0 +1,192 @@
+"""Weights & Biases: tables of a run's history, exports of a panel, and runs recorded offline."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bnsl._arrays import InputError
+from bnsl.readers.files import called, content
+from bnsl.readers.source import Source, records
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILES = "*.wandb"
+MAGIC = b":W&B"  # how the record of an offline run begins
+RUN, STEP = "run", "_step"
+_HEADER = 7  # bytes: MAGIC, two more of magic, the version
+# The records are framed as in the log of LevelDB, in blocks of 32 KiB, with the plain crc32 of type and data.
+_BLOCK = 32768
+_FRAME = struct.Struct("<IHB")
+_FULL, _FIRST, _LAST = 1, 2, 4
+_SPREAD = re.compile(r"(?P<name>.* - .*)__(MIN|MAX)")
+
+
+def is_history(table: pd.DataFrame) -> bool:
+    """Whether a table is what `run.history()` gives: it counts steps and tells the time in W&B's columns."""
+    names = set(map(str, table.columns))
+    return STEP in names and bool(names & {"_timestamp", "_runtime"})
+
+
+def is_panel(table: pd.DataFrame) -> bool:
+    """Whether a table is the export of a panel: 'run - metric' beside its __MIN and __MAX."""
+    names = set(map(str, table.columns))
+    spread = [found["name"] for found in map(_SPREAD.fullmatch, names) if found]
+    return any(name in names and {f"{name}__MIN", f"{name}__MAX"} <= names for name in spread)
+
+
+def from_history(table: pd.DataFrame, name: str) -> Source:
+    """The history of a run, or of several with a column 'run'; columns with a leading _ are bookkeeping."""
+    aside = tuple(column for column in map(str, table.columns) if column.startswith("_") and column != STEP)
+    several = RUN in table.columns and table[RUN].nunique() > 1
+    return Source(table, "wandb", name, STEP, RUN if several else None, aside, sparse=True)
+
+
+def from_panel(table: pd.DataFrame, name: str) -> Source:
+    """The export of a panel with the runs below each other: x, 'run' and one column a metric.
+
+    The __MIN and __MAX of a metric are kept where they differ from it, as they do for a group of runs.
+    """
+    import pandas as pd
+
+    shared = [column for column in table.columns if " - " not in str(column)]
+    if not shared:
+        raise InputError("the export of a panel lacks its first column, the steps; export it again")
+    runs: dict[str, dict[str, str]] = {}
+    for column in table.columns:
+        if column not in shared:
+            run, metric = str(column).rsplit(" - ", 1)
+            runs.setdefault(run, {})[column] = metric
+    parts = []
+    for run, metrics in runs.items():
+        part = (
+            table[[*shared, *metrics]].rename(columns=metrics).dropna(how="all", subset=[*metrics.values()])
+        )
+        parts.append(part.assign(**{RUN: run}))
+    long = pd.concat(parts, ignore_index=True)
+    measured = [column for column in long.columns if column not in (*shared, RUN)]
+    middle = {end: re.sub("__(MIN|MAX)$", "", end) for end in measured}
+    ends = [end for end, name in middle.items() if end != name and name in measured]
+    same = [end for end in ends if long[end].equals(long[middle[end]])]
+    long = long[[RUN, *shared, *(column for column in measured if column not in same)]]
+    aside = tuple(c for c in long.columns if c in ends or c.startswith("_"))
+    return Source(
+        long,
+        "wandb",
+        name,
+        str(shared[0]),
+        RUN if len(runs) > 1 else None,
+        aside,
+        sparse=True,
+    )
+
+
+def read_offline(path: Path, data: bytes | None = None) -> Source:
+    """The history of a run recorded offline, or of all below a folder, without any network.
+
+    Several runs are told apart by their names; what their configuration holds is in columns 'config.lr'.
+
+    Args:
+        path: a file run-ID.wandb, or a folder such as wandb/ or wandb/offline-run-...
+        data: the bytes of the file, where they are at hand.
+
+    Raises:
+        InputError: a damaged file, one without history, or the package wandb is missing.
+    """
+    if path.is_dir():
+        found = [_run(content(file, ()), called(file)) for file in sorted(path.rglob(FILES))]
+    else:
+        found = [_run(content(path, ()) if data is None else data, called(path))]
+    names = [name for name, _, _ in found]
+    rows = []
+    for i, (name, config, history) in enumerate(found):
+        again = names[:i].count(name)
+        label = name if not again else f"{name} ({again + 1})"
+        rows += [{RUN: label, **row, **config} for row in history]
+    if not rows:
+        raise InputError(f"{called(path)} holds no history; nothing was logged with run.log")
+    table = records(rows)
+    several = len(names) > 1
+    source = from_history(
+        table if several else table.drop(columns=RUN), path.resolve().name if several else names[0]
+    )
+    settings = [column for column in table.columns if column.startswith("config.")]
+    return Source(table, "wandb", source.name, STEP, source.run, (*source.aside, *settings), sparse=True)
+
+
+def _run(data: bytes, where: str) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
+    """Name, configuration and history of one run."""
+    try:
+        from wandb.proto.wandb_internal_pb2 import Record
+    except ImportError:
+        raise InputError(
+            f"{where}: reading offline runs needs wandb; pip install 'broken-neural-scaling-laws[wandb]'"
+        ) from None
+    name, config, history = "", {}, []
+    for payload in _records(data, where):
+        try:
+            record = Record.FromString(payload)
+        except Exception as error:  # DecodeError is google.protobuf's, of which no more is known here
+            raise InputError(f"{where} is damaged: {error}") from None
+        if record.HasField("run"):
+            name = record.run.display_name or record.run.run_id
+            config.update(_values(record.run.config.update))
+        elif record.HasField("config"):
+            config.update(_values(record.config.update))
+        elif record.HasField("history"):
+            history.append({STEP: record.history.step.num, **_values(record.history.item)})
+    settings = {key: value for key, value in config.items() if not key.startswith("_wandb")}
+    return name, {f"config.{key}": value for key, value in settings.items()}, history
+
+
+def _values(items: Any) -> dict[str, Any]:
+    """The numbers, words and truth values of key-value items; what is in objects has a dotted name."""
+    out: dict[str, Any] = {}
+    for item in items:
+        key = item.key or ".".join(item.nested_key)
+        try:
+            out.update(_flat(key, json.loads(item.value_json)))
+        except ValueError:
+            continue  # no JSON, so no number
+    return out
+
+
+def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        if "_type" not in value:  # an image, a table, a histogram
+            for inner, entry in value.items():
+                yield from _flat(f"{key}.{inner}", entry)
+    elif value in ("NaN", "Infinity", "-Infinity"):
+        yield key, float(value) if value != "NaN" else np.nan
+    elif isinstance(value, str | int | float | bool):
+        yield key, value
+
+
+def _records(data: bytes, where: str) -> Iterator[bytes]:
+    """The payloads of the records, as far as they were written."""
+    if not data.startswith(MAGIC):
+        raise InputError(f"{where} is damaged, or no run of W&B: it does not begin with {MAGIC.decode()!r}")
+    at, parts = _HEADER, b""
+    while at + _FRAME.size <= len(data):
+        left = _BLOCK - at % _BLOCK
+        if left < _FRAME.size:
+            at += left  # a frame does not cross the end of a block
+            continue
+        checksum, length, kind = _FRAME.unpack_from(data, at)
+        payload = data[at + _FRAME.size : at + _FRAME.size + length]
+        if len(payload) < length or kind == 0:
+            return  # the run was cut off here, or is still going on
+        if zlib.crc32(payload, zlib.crc32(bytes([kind]))) != checksum:
+            raise InputError(f"{where} is damaged at byte {at}: a checksum is wrong")
+        at += _FRAME.size + length
+        parts = payload if kind in (_FULL, _FIRST) else parts + payload
+        if kind in (_FULL, _LAST):
+            yield parts

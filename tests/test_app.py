@@ -1,0 +1,313 @@
+"""The app: what its server keeps and refuses, and the whole of it in a real browser."""
+
+import base64
+import socket
+import threading
+
+import numpy as np
+import pytest
+from browser import DARK, DESKTOP, PHONE, chromium, tab
+
+import bnsl
+from bnsl import cli
+from bnsl.app import _server, make_app, serve
+from bnsl.app._session import Choice, Sessions, end_rule
+
+STEPS = 2.0 ** np.arange(9)
+TABLE = "steps,loss\n" + "".join(f"{x:g},{2.0 * x**-0.3 + 0.5:.6f}\n" for x in STEPS)
+PLOT = "document.querySelector('#figure .js-plotly-plot')"
+THREE = "steps,loss,accuracy\n1,3,0.1\n2,2,0.2\n4,1.5,0.3\n8,1.2,0.35\n"
+
+
+# --- what is kept ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sessions():
+    return Sessions()
+
+
+def test_a_dropped_file_becomes_a_curve(sessions):
+    token = sessions.add_file("runs.csv", TABLE.encode())
+    curve = sessions.curve(token, "steps", "loss", None)
+    assert (curve.name, curve.x_label, len(curve)) == ("runs", "steps", 9)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("runs.csv", b"", "file 'runs.csv' is empty"),
+        ("runs.xlsx", b"PK", r"file 'runs.xlsx': the ending '\.xlsx'"),
+        ("runs.parquet", b"PAR1 no", "file 'runs.parquet' is damaged"),
+        ("../../etc/runs.csv", b"1,2\n3,4\n", "file 'runs.csv' has no header"),
+        ("..\\runs.csv", b"\xff\xfe\x00", "file 'runs.csv' is not text"),
+    ],
+)
+def test_a_bad_file_gets_a_message_without_the_server_s_folders(sessions, name, content, message):
+    with pytest.raises(bnsl.InputError, match=f"^{message}") as error:
+        sessions.add_file(name, content)
+    assert "/tmp" not in str(error.value)
+
+
+def test_a_large_file_is_refused(sessions, monkeypatch):
+    monkeypatch.setattr("bnsl.app._session.LARGEST", 10)
+    with pytest.raises(bnsl.InputError, match="is the most"):
+        sessions.add_file("runs.csv", TABLE.encode())
+
+
+def test_only_the_newest_tables_are_kept(sessions):
+    first = sessions.add_file("runs.csv", TABLE.encode())
+    for _ in range(16):
+        last = sessions.add_file("runs.csv", TABLE.encode())
+    with pytest.raises(bnsl.InputError, match="drop the file again"):
+        sessions.table(first)
+    assert sessions.table(last).name == "runs"
+
+
+def test_analysis_is_that_of_the_fitted_range(sessions):
+    token = sessions.add_dataset("four_digit_addition")
+    x, y = sessions.table(token).table.columns
+    found = sessions.analysis(Choice(token, x, y, None, 13))
+    curve = bnsl.load_dataset("four_digit_addition")
+    assert found.fitted.x.tolist() == curve.x[:14].tolist()
+    expected = bnsl.forecast(curve.x[:14], curve.y[:14]).predict([1000.0])
+    assert found.forecast.predict([1000.0]) == pytest.approx(expected)
+    assert sessions.analysis(Choice(token, x, y, None, 13)) is found
+
+
+def test_a_request_can_be_overtaken(sessions):
+    sessions.announce("a", 5)
+    sessions.announce("a", 4)  # came later, but was sent before
+    sessions.announce("b", 1)
+    assert sessions.overtaken("a", 4)
+    assert not sessions.overtaken("a", 5)
+    assert not sessions.overtaken("b", 1)
+
+
+def test_the_last_place_of_the_slider_holds_nothing_out():
+    curve = bnsl.Curve([1.0, 1.0, 2.0, 4.0, 8.0], [3.0, 3.1, 2.0, 1.5, 1.2])
+    assert end_rule(curve, 3) == {}
+    assert end_rule(curve, 2) == {"train_until": 4.0}
+
+
+# --- the server -----------------------------------------------------------------------------------
+
+
+def test_a_name_that_only_points_here_is_refused():
+    server = _server.make_server("127.0.0.1", 0)
+    client = server.app.test_client()
+    assert client.get("/", headers={"Host": f"127.0.0.1:{server.port}"}).status_code == 200
+    assert client.get("/", headers={"Host": "localhost"}).status_code == 200
+    assert client.get("/", headers={"Host": "rebound.example:8050"}).status_code == 403
+    server.server_close()
+
+
+def test_it_listens_on_the_loopback_by_default(monkeypatch, capsys):
+    asked = {}
+    monkeypatch.setattr("bnsl.cli.app.serve", lambda *args, **options: asked.update(options, args=args))
+    assert cli.main(["app"]) == 0
+    assert asked["args"] == ("127.0.0.1", 8050)
+    assert asked["open_browser"] is True
+    asked["ready"]("http://127.0.0.1:8050/")
+    assert "the app is at http://127.0.0.1:8050/" in capsys.readouterr().err
+    assert cli.main(["app", "--host", "0.0.0.0", "--no-browser"]) == 0
+    asked["ready"]("http://0.0.0.0:8050/")
+    assert "others can reach 0.0.0.0" in capsys.readouterr().err
+
+
+def test_serving_tells_its_address_and_ends(monkeypatch):
+    monkeypatch.setattr(_server, "_warm_up", lambda: None)
+    opened = []
+    monkeypatch.setattr(_server.webbrowser, "open", opened.append)
+
+    def interrupt(address):
+        with socket.create_connection(("127.0.0.1", int(address.rstrip("/").rpartition(":")[2]))):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        serve(port=0, ready=interrupt, open_browser=True)
+    assert opened == []
+
+
+def test_a_taken_port_is_told_in_one_line(capsys):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert cli.main(["app", "--no-browser", "--port", str(taken.getsockname()[1])]) == 2
+    assert "--port 0 finds a free one" in capsys.readouterr().err
+
+
+def test_a_missing_dash_is_told(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "dash", None)
+    with pytest.raises(bnsl.InputError, match=r"\[app\]"):
+        make_app()
+
+
+# --- in a browser ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def address():
+    """The app on a free port of the loopback, which may connect to nothing else."""
+    strangers = []
+    connect = socket.socket.connect
+
+    def guarded(self, place, *rest):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and place[0] not in _server.LOOPBACK:
+            strangers.append(place)
+            raise OSError("the app looked for someone else")
+        return connect(self, place, *rest)
+
+    socket.socket.connect = guarded
+    server = _server.make_server("127.0.0.1", 0)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    socket.socket.connect = connect
+    assert strangers == []
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def opened(browser, address):
+    """Opens the app; whatever it complains about, and every request elsewhere, fails the test."""
+    tabs = []
+
+    def open_with(options):
+        context = tab(browser, options, allowed=(address, "data:", "blob:"))
+        found = context.__enter__()
+        tabs.append((context, found))
+        found.page.goto(address)
+        found.page.wait_for_selector("#upload")
+        return found.page
+
+    yield open_with
+    for context, found in tabs:
+        context.__exit__(None, None, None)
+        assert found.complaints == []
+        assert found.refused == []
+
+
+def drop(page, name, content):
+    """Drop a file onto the page, as a hand would."""
+    page.locator("#upload > div").evaluate(
+        """(zone, [name, content]) => {
+          const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+          const data = new DataTransfer();
+          data.items.add(new File([bytes], name));
+          for (const kind of ["dragenter", "dragover", "drop"])
+            zone.dispatchEvent(new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true }));
+        }""",
+        [name, base64.b64encode(content).decode()],
+    )
+
+
+def settled(page, text):
+    """Wait until the fitted range is said with this text and the figure has followed."""
+    page.wait_for_function(
+        "(text) => document.getElementById('range').textContent.includes(text)", arg=text, timeout=90000
+    )
+    page.wait_for_selector("#figure .scatterlayer .trace", timeout=10000)
+
+
+def drawn(page, name):
+    """x and y of a trace of the figure."""
+    return page.evaluate(
+        f"""(name) => {{
+          const trace = {PLOT}._fullData.find((one) => one.name === name);
+          return {{ x: Array.from(trace.x), y: Array.from(trace.y), color: trace.line && trace.line.color }};
+        }}""",
+        name,
+    )
+
+
+def test_a_dropped_table_is_forecast_and_the_range_can_be_dragged(opened):
+    page = opened(DESKTOP)
+    drop(page, "runs.csv", TABLE.encode())
+    settled(page, "fitted up to steps = 256: 9 of 9 points")
+    x, y = np.array([line.split(",") for line in TABLE.split()[1:]], dtype=float).T
+    line = drawn(page, "Forecast")
+    np.testing.assert_allclose(line["y"], bnsl.forecast(x, y).predict(line["x"]), rtol=1e-5)
+
+    thumb = page.locator("#end [role=slider]")
+    box, track = thumb.bounding_box(), page.locator("#end").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(track["x"] + 0.5 * track["width"], box["y"] + box["height"] / 2, steps=10)
+    settled(page, "6 of 9 points")  # before the mouse is let go
+    page.mouse.up()
+    line = drawn(page, "Forecast")
+    with pytest.warns(bnsl.ExtrapolationWarning):  # the figure goes on to four times the last point of all
+        expected = bnsl.forecast(x[:6], y[:6]).predict(line["x"])
+    np.testing.assert_allclose(line["y"], expected, rtol=1e-5)
+    assert len(drawn(page, "Held-out points")["x"]) == 3
+    assert "Error on the held-out points" in page.locator("#numbers").inner_text()
+
+
+def test_forms_and_axes_can_be_chosen(opened):
+    page = opened(DESKTOP)
+    drop(page, "runs.csv", TABLE.encode())
+    settled(page, "9 of 9")
+    page.get_by_label("M2").check()
+    page.wait_for_function(f"() => {PLOT}._fullData.some((trace) => trace.name === 'M2')")
+    page.locator("#y-type").get_by_text("linear").click()
+    page.wait_for_function(f"() => {PLOT}._fullLayout.yaxis.type === 'linear'")
+
+
+def test_columns_that_are_in_doubt_are_asked_for(opened):
+    page = opened(DESKTOP)
+    drop(page, "runs.csv", THREE.encode())
+    page.get_by_text("Choose the columns of x and y").wait_for()
+    for role, column in (("x", "steps"), ("y", "loss")):
+        page.locator(f"#{role}").click()
+        page.get_by_role("option", name=column).click()
+    settled(page, "fitted up to steps = 8: 4 of 4 points")
+    assert not page.locator("#message").is_visible()
+
+
+def test_bad_files_get_a_message_and_the_next_one_works(opened):
+    page = opened(DESKTOP)
+    for name, content, message in (
+        ("runs.csv", b"", "file 'runs.csv' is empty"),
+        ("picture.png", b"\x89PNG", "the ending '.png' is none of"),
+        ("runs.csv", b"steps,loss\n1,1\n2,-1\n3,0.5\n", "row 2"),
+        ("runs.csv", b"steps,loss\n1,1\n1,2\n", "a forecast needs at least 3"),
+    ):
+        drop(page, name, content)
+        page.locator("#message").get_by_text(message).wait_for(timeout=30000)
+    drop(page, "runs.csv", TABLE.encode())
+    settled(page, "9 of 9")
+    assert not page.locator("#message").is_visible()
+
+
+def test_an_example_and_its_report(opened):
+    page = opened(DARK)
+    page.locator("#example").click()
+    page.get_by_role("option", name="four digit addition").click()
+    settled(page, "17 of 17")
+    assert drawn(page, "Forecast")["color"] == "#FF7A70"
+    with page.expect_download(timeout=120000) as waiting:
+        page.get_by_role("button", name="Save as report").click()
+    assert waiting.value.suggested_filename == "report.html"
+    assert "Forecast of four digit addition" in waiting.value.path().read_text()
+
+
+def test_it_fits_a_phone(opened):
+    page = opened(PHONE)
+    drop(page, "runs.csv", TABLE.encode())
+    settled(page, "9 of 9")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    plot, after = (
+        page.locator("#figure .main-svg").first.bounding_box(),
+        page.locator("#x-type").bounding_box(),
+    )
+    assert plot["width"] <= 390
+    assert plot["y"] + plot["height"] <= after["y"] + 1

@@ -1,0 +1,141 @@
+"""The shell command on logs, and the options that choose points."""
+
+import json
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bnsl
+from bnsl import cli
+
+TRAINER = Path(__file__).parent / "files" / "trainer_state.json"
+SWEEP = "size,step,acc\n" + "".join(
+    f"{size},{step},{0.0 if size == 9 and step > 40 else 0.9 - 0.5 * step**-0.3 - 0.1 * size**-0.5!r}\n"
+    for size in (1, 2, 4, 9)
+    for step in range(0, 101, 2)
+    if step
+)
+FAST = "--form m1"  # where any law will do, take the one that compiles fastest
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("sweep.csv").write_text(SWEEP)
+    Path("train.log").write_text("".join(f"step {s}: loss {2 * s**-0.3:.6f} ok\n" for s in range(1, 30)))
+
+
+@pytest.fixture
+def run(capsys):
+    def run(line):
+        code = cli.main(shlex.split(line))
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def curve_of(out):
+    return json.loads(out)["curve"]
+
+
+@pytest.mark.parametrize("command", ["fit", "forecast"])
+def test_a_trainer_state(run, command):
+    extra = FAST if command == "fit" else ""
+    code, out, err = run(f"{command} {TRAINER} --y eval_loss {extra} --json")
+    assert code == 0
+    assert curve_of(out)["x"] == [100.0, 200.0, 300.0, 400.0, 500.0]
+    assert curve_of(out)["y_label"] == "eval_loss"
+    assert err == "bnsl: took x = 'step' and y = 'eval_loss'; --x and --y choose other columns\n"
+
+
+def test_a_log_by_a_pattern(run):
+    code, out, _ = run(rf"fit train.log --pattern 'step (?P<x>\d+): loss (?P<y>\S+)' {FAST} --json")
+    assert code == 0
+    assert len(curve_of(out)["x"]) == 29
+    code, _, err = run("fit train.log")
+    assert code == 2
+    assert "is a plain log; say what to look for in its lines, such as --pattern 'step (?P<x>" in err
+
+
+def test_every_option_reaches_the_curve(run):
+    line = f"fit sweep.csv --x step --y acc --accuracy {FAST} --json "
+    code, out, err = run(line + "--by size --diverged 1.5 --warmup 5 --smooth 1.2 --envelope --points 8")
+    assert code == 0
+    curve = curve_of(out)
+    expected = bnsl.read_curve(
+        "sweep.csv",
+        "step",
+        "acc",
+        curation=bnsl.Curation(
+            by="size", accuracy="share", diverged=1.5, warmup=5, smooth=1.2, envelope=True, points=8
+        ),
+    )
+    assert (curve["x"], curve["y"]) == (expected.x.tolist(), expected.y.tolist())
+    assert curve["y_label"] == "1 - acc"
+    assert err.splitlines() == [
+        "bnsl: left out 8 rows below the warm-up",
+        "bnsl: left out 1 of 4 runs, which diverged: '9'",
+        "bnsl: smoothed y over a factor of 1.2 to either side",
+        "bnsl: kept the 48 points on the lower envelope of 3 runs",
+        "bnsl: kept 8 of 48 points, evenly spaced in log x",
+    ]
+    np.testing.assert_allclose(expected.y, 0.1 + 0.5 * expected.x**-0.3 + 0.05, rtol=1e-3)
+    code, out, _ = run(line + "--where size=4")
+    assert curve_of(out)["name"] == "sweep, size 4"
+    assert len(curve_of(out)["x"]) == 50
+    code, out, _ = run(
+        "compare sweep.csv --forms m1 --x size --y acc --accuracy --by size --keep best --json"
+    )
+    assert code == 0
+    assert json.loads(out)["fitted_points"] == 4
+    Path("percent.csv").write_text("x,acc\n" + "".join(f"{x},{100 * (1 - x**-0.5)}\n" for x in (2, 4, 8, 16)))
+    curve = curve_of(run(f"fit percent.csv --accuracy-percent {FAST} --json")[1])
+    np.testing.assert_allclose(curve["y"], np.array([2, 4, 8, 16]) ** -0.5)
+    Path("gaps.csv").write_text("x,y\n1,3\n2,\n4,2\n8,1.5\n")
+    assert curve_of(run(f"fit gaps.csv --drop-missing {FAST} --json")[1])["x"] == [1.0, 4.0, 8.0]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("fit sweep.csv --format excel", "invalid choice: 'excel'"),
+        (
+            "fit sweep.csv --x step --y acc --by size",
+            "there are 4 runs by 'size': '1', '2', '4', '9'; take one",
+        ),
+        ("fit sweep.csv --x step --y acc --where size", "--where 'size' must be COLUMN=VALUE"),
+        ("fit sweep.csv --x step --y acc --where size=1 --where size=2", "--where gives 'size' twice"),
+        ("fit sweep.csv --x step --y acc --where size=3", "column 'size' never is '3'; it has '1', '2', '4'"),
+        ("fit sweep.csv --x step --y acc --keep first", "invalid choice: 'first'"),
+        ("fit sweep.csv --x step --y acc --smooth 0.5", "smooth = 0.5 must be a factor above 1"),
+        ("fit sweep.csv --x step --y acc --warmup soon", "warmup = 'soon' is not a number"),
+        ("fit sweep.csv --accuracy --accuracy-percent", "not allowed with argument"),
+        (
+            "fit four_digit_addition --points 5",
+            "--points: the bundled data set 'four_digit_addition' has its",
+        ),
+        ("forecast four_digit_addition --format csv", "bnsl datasets four_digit_addition > curve.csv"),
+        ("fit history.json --json history.json", "--json 'history.json' is FILE itself; give another name"),
+        ("columns no.csv", "file 'no.csv' does not exist"),
+    ],
+)
+def test_a_bad_option_is_one_line(run, line, message):
+    code, out, err = run(line)
+    assert (code, out) == (2, "")
+    assert err.startswith("bnsl: error: ")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def test_the_columns_of_a_file(run):
+    code, out, err = run(f"columns {TRAINER}")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0] == "56 rows, read as trainer"
+    assert next(line for line in lines if line.startswith("eval_loss")).split()[:2] == ["eval_loss", "5"]
+    assert next(line for line in lines if line.startswith("step")).endswith("x, unless another is named")
+    assert next(line for line in lines if line.startswith("grad_norm")).endswith("set aside")
+    assert err.startswith("bnsl: next: bnsl forecast ")
+    assert run(f"columns {TRAINER} --quiet")[2] == ""
