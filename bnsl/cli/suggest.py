@@ -12,6 +12,7 @@ from bnsl._arrays import InputError, as_number, positive_inputs
 from bnsl.cli._arguments import add_command, add_input, add_json_option, add_plot_option, add_split
 from bnsl.cli._input import read_curve, split_rule
 from bnsl.cli._output import check_outputs, save_figure, write_json
+from bnsl.cli._terminal import show
 from bnsl.fitting import fit
 from bnsl.forecasting import forecast
 from bnsl.readers import STDIN
@@ -84,7 +85,7 @@ def _run(args: argparse.Namespace) -> None:
     law = forecast(curve) if args.n_breaks is None else fit(curve, n_breaks=args.n_breaks)
     found = suggest(law, candidates, args.target, budget=args.budget, count=args.count)
     if args.json != STDIN:
-        print(found.summary())
+        show(found.summary())
     write_json(args.json, lambda: _json(found))
     if args.plot:
         from bnsl.plots import plot_suggestion
