@@ -12,12 +12,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bnsl._arrays import InputError
-<<<<<<< HEAD
 from bnsl._cache import keep_compiled_programs
 from bnsl._programs import written
-=======
-from bnsl._cache import count_compiled, keep_compiled_programs
->>>>>>> uncertainty
 from bnsl.cli import (
     app,
     backtest,
