@@ -9,6 +9,7 @@ points. `benchmarks/global_search.py` measures how often the best minimum is fou
 from __future__ import annotations
 
 from functools import partial
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import jax
@@ -19,10 +20,11 @@ from bnsl import losses
 from bnsl._arrays import Array
 from bnsl._solve import Solution, levenberg_marquardt
 from bnsl.forms import Form
-from bnsl.starts import Trials, regrown_points, starting_points
+from bnsl.starts import Linear, Trials, regrown_points, sprouting_points, starting_points
 
 SCOUTING = 30  # steps that every start is given
-MAX_STEPS = 400  # steps that the best of them are given
+MAX_STEPS = 400  # steps that the best of them are given,
+FURTHER = 5  # so many times on curves without noise, whose valleys are long
 
 
 class Effort(NamedTuple):
@@ -34,18 +36,23 @@ class Effort(NamedTuple):
     beams: int = 1  # rounds of starts from the data, where there are kicks
 
 
-EFFORT = (Effort(10, 4), Effort(16, 6), Effort(72, 8, kicks=12, beams=2), Effort(72, 8, kicks=42, beams=2))
+import os
+EFFORT = (Effort(20, 4), Effort(16, 6), Effort(72, 8, kicks=12, beams=2), Effort(72, 8, kicks=int(os.environ.get('KICKS','42')), beams=2))
 PARENTS = 32  # distinct solutions that are kicked
 CONTINUED = 8  # best solutions that take part in a round as they are
 THINNED = 192  # means of points on which the rounds of kicks run
-DROPS = (2, 1, 0)  # breaks that the rounds, in turn, replace by trial ones; 0 for kicks only
+MOVES = (("graft", 2), ("step", 2), ("sprout", 1), ("graft", 1), ("kick", 0))
+SPROUTING = 8
+STEPPED = 8
+SHARP = 0.15
 TRIALS = 32  # positions of trial breaks in a round
 TRIAL_WIDTHS = 5  # widths at each
 GRAFTED = 12  # solutions whose breaks are replaced in a round:
 LEADERS = 4  # the best of them all,
 DEEPEST = 48  # and some from among this many;
 UNMOVED = 6  # so many keep their limit
-SAME = 1e-3  # relative difference of cost below which two solutions count as one
+import os
+SAME = float(os.environ.get('SAME','1e-3'))  # relative difference of cost below which two solutions count as one
 # Mean squared residuals: below the first a break beyond the end of the data may show, below the second
 # nothing is left to explain.
 NOISELESS = 1e-8
@@ -103,14 +110,27 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None, *,
     wanted = effort.starts * (effort.beams if effort.kicks else 1)
     first = np.asarray(_starts(method.form, wanted, problem))
     if effort.kicks:
+        scouted = None
         first = _hop(method, problem, first, effort)
+    else:
+        scouted = _pool(_scout(method, problem, first, np.array(method.straight)))
+        first = np.resize(scouted.theta[: effort.keep], (min(effort.keep, len(first)), first.shape[1]))
     pool = _pool(_refine(method, effort.keep, problem, first))
+    if scouted is not None:
+        pool = _join(pool, Pool(*(part[effort.keep :] for part in scouted)))
     if not np.isfinite(pool.cost[0]):  # all starts overflow: begin at a law that hardly depends on x
         pool = _pool(_refine(method, effort.keep, problem, np.where(problem.free, 0.0, first)))
     points = max(int(np.sum(problem.weight > 0)), 1)
-    room = ROUNDING < pool.cost[0] / points < NOISELESS
-    if method.form.picks and problem.free.all() and room:
+
+    def remains(pool: Pool) -> bool:
+        return bool(ROUNDING < pool.cost[0] / points < NOISELESS)
+
+    if method.form.picks and problem.free.all() and remains(pool):
         pool = _join(pool, _late_breaks(method, problem, effort))
+    for _ in range(FURTHER):
+        if pool.converged[0] or not remains(pool):
+            break
+        pool = _join(_pool(_refine(method, effort.keep, problem, pool.theta[: effort.keep])), pool)
     return pool
 
 
@@ -145,9 +165,13 @@ def _hop(method: Method, problem: Problem, starts: np.ndarray, effort: Effort) -
             batch = np.resize(batch if len(batch) else starts, (effort.starts, starts.shape[1]))
         else:
             batch = _kicked(rng, best_theta, scale, effort.starts)
-            drops = min(DROPS[round_ % len(DROPS)], method.form.picks)
-            if drops:
-                grown = _grafted(rng, method.form, few, best_theta, drops, effort.starts - CONTINUED)
+            what, drops = MOVES[(round_ - effort.beams) % len(MOVES)]
+            drops = min(drops, method.form.picks)
+            if what == "sprout":
+                grown = _sprouted(rng, method, few, best_theta, drops, effort, sharp=False)
+                batch[: len(grown)] = grown
+            elif drops:
+                grown = _grafted(rng, method.form, few, best_theta, drops, effort.starts - CONTINUED, what)
                 batch[: len(grown)] = grown
             batch = np.where(problem.free, batch, problem.held)
         # Some curves crawl in the form's own coordinates, some in the working ones: take turns.
@@ -170,17 +194,53 @@ def _kicked(rng: np.random.Generator, pool: np.ndarray, scale: np.ndarray, count
 
 
 def _grafted(
-    rng: np.random.Generator, form: Form, problem: Problem, pool: np.ndarray, drops: int, count: int
+    rng: np.random.Generator, form: Form, problem: Problem, pool: np.ndarray, drops: int, count: int, what: str
 ) -> np.ndarray:
     """Solutions of the pool with `drops` breaks replaced by the best of random ones: at most (count, p).
 
     The best go in as they are, others at a random limit too: with breaks that suit another limit, a
     solution's own limit hardly moves.
     """
-    deep = (DEEPEST * rng.random(GRAFTED - LEADERS) ** 2).astype(int)
+    many = GRAFTED if what == "graft" else STEPPED
+    deep = (DEEPEST * rng.random(many - LEADERS) ** 2).astype(int)
     parents = pool[np.concatenate([np.arange(LEADERS), deep]) % len(pool)]
-    node = np.where(np.arange(GRAFTED) < UNMOVED, -1.0, rng.random(GRAFTED))
-    return np.asarray(_regrow(form, drops, count, problem, parents, node, *_trial_breaks(rng, problem)))
+    node = np.where(np.arange(many) < UNMOVED, -1.0, rng.random(many))
+    trials = _trial_breaks(rng, problem) if what == "graft" else _sharp_breaks(problem)
+    return np.asarray(_regrow(form, drops, count, problem, parents, node, *trials))
+
+
+def _sprouted(
+    rng: np.random.Generator,
+    method: Method,
+    problem: Problem,
+    pool: np.ndarray,
+    drops: int,
+    effort: Effort,
+    *,
+    sharp: bool,
+) -> np.ndarray:
+    """Solutions of the pool fitted again without `drops` of their breaks, with the best others there."""
+    form = method.form
+    p = pool.shape[1]
+    subsets = list(combinations(range(form.picks), drops))
+    deep = (len(pool) * rng.random(effort.starts) ** 2).astype(int) if len(pool) > 1 else np.zeros(effort.starts, int)
+    deep[: effort.starts // 3 // len(subsets) * len(subsets)] = np.repeat(np.arange(effort.starts // 3 // len(subsets)), len(subsets)) % len(pool)
+    fewer = np.stack([form.without(pool[k], subsets[j % len(subsets)]) for j, k in enumerate(deep)])
+    rest = problem._replace(free=problem.free & (np.arange(p) < p - form.per_pick * drops))
+    found = _pool(_scout(method, rest, fewer, np.array(method.straight)))
+    parents, _ = _distinct(found.theta, found.cost, SPROUTING)
+    parents = np.resize(parents, (SPROUTING, p))
+    trials = _sharp_breaks(problem) if sharp else _trial_breaks(rng, problem)
+    return np.asarray(_sprout(method, drops, effort.starts - CONTINUED, problem, parents, *trials))
+
+
+def _sharp_breaks(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """A sharp break at every point: of two or three at neighbours a step or a spike is made."""
+    log_x = problem.log_x
+    gap = np.diff(log_x, prepend=log_x[0] - 1.0)
+    gap = np.minimum(gap, np.diff(log_x, append=log_x[-1] + 1.0))
+    span = float(np.ptp(log_x))
+    return log_x, np.maximum(SHARP * gap, 1e-4 * span)[:, None]
 
 
 def _trial_breaks(rng: np.random.Generator, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
@@ -316,6 +376,22 @@ def _regrow(
     return jnp.where(problem.free, theta, problem.held)
 
 
+@partial(jax.jit, static_argnums=(0, 1, 2), compiler_options=FAST_COMPILE)
+def _sprout(
+    method: Method, drops: int, count: int, problem: Problem, parents: Array, positions: Array, shapes: Array
+) -> Array:
+    form = method.form
+    residual, jacobian = jax.vmap(lambda theta: _residuals(method, problem, theta))(parents)
+    lower, upper = _box(form, problem)
+    gradient = jnp.sum(jacobian * residual[:, None, :], axis=-1)
+    blocked = ((parents <= lower) & (gradient > 0)) | ((parents >= upper) & (gradient < 0))
+    jacobian = jnp.where((problem.free & ~blocked)[:, :, None], jacobian, 0.0)
+    base = Linear(parents, residual, jacobian)
+    theta = sprouting_points(form, problem.log_x, base, positions, shapes, drops, count)
+    theta = jnp.clip(theta, lower, upper)
+    return jnp.where(problem.free, theta, problem.held)
+
+
 @partial(jax.jit, static_argnums=0, compiler_options=FAST_COMPILE)
 def _kick_scale(form: Form, problem: Problem) -> Array:
     return form.kick_scale(problem.log_x, problem.weight)
@@ -383,6 +459,7 @@ def _solve(
         keep=keep,
         floor=floor,
         exact=exact,
+        curved=exact,
     )
     return solution._replace(theta=jax.vmap(inward)(solution.theta))
 
