@@ -57,11 +57,11 @@ class _State(NamedTuple):
 
 
 class _Factored(NamedTuple):
-    """A damped least-squares step, and the triangle R of R^T R = J J^T + damping with which to take another."""
+    """A damped least-squares step, and the triangle R with which to take another."""
 
     step: Array  # (B, p)
     decrease: Array  # (B,) of the minimised sum
-    triangle: Array  # (B, p, p) upper
+    triangle: Array  # (B, p, p) upper, R^T R = J J^T + damping
 
 
 def least_squares_step(jacobian: Array, residual: Array, damping: Array) -> tuple[Array, Array]:
