@@ -126,7 +126,7 @@ def outcome(seed: int, index: int, breaks: list[int]) -> list[float] | None:
 
 
 def report(table: pd.DataFrame) -> None:
-    """Print the share of curves at the best cost, by number of breaks and noise, with exact 95 % intervals."""
+    """Print the share of curves at the best cost, by breaks and noise, with exact 95 % intervals."""
     groups = {f"{n} breaks": table[table["breaks"] == n] for n in range(4)}
     groups |= {"no noise": table[table["noise"] == 0], "noise": table[table["noise"] > 0], "all": table}
     print(f"{'':10}{'curves':>8}{'best':>8}{'share':>9}{'95 % interval':>18}{'median ms':>11}")

@@ -53,10 +53,15 @@ def sharp_breaks(log_x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return log_x, np.maximum(SHARP * gap, 1e-4 * span)[:, None]
 
 
-def distinct(cost: np.ndarray, fits: np.ndarray, count: int) -> list[int]:
-    """Indices of the best `count` of finite cost that differ in their residuals (M, N), best first."""
-    square = np.sum(fits**2, axis=1)
-    apart = square[:, None] + square - 2.0 * fits @ fits.T > ALIKE * cost[:, None]
+def distinct(cost: np.ndarray, fits: np.ndarray, count: int, alike: float = ALIKE) -> list[int]:
+    """Indices of the best `count` of finite cost that differ in their residuals (M, N), best first.
+
+    Two count as one if their squared distance is at most `alike` of the cost: a solution half-way along a
+    valley is no other than the one at its end.
+    """
+    with np.errstate(all="ignore"):  # of starts that overflow
+        square = np.sum(fits**2, axis=1)
+        apart = square[:, None] + square - 2.0 * fits @ fits.T > alike * cost[:, None]
     chosen: list[int] = []
     for index in np.argsort(cost, kind="stable"):
         if not np.isfinite(cost[index]) or len(chosen) == count:

@@ -26,6 +26,7 @@ from bnsl.starts import Linear, Trials, regrown_points, sprouting_points, starti
 SCOUTING = 30  # steps that every start is given,
 HOPPING = 12  # in a round of kicks,
 MAX_STEPS = 400  # steps that the best of them are given,
+MINIMUM = 1e-3  # squared distance of two minima, relative to the cost, after scouting
 FURTHER = 5  # so many times on curves without noise, whose valleys are long
 
 
@@ -110,8 +111,15 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None, *,
         pool = _pool(_refine(method, effort.keep, problem, best))
     else:
         scouted = _pool(_scout(method, SCOUTING, problem, first, np.array(method.straight)))
-        best, rest = scouted.theta[: effort.keep], Pool(*(part[effort.keep :] for part in scouted))
-        pool = _join(_pool(_refine(method, effort.keep, problem, best)), rest)
+        fits = np.asarray(_fits(method, problem, scouted.theta))
+        chosen = distinct(scouted.cost, fits, effort.keep, MINIMUM)
+        rest = [i for i in range(len(scouted.cost)) if i not in chosen]
+        best = [*chosen, *rest][: effort.keep]
+        rest = rest[len(best) - len(chosen) :]
+        pool = _join(
+            _pool(_refine(method, effort.keep, problem, scouted.theta[best])),
+            Pool(*(part[rest] for part in scouted)),
+        )
     if not np.isfinite(pool.cost[0]):  # all starts overflow: begin at a law that hardly depends on x
         pool = _pool(_refine(method, effort.keep, problem, np.where(problem.free, 0.0, first)))
     if given:
