@@ -1,9 +1,10 @@
 """The search for the best fit of one form to one curve, as a few compiled programs.
 
-Starts from the data are refined together. With two breaks or more there are many local minima: the search
-then goes on from the best solutions found so far, kicked (basin hopping) or with a break or two replaced
-by better ones, on data thinned to a few points and with cheap steps, and refines what it found on all
-points. `benchmarks/global_search.py` measures how often the best minimum is found.
+Starts from the data are refined together: a few cheap steps of all, exact ones of the best. With two breaks
+or more there are many local minima: the search then goes on from the best distinct solutions found so far,
+kicked (basin hopping) or with a break or two replaced by random ones, or by sharp ones at any point, on data
+thinned to a few points and with cheap steps, and refines what it found on all points.
+`benchmarks/global_search.py` measures how often the best minimum is found.
 """
 
 from __future__ import annotations
@@ -113,13 +114,9 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None, *,
         scouted = _pool(_scout(method, SCOUTING, problem, first, np.array(method.straight)))
         fits = np.asarray(_fits(method, problem, scouted.theta))
         chosen = distinct(scouted.cost, fits, effort.keep, MINIMUM)
-        rest = [i for i in range(len(scouted.cost)) if i not in chosen]
-        best = [*chosen, *rest][: effort.keep]
-        rest = rest[len(best) - len(chosen) :]
-        pool = _join(
-            _pool(_refine(method, effort.keep, problem, scouted.theta[best])),
-            Pool(*(part[rest] for part in scouted)),
-        )
+        order = [*chosen, *(i for i in range(len(scouted.cost)) if i not in chosen)]
+        refined = _pool(_refine(method, effort.keep, problem, scouted.theta[order[: effort.keep]]))
+        pool = _join(refined, Pool(*(part[order[effort.keep :]] for part in scouted)))
     if not np.isfinite(pool.cost[0]):  # all starts overflow: begin at a law that hardly depends on x
         pool = _pool(_refine(method, effort.keep, problem, np.where(problem.free, 0.0, first)))
     if given:

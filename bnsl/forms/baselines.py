@@ -31,7 +31,7 @@ def _box(*pairs: tuple[Any, Any]) -> tuple[Array, Array]:
     return jnp.stack([jnp.asarray(v) for v in lower]), jnp.stack([jnp.asarray(v) for v in upper])
 
 
-def _no_dictionary(log_x: Array) -> dict[str, Array]:
+def _no_dictionary(log_x: Array) -> dict[str, Any]:
     return {
         "dictionary": jnp.zeros((0, 0, log_x.shape[0])),
         "positions": jnp.zeros(0),
