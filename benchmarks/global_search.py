@@ -6,9 +6,10 @@ breaks is compared with the best of: a start at the truth (and 15 near it), and 
 as the search itself takes. A fit succeeds if its cost is within 1 % of that best; costs that mean errors
 below 1e-10 a point count as zero.
 
-About 3 s a curve on one core: an hour for 1,000.
+About 3 s a curve on one core: an hour for 1,000. It can run in pieces: `--tsv` keeps the outcome of every
+curve, and further curves (`--start`) are added to those already there.
 
-    python benchmarks/global_search.py --curves 1000
+    python benchmarks/global_search.py --curves 1000 [--start 0] [--breaks 2 3] [--tsv OUT.tsv]
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ import argparse
 import sys
 import time
 import warnings
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
 
 import bnsl
 from bnsl._arrays import double_precision
@@ -102,42 +106,78 @@ def reference(curve: Simulated, rng: np.random.Generator) -> float:
     return float(min(pool.cost[0] for pool in pools))
 
 
+COLUMNS = ["seed", "index", "breaks", "points", "noise", "cost", "best", "good", "milliseconds"]
+
+
+def outcome(seed: int, index: int, breaks: list[int]) -> list[float] | None:
+    """One row of COLUMNS; None for a curve of another number of breaks."""
+    rng = np.random.default_rng([seed, index])
+    curve = simulate(rng)
+    n, count = curve.form.n_breaks, len(curve.y)
+    if n not in breaks:
+        return None
+    start = time.perf_counter()
+    result = bnsl.fit(curve.x, curve.y, n_breaks=n, bounds={"b": (0, None)})
+    seconds = time.perf_counter() - start
+    cost = float(np.sum(result.residuals**2))
+    best = min(reference(curve, rng), cost)
+    good = cost <= 1.01 * best + ROUNDING * count
+    return [seed, index, n, count, curve.noise, cost, best, int(good), 1e3 * seconds]
+
+
+def report(table: pd.DataFrame) -> None:
+    """Print the share of curves at the best cost, by breaks and noise, with exact 95 % intervals."""
+    groups = {f"{n} breaks": table[table["breaks"] == n] for n in range(4)}
+    groups |= {"no noise": table[table["noise"] == 0], "noise": table[table["noise"] > 0], "all": table}
+    print(f"{'':10}{'curves':>8}{'best':>8}{'share':>9}{'95 % interval':>18}{'median ms':>11}")
+    for name, part in groups.items():
+        if len(part):
+            good = int(part["good"].sum())
+            low, high = binomtest(good, len(part)).proportion_ci(0.95)
+            print(
+                f"{name:10}{len(part):8}{good:8}{100 * good / len(part):8.1f}%"
+                f"{f'{100 * low:.1f} to {100 * high:.1f} %':>18}{part['milliseconds'].median():11.1f}"
+            )
+    missed = table[table["good"] == 0]
+    for row in missed.to_dict("records"):
+        print(
+            f"missed: seed {row['seed']:.0f} curve {row['index']:.0f}, {row['breaks']:.0f} breaks, "
+            f"{row['points']:.0f} points, noise {row['noise']:.3g}: error {rms(row, 'cost'):.3g} a point "
+            f"against {rms(row, 'best'):.3g}"
+        )
+
+
+def rms(row: dict[str, float], column: str) -> float:
+    """Root mean squared log error of a cost."""
+    return float(np.sqrt(row[column] / row["points"]))
+
+
 def main() -> None:
-    """Print the share of curves at the best cost, by number of breaks."""
+    """Run the curves that are asked for and print the table of all outcomes."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--curves", type=int, default=1000)
+    parser.add_argument("--start", type=int, default=0, help="index of the first curve")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--breaks", type=int, nargs="+", default=[0, 1, 2, 3], help="only curves with so many"
+    )
+    parser.add_argument("--tsv", type=Path, help="keep outcomes here; rows already there are reported too")
     arguments = parser.parse_args()
-    good: dict[int, list[bool]] = {n: [] for n in range(4)}
-    seconds: dict[int, list[float]] = {n: [] for n in range(4)}
-    excess = []
-    for index in range(arguments.curves):
-        rng = np.random.default_rng([arguments.seed, index])
-        curve = simulate(rng)
-        n = curve.form.n_breaks
-        start = time.perf_counter()
-        result = bnsl.fit(curve.x, curve.y, n_breaks=n, bounds={"b": (0, None)})
-        seconds[n].append(time.perf_counter() - start)
-        cost = float(np.sum(result.residuals**2))
-        best = min(reference(curve, rng), cost)
-        good[n].append(cost <= 1.01 * best + ROUNDING * len(curve.y))
-        if not good[n][-1]:
-            excess.append(cost / max(best, 1e-300) - 1)
-        done = index + 1
-        if sys.stderr.isatty() or done % 50 == 0 or done == arguments.curves:
-            missed = {k: len(g) - sum(g) for k, g in good.items()}
-            print(f"{done} of {arguments.curves} curves, missed by breaks: {missed}", file=sys.stderr)
-    print(f"{'breaks':>8}{'curves':>8}{'within 1 %':>12}{'median ms':>11}")
-    for n in range(4):
-        if good[n]:
-            share, time_ms = np.mean(good[n]), 1e3 * np.median(seconds[n])
-            print(f"{n:8}{len(good[n]):8}{100 * share:11.1f}%{time_ms:11.1f}")
-    everything = np.concatenate([np.array(g, float) for g in good.values()])
-    print(f"{'all':>8}{len(everything):8}{100 * everything.mean():11.1f}%")
-    if excess:
-        print(f"median excess of the others: {100 * np.median(excess):.1f} %")
+    rows = []
+    if arguments.tsv and arguments.tsv.exists():
+        rows = pd.read_csv(arguments.tsv, sep="\t")[COLUMNS].to_numpy().tolist()
+    for index in range(arguments.start, arguments.start + arguments.curves):
+        row = outcome(arguments.seed, index, arguments.breaks)
+        if row is None:
+            continue
+        rows.append(row)
+        if arguments.tsv:
+            pd.DataFrame(rows, columns=COLUMNS).to_csv(arguments.tsv, sep="\t", index=False)
+        elif len(rows) % 50 == 0:
+            print(f"{len(rows)} curves, missed {sum(1 - row[7] for row in rows):.0f}", file=sys.stderr)
+    report(pd.DataFrame(rows, columns=COLUMNS))
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
 """The search for the best fit of one form to one curve, as a few compiled programs.
 
-Starts from the data are refined together. With two breaks or more there are many local minima: the search
-then goes on from the best solutions found so far, kicked (basin hopping) or with a break or two replaced
-by better ones, on data thinned to a few points and with cheap steps, and refines what it found on all
-points. `benchmarks/global_search.py` measures how often the best minimum is found.
+Starts from the data are refined together: a few cheap steps of all, exact ones of the best. With two breaks
+or more there are many local minima: the search then goes on from the best distinct solutions found so far,
+kicked (basin hopping) or with a break or two replaced by random ones, or by sharp ones at any point, on data
+thinned to a few points and with cheap steps, and refines what it found on all points.
+`benchmarks/global_search.py` measures how often the best minimum is found.
 """
 
 from __future__ import annotations
 
 from functools import partial
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import jax
@@ -20,10 +22,14 @@ from bnsl._arrays import Array
 from bnsl._programs import program
 from bnsl._solve import Solution, levenberg_marquardt
 from bnsl.forms import Form
-from bnsl.starts import Trials, regrown_points, starting_points
+from bnsl.moves import distinct, kicked, sharp_breaks, trial_breaks
+from bnsl.starts import Linear, Trials, regrown_points, sprouting_points, starting_points
 
-SCOUTING = 30  # steps that every start is given
-MAX_STEPS = 400  # steps that the best of them are given
+SCOUTING = 30  # steps that every start is given,
+HOPPING = 12  # in a round of kicks,
+MAX_STEPS = 400  # steps that the best of them are given,
+MINIMUM = 1e-3  # squared distance of two minima, relative to the cost, after scouting
+FURTHER = 5  # so many times on curves without noise, whose valleys are long
 
 
 class Effort(NamedTuple):
@@ -35,20 +41,21 @@ class Effort(NamedTuple):
     beams: int = 1  # rounds of starts from the data, where there are kicks
 
 
-EFFORT = (Effort(10, 4), Effort(16, 6), Effort(72, 8, kicks=12, beams=2), Effort(72, 8, kicks=42, beams=2))
-PARENTS = 32  # distinct solutions that are kicked
+EFFORT = (Effort(16, 4), Effort(16, 6), Effort(72, 8, kicks=15, beams=2), Effort(72, 8, kicks=35, beams=2))
 CONTINUED = 8  # best solutions that take part in a round as they are
-THINNED = 192  # means of points on which the rounds of kicks run
-DROPS = (2, 1, 0)  # breaks that the rounds, in turn, replace by trial ones; 0 for kicks only
-TRIALS = 32  # positions of trial breaks in a round
-TRIAL_WIDTHS = 5  # widths at each
-GRAFTED = 12  # solutions whose breaks are replaced in a round:
+THINNED = 256  # means of points on which the rounds of kicks run
+# What the rounds do in turn, and how many breaks they replace.
+MOVES = (("graft", 2), ("step", 2), ("sprout", 1), ("graft", 1), ("kick", 0))
+SPROUTING = 8  # solutions of fewer breaks that a round adds breaks to
+GRAFTED = 12  # solutions of which a round replaces breaks by random ones:
 LEADERS = 4  # the best of them all,
 DEEPEST = 48  # and some from among this many;
 UNMOVED = 6  # so many keep their limit
-SAME = 1e-3  # relative difference of cost below which two solutions count as one
-# Mean squared residuals: below the first a break beyond the end of the data may show, below the second
-# nothing is left to explain.
+# By sharp breaks at every one of N points so many over N^2: all pairs are tried.
+STEPPED, FEWEST, MOST = 200_000, 4, 24
+# Mean squared residuals: below the first a faint break may have been missed, below the second one beyond the
+# end of the data may show and valleys are followed to their end, below the third nothing is left to explain.
+FAINT = 2.5e-7
 NOISELESS = 1e-8
 ROUNDING = 1e-30
 
@@ -99,23 +106,38 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None, *,
         first: starting coordinates (M, p) to use in the place of those from the data.
         quick: refine the starts from the data, and search no further.
     """
-    effort = effort_for(method.form)
-    if quick:
-        effort = effort._replace(kicks=0)
-    if first is not None:
-        return _pool(_refine(method, effort.keep, problem, first))
-    wanted = effort.starts * (effort.beams if effort.kicks else 1)
-    first = np.asarray(_starts(method.form, wanted, problem))
-    if effort.kicks:
-        first = _hop(method, problem, first, effort)
-    pool = _pool(_refine(method, effort.keep, problem, first))
+    form, effort = method.form, effort_for(method.form)
+    given = first is not None
+    if first is None:
+        wanted = effort.starts * (effort.beams if effort.kicks and not quick else 1)
+        first = np.asarray(_starts(form, wanted, problem))
+    if effort.kicks and not quick and not given:
+        best = _hop(method, problem, first, effort)
+        pool = _pool(_refine(method, effort.keep, problem, best))
+    else:
+        scouted = _pool(_scout(method, SCOUTING, problem, first, np.array(method.straight)))
+        fits = np.asarray(_fits(method, problem, scouted.theta))
+        chosen = distinct(scouted.cost, fits, effort.keep, MINIMUM)
+        order = [*chosen, *(i for i in range(len(scouted.cost)) if i not in chosen)]
+        refined = _pool(_refine(method, effort.keep, problem, scouted.theta[order[: effort.keep]]))
+        pool = _join(refined, Pool(*(part[order[effort.keep :]] for part in scouted)))
     if not np.isfinite(pool.cost[0]):  # all starts overflow: begin at a law that hardly depends on x
         pool = _pool(_refine(method, effort.keep, problem, np.where(problem.free, 0.0, first)))
-    points = max(int(np.sum(problem.weight > 0)), 1)
-    room = ROUNDING < pool.cost[0] / points < NOISELESS
-    if method.form.picks and problem.free.all() and room:
-        pool = _join(pool, _late_breaks(method, problem, effort))
+    if given:
+        return pool
+    faint = NOISELESS if quick else FAINT
+    if form.picks and form.per_pick and problem.free.all() and _remains(pool, problem, faint):
+        pool = _join(pool, _hidden_breaks(method, problem, effort))
+    for _ in range(FURTHER):
+        if pool.converged[0] or not _remains(pool, problem, NOISELESS):
+            break
+        pool = _join(_pool(_refine(method, effort.keep, problem, pool.theta[: effort.keep])), pool)
     return pool
+
+
+def _remains(pool: Pool, problem: Problem, least: float) -> bool:
+    """Whether the mean squared residual is below `least`, and rounding is not all that is left."""
+    return bool(ROUNDING < pool.cost[0] / max(int(np.sum(problem.weight > 0)), 1) < least)
 
 
 def effort_for(form: Form) -> Effort:
@@ -139,38 +161,37 @@ def _join(first: Pool, second: Pool) -> Pool:
 
 def _hop(method: Method, problem: Problem, starts: np.ndarray, effort: Effort) -> np.ndarray:
     """Basin hopping on thinned data: the distinct best solutions (effort.keep, p), best first."""
-    few = block_means(problem, THINNED)
-    scale = np.asarray(_kick_scale(method.form, few))
+    form, few = method.form, block_means(problem, THINNED)
+    scale = np.asarray(_kick_scale(form, few))
     rng = np.random.default_rng(0)
-    best_theta, best_cost = starts[:0], np.zeros(0)
+    best_theta, best_cost, best_fits = starts[:0], np.zeros(0), np.zeros((0, len(few.y)))
     for round_ in range(effort.beams + effort.kicks):
         if round_ < effort.beams:
             batch = starts[round_ * effort.starts :][: effort.starts]
             batch = np.resize(batch if len(batch) else starts, (effort.starts, starts.shape[1]))
         else:
-            batch = _kicked(rng, best_theta, scale, effort.starts)
-            drops = min(DROPS[round_ % len(DROPS)], method.form.picks)
-            if drops:
-                grown = _grafted(rng, method.form, few, best_theta, drops, effort.starts - CONTINUED)
-                batch[: len(grown)] = grown
+            batch = kicked(rng, best_theta, scale, effort.starts, CONTINUED)
+            move, drops = MOVES[(round_ - effort.beams) % len(MOVES)]
+            drops, room = min(drops, form.picks), effort.starts - CONTINUED
+            if move == "sprout" and form.per_pick:
+                grown = _sprouted(rng, method, few, best_theta, drops, effort)
+            elif move == "step":
+                grown = _stepped(rng, form, few, best_theta, drops, room)
+            elif drops:
+                grown = _grafted(rng, form, few, best_theta, drops, room)
+            else:
+                grown = batch[:0]
+            batch[: len(grown)] = grown
             batch = np.where(problem.free, batch, problem.held)
         # Some curves crawl in the form's own coordinates, some in the working ones: take turns.
         walk = method.straight and (round_ < effort.beams or round_ % 2 == 1)
-        found = _pool(_scout(method, few, batch, np.array(walk)))
+        found = _pool(_scout(method, HOPPING, few, batch, np.array(walk)))
         theta = np.concatenate([best_theta, found.theta])
         cost = np.concatenate([best_cost, found.cost])
-        best_theta, best_cost = _distinct(theta, cost, effort.starts)
+        fits = np.concatenate([best_fits, np.asarray(_fits(method, few, found.theta))])
+        chosen = distinct(cost, fits, effort.starts)
+        best_theta, best_cost, best_fits = theta[chosen], cost[chosen], fits[chosen]
     return np.resize(best_theta[: effort.keep], (effort.keep, starts.shape[1]))
-
-
-def _kicked(rng: np.random.Generator, pool: np.ndarray, scale: np.ndarray, count: int) -> np.ndarray:
-    """The best of the pool as they are, and random displacements of more of them, (count, p)."""
-    continued = pool[:CONTINUED]
-    moved = count - len(continued)
-    parents = np.resize(pool[:PARENTS], (moved, pool.shape[1]))
-    length = 10.0 ** rng.uniform(-1.0, 0.5, (moved, 1))
-    chosen = rng.random(parents.shape) < 2.0 / 3.0
-    return np.concatenate([parents + length * rng.normal(size=parents.shape) * chosen * scale, continued])
 
 
 def _grafted(
@@ -181,49 +202,59 @@ def _grafted(
     The best go in as they are, others at a random limit too: with breaks that suit another limit, a
     solution's own limit hardly moves.
     """
-    deep = (DEEPEST * rng.random(GRAFTED - LEADERS) ** 2).astype(int)
-    parents = pool[np.concatenate([np.arange(LEADERS), deep]) % len(pool)]
     node = np.where(np.arange(GRAFTED) < UNMOVED, -1.0, rng.random(GRAFTED))
-    return np.asarray(_regrow(form, drops, count, problem, parents, node, *_trial_breaks(rng, problem)))
+    trials = trial_breaks(rng, seen_log_x(problem))
+    return np.asarray(_regrow(form, drops, count, problem, _parents(rng, pool, GRAFTED), node, *trials))
 
 
-def _trial_breaks(rng: np.random.Generator, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (D,) ascending and widths (D, F) of random breaks.
+def _stepped(
+    rng: np.random.Generator, form: Form, problem: Problem, pool: np.ndarray, drops: int, count: int
+) -> np.ndarray:
+    """The same with sharp breaks at all points, of which any step between two points can be made."""
+    many = int(np.clip(STEPPED // len(problem.log_x) ** 2, FEWEST, MOST))
+    trials = sharp_breaks(problem.log_x)
+    parents = _parents(rng, pool, many)
+    return np.asarray(_regrow(form, drops, count, problem, parents, np.full(many, -1.0), *trials))
 
-    Half of the positions are even in log x, half in points; the widths go from less than the spacing of
-    the points to most of the range.
+
+def _parents(rng: np.random.Generator, pool: np.ndarray, count: int) -> np.ndarray:
+    """The best of the pool and some of those behind, (count, p)."""
+    deep = (DEEPEST * rng.random(max(count - LEADERS, 0)) ** 2).astype(int)
+    return pool[np.concatenate([np.arange(LEADERS), deep])[:count] % len(pool)]
+
+
+def _sprouted(
+    rng: np.random.Generator, method: Method, problem: Problem, pool: np.ndarray, drops: int, effort: Effort
+) -> np.ndarray:
+    """Solutions fitted again without `drops` of their breaks, and with the best random ones added to them.
+
+    Unlike with `_grafted`, all other coordinates may move with the new breaks, if not far.
     """
-    log_x = problem.log_x[problem.weight > 0]
-    span = float(log_x[-1] - log_x[0])
-    half = TRIALS // 2
-    even = (np.arange(half) + rng.random(half)) / half
-    rank = (np.arange(half) + rng.random(half)) / half * (len(log_x) - 1)
-    among = np.interp(rank, np.arange(len(log_x)), log_x)
-    positions = np.sort(np.concatenate([log_x[0] + 1.1 * span * even, among]))
-    right = np.clip(np.searchsorted(log_x, positions), 1, len(log_x) - 1)
-    spacing = np.maximum(log_x[right] - log_x[right - 1], 1e-3 * span)
-    narrow = np.log(0.2 * spacing)[:, None]
-    share = (np.arange(TRIAL_WIDTHS) + rng.random((TRIALS, TRIAL_WIDTHS))) / TRIAL_WIDTHS
-    return positions, np.exp(narrow + share * (np.log(0.7 * span) - narrow))
+    form = method.form
+    p = pool.shape[1]
+    subsets = list(combinations(range(form.picks), drops))
+    leading = effort.starts // 3 // len(subsets)
+    which = (len(pool) * rng.random(effort.starts) ** 2).astype(int)
+    which[: leading * len(subsets)] = np.repeat(np.arange(leading), len(subsets)) % len(pool)
+    fewer = np.stack([form.without(pool[k], subsets[i % len(subsets)]) for i, k in enumerate(which)])
+    rest = problem._replace(free=problem.free & (np.arange(p) < p - form.per_pick * drops))
+    found = _pool(_scout(method, HOPPING, rest, fewer, np.array(method.straight)))
+    fits = np.asarray(_fits(method, problem, found.theta))
+    parents = np.resize(found.theta[distinct(found.cost, fits, SPROUTING)], (SPROUTING, p))
+    trials = trial_breaks(rng, seen_log_x(problem))
+    return np.asarray(_sprout(method, drops, effort.starts - CONTINUED, problem, parents, *trials))
 
 
-def _distinct(theta: np.ndarray, cost: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The best `count` of finite and clearly different cost, best first."""
-    chosen: list[int] = []
-    for index in np.argsort(cost, kind="stable"):
-        if not np.isfinite(cost[index]):
-            break
-        if not chosen or cost[index] - cost[chosen[-1]] > SAME * cost[chosen[-1]]:
-            chosen.append(int(index))
-    chosen = chosen[:count] or [0]
-    return theta[chosen], cost[chosen]
+def seen_log_x(problem: Problem) -> np.ndarray:
+    """log x of the points that are no padding."""
+    return problem.log_x[problem.weight > 0]
 
 
-def _late_breaks(method: Method, problem: Problem, effort: Effort) -> Pool:
-    """Fit without the last break, then start with a sharp one beyond the end of the data.
+def _hidden_breaks(method: Method, problem: Problem, effort: Effort) -> Pool:
+    """Fit without the last break, then start with a sharp one beyond the end of the data, or a faint one.
 
-    Such a break leaves a trace of relative size exp(-(log d - log x_last) / f) only, to which no start with
-    a worse limit or slope leads. On noiseless data it determines the break all the same.
+    A break beyond the end leaves a trace of relative size exp(-(log d - log x_last) / f) only, to which no
+    start with a worse limit or slope leads. On noiseless data it determines the break all the same.
     """
     form = method.form
     p = len(problem.free)
@@ -241,12 +272,15 @@ def _late_breaks(method: Method, problem: Problem, effort: Effort) -> Pool:
     late[:, -3] = 1.0
     late[:, -2] = float(seen.max()) + span * beyond.ravel()[: effort.starts]
     late[:, -1] = np.log(span * width.ravel()[: effort.starts])
-    return _pool(_refine(method, effort.keep, problem, late))
+    pool = _pool(_refine(method, effort.keep, problem, late))
+    trials = trial_breaks(np.random.default_rng(0), seen_log_x(problem))
+    grown = np.asarray(_sprout(method, 1, effort.starts, problem, base[None], *trials))
+    return _join(pool, _pool(_refine(method, effort.keep, problem, grown)))
 
 
 def polish(method: Method, problem: Problem, first: np.ndarray) -> Pool:
     """A few cheap steps from near a solution (M, p), for very many points."""
-    return _pool(_scout(method, problem, first, np.array(method.straight)))
+    return _pool(_scout(method, SCOUTING, problem, first, np.array(method.straight)))
 
 
 def block_means(problem: Problem, blocks: int) -> Problem:
@@ -320,6 +354,27 @@ def _regrow(
     return jnp.where(problem.free, theta, problem.held)
 
 
+@partial(program, static_argnums=(0, 1, 2), compiler_options=FAST_COMPILE)
+def _sprout(
+    method: Method, drops: int, count: int, problem: Problem, parents: Array, positions: Array, shapes: Array
+) -> Array:
+    form = method.form
+    residual, jacobian = jax.vmap(lambda theta: _residuals(method, problem, theta))(parents)
+    lower, upper = _box(form, problem)
+    gradient = jnp.sum(jacobian * residual[:, None, :], axis=-1)
+    blocked = ((parents <= lower) & (gradient > 0)) | ((parents >= upper) & (gradient < 0))
+    jacobian = jnp.where((problem.free & ~blocked)[:, :, None], jacobian, 0.0)
+    base = Linear(parents, residual, jacobian)
+    theta = sprouting_points(form, problem.log_x, base, positions, shapes, drops, count)
+    theta = jnp.clip(theta, lower, upper)
+    return jnp.where(problem.free, theta, problem.held)
+
+
+@partial(program, static_argnums=0, compiler_options=FAST_COMPILE)
+def _fits(method: Method, problem: Problem, theta: Array) -> Array:
+    return jax.vmap(lambda one: _residuals(method, problem, one)[0])(theta)
+
+
 @partial(program, static_argnums=0, compiler_options=FAST_COMPILE)
 def _kick_scale(form: Form, problem: Problem) -> Array:
     return form.kick_scale(problem.log_x, problem.weight)
@@ -331,9 +386,9 @@ def _refine(method: Method, keep: int, problem: Problem, start: Array) -> Soluti
     return _solve(method, problem, start, walk, steps=MAX_STEPS, keep=keep, exact=True)
 
 
-@partial(program, static_argnums=0, compiler_options=FAST_COMPILE)
-def _scout(method: Method, problem: Problem, start: Array, walk: Array) -> Solution:
-    return _solve(method, problem, start, walk, steps=SCOUTING, keep=start.shape[0], exact=False)
+@partial(program, static_argnums=(0, 1), compiler_options=FAST_COMPILE)
+def _scout(method: Method, steps: int, problem: Problem, start: Array, walk: Array) -> Solution:
+    return _solve(method, problem, start, walk, steps=steps, keep=start.shape[0], exact=False)
 
 
 def _solve(
@@ -387,6 +442,7 @@ def _solve(
         keep=keep,
         floor=floor,
         exact=exact,
+        curved=exact,
     )
     return solution._replace(theta=jax.vmap(inward)(solution.theta))
 

@@ -20,6 +20,7 @@ from bnsl.forms.base import Form, Separable
 
 BEAM = 384  # sets of breaks kept from one level of the search to the next
 SCANNED = 1024  # points of the domain tried for a form that is not separable
+RIDGE = 1e-4  # of a coordinate in the linearised problem, of whose column the length is 1
 NEARLY_DEPENDENT = 1e-7  # share of a column's length outside the span of those picked before
 
 
@@ -30,6 +31,14 @@ class Trials(NamedTuple):
     node: Array  # (M,) outer node that each is moved to, in [0, 1) of all; negative: it stays where it is
     positions: Array  # (D,) ascending
     shapes: Array  # (D, F)
+
+
+class Linear(NamedTuple):
+    """The fit about some solutions."""
+
+    theta: Array  # (M, p)
+    residual: Array  # (M, N)
+    jacobian: Array  # (M, p, N)
 
 
 class _Beam(NamedTuple):
@@ -59,8 +68,9 @@ def starting_points(form: Form, log_x: Array, y: Array, weight: Array, count: in
     target = jnp.where(weight > 0, problem.target, 0.0) * scale
     always = problem.always * scale[:, None, :]  # (A, q, N)
     if not form.picks:
-        gain = -_remove_always(always, target[:, None])[1][:, 0]
-        best = jax.lax.top_k(gain, min(count, gain.shape[0]))[1]
+        gain = -_remove_always(always, target[:, None])[1].reshape(-1, problem.alike)
+        run = jax.lax.top_k(jnp.max(gain, axis=1), min(count, gain.shape[0]))[1]
+        best = run * problem.alike + jnp.argmax(gain[run], axis=1)
         return _complete(form, problem, always, target, scale, best, jnp.zeros((best.shape[0], 0), int))
     outer, picked = _search(problem.dictionary, always, target, scale, form.picks, count)
     return _complete(form, problem, always, target, scale, outer, picked)
@@ -118,6 +128,41 @@ def regrown_points(
     return jnp.stack([grown(subset) for subset in subsets])[
         which // parents.shape[0], jnp.arange(which.shape[0])
     ]
+
+
+def sprouting_points(
+    form: Form, log_x: Array, base: Linear, positions: Array, shapes: Array, picks: int, count: int
+) -> Array:
+    """Solutions with their last `picks` replaced by those that lower the cost most: (K, p), best first.
+
+    The solutions are those of fewer picks. About them the problem is linear in all coordinates and in the
+    strengths of the trial picks, which makes the gain of each set of picks known in closed form. The picks
+    are returned without any effect yet: a start is as good as the solution that it sprouts from.
+
+    Args:
+        form: the functional form.
+        log_x: (N,), sorted, in normalised units.
+        base: the problem about each solution, rows of weight 0 being 0.
+        positions: (D,) ascending, of trial picks.
+        shapes: (D, F).
+        picks: how many are picked.
+        count: at most how many starts.
+    """
+    theta, residual, jacobian = base
+    rows = theta.shape[1] - form.per_pick * picks
+    trial = jax.vmap(jax.vmap(form.trial, (None, 0, None)), (0, 0, None))(positions, shapes, log_x)
+    others = jacobian[:, :rows]
+    norms = jnp.sqrt(jnp.sum(others**2, axis=-1, keepdims=True))
+    others = others / jnp.where(norms > 0, norms, 1.0)
+    # A ridge, as so many further points: what hardly any step can change should not explain a residual.
+    ridge = jnp.broadcast_to(RIDGE * jnp.eye(rows), (theta.shape[0], rows, rows))
+    padding = [(0, 0), (0, 0), (0, rows)]
+    always = jnp.concatenate([others, ridge], axis=2)
+    target = jnp.pad(-residual, padding[1:])
+    scale = jnp.pad(jacobian[:, form.level], padding[1:])
+    which, picked = _search(jnp.pad(trial, padding), always, target, scale, picks, count)
+    new = positions[picked // shapes.shape[1]], shapes.reshape(-1)[picked]
+    return jax.vmap(form.sprouted)(theta[which], *new)
 
 
 def _coefficients(columns: Array, target: Array) -> Array:

@@ -50,6 +50,7 @@ class Separable(NamedTuple):
     dictionary: Array  # (D, F, N); D or F may be 0
     positions: Array  # (D,)
     shapes: Array  # (F,)
+    alike: int = 1  # outer nodes come in runs of so many, of which only the best is a start
 
 
 class Form(abc.ABC):
@@ -64,6 +65,8 @@ class Form(abc.ABC):
     name: ClassVar[str]
     inputs: ClassVar[tuple[str, ...]] = ("x",)
     picks: int = 0
+    per_pick: ClassVar[int] = 0  # coordinates of a pick, where those of picks come last
+    level: ClassVar[int] = 0  # and the coordinate that adds to what a `trial` adds to
 
     # --- what a form must say ---------------------------------------------------------------------
 
@@ -140,6 +143,14 @@ class Form(abc.ABC):
     ) -> Array:
         """Coordinates (p,) with other picks (k,) in the place of `dropped`, from the linear solution."""
         raise TypeError(f"form {self.name!r} has picks but no `regrown`")
+
+    def sprouted(self, theta: Array, positions: Array, shapes: Array) -> Array:
+        """theta with its last picks (k,) replaced by others, of no effect yet."""
+        raise TypeError(f"form {self.name!r} has picks but no `sprouted`")
+
+    def without(self, theta: np.ndarray, dropped: Sequence[int]) -> np.ndarray:
+        """Coordinates (..., p) with the picks `dropped` put last, of no effect."""
+        raise TypeError(f"form {self.name!r} has picks but no `without`")
 
     def kick_scale(self, log_x: Array, weight: Array) -> Array:
         """Typical displacement (p,) of the coordinates that a search tries from a solution it has found."""

@@ -31,7 +31,7 @@ def _box(*pairs: tuple[Any, Any]) -> tuple[Array, Array]:
     return jnp.stack([jnp.asarray(v) for v in lower]), jnp.stack([jnp.asarray(v) for v in upper])
 
 
-def _no_dictionary(log_x: Array) -> dict[str, Array]:
+def _no_dictionary(log_x: Array) -> dict[str, Any]:
     return {
         "dictionary": jnp.zeros((0, 0, log_x.shape[0])),
         "positions": jnp.zeros(0),
@@ -41,6 +41,8 @@ def _no_dictionary(log_x: Array) -> dict[str, Array]:
 
 FREE = (-jnp.inf, jnp.inf)
 NO_ALPHA = 1e-30  # an alpha of M4 that no double can tell from 0
+CUT_OFF = (1, 2, 3, 5, 8)  # numbers of first points at which M4 may be cut off
+ALMOST_CUT = 0.02  # the alpha of such a start
 NEWTON_STEPS = 6  # two more than every input needs
 
 
@@ -259,28 +261,39 @@ class M4(Form):
         return _box(FREE, FREE, (0.0, high), (jnp.log(low), jnp.log(1e6 * high)), (0.0, 100.0))
 
     def separable(self, log_x: Array, y: Array, weight: Array) -> Separable:
-        """log(y - e) - alpha log(e0 - y) is linear in (log b, c)."""
+        """log(y - e) - alpha log(e0 - y) is linear in (log b, c).
+
+        Besides there are starts with hardly any alpha: M2 cut off at e0, the mean of the first few points.
+        """
         seen = weight > 0
         low, high = data_range(y, weight)
-        limits, log_gap, _ = limit_nodes(y, weight, rising=False)
+        limits, log_gap, gentle = limit_nodes(y, weight, rising=False)  # (E,), (E, N)
         excess = jnp.array([0.003, 0.03, 0.1, 0.3, 1.0, 10.0])
         tops = high + excess * jnp.maximum(high - low, 1e-3 * jnp.abs(high))
-        alphas = jnp.array([0.1, 0.4, 1.0, 2.0, 5.0])
-        gap = jnp.exp(log_gap)[:, None, None]  # (A, 1, 1, N)
-        room = jnp.where(seen, tops[:, None] - y, 1.0)[None, :, None]  # (1, T, 1, N)
-        alpha = alphas[:, None]
-        target = log_gap[:, None, None] - alpha * jnp.log(room)
+        alpha = jnp.array([0.1, 0.4, 1.0, 2.0, 5.0])
+        room = jnp.where(seen, tops[:, None] - y, 1.0)[:, None, None]  # (T, 1, 1, N)
+        target = log_gap - alpha[:, None, None] * jnp.log(room)  # (T, A, E, N)
         safe = jnp.where(seen & (y > 0), y, 1.0)
-        slope = 1.0 / (safe / gap + alpha * safe / room)
-        grid = jnp.stack(jnp.meshgrid(limits, tops, alphas, indexing="ij"), axis=-1)
+        slope = 1.0 / (safe / jnp.exp(log_gap) + alpha[:, None, None] * safe / room)
+        smooth = jnp.stack(jnp.meshgrid(tops, alpha, limits, indexing="ij"), axis=-1)
+        count = jnp.array(CUT_OFF)
+        sums = jnp.cumsum(jnp.where(seen, y, 0.0))
+        cuts = sums[jnp.minimum(count, y.shape[0]) - 1] / count
+        beyond = jnp.arange(y.shape[0]) >= count[:, None, None]  # (C, 1, N)
+        sharp = jnp.stack(jnp.meshgrid(cuts, jnp.array([ALMOST_CUT]), limits, indexing="ij"), axis=-1)
+        columns = y.shape[0]
         return Separable(
-            outer=grid.reshape(-1, 3),
-            target=target.reshape(-1, y.shape[0]),
-            weight=slope.reshape(-1, y.shape[0]),
+            outer=jnp.concatenate([smooth.reshape(-1, 3), sharp.reshape(-1, 3)]),
+            target=jnp.concatenate([target.reshape(-1, columns), jnp.tile(log_gap, (len(CUT_OFF), 1))]),
+            weight=jnp.concatenate(
+                [slope.reshape(-1, columns), jnp.where(beyond, gentle, 0.0).reshape(-1, columns)]
+            ),
             always=jnp.stack([jnp.ones_like(log_x), -log_x]),
             **_no_dictionary(log_x),
+            alike=limits.shape[0],
         )
 
     def assemble(self, outer: Array, positions: Array, shapes: Array, beta: Array) -> Array:
         """(log b, c, e, log e0, alpha)."""
-        return jnp.stack([beta[0], beta[1], outer[0], jnp.log(outer[1]), outer[2]])
+        top, alpha, limit = outer
+        return jnp.stack([beta[0], beta[1], limit, jnp.log(top), alpha])

@@ -59,6 +59,8 @@ class BNSL(Form):
     n_breaks: int = 1
     rising: bool = False
     name: ClassVar[str] = "bnsl"
+    per_pick: ClassVar[int] = 3
+    level: ClassVar[int] = 1  # log b
 
     def __post_init__(self) -> None:
         check_count(self.n_breaks, "n_breaks")
@@ -260,6 +262,18 @@ class BNSL(Form):
         first = 3 + 3 * np.array(dropped)
         new = jnp.asarray(theta).at[0].set(outer).at[np.array([1, 2, *slopes])].set(beta)
         return new.at[first + 1].set(positions).at[first + 2].set(jnp.log(shapes))
+
+    def sprouted(self, theta: Array, positions: Array, shapes: Array) -> Array:
+        """theta with its last breaks replaced by others whose slope change is 0."""
+        new = jnp.stack([jnp.zeros_like(positions), positions, jnp.log(shapes)], axis=1)
+        return jnp.concatenate([theta[: theta.shape[0] - new.size], new.ravel()])
+
+    def without(self, theta: np.ndarray, dropped: Sequence[int]) -> np.ndarray:
+        """theta with the breaks `dropped` put last, their slope change 0."""
+        breaks = theta[..., 3:].reshape(*theta.shape[:-1], self.n_breaks, 3)
+        breaks = breaks[..., [*kept(self.n_breaks, dropped), *dropped], :].copy()
+        breaks[..., self.n_breaks - len(dropped) :, 0] = 0.0
+        return np.concatenate([theta[..., :3], breaks.reshape(*theta.shape[:-1], -1)], axis=-1)
 
     def kick_scale(self, log_x: Array, weight: Array) -> Array:
         """A tenth of the data's range for every log d, a factor of two for every f."""
