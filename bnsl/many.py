@@ -238,11 +238,11 @@ def _convey(
 
 def _hopeless(now: Walk, before: np.ndarray, best: np.ndarray) -> np.ndarray:
     """Rows (B,) that the best of their problem, of cost `best` (B,), makes not worth going on with."""
-    excess = now.cost - best
-    out = (excess > 0) & (excess <= SAME * best) & (now.steps > SCOUTING + ROUND)
-    for steps, share in BEHIND:
-        out |= (now.steps >= steps) & (excess > share * best)
-    with np.errstate(invalid="ignore"):  # infinite before the first step
+    with np.errstate(invalid="ignore"):  # costs are infinite before the first step, and where none is finite
+        excess = now.cost - best
+        out = (excess > 0) & (excess <= SAME * best) & (now.steps > SCOUTING + ROUND)
+        for steps, share in BEHIND:
+            out |= (now.steps >= steps) & (excess > share * best)
         return out | ((before - now.cost < STALLED * now.cost) & (now.steps >= PATIENCE))
 
 
