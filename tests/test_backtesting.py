@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from conftest import noisy
+from matplotlib.colors import to_rgb
 
 import bnsl
 from bnsl import backtesting, cli
@@ -329,7 +330,7 @@ def test_figure_has_a_line_a_cut(tested):
         np.testing.assert_array_equal(line.get_xdata(), group["distance"])
         np.testing.assert_array_equal(line.get_ydata(), group["log_error"])
     assert len({line.get_marker() for line in lines}) == len({line.get_color() for line in lines}) == 6
-    grey = [np.dot(line.get_color()[:3], [0.299, 0.587, 0.114]) for line in lines]
+    grey = [np.dot(to_rgb(line.get_color()), [0.299, 0.587, 0.114]) for line in lines]
     assert (np.diff(grey) > 0.04).all()  # told apart in grey, too
     assert ax.get_xscale() == "log"
     assert ax.get_xlabel() == "x over the last fitted x (steps)"

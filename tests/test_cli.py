@@ -13,6 +13,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 
 import bnsl
@@ -52,13 +53,19 @@ def strict(text):
 
 @pytest.mark.parametrize(
     "command",
-    ["", *(command.__name__.rsplit(".", 1)[1] for command in cli._main.COMMANDS)],
+    ["", *(command.__name__.rsplit(".", 1)[1].replace("_", "-") for command in cli._main.COMMANDS)],
 )
 def test_every_example_of_the_help_works(command, capsys, request, monkeypatch):
     if command == "benchmark":
         monkeypatch.setenv("BNSL_DATA_DIR", str(request.getfixturevalue("benchmark_folder")))
     if command == "app":  # which serves until it is interrupted; test_app.py does that
         monkeypatch.setattr("bnsl.cli.app.serve", lambda *_, **__: None)
+    if command == "fit-many":
+        runs = (
+            pd.read_csv("curve.csv").rename(columns={"x": "tokens", "y": "loss"}).assign(model="a", task="b")
+        )
+        runs.to_csv("runs.csv", index=False)
+        runs.to_parquet("runs.parquet", index=False)
     with pytest.raises(SystemExit) as leaving:
         cli.main([*command.split(), "--help"])
     assert leaving.value.code == 0
@@ -82,7 +89,8 @@ def test_every_example_of_the_help_works(command, capsys, request, monkeypatch):
 
 def test_every_command_has_its_examples_tested():
     commands = cli._main.parser_of_commands()._subparsers._group_actions[0].choices
-    assert list(commands) == [command.__name__.rsplit(".", 1)[1] for command in cli._main.COMMANDS]
+    names = [command.__name__.rsplit(".", 1)[1] for command in cli._main.COMMANDS]
+    assert list(commands) == [name.replace("_", "-") for name in names]
 
 
 def test_figures_that_the_readme_makes_are_not_for_git():

@@ -11,6 +11,7 @@ from test_benchmarking import Constant, small
 
 import bnsl
 from bnsl import _palette
+from bnsl.datasets import NOISELESS_LAW
 from bnsl.html_report import figures
 
 # What is seen without one kind of cone, on linear RGB: Machado, Oliveira and Fernandes (2009), "A
@@ -162,6 +163,13 @@ DRAWN = {
     "residuals": lambda curve: bnsl.plot_residuals(bnsl.extrapolate(curve, train_count=14, n_breaks=1)),
     "backtest": lambda curve: bnsl.plot_backtest(bnsl.backtest(curve, form="m2", cuts=8)),
     "benchmark": lambda curve: benchmark(),
+    "profile": lambda curve: bnsl.plot_profile(bnsl.profile(bnsl.fit(curve, n_breaks=1), "d1")),
+    "horizon": lambda curve: bnsl.plot_horizon(
+        [bnsl.horizon(NOISELESS_LAW, np.geomspace(100, 4000, 60), noise) for noise in (1e-9, 1e-6, 1e-3)]
+    ),
+    "suggestion": lambda curve: bnsl.plot_suggestion(
+        bnsl.suggest(bnsl.fit(curve, n_breaks=1), [1000, 1500, 2000], target=4000)
+    ),
 }
 
 

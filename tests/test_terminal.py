@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 
-from bnsl import _cache, cli
+from bnsl import _programs, cli
 from bnsl.cli import _terminal, doctor
 
 CSV = "x,y\n" + "".join(f"{x},{2.0 * x**-0.3}\n" for x in (1, 2, 4, 8, 16, 32))
@@ -134,13 +135,13 @@ def test_the_time_is_told_to_who_waits(screens, monkeypatch):
     assert pipe.getvalue() == ""
 
 
-def test_what_is_compiled_is_counted(monkeypatch):
-    listeners = []
-    monkeypatch.setattr(jax.monitoring, "register_event_listener", listeners.append)
-    compiled = _cache.count_compiled()
-    for event in ("/jax/compilation_cache/cache_misses", "/jax/compilation_cache/cache_hits"):
-        listeners[0](event)
-    assert len(compiled) == 1
+def test_what_is_compiled_is_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(_programs, "_folder", tmp_path)
+    monkeypatch.setattr(_programs, "written", [])
+    twice = _programs.program(lambda v: 2.0 * v)
+    for _ in range(2):
+        assert float(twice(np.float64(3.0))) == 6.0
+    assert len(_programs.written) == 1
 
 
 # --- completion -----------------------------------------------------------------------------------
@@ -184,7 +185,7 @@ def test_completion_without_shtab(capsys, monkeypatch):
 def test_the_doctor_finds_everything_well(capsys, monkeypatch, tmp_path):
     programs = tmp_path / "cache" / "processor"
     programs.mkdir(parents=True)
-    (programs / "a-cache").write_bytes(bytes(2_000_000))
+    (programs / "a-program").write_bytes(bytes(2_000_000))
     monkeypatch.setenv("BNSL_CACHE_DIR", str(tmp_path / "cache"))
     assert cli.main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

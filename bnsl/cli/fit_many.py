@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = """examples:
   bnsl fit-many runs.csv --by model --by task --x tokens --y loss --n-breaks 1 -o laws.csv
-  bnsl fit-many runs.parquet --by model,task --x tokens --y loss --parts laws/ --workers 8
+  bnsl fit-many runs.parquet --by model,task --x tokens --y loss --parts laws/ --workers 2
 """
 ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl")
 

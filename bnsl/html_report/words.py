@@ -33,6 +33,15 @@ PLAIN = {
     "data they may go elsewhere.",
     "out_of_range": "Some numbers are too large or too small for the computer in these units. Multiply x "
     "or y by a constant.",
+    "break_undetermined": "The points hardly determine a break: they are described about as well without it. "
+    "Do not read meaning into its place.",
+    "break_missing": "The points bend in a way that this form does not follow; one break more would. Its "
+    "intervals are too narrow beyond the data.",
+    "correlated_residuals": "The points leave the curve in runs rather than at random. Its intervals are too "
+    "narrow.",
+    "undetermined": "A parameter is not determined by the points. Its interval is infinite.",
+    "replicates_failed": "Some of the repeated fits failed, and are not counted.",
+    "replicates_not_converged": "Some of the repeated fits had not settled. Their intervals are rough.",
     "few_points": "There are few points. The forecast rests on how such curves usually go more than on this "
     "one.",
 }
