@@ -61,9 +61,8 @@ def test_every_example_of_the_help_works(command, capsys, request, monkeypatch):
     if command == "app":  # which serves until it is interrupted; test_app.py does that
         monkeypatch.setattr("bnsl.cli.app.serve", lambda *_, **__: None)
     if command == "fit-many":
-        runs = (
-            pd.read_csv("curve.csv").rename(columns={"x": "tokens", "y": "loss"}).assign(model="a", task="b")
-        )
+        curve = pd.read_csv("curve.csv").rename(columns={"x": "tokens", "y": "loss"})
+        runs = pd.concat([curve.assign(model=model, task=task) for model in "ab" for task in "cde"])
         runs.to_csv("runs.csv", index=False)
         runs.to_parquet("runs.parquet", index=False)
     with pytest.raises(SystemExit) as leaving:

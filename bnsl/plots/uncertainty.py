@@ -124,6 +124,7 @@ def plot_horizon(
             line.stops[known],
             line.prediction_sd[known],
             color=colour,
+            linestyle="-" if i == 0 else DASHES[(i - 1) % len(DASHES)],
             linewidth=1.5,
             label=_level(noise),
             zorder=2,
