@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from bnsl._arrays import Array, double_precision
+from bnsl._programs import program
 from bnsl.forms.base import Form, padded
 
 LOSSES = ("log", "log1p", "linear")
@@ -60,7 +60,7 @@ def law_and_jacobian(
     return value, jacobian
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(program, static_argnums=(0, 1))
 def _law_and_jacobian(form: Form, loss: str, theta: Array, log_x: Array, unit: Array) -> tuple[Array, Array]:
     return model_and_jacobian(form, loss, theta, log_x, unit)
 
