@@ -97,9 +97,12 @@ def forecast_text(
     shown = laws[laws["weight"] >= LEAST_WEIGHT]
     rows = [("law", "weight", "limit", "end slope", "breaks")]
     for law, weight, limit, slope, breaks in shown.itertuples(index=False):
-        places = ", ".join(f"{d:.4g}" for d in breaks)
+        places = ", ".join(f"{d:.4g}" if curve.x[0] <= d <= curve.x[-1] else f"({d:.4g})" for d in breaks)
         rows.append((law, f"{100 * weight:.1f} %", f"{limit:.4g}", f"{slope:.3f}", places))
-    parts = ["\n".join(lines), "averaged laws, by posterior weight\n" + _align(rows, left=(0, 4))]
+    head = "averaged laws, by posterior weight"
+    if any("(" in row[4] for row in rows):
+        head += "; breaks in brackets lie beyond the data, where they are assumed, not seen"
+    parts = ["\n".join(lines), f"{head}\n{_align(rows, left=(0, 4))}"]
     head = f"forecasts, with {100 * level:g} % intervals for a new measurement"
     parts.append(f"{head}\n{_table_text(predictions.rename(columns={'x': curve.x_label}))}")
     if forecast.warnings:

@@ -139,3 +139,30 @@ def test_the_columns_of_a_file(run):
     assert next(line for line in lines if line.startswith("grad_norm")).endswith("set aside")
     assert err.startswith("bnsl: next: bnsl forecast ")
     assert run(f"columns {TRAINER} --quiet")[2] == ""
+
+
+@pytest.mark.parametrize(("scale", "option"), [(1, "--accuracy"), (100, "--accuracy-percent")])
+def test_an_accuracy_is_told_of_its_error(run, scale, option):
+    rows = "".join(f"{n},{scale * (0.9 - 0.5 * n**-0.3)!r}\n" for n in range(1, 12))
+    Path("acc.csv").write_text("n,val_acc\n" + rows)
+    code, _, err = run(f"fit acc.csv {FAST}")
+    assert code == 0
+    assert f"'val_acc' looks like an accuracy{' in per cent' if scale == 100 else ''}; {option} takes" in err
+    code, _, err = run(f"fit acc.csv {FAST} {option}")
+    assert code == 0
+    assert "looks like" not in err
+
+
+def test_the_next_step_after_the_columns_works(run):
+    names = [f"{size} - loss{end}" for size in ("small", "la rge") for end in ("", "__MIN", "__MAX")]
+    wide = ",".join(["step", *names]) + "\n"
+    wide += "".join(f"{s},{3 * s**-0.2},1,9,{2 * s**-0.2},1,9\n" for s in range(1, 12))
+    Path("my panel.csv").write_text(wide)
+    code, out, err = run("columns 'my panel.csv'")
+    assert code == 0
+    assert "tells runs apart: 'small', 'la rge'" in out
+    line = err.strip().removeprefix("bnsl: next: bnsl ")
+    assert line.startswith("forecast 'my panel.csv' --where run=small")
+    assert run(line)[0] == 0
+    Path("many.csv").write_text("a,b,c\n1,2,3\n2,3,4\n")
+    assert run("columns many.csv")[2] == "bnsl: next: bnsl forecast many.csv --x COLUMN --y COLUMN\n"

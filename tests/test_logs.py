@@ -403,7 +403,9 @@ def test_content_tells_where_the_name_does_not(tmp_path):
     for name in ("a", "b.data", "c"):
         pd.testing.assert_frame_equal(read_table(tmp_path / name), expected)
     expected.to_csv(tmp_path / "d.xyz", index=False)
-    refused(tmp_path / "d.xyz", "say what it is with --format (csv, tsv, json, jsonl, parquet, tensorboard")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "d.xyz"), expected)
+    (tmp_path / "e.xyz").write_text("no table, but words\nand more, of them\n")
+    refused(tmp_path / "e.xyz", "say what it is with --format (csv, tsv, json, jsonl, parquet, tensorboard")
     pd.testing.assert_frame_equal(read_table(tmp_path / "d.xyz", format="csv"), expected)
     (tmp_path / "empty").mkdir()
     refused(tmp_path / "empty", "is a folder without trainer_state.json, event files")

@@ -164,7 +164,7 @@ def test_one_column_given_leaves_one_to_find():
             "'acc', 'run' (not all",
         ),
         ({"x": "steps"}, "y: say which column to take (--y in the shell); the columns are"),
-        ({"x": "step", "y": "loss"}, "x: there is no column 'step'. Did you mean 'steps'?; the columns are"),
+        ({"x": "step", "y": "loss"}, "x: there is no column 'step'; the columns are"),
         ({"x": "steps", "y": "loss", "sigma": "q"}, "sigma: there is no column 'q'; the columns are"),
         ({"x": "loss", "y": "loss"}, "y: column 'loss' is x already"),
     ],
@@ -278,7 +278,8 @@ def test_json_lines_may_lack_a_key(write):
         ("t.csv", 'x,y\n1,"2\n3,4\n', "ragged or damaged"),
         ("t.csv", bytes(range(256)) * 20, "not text in UTF-8"),
         ("t.csv", "x,y\n1,2\n\0\0\0,3\n", "binary data"),
-        ("t.csv", "x,y\n1,2\n".encode("utf-16"), "not text in UTF-8"),
+        ("t.csv", "x,y\n1,ü\n".encode("latin-1"), "not text in UTF-8; save it as UTF-8"),
+        ("t.csv", "sep=;\r\n", "has no rows"),
         ("t.csv.gz", CSV, "is damaged"),
         ("t.csv.gz", gzip.compress(CSV.encode(), mtime=0)[:-12], "is damaged"),
         ("t.jsonl", '{"x": 1}\n{"x": 1,\n', "line 2 is not valid JSON"),
@@ -286,7 +287,11 @@ def test_json_lines_may_lack_a_key(write):
         ("t.jsonl", "{}\n", "has no rows"),
         ("t.parquet", b"PAR1 and no more", "damaged or no Parquet file"),
         ("t.parquet", CSV, "damaged or no Parquet file"),
-        ("t.xlsx", b"PK", "the ending '.xlsx' is none of .csv, .tsv"),
+        ("t.xlsx", b"PK\x03\x04", "is a workbook; save the sheet with the runs as CSV UTF-8"),
+        ("t.numbers", b"PK", "the ending '.numbers' is none of .csv, .tsv"),
+        ("t.csv", "p,err\n1,12%\n2,9%\n3,8%\n", "column 'err', row 1 is '12%'"),
+        ("t.csv", 'x,y\n"1,000.0",2\n2000,1\n', "leave out the commas that mark thousands"),
+        ("t.csv", "x,y\n70M,2\n160M,1\n", "write the number out, 70M as 70e6"),
     ],
 )
 def test_a_bad_file_gets_one_clear_error(write, name, content, message):
@@ -294,7 +299,27 @@ def test_a_bad_file_gets_one_clear_error(write, name, content, message):
     with pytest.raises(InputError) as caught:
         read_curve(path)
     assert message in str(caught.value)
-    assert str(path) in str(caught.value)
+    assert str(path) in str(caught.value) or "row 1" in message or "row 1" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", "x\ty\n1\t2\n2\t1.5\n4\t1.2\n".encode("utf-16")),
+        ("t.csv", b"sep=;\r\nx;y\r\n1;2\r\n2;1,5\r\n4;1,2\r\n"),
+        ("t.txt", "x\ty\n1\t2\n2\t1.5\n4\t1.2\n"),
+        ("t.dat", "x, y\n1, 2\n2, 1.5\n4, 1.2\n"),
+    ],
+)
+def test_tables_of_spreadsheets_and_of_other_endings(write, name, content):
+    curve = read_curve(write(name, content))
+    np.testing.assert_array_equal([curve.x, curve.y], [[1, 2, 4], [2, 1.5, 1.2]])
+
+
+def test_lines_of_a_log_are_no_table(write):
+    lines = "".join(f"step {s}, loss {2 * s**-0.3:.4f}\n" for s in range(1, 9))
+    with pytest.raises(InputError, match="is a plain log"):
+        read_curve(write("t.txt", lines))
 
 
 def test_a_missing_file_and_a_folder(tmp_path, write):

@@ -35,6 +35,9 @@ EXTRAS = {  # what brings a package that some features need
     "scikit-learn": "sklearn",
     "lmfit": "lmfit",
     "shtab": "completion",
+    "jinja2": "report",
+    "dash": "app",
+    "dask": "dask",
 }
 FITTED = 405.0  # where the noiseless curve of the check is cut, as in the scripts of arXiv 2210.14891
 EXACT = 1e-6  # relative error of a noiseless curve's extrapolation, beyond which something is wrong

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,7 @@ _UNCERTAINTY = re.compile(
     r"(^|[\W_])(sigma|err|error_?bar|std|std_?dev|stdev|sd|sem|se|std_?err|std_?error|uncertainty)$", re.I
 )
 _NUMBER_LIKE = re.compile(r"\s*[+-]?[.,]?\d")  # how a number starts, well written or not
+_MULTIPLE = re.compile(r"[\d.]+\s*[kKMGBT]")
 MOST = 30  # columns that a message lists
 
 
@@ -77,7 +78,7 @@ def choose_columns(
             continue
         if name not in names:
             raise InputError(
-                f"{role}: there is no column {name!r}{suggest(name, names)}; {listed(table, aside)}"
+                f"{role}: there is no column {name!r}; {listed(table, aside)}{suggest(name, names)}"
             )
         if name in taken:
             raise InputError(f"{role}: column {name!r} is {taken[name]} already; {listed(table, aside)}")
@@ -92,6 +93,8 @@ def choose_columns(
         candidates, others, uncertain = numeric, [], []  # p and err: nothing else can be meant
     elif len(others) == len(wanted):
         candidates = others  # no choice; if one has a bad cell, that is what the message should be about
+    elif len(spare) == len(wanted):
+        candidates, uncertain = spare, []  # likewise
     if wanted and len(candidates) != len(wanted):
         raise InputError(_undecided(table, wanted, candidates, x if defaulted else None, aside))
     found = dict(zip(wanted, candidates, strict=False))
@@ -210,10 +213,24 @@ def _first_no_number(column: pd.Series) -> str:
         if missing:
             return f"row {row + 1} is missing (empty or NaN); drop or repair the row"
         if isinstance(cell, bool) or not is_number(cell):
-            comma = isinstance(cell, str) and "," in cell and DECIMAL_COMMA.fullmatch(cell.strip())
-            hint = "; write decimals with a point, 1.5" if comma else ""
-            return f"row {row + 1} is {show(cell)}, which is not a number{hint}"
+            return f"row {row + 1} is {show(cell)}, which is not a number{_hint(cell)}"
     return f"type {column.dtype} is not numbers"
+
+
+def _hint(cell: Any) -> str:
+    """How to write a cell that is nearly a number."""
+    if not isinstance(cell, str):
+        return ""
+    bare = cell.strip()
+    if "," in bare and DECIMAL_COMMA.fullmatch(bare):
+        return "; write decimals with a point, 1.5"
+    if "," in bare and is_number(bare.replace(",", "")):
+        return "; leave out the commas that mark thousands"
+    if bare.endswith("%") and is_number(bare[:-1]):
+        return "; leave out the % sign (--accuracy-percent takes an accuracy of 100 as perfect)"
+    if _MULTIPLE.fullmatch(bare):
+        return "; write the number out, 70M as 70e6"
+    return ""
 
 
 def refuse(table: pd.DataFrame, name: str, found: np.ndarray, bad: np.ndarray, why: str) -> None:

@@ -276,7 +276,7 @@ def _where(table: pd.DataFrame, todo: Curation) -> pd.DataFrame:
         if name not in table.columns:
             known = [str(column) for column in table.columns]
             raise InputError(
-                f"there is no column {name!r}{suggest(name, known)}; the columns are {some(known)}"
+                f"there is no column {name!r}; the columns are {some(known)}{suggest(name, known)}"
             )
     for name, value in todo.where.items():
         table = table[_equal(table[name], name, value)]
@@ -292,7 +292,7 @@ def _equal(column: pd.Series, name: str, value: str | float) -> pd.Series:
     if not found.any():
         there = [_shown(cell) for cell in column.dropna().unique()]
         raise InputError(
-            f"column {name!r} never is {show(value)}{suggest(value, there)}; it has {some(there)}"
+            f"column {name!r} never is {show(value)}; it has {some(there)}{suggest(value, there)}"
         )
     return found
 

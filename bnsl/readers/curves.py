@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,12 @@ from bnsl.readers.columns import Columns, choose_columns, curve_from_table
 from bnsl.readers.curation import Curation, curate
 from bnsl.readers.formats import read_source
 from bnsl.readers.source import Source
+
+_ACCURACY = re.compile(r"(^|[^a-z])acc(uracy)?([^a-z]|$)", re.I)
+_SCALES = (  # the option, the unit, the error, a perfect accuracy
+    ("--accuracy", "", "1 - y", 1.0),
+    ("--accuracy-percent", " in per cent", "1 - y / 100", 100.0),
+)
 
 
 @dataclass(frozen=True)
@@ -77,9 +84,23 @@ def curve_from_source(
         y = "y"
     columns = choose_columns(source.table, x, y, sigma, steps=source.x, aside=source.aside)
     if curation is None and not source.sparse and source.run is None:
-        return Reading(curve_from_table(source.table, columns, name=source.name, loss=loss), columns)
+        curve = curve_from_table(source.table, columns, name=source.name, loss=loss)
+        return Reading(curve, columns, _of_accuracy(curve))
     chosen = [] if curation is None else [f"{name} {value}" for name, value in curation.where.items()]
     name = ", ".join(filter(None, [source.name, *chosen]))
     points = curate(source.table, columns, curation, run=source.run, steps=source.x, sparse=source.sparse)
     curve = curve_from_table(points.table, columns, name=name, loss=loss, y_label=points.y_label)
-    return Reading(curve, columns, points.notes)
+    return Reading(curve, columns, points.notes + _of_accuracy(curve))
+
+
+def _of_accuracy(curve: Curve) -> tuple[str, ...]:
+    """A note on a curve that rises and is called an accuracy: its error is easier to forecast."""
+    if not (_ACCURACY.search(curve.y_label) and curve.climbs and curve.y.min() >= 0):
+        return ()
+    for option, unit, error, perfect in _SCALES:
+        if curve.y.max() <= perfect:
+            return (
+                f"{curve.y_label!r} looks like an accuracy{unit}; {option} takes the error {error}, which is "
+                "forecast more closely and cannot pass the ceiling",
+            )
+    return ()

@@ -13,6 +13,7 @@ from bnsl._arrays import InputError
 
 STDIN = "-"
 GZIP = b"\x1f\x8b"  # how a compressed file begins
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 ALIKE = 0.75  # of the letters of a file's name, from which on it may be meant
 
 
@@ -56,11 +57,13 @@ def content(path: str | Path, endings: Collection[str]) -> bytes:
 
 
 def text(data: bytes, where: str) -> str:
-    """The bytes as text in UTF-8, without a byte-order mark."""
+    """The bytes as text: UTF-8, or UTF-16 with a byte-order mark; the mark is left out."""
     try:
-        decoded = data.decode("utf-8-sig")
+        decoded = data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
     except UnicodeDecodeError:
-        raise InputError(f"{where} is not text in UTF-8; is it damaged, or of another format?") from None
+        raise InputError(
+            f"{where} is not text in UTF-8; save it as UTF-8, if it is not damaged or of another format"
+        ) from None
     if "\0" in decoded:
         raise InputError(f"{where} holds binary data; is it damaged, or of another format?")
     return decoded

@@ -12,7 +12,14 @@ from bnsl.readers import tensorboard, trainer, wandb
 from bnsl.readers.files import STDIN, called, content, ending, missing, stem
 from bnsl.readers.logs import read_log
 from bnsl.readers.source import Source
-from bnsl.readers.tables import parse_json, read_delimited, read_json, read_json_lines, read_parquet
+from bnsl.readers.tables import (
+    looks_delimited,
+    parse_json,
+    read_delimited,
+    read_json,
+    read_json_lines,
+    read_parquet,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +52,7 @@ ENDINGS: Mapping[str, str] = {
     ".wandb": "wandb",
     ".log": "log",
 }
+_SPREADSHEET = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx and .xls
 _EVENTS = re.compile(r"tfevents")
 
 
@@ -143,8 +151,14 @@ def _detected(path: str | Path, data: bytes, where: str) -> str:
         return "json"
     if start == b"{":
         return "jsonl" if _is_object(data.lstrip().splitlines()[0], where) else "json"
-    if known in ("", ".txt"):
-        return "csv" if known == "" else "log"
+    if known == "" or looks_delimited(data):
+        return "csv"
+    if known == ".txt":
+        return "log"
+    if data.startswith(_SPREADSHEET) and known.startswith(".xls"):
+        raise InputError(
+            f"{where} is a workbook; save the sheet with the runs as CSV UTF-8, and give that file"
+        )
     raise InputError(
         f"{where}: the ending {known!r} is none of {', '.join(ENDINGS)}; say what it is with --format ("
         f"{', '.join(FORMATS)}), or save the table as one of these"

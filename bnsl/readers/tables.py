@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Numbers with a decimal comma or without any mark; and those whose commas may be marks of thousands.
 DECIMAL_COMMA = re.compile(r"[+-]?\d+(,\d+)?(e[+-]?\d+)?|[+-]?,\d+(e[+-]?\d+)?", re.I)
+_NAMED_DELIMITER = re.compile(r"sep=(?P<mark>[,;\t])[ \t]*(\r?\n|$)")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 
 
@@ -26,6 +27,12 @@ def read_delimited(data: bytes, where: str, delimiter: str | None = None) -> pd.
     import pandas as pd
 
     content = text(data, where).lstrip("\r\n")
+    named = _NAMED_DELIMITER.match(content)
+    if named:  # a line for spreadsheets that says what is between the cells
+        content = content[named.end() :].lstrip("\r\n")
+        delimiter = delimiter or named["mark"]
+    if not content.strip():
+        raise InputError(f"{where} has no rows; a fit needs at least three distinct points")
     first_line = content.splitlines()[0]
     if delimiter is None:
         delimiter = next((mark for mark in ",\t;" if mark in first_line), ",")
@@ -46,6 +53,19 @@ def read_delimited(data: bytes, where: str, delimiter: str | None = None) -> pd.
         raise InputError(f"{where} is ragged or damaged: {reason}{hint}") from None
     table.columns = pd.Index(names)
     return with_numbers(_with_points(table, where) if delimiter != "," else table)
+
+
+def looks_delimited(data: bytes) -> bool:
+    """Whether a file of no known ending is a table: a line of names, and below it as many numbers."""
+    try:
+        lines = text(data, "").lstrip("\r\n").splitlines()[:2]
+    except InputError:
+        return False
+    for mark in "\t;,":
+        rows = [[cell.strip() for cell in line.split(mark)] for line in lines]
+        if len(rows) == 2 and len(rows[0]) == len(rows[1]) > 1:
+            return not any(map(is_number, rows[0])) and sum(map(is_number, rows[1])) > 1
+    return False
 
 
 def _comma_hint(delimiter: str) -> str:
