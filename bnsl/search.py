@@ -32,6 +32,11 @@ MINIMUM = 1e-3  # squared distance of two minima, relative to the cost, after sc
 FURTHER = 5  # so many times on curves without noise, whose valleys are long
 
 
+LIMITS, OWN = 10, 1
+SHARP_STARTS = 32
+SHARP_RIVAL = 1.3
+
+
 class Effort(NamedTuple):
     """How hard to search."""
 
@@ -121,6 +126,8 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None, *,
         order = [*chosen, *(i for i in range(len(scouted.cost)) if i not in chosen)]
         refined = _pool(_refine(method, effort.keep, problem, scouted.theta[order[: effort.keep]]))
         pool = _join(refined, Pool(*(part[order[effort.keep :]] for part in scouted)))
+        if form.picks == 1 and form.per_pick and not quick and not given:
+            pool = _join(pool, _sharp_breaks(method, problem, pool, effort))
     if not np.isfinite(pool.cost[0]):  # all starts overflow: begin at a law that hardly depends on x
         pool = _pool(_refine(method, effort.keep, problem, np.where(problem.free, 0.0, first)))
     if given:
@@ -133,6 +140,29 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None, *,
             break
         pool = _join(_pool(_refine(method, effort.keep, problem, pool.theta[: effort.keep])), pool)
     return pool
+
+
+def _sharp_breaks(method: Method, problem: Problem, pool: Pool, effort: Effort) -> Pool:
+    """Where the best sharp breaks at or half-way between two points lead, one a position.
+
+    Of each such place there is a local minimum, into which no wider break needs to lead.
+    """
+    form = method.form
+    leaders = pool.theta[np.isfinite(pool.cost)][:1]
+    if not len(leaders):
+        return pool
+    own = np.resize(leaders, (LIMITS + OWN, leaders.shape[1]))
+    node = np.concatenate([np.full(OWN, -1.0), (np.arange(LIMITS) + 0.5) / LIMITS])
+    trials = sharp_breaks(seen_log_x(problem), 2 * len(problem.log_x), halves=True)
+    starts = np.asarray(_regrow(form, 1, SHARP_STARTS, problem, own, node, *trials))
+    starts = np.where(problem.free, starts, problem.held)
+    scouted = _pool(_scout(method, HOPPING, problem, starts, np.array(False)))
+    if not scouted.cost[0] < SHARP_RIVAL * pool.cost[0]:
+        return scouted._replace(converged=np.zeros_like(scouted.converged))
+    fits = np.asarray(_fits(method, problem, scouted.theta))
+    chosen = distinct(scouted.cost, fits, effort.keep, MINIMUM)
+    best = np.resize(scouted.theta[chosen], (effort.keep, scouted.theta.shape[1]))
+    return _join(_pool(_refine(method, effort.keep, problem, best)), scouted)
 
 
 def _remains(pool: Pool, problem: Problem, least: float) -> bool:
@@ -212,7 +242,7 @@ def _stepped(
 ) -> np.ndarray:
     """The same with sharp breaks at all points, of which any step between two points can be made."""
     many = int(np.clip(STEPPED // len(problem.log_x) ** 2, FEWEST, MOST))
-    trials = sharp_breaks(problem.log_x)
+    trials = sharp_breaks(seen_log_x(problem), len(problem.log_x))
     parents = _parents(rng, pool, many)
     return np.asarray(_regrow(form, drops, count, problem, parents, np.full(many, -1.0), *trials))
 
