@@ -64,6 +64,16 @@ def sharp_breaks(log_x: np.ndarray, room: int, *, halves: bool = False) -> tuple
     return positions, widths[:, None]
 
 
+def peaks(positions: np.ndarray, count: int) -> np.ndarray:
+    """Indices (count,) of the first of ranked positions, those next to a better one left out."""
+    place = np.argsort(np.argsort(positions, kind="stable"), kind="stable")
+    rank = np.full(len(positions) + 2, len(positions))
+    rank[place + 1] = np.arange(len(positions))
+    own = np.arange(len(positions))
+    top = np.flatnonzero((own < rank[place]) & (own < rank[place + 2]))
+    return np.resize(top[:count], count)
+
+
 def distinct(cost: np.ndarray, fits: np.ndarray, count: int, alike: float = ALIKE) -> list[int]:
     """Indices of the best `count` of finite cost that differ in their residuals (M, N), best first.
 

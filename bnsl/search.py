@@ -22,7 +22,7 @@ from bnsl._arrays import Array
 from bnsl._programs import program
 from bnsl._solve import Solution, levenberg_marquardt
 from bnsl.forms import Form
-from bnsl.moves import distinct, kicked, sharp_breaks, trial_breaks
+from bnsl.moves import distinct, kicked, peaks, sharp_breaks, trial_breaks
 from bnsl.starts import Linear, Trials, regrown_points, sprouting_points, starting_points
 
 SCOUTING = 30  # steps that every start is given,
@@ -32,7 +32,8 @@ MINIMUM = 1e-3  # squared distance of two minima, relative to the cost, after sc
 FURTHER = 5  # so many times on curves without noise, whose valleys are long
 
 
-LIMITS, OWN = 10, 1
+LIMITS = 10
+AMID = 1.0 + np.array([0.05, 0.1, 0.2, 0.3, 0.5])
 SHARP_STARTS = 32
 SHARP_RIVAL = 1.3
 
@@ -147,14 +148,20 @@ def _sharp_breaks(method: Method, problem: Problem, pool: Pool, effort: Effort) 
 
     Of each such place there is a local minimum, into which no wider break needs to lead.
     """
-    form = method.form
-    leaders = pool.theta[np.isfinite(pool.cost)][:1]
-    if not len(leaders):
-        return pool
-    own = np.resize(leaders, (LIMITS + OWN, leaders.shape[1]))
-    node = np.concatenate([np.full(OWN, -1.0), (np.arange(LIMITS) + 0.5) / LIMITS])
-    trials = sharp_breaks(seen_log_x(problem), 2 * len(problem.log_x), halves=True)
-    starts = np.asarray(_regrow(form, 1, SHARP_STARTS, problem, own, node, *trials))
+    form, p = method.form, len(problem.free)
+    flat = pool.theta[: effort.starts].copy()
+    flat[:, -form.per_pick] = 0.0
+    fewer = problem._replace(free=problem.free & (np.arange(p) < p - form.per_pick))
+    base = _pool(_scout(method, SCOUTING, fewer, flat, np.array(method.straight))).theta[:1]
+    positions, widths = sharp_breaks(seen_log_x(problem), 2 * len(problem.log_x), halves=True)
+    node = np.concatenate([[-1.0], (np.arange(LIMITS) + 0.5) / LIMITS, AMID])
+    parents = np.resize(pool.theta[:1], (len(node), p))
+    count = len(positions)
+    grown = (
+        np.asarray(_sprout(method, 1, count, problem, base, positions, widths)),
+        np.asarray(_regrow(form, 1, count, problem, parents, node, positions, widths)),
+    )
+    starts = np.concatenate([one[peaks(one[:, 4], SHARP_STARTS // 2)] for one in grown])
     starts = np.where(problem.free, starts, problem.held)
     scouted = _pool(_scout(method, HOPPING, problem, starts, np.array(False)))
     if not scouted.cost[0] < SHARP_RIVAL * pool.cost[0]:
