@@ -32,6 +32,8 @@ MINIMUM = 1e-3  # squared distance of two minima, relative to the cost, after sc
 FURTHER = 5  # so many times on curves without noise, whose valleys are long
 
 
+# One break: sharp ones are tried at every point with so many limits outside the points and, at these shares
+# of them, amid; so many are scouted, and refined if one comes within this factor of the best cost.
 LIMITS = 10
 AMID = 1.0 + np.array([0.05, 0.1, 0.2, 0.3, 0.5])
 SHARP_STARTS = 32
@@ -51,7 +53,7 @@ EFFORT = (Effort(16, 4), Effort(16, 6), Effort(72, 8, kicks=15, beams=2), Effort
 CONTINUED = 8  # best solutions that take part in a round as they are
 THINNED = 256  # means of points on which the rounds of kicks run
 # What the rounds do in turn, and how many breaks they replace.
-MOVES = (("graft", 2), ("step", 2), ("sprout", 1), ("graft", 1), ("kick", 0))
+MOVES = (("graft", 2), ("step", 2), ("sprout", 1), ("graft", 1), ("step", 1))
 SPROUTING = 8  # solutions of fewer breaks that a round adds breaks to
 GRAFTED = 12  # solutions of which a round replaces breaks by random ones:
 LEADERS = 4  # the best of them all,
