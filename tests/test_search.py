@@ -7,7 +7,7 @@ import pytest
 import bnsl
 from bnsl._arrays import double_precision
 from bnsl._solve import levenberg_marquardt
-from bnsl.moves import distinct, sharp_breaks, trial_breaks
+from bnsl.moves import distinct, peaks, sharp_breaks, trial_breaks
 
 
 def error_of(x, y, n):
