@@ -27,7 +27,7 @@ from scipy.stats import binomtest
 
 import bnsl
 from bnsl._arrays import double_precision
-from bnsl.fitting import _padded
+from bnsl.refit import padded
 from bnsl.search import Method, Problem, effort_for, search
 
 ROUNDING = 1e-20  # squared error a point that counts as zero
@@ -76,7 +76,7 @@ def reference(curve: Simulated, rng: np.random.Generator) -> float:
     log_s, log_t = log_x[-1], log_y.mean()
     p = len(curve.theta)
     y = np.exp(log_y - log_t)
-    problem = _padded(
+    problem = padded(
         Problem(
             log_x - log_s, y, np.ones(len(y)), np.exp(log_t), 1.0,
             np.ones(p, bool), np.zeros(p), np.full(p, -np.inf), np.full(p, np.inf),

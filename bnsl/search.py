@@ -22,7 +22,7 @@ from bnsl._arrays import Array
 from bnsl._programs import program
 from bnsl._solve import Solution, levenberg_marquardt
 from bnsl.forms import Form
-from bnsl.moves import distinct, kicked, sharp_breaks, trial_breaks
+from bnsl.moves import distinct, kicked, peaks, sharp_breaks, trial_breaks
 from bnsl.starts import Linear, Trials, regrown_points, sprouting_points, starting_points
 
 SCOUTING = 30  # steps that every start is given,
@@ -30,6 +30,14 @@ HOPPING = 12  # in a round of kicks,
 MAX_STEPS = 400  # steps that the best of them are given,
 MINIMUM = 1e-3  # squared distance of two minima, relative to the cost, after scouting
 FURTHER = 5  # so many times on curves without noise, whose valleys are long
+
+
+# One break: sharp ones are tried at every point with so many limits outside the points and, at these shares
+# of them, amid; so many are scouted, and refined if one comes within this factor of the best cost.
+LIMITS = 10
+AMID = 1.0 + np.array([0.05, 0.1, 0.2, 0.3, 0.5])
+SHARP_STARTS = 32
+SHARP_RIVAL = 1.3
 
 
 class Effort(NamedTuple):
@@ -45,7 +53,7 @@ EFFORT = (Effort(16, 4), Effort(16, 6), Effort(72, 8, kicks=15, beams=2), Effort
 CONTINUED = 8  # best solutions that take part in a round as they are
 THINNED = 256  # means of points on which the rounds of kicks run
 # What the rounds do in turn, and how many breaks they replace.
-MOVES = (("graft", 2), ("step", 2), ("sprout", 1), ("graft", 1), ("kick", 0))
+MOVES = (("graft", 2), ("step", 2), ("sprout", 1), ("graft", 1), ("step", 1))
 SPROUTING = 8  # solutions of fewer breaks that a round adds breaks to
 GRAFTED = 12  # solutions of which a round replaces breaks by random ones:
 LEADERS = 4  # the best of them all,
@@ -121,6 +129,8 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None, *,
         order = [*chosen, *(i for i in range(len(scouted.cost)) if i not in chosen)]
         refined = _pool(_refine(method, effort.keep, problem, scouted.theta[order[: effort.keep]]))
         pool = _join(refined, Pool(*(part[order[effort.keep :]] for part in scouted)))
+        if form.picks == 1 and form.per_pick and not quick and not given:
+            pool = _join(pool, _sharp_breaks(method, problem, pool, effort))
     if not np.isfinite(pool.cost[0]):  # all starts overflow: begin at a law that hardly depends on x
         pool = _pool(_refine(method, effort.keep, problem, np.where(problem.free, 0.0, first)))
     if given:
@@ -133,6 +143,35 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None, *,
             break
         pool = _join(_pool(_refine(method, effort.keep, problem, pool.theta[: effort.keep])), pool)
     return pool
+
+
+def _sharp_breaks(method: Method, problem: Problem, pool: Pool, effort: Effort) -> Pool:
+    """Where the best sharp breaks at or half-way between two points lead, one a position.
+
+    Of each such place there is a local minimum, into which no wider break needs to lead.
+    """
+    form, p = method.form, len(problem.free)
+    flat = pool.theta[: effort.starts].copy()
+    flat[:, -form.per_pick] = 0.0
+    fewer = problem._replace(free=problem.free & (np.arange(p) < p - form.per_pick))
+    base = _pool(_scout(method, SCOUTING, fewer, flat, np.array(method.straight))).theta[:1]
+    positions, widths = sharp_breaks(seen_log_x(problem), 2 * len(problem.log_x), halves=True)
+    node = np.concatenate([[-1.0], (np.arange(LIMITS) + 0.5) / LIMITS, AMID])
+    parents = np.resize(pool.theta[:1], (len(node), p))
+    count = len(positions)
+    grown = (
+        np.asarray(_sprout(method, 1, count, problem, base, positions, widths)),
+        np.asarray(_regrow(form, 1, count, problem, parents, node, positions, widths)),
+    )
+    starts = np.concatenate([one[peaks(one[:, 4], SHARP_STARTS // 2)] for one in grown])
+    starts = np.where(problem.free, starts, problem.held)
+    scouted = _pool(_scout(method, HOPPING, problem, starts, np.array(False)))
+    if not scouted.cost[0] < SHARP_RIVAL * pool.cost[0]:
+        return scouted._replace(converged=np.zeros_like(scouted.converged))
+    fits = np.asarray(_fits(method, problem, scouted.theta))
+    chosen = distinct(scouted.cost, fits, effort.keep, MINIMUM)
+    best = np.resize(scouted.theta[chosen], (effort.keep, scouted.theta.shape[1]))
+    return _join(_pool(_refine(method, effort.keep, problem, best)), scouted)
 
 
 def _remains(pool: Pool, problem: Problem, least: float) -> bool:
@@ -212,7 +251,7 @@ def _stepped(
 ) -> np.ndarray:
     """The same with sharp breaks at all points, of which any step between two points can be made."""
     many = int(np.clip(STEPPED // len(problem.log_x) ** 2, FEWEST, MOST))
-    trials = sharp_breaks(problem.log_x)
+    trials = sharp_breaks(seen_log_x(problem), len(problem.log_x))
     parents = _parents(rng, pool, many)
     return np.asarray(_regrow(form, drops, count, problem, parents, np.full(many, -1.0), *trials))
 

@@ -28,7 +28,9 @@ class Trials(NamedTuple):
     """Solutions, and trial picks for the place of some of theirs."""
 
     parents: Array  # (M, p) coordinates
-    node: Array  # (M,) outer node that each is moved to, in [0, 1) of all; negative: it stays where it is
+    # (M,) outer node that each is moved to, in [0, 1) of all; negative: it stays where it is; in [1, 2): to
+    # a limit amid the points, with a share of node - 1 of them beyond it
+    node: Array
     positions: Array  # (D,) ascending
     shapes: Array  # (D, F)
 
@@ -99,7 +101,10 @@ def regrown_points(
     parents, node, positions, shapes = trials
     index = (node * problem.outer.shape[0]).astype(int)
     own = jax.vmap(form.outer_of)(parents)
-    limits = jnp.where(node.reshape((-1,) + (1,) * (own.ndim - 1)) < 0, own, problem.outer[index])
+    level = node.reshape((-1,) + (1,) * (own.ndim - 1))
+    limits = jnp.where(level < 0, own, problem.outer[index])
+    if own.ndim == 1:
+        limits = jnp.where(level < 1, limits, _amid(y, weight, level - 1.0, problem.outer[0]))
     trial = jax.vmap(jax.vmap(form.trial, (None, 0, None)), (0, 0, None))
     dictionary = jnp.where(weight > 0, trial(positions, shapes, log_x), 0.0)
     subsets = list(combinations(range(form.picks), drops))
@@ -128,6 +133,14 @@ def regrown_points(
     return jnp.stack([grown(subset) for subset in subsets])[
         which // parents.shape[0], jnp.arange(which.shape[0])
     ]
+
+
+def _amid(y: Array, weight: Array, share: Array, outside: Array) -> Array:
+    """Values that a share of the points lie beyond, counted from the side on which `outside` is."""
+    ordered = jnp.sort(jnp.where(weight > 0, y, jnp.inf))
+    last = jnp.sum(weight > 0) - 1
+    rank = (share * last).astype(int)
+    return ordered[jnp.where(outside <= ordered[0], rank, last - rank)]
 
 
 def sprouting_points(

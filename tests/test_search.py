@@ -7,7 +7,7 @@ import pytest
 import bnsl
 from bnsl._arrays import double_precision
 from bnsl._solve import levenberg_marquardt
-from bnsl.moves import distinct, sharp_breaks, trial_breaks
+from bnsl.moves import distinct, peaks, sharp_breaks, trial_breaks
 
 
 def error_of(x, y, n):
@@ -73,7 +73,7 @@ def test_trial_breaks_are_sorted_inside_a_range_of_the_data_and_repeatable():
     assert positions[-1] <= log_x[-1] + span
     assert widths.shape[0] == len(positions)
     assert ((widths > 0) & (widths < span)).all()
-    places, sharp = sharp_breaks(log_x)
+    places, sharp = sharp_breaks(log_x, len(log_x))
     np.testing.assert_array_equal(places, log_x)
     assert (sharp > 0).all()
 
@@ -84,3 +84,24 @@ def test_distinct_solutions_differ_in_their_residuals_not_their_cost():
     assert distinct(cost, fits, 4) == [0, 2]
     assert distinct(cost, fits, 1) == [0]
     assert distinct(cost[3:], fits[3:], 2) == [0]
+
+
+def test_a_sharp_break_half_way_between_points_and_none_in_the_padding():
+    positions, widths = sharp_breaks(np.array([-2.0, -1.0, 0.0]), 8, halves=True)
+    np.testing.assert_array_equal(positions[:5], [-2.0, -1.5, -1.0, -0.5, 0.0])
+    assert (positions[5:] > 2.0).all()
+    assert (widths > 0).all()
+
+
+def test_of_neighbours_only_the_best_is_a_peak():
+    ranked = np.array([3.0, 2.0, 7.0, 4.0, 6.0, 1.0])
+    np.testing.assert_array_equal(peaks(ranked, 2), [0, 2])
+
+
+def test_one_sharp_break_before_the_last_points_is_found():
+    # The last point falls by 30 %: a law that passes it by has an error of about 0.03 a point.
+    rng = np.random.default_rng([502, 374])
+    x = np.exp(np.linspace(0.0, 3.0, 27))
+    y = (0.3 + x**-0.4) * np.where(np.arange(27) == 26, 0.7, 1.0) * np.exp(0.005 * rng.normal(size=27))
+    result = bnsl.fit(x, y, n_breaks=1)
+    assert result.rmsle < 0.007
