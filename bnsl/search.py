@@ -53,7 +53,8 @@ EFFORT = (Effort(16, 4), Effort(16, 6), Effort(72, 8, kicks=15, beams=2), Effort
 CONTINUED = 8  # best solutions that take part in a round as they are
 THINNED = 256  # means of points on which the rounds of kicks run
 # What the rounds do in turn, and how many breaks they replace.
-MOVES = (("graft", 2), ("step", 2), ("sprout", 1), ("graft", 1), ("step", 1))
+MOVES = (("graft", 2), ("step", 2), ("sprout", 1), ("graft", 1))
+LAST_MOVE = {2: ("step", 1)}  # by the number of breaks: on development curves kicks do more only with three
 SPROUTING = 8  # solutions of fewer breaks that a round adds breaks to
 GRAFTED = 12  # solutions of which a round replaces breaks by random ones:
 LEADERS = 4  # the best of them all,
@@ -210,7 +211,8 @@ def _hop(method: Method, problem: Problem, starts: np.ndarray, effort: Effort) -
             batch = np.resize(batch if len(batch) else starts, (effort.starts, starts.shape[1]))
         else:
             batch = kicked(rng, best_theta, scale, effort.starts, CONTINUED)
-            move, drops = MOVES[(round_ - effort.beams) % len(MOVES)]
+            moves = (*MOVES, LAST_MOVE.get(form.picks, ("kick", 0)))
+            move, drops = moves[(round_ - effort.beams) % len(moves)]
             drops, room = min(drops, form.picks), effort.starts - CONTINUED
             if move == "sprout" and form.per_pick:
                 grown = _sprouted(rng, method, few, best_theta, drops, effort)
