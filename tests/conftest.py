@@ -14,6 +14,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     atexit.register(shutil.rmtree, PROGRAMS, ignore_errors=True)
 
 import hypothesis
+import jax
 import numpy as np
 import pytest
 
@@ -25,6 +26,17 @@ hypothesis.settings.load_profile("bnsl")
 
 ADDITION = bnsl.load_dataset("four_digit_addition")
 LAW = {"a": 0.3, "b": 2.0, "c0": 0.1, "c1": 0.6, "d1": 1e3, "f1": 0.3}
+
+MOST_MAPS = 30_000  # memory maps of a process, of the 65,530 that Linux allows by default
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_maps():
+    """Let go of compiled programs between files: each has some hundred maps, and JAX crashes without any."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and len(maps.read_bytes().splitlines()) > MOST_MAPS:
+        jax.clear_caches()
 
 
 def noisy(seed=0, count=30, noise=0.01, law=LAW, low=1.0, high=1e6):
