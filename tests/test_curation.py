@@ -272,7 +272,9 @@ def test_a_value_that_makes_no_sense(options, message):
 def test_what_cannot_be_done_with_a_table():
     table = sweep()
     pair = {"x": "flops", "y": "loss"}
-    refused("there is no column 'sice'", table, Curation(by="sice"), **pair)
+    known = "'size', 'rate', 'step', 'flops', 'loss'"
+    message = f"there is no column 'sice'; the columns are {known}. Did you mean 'size'?"
+    refused(message, table, Curation(by="sice"), **pair)
     refused("column 'size' never is 2; it has '1', '4'", table, Curation(where={"size": 2}), **pair)
     refused("where size = 'big' is not a number", table, Curation(where={"size": "big"}), **pair)
     refused(
