@@ -54,7 +54,7 @@ CONTINUED = 8  # best solutions that take part in a round as they are
 THINNED = 256  # means of points on which the rounds of kicks run
 # What the rounds do in turn, and how many breaks they replace.
 MOVES = (("graft", 2), ("step", 2), ("sprout", 1), ("graft", 1))
-LAST_MOVE = {2: ("step", 1)}  # by the number of breaks: on development curves kicks do more only with three
+LAST_OF_TWO, LAST = ("step", 1), ("kick", 0)  # on development curves kicks do more only with three breaks
 SPROUTING = 8  # solutions of fewer breaks that a round adds breaks to
 GRAFTED = 12  # solutions of which a round replaces breaks by random ones:
 LEADERS = 4  # the best of them all,
@@ -125,11 +125,7 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None, *,
         pool = _pool(_refine(method, effort.keep, problem, best))
     else:
         scouted = _pool(_scout(method, SCOUTING, problem, first, np.array(method.straight)))
-        fits = np.asarray(_fits(method, problem, scouted.theta))
-        chosen = distinct(scouted.cost, fits, effort.keep, MINIMUM)
-        order = [*chosen, *(i for i in range(len(scouted.cost)) if i not in chosen)]
-        refined = _pool(_refine(method, effort.keep, problem, scouted.theta[order[: effort.keep]]))
-        pool = _join(refined, Pool(*(part[order[effort.keep :]] for part in scouted)))
+        pool = _best_refined(method, problem, scouted, effort.keep)
         if form.picks == 1 and form.per_pick and not quick and not given:
             pool = _join(pool, _sharp_breaks(method, problem, pool, effort))
     if not np.isfinite(pool.cost[0]):  # all starts overflow: begin at a law that hardly depends on x
@@ -169,10 +165,16 @@ def _sharp_breaks(method: Method, problem: Problem, pool: Pool, effort: Effort) 
     scouted = _pool(_scout(method, HOPPING, problem, starts, np.array(False)))
     if not scouted.cost[0] < SHARP_RIVAL * pool.cost[0]:
         return scouted._replace(converged=np.zeros_like(scouted.converged))
+    return _best_refined(method, problem, scouted, effort.keep)
+
+
+def _best_refined(method: Method, problem: Problem, scouted: Pool, keep: int) -> Pool:
+    """What was scouted, of which the best `keep` are refined, distinct ones first."""
     fits = np.asarray(_fits(method, problem, scouted.theta))
-    chosen = distinct(scouted.cost, fits, effort.keep, MINIMUM)
-    best = np.resize(scouted.theta[chosen], (effort.keep, scouted.theta.shape[1]))
-    return _join(_pool(_refine(method, effort.keep, problem, best)), scouted)
+    chosen = distinct(scouted.cost, fits, keep, MINIMUM)
+    order = [*chosen, *(i for i in range(len(scouted.cost)) if i not in chosen)]
+    refined = _pool(_refine(method, keep, problem, scouted.theta[order[:keep]]))
+    return _join(refined, Pool(*(part[order[keep:]] for part in scouted)))
 
 
 def _remains(pool: Pool, problem: Problem, least: float) -> bool:
@@ -203,6 +205,7 @@ def _hop(method: Method, problem: Problem, starts: np.ndarray, effort: Effort) -
     """Basin hopping on thinned data: the distinct best solutions (effort.keep, p), best first."""
     form, few = method.form, block_means(problem, THINNED)
     scale = np.asarray(_kick_scale(form, few))
+    moves = (*MOVES, LAST_OF_TWO if form.picks == 2 else LAST)
     rng = np.random.default_rng(0)
     best_theta, best_cost, best_fits = starts[:0], np.zeros(0), np.zeros((0, len(few.y)))
     for round_ in range(effort.beams + effort.kicks):
@@ -211,7 +214,6 @@ def _hop(method: Method, problem: Problem, starts: np.ndarray, effort: Effort) -
             batch = np.resize(batch if len(batch) else starts, (effort.starts, starts.shape[1]))
         else:
             batch = kicked(rng, best_theta, scale, effort.starts, CONTINUED)
-            moves = (*MOVES, LAST_MOVE.get(form.picks, ("kick", 0)))
             move, drops = moves[(round_ - effort.beams) % len(moves)]
             drops, room = min(drops, form.picks), effort.starts - CONTINUED
             if move == "sprout" and form.per_pick:

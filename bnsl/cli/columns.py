@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from bnsl import report
 from bnsl._arrays import InputError
 from bnsl.cli._arguments import add_command, add_file
 from bnsl.cli._terminal import note, show
-from bnsl.readers import Source, choose_columns, read_source
+from bnsl.readers import Source, read_source, source_columns
 from bnsl.readers.source import some
 
 EXAMPLE = """examples:
@@ -30,24 +31,21 @@ def _run(args: argparse.Namespace) -> None:
     roles = dict.fromkeys(source.aside, "set aside")
     if source.x is not None:
         roles[source.x] = "x, unless another is named"
+    runs = [] if source.run is None else source.table[source.run].dropna().astype(str).unique().tolist()
     if source.run is not None:
-        roles[source.run] = f"tells runs apart: {some(_runs(source), 8)}"
+        roles[source.run] = f"tells runs apart: {some(runs, 8)}"
     show(report.columns_text(source.table, source.kind, roles))
-    note("next: " + " ".join(["bnsl forecast", shlex.quote(args.file), *_options(args, source)]))
+    note("next: " + " ".join(["bnsl forecast", shlex.quote(args.file), *_options(args, source, runs)]))
 
 
-def _runs(source: Source) -> list[str]:
-    return [str(name) for name in source.table[source.run].dropna().unique()]
-
-
-def _options(args: argparse.Namespace, source: Source) -> list[str]:
+def _options(args: argparse.Namespace, source: Source, runs: Sequence[str]) -> list[str]:
     """What `bnsl forecast` has to be told of this file."""
     options = [f"--format {args.format}"] if args.format else []
     options += [f"--pattern {shlex.quote(args.pattern)}"] if args.pattern else []
-    if source.run is not None:
-        options.append("--where " + shlex.quote(f"{source.run}={_runs(source)[0]}"))
+    if runs:
+        options.append("--where " + shlex.quote(f"{source.run}={runs[0]}"))
     try:
-        choose_columns(source.table, steps=source.x, aside=source.aside)
+        source_columns(source)
     except InputError:
         options += ["--y COLUMN"] if source.x is not None else ["--x COLUMN", "--y COLUMN"]
     return options

@@ -6,7 +6,7 @@ Rows are counted from 1, the first one below the header.
 
 from bnsl.readers.columns import Columns, choose_columns, curve_from_table
 from bnsl.readers.curation import Curated, Curation, curate
-from bnsl.readers.curves import Reading, curve_from_source, read_curve
+from bnsl.readers.curves import Reading, curve_from_source, read_curve, source_columns
 from bnsl.readers.files import STDIN, stem
 from bnsl.readers.formats import FORMATS, read_source, read_table
 from bnsl.readers.source import Source
@@ -26,5 +26,6 @@ __all__ = [
     "read_curve",
     "read_source",
     "read_table",
+    "source_columns",
     "stem",
 ]

@@ -80,9 +80,7 @@ def curve_from_source(
     curation: Curation | None = None,
 ) -> Reading:
     """The curve in two columns of what was read, with notes; arguments and errors as of `read_curve`."""
-    if source.kind == "log" and y is None and "y" in source.table.columns:
-        y = "y"
-    columns = choose_columns(source.table, x, y, sigma, steps=source.x, aside=source.aside)
+    columns = source_columns(source, x, y, sigma)
     if curation is None and not source.sparse and source.run is None:
         curve = curve_from_table(source.table, columns, name=source.name, loss=loss)
         return Reading(curve, columns, _of_accuracy(curve))
@@ -91,6 +89,15 @@ def curve_from_source(
     points = curate(source.table, columns, curation, run=source.run, steps=source.x, sparse=source.sparse)
     curve = curve_from_table(points.table, columns, name=name, loss=loss, y_label=points.y_label)
     return Reading(curve, columns, points.notes + _of_accuracy(curve))
+
+
+def source_columns(
+    source: Source, x: str | None = None, y: str | None = None, sigma: str | None = None
+) -> Columns:
+    """The columns of a curve in what was read, by the names asked for and what its format says."""
+    if source.kind == "log" and y is None and "y" in source.table.columns:
+        y = "y"
+    return choose_columns(source.table, x, y, sigma, steps=source.x, aside=source.aside)
 
 
 def _of_accuracy(curve: Curve) -> tuple[str, ...]:
