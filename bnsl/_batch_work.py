@@ -24,7 +24,7 @@ from bnsl.selection import MOST
 if TYPE_CHECKING:
     import pandas as pd
 
-TOGETHER = 512  # curves of one task where they are fitted together
+TOGETHER = 4096  # curves of one task where they are fitted together
 ALONE = 16  # and where each is fitted alone
 MANY = 2000  # curves from which on a GPU pays for moving them there
 

@@ -249,7 +249,9 @@ def _together(
         with precision(settings.dtype), _on(placement):
             problem = Problem(*(_as(settings.dtype, value) for value in part.problem))
             scouted = partial(_scaled, report, 0.5 * share)
-            found = many.search_many(Method(way), problem, report=scouted, placement=placement)
+            found = many.search_many(
+                Method(way), problem, rivals=best[which], report=scouted, placement=placement
+            )
         theta = found.theta.astype(float)
         with precision("float64"):
             cost, local = _local(Method(way), part.problem, theta)

@@ -20,12 +20,16 @@ from bnsl._arrays import Array
 from bnsl._linear_starts import linear_starts
 from bnsl._programs import program
 from bnsl._rows import Walk, advance, begin
+from bnsl._sharp_starts import sharp_starts
 from bnsl.forms import Form
 from bnsl.search import FAST_COMPILE, Method, Problem
 from bnsl.search import _box as box_of
 from bnsl.search import _residuals as residuals_of
 
-CHUNKS = (256, 32)  # rows at work at a time, many and few: one step's numbers stay in the processor's cache
+# Here run time counts for more than in a single fit, and LLVM's full effort takes 40 % off it.
+COMPILE = {k: v for k, v in FAST_COMPILE.items() if k != "xla_backend_optimization_level"}
+
+CHUNKS = (256, 64, 16)  # rows at work at a time, many and few: one step's numbers stay in the processor's cache
 ROUND = 6  # steps between two looks at which rows are done
 MAX_STEPS = 200
 TOLERANCE = 1e-6  # square root of the share of the cost that a last step may still have promised
@@ -33,10 +37,13 @@ TOLERANCE = 1e-6  # square root of the share of the cost that a last step may st
 # The search of one curve among many; chosen on simulated curves of one break with 64 points, of which
 # `benchmarks/many_curves.py` draws others.
 STARTS = 16
-CURVES = CHUNKS[0] // STARTS  # whose starts fill a chunk
+SHARP_STARTS = 4
+CURVES = CHUNKS[0] // (STARTS + SHARP_STARTS)  # whose starts fill a chunk
 SCOUTING = 9  # steps that every start is given;
 NEAR = 1.5  # then those go on whose cost is within this factor of the curve's best:
 LEAST, MOST = 2, 12  # at least and at most so many
+ALIKE = 0.03
+ALIKE_LATER = 1e-3
 # From so many steps on, a row leaves if its cost is above the curve's best by more than this share.
 BEHIND = ((12, 0.2), (24, 0.1), (48, 0.03), (90, 0.01))
 SAME = 1e-7  # a row this close to its curve's best walks to the same minimum
@@ -123,6 +130,7 @@ def search_many(
     method: Method,
     problems: Problem,
     *,
+    rivals: np.ndarray | None = None,
     report: Callable[[int], object] = lambda count: None,
     placement: Placement = ANYWHERE,
 ) -> Refined:
@@ -134,28 +142,26 @@ def search_many(
     Args:
         method: form and loss.
         problems: as in `refine_many`; `y` has a row a problem.
+        rivals: (B,) costs of other laws, by far above which a fit need not be followed to its end.
         report: told how many more curves were scouted, which is about half of the work.
         placement: the devices to use.
     """
     total, size = len(problems.y), CURVES * placement.factor
+    known = np.full(total, np.inf) if rivals is None else rivals
     owner, walks = [], []
     for first in range(0, total, size):
         rows = np.resize(np.arange(first, min(first + size, total)), size)
         count = min(size, total - first)
         walk = _scout(method, STARTS, SCOUTING, placement.put(_take(method, problems, rows), size))
-        cost = np.asarray(walk.cost).reshape(size, -1)[:count]
-        cost = np.where(np.isfinite(cost), cost, np.inf)
-        rank = np.argsort(np.argsort(cost, axis=1), axis=1)
-        near = cost <= NEAR * cost.min(axis=1, keepdims=True)
-        chosen = np.flatnonzero((near | (rank < LEAST)) & (rank < MOST))
-        owner.append(first + chosen // cost.shape[1])
+        chosen = np.flatnonzero(_worth_going_on(walk, size)[:count])
+        owner.append(first + chosen // (len(walk.cost) // size))
         walks.append(_host(walk, chosen))
         report(count)
     group = np.concatenate(owner)
     walk = Walk(*map(np.concatenate, zip(*walks, strict=True)))
     chunks = tuple(chunk * placement.factor for chunk in CHUNKS)
     theta, walk = _convey(
-        method, problems, group, walk, total, MAX_STEPS, False, TOLERANCE, chunks, placement
+        method, problems, group, walk, known, MAX_STEPS, False, TOLERANCE, chunks, placement
     )
     cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
     order = np.lexsort([cost, group])
@@ -171,12 +177,36 @@ def search_many(
     return Refined(theta, cost, walk.converged & np.isfinite(cost), walk.steps)
 
 
+def _worth_going_on(walk: Walk, curves: int) -> np.ndarray:
+    """Which of the starts (C, S) that were scouted go on: the best of each curve that lead to different laws."""
+    theta, gram = (np.asarray(part).reshape(curves, -1, *part.shape[1:]) for part in (walk.theta, walk.gram))
+    cost = np.asarray(walk.cost).reshape(curves, -1)
+    cost = np.where(np.isfinite(cost), cost, np.inf)
+    order = np.argsort(cost, axis=1, kind="stable")
+    each = np.arange(curves)
+    chosen = np.zeros(cost.shape, bool)
+    best = cost[each, order[:, 0]]
+    taken = np.zeros(curves, int)
+    for rank in range(cost.shape[1]):
+        row = order[:, rank]
+        own = cost[each, row]
+        apart = theta - theta[each, row][:, None]
+        square = np.einsum("cp,csp->cs", np.zeros(1), apart) if False else np.einsum("csp,cpq,csq->cs", apart, gram[each, row], apart)
+        with np.errstate(invalid="ignore"):
+            alike = (chosen & (square <= ALIKE * own[:, None])).any(axis=1)
+            near = (own <= NEAR * best) | (taken < LEAST)
+        ok = ~alike & near & (taken < MOST) & (np.isfinite(own) | (rank == 0))
+        chosen[each, row] = ok
+        taken += ok
+    return chosen
+
+
 def _convey(
     method: Method,
     problems: Problem,
     group: np.ndarray,
     walk: Walk,
-    curves: int | None,
+    rivals: np.ndarray | None,
     max_steps: int,
     exact: bool,
     tolerance: float,
@@ -190,7 +220,8 @@ def _convey(
         problems: the problems.
         group: (B,) the problem of each row, ascending.
         walk: where the rows stand.
-        curves: number of problems, if the rows of one are rivals; None if every row is to be finished.
+        rivals: (curves,) the lowest cost known of each problem, if its rows are rivals; None if every row is
+            to be finished.
         max_steps: most steps a row is given.
         exact: steps by QR.
         tolerance: see `advance`.
@@ -199,7 +230,7 @@ def _convey(
     """
     total, p = walk.theta.shape
     theta = np.zeros((total, p), walk.theta.dtype)
-    best = np.full(0 if curves is None else curves, np.inf)
+    best = None if rivals is None else _Best(rivals, p)
     sizes = [size for size in chunks if size // 2 < total] or [chunks[-1]]
     size = sizes.pop(0)
     rows = np.arange(size) % total
@@ -211,10 +242,9 @@ def _convey(
         after, inward = _advance(method, ROUND, exact, part, placement.put(now, len(rows)), tolerance)
         now = _host(after)
         leaving = now.done | (now.steps >= max_steps)
-        if curves is not None:
-            which = group[rows]
-            np.minimum.at(best, which[owned], np.where(np.isfinite(now.cost), now.cost, np.inf)[owned])
-            leaving |= _hopeless(now, before, best[which])
+        if best is not None:
+            best.see(group[rows], now, owned)
+            leaving |= _hopeless(now, before, best, group[rows])
         leaving = np.flatnonzero(leaving & owned)
         finished = rows[leaving]
         theta[finished] = np.asarray(inward)[leaving]
@@ -236,13 +266,38 @@ def _convey(
     return theta, walk
 
 
-def _hopeless(now: Walk, before: np.ndarray, best: np.ndarray) -> np.ndarray:
-    """Rows (B,) that the best of their problem, of cost `best` (B,), makes not worth going on with."""
+class _Best:
+    """The best row seen of each of C problems."""
+
+    def __init__(self, cost: np.ndarray, p: int) -> None:
+        self.cost = cost.copy()
+        self.theta = np.full((len(cost), p), np.nan)  # unknown: nothing is close to it
+        self.gram = np.zeros((len(cost), p, p))
+
+    def see(self, group: np.ndarray, walk: Walk, owned: np.ndarray) -> None:
+        """Take notice of rows that some problems (B,) own."""
+        cost = np.where(owned & np.isfinite(walk.cost), walk.cost, np.inf)
+        order = np.lexsort([cost, group])
+        first = order[np.unique(group[order], return_index=True)[1]]
+        first = first[cost[first] < self.cost[group[first]]]
+        which = group[first]
+        self.cost[which], self.theta[which], self.gram[which] = cost[first], walk.theta[first], walk.gram[first]
+
+    def close(self, group: np.ndarray, walk: Walk) -> np.ndarray:
+        """Rows (B,) whose law is all but that of the best of their problem."""
+        apart = walk.theta - self.theta[group]
+        square = np.einsum("bp,bpq,bq->b", apart, self.gram[group], apart, optimize=True)
+        return square <= ALIKE_LATER * self.cost[group]
+
+
+def _hopeless(now: Walk, before: np.ndarray, best: _Best, group: np.ndarray) -> np.ndarray:
+    """Rows (B,) that the best of their problem makes not worth going on with."""
     with np.errstate(invalid="ignore"):  # costs are infinite before the first step, and where none is finite
-        excess = now.cost - best
-        out = (excess > 0) & (excess <= SAME * best) & (now.steps > SCOUTING + ROUND)
+        lowest = best.cost[group]
+        excess = now.cost - lowest
+        out = (excess > 0) & best.close(group, now) & (now.steps >= SCOUTING + ROUND)
         for steps, share in BEHIND:
-            out |= (now.steps >= steps) & (excess > share * best)
+            out |= (now.steps >= steps) & (excess > share * lowest)
         return out | ((before - now.cost < STALLED * now.cost) & (now.steps >= PATIENCE))
 
 
@@ -306,7 +361,7 @@ class _Pieces:
         def one(problem: Problem, walker: Array) -> tuple[Array, Array, Array]:
             residual, jacobian = residuals_of(self.method, problem, self.inward(walker))
             if self.method.straight:
-                jacobian = jax.jacfwd(self.inward)(walker).T @ jacobian
+                jacobian = self.method.form.working_jacobian(walker, jacobian)
             rho, slope = losses.robust_cost_and_weight(self.method.robust, (residual / problem.scale) ** 2)
             root = jnp.sqrt(slope)
             return root * residual, root * jacobian, problem.scale**2 * jnp.sum(rho)
@@ -316,12 +371,12 @@ class _Pieces:
         return jax.tree.map(lambda v: v.reshape(curves * rows, *v.shape[2:]), out)
 
 
-@partial(program, static_argnums=0, compiler_options=FAST_COMPILE)
+@partial(program, static_argnums=0, compiler_options=COMPILE)
 def _begin(method: Method, problems: Problem, starts: Array) -> Walk:
     return _Pieces(method, problems, starts.shape[0], 1).begin(starts)
 
 
-@partial(program, static_argnums=(0, 1, 2), compiler_options=FAST_COMPILE)
+@partial(program, static_argnums=(0, 1, 2), compiler_options=COMPILE)
 def _scout(method: Method, count: int, steps: int, problems: Problem) -> Walk:
     """The walk of the starts from the data, (C count) rows, after some steps."""
     form = method.form
@@ -329,6 +384,11 @@ def _scout(method: Method, count: int, steps: int, problems: Problem) -> Walk:
 
     def starts_of(problem: Problem) -> Array:
         theta = linear_starts(form, problem.log_x, problem.y, problem.weight, count)
+        if SHARP_STARTS and form.picks == 1 and len(form.inputs) == 1:
+            separable = form.separable(problem.log_x, problem.y, problem.weight)
+            outer, position, width, beta = sharp_starts(separable, problem.log_x, problem.weight, SHARP_STARTS)
+            sharp = jax.vmap(form.assemble)(outer, position[:, None], width[:, None], beta)
+            theta = jnp.concatenate([theta, sharp])
         return jnp.where(problem.free, jnp.clip(theta, *box_of(form, problem)), problem.held)
 
     starts = jax.vmap(starts_of, (axes,))(problems)
@@ -340,7 +400,7 @@ def _scout(method: Method, count: int, steps: int, problems: Problem) -> Walk:
     )
 
 
-@partial(program, static_argnums=(0, 1, 2), compiler_options=FAST_COMPILE)
+@partial(program, static_argnums=(0, 1, 2), compiler_options=COMPILE)
 def _advance(
     method: Method, rounds: int, exact: bool, problems: Problem, walk: Walk, tolerance: Array
 ) -> tuple[Walk, Array]:

@@ -463,7 +463,7 @@ def _solve(
     def cost_of(walker: Array) -> tuple[Array, Array, Array]:
         residual, jacobian = _residuals(method, problem, inward(walker))
         if walk is not False:
-            jacobian = jax.jacfwd(inward)(walker).T @ jacobian
+            jacobian = either(form.working_jacobian(walker, jacobian), jacobian)
         rho, slope = losses.robust_cost_and_weight(method.robust, (residual / problem.scale) ** 2)
         root = jnp.sqrt(slope)
         return root * residual, root * jacobian, problem.scale**2 * jnp.sum(rho)

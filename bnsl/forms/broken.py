@@ -17,6 +17,7 @@ from bnsl.forms.base import (
     Separable,
     data_range,
     limit_nodes,
+    log1p_of_share,
     log_difference,
     log_sum,
 )
@@ -115,7 +116,7 @@ class BNSL(Form):
         width = jnp.exp(log_f)
         z = (log_x - log_d) / width
         decay = jnp.exp(-jnp.abs(z))
-        bend = jnp.log1p(decay)
+        bend = log1p_of_share(decay)
         soft = width * (jnp.maximum(z, 0.0) + bend)
         step = jnp.where(z >= 0, 1.0, decay) / (1.0 + decay)
         # soft - width z step, whose terms would cancel beyond the break.
@@ -149,6 +150,21 @@ class BNSL(Form):
         change, log_d, log_f = self._breaks(theta)
         depth = _depth(log_d, jnp.exp(log_f))
         return self._with_breaks(theta, change * depth, depth, log_f)
+
+    def working_jacobian(self, working: Array, jacobian: Array) -> Array:
+        """Derivatives by bend and depth from those by c_i and log d_i."""
+        if not self.n_breaks:
+            return jacobian
+        bend, depth, log_f = self._breaks(working)[:, :, None]
+        width = jnp.exp(log_f)
+        past = jnp.expm1(depth / width)
+        by_change, by_log_d, by_log_f = jacobian[3:].reshape(self.n_breaks, 3, -1).swapaxes(0, 1)
+        rows = [
+            by_change / depth,
+            -by_change * (bend / depth**2) - by_log_d * (1.0 + 1.0 / past),
+            by_log_f + by_log_d * (depth / past - width * jnp.log(-jnp.expm1(-depth / width))),
+        ]
+        return jnp.concatenate([jacobian[:3], jnp.stack(rows, axis=1).reshape(3 * self.n_breaks, -1)])
 
     def working_box(self, working: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
         """The bounds of log d_i as bounds of the depth at the present f_i."""
