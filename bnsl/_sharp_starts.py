@@ -1,9 +1,9 @@
 """Laws with a sharp break from the data, for many curves at once.
 
 Between two neighbouring points there may be a minimum of its own for a break too sharp for its width to be
-seen, into which no wider break leads. In log|y - a| such a law is two straight lines, whose least squares
-follow from sums over the points on either side: all places and all limits a are tried for less than two
-steps of the solver.
+seen, into which no wider break leads. In log|y - a| such a law is a straight line and a ramp, whose least
+squares follow from sums over the points beyond the break, so that all places and limits are tried for less
+than two steps of the solver.
 """
 
 from __future__ import annotations
@@ -14,92 +14,122 @@ import jax
 import jax.numpy as jnp
 
 from bnsl._arrays import Array
-from bnsl.forms.base import Separable
+from bnsl.forms.broken import BNSL
 
 SHARP = 0.15  # width as a share of the distance between the points
-DEPENDENT = 1e-9  # share of a sum of squares below which it counts as none
+DEPENDENT = 1e-9  # share of a column's square outside the span of the others, below which it adds nothing
+TINY = 1e-30
+FARTHER, NEARER = 1.0, 0.5  # how far a limit may move, as shares of its distance to the nearest point
 
 
-class _Sums(NamedTuple):
-    """Weighted sums of 1, u, u^2, t, u t and t^2 over some points."""
+def sharp_starts(form: BNSL, log_x: Array, y: Array, weight: Array, count: int) -> Array:
+    """Coordinates (K, 6) of the best laws with one sharp break, at or half-way between two points.
 
-    one: Array
-    u: Array
-    uu: Array
-    t: Array
-    ut: Array
-    tt: Array
-
-    def minus(self, other: _Sums) -> _Sums:
-        return _Sums(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
-
-    def line(self) -> tuple[Array, Array, Array]:
-        """The least-squares line: its value at u = 0, its slope, and what it leaves of the squares."""
-        det = self.one * self.uu - self.u**2
-        usable = det > DEPENDENT * self.one * self.uu
-        slope = jnp.where(usable, self.one * self.ut - self.u * self.t, 0.0) / jnp.where(usable, det, 1.0)
-        value = (self.t - slope * self.u) / jnp.where(self.one > 0, self.one, 1.0)
-        left = jnp.where(usable, self.tt - value * self.t - slope * self.ut, jnp.inf)
-        return value, slope, left
-
-
-def sharp_starts(separable: Separable, log_x: Array, weight: Array, count: int) -> tuple[Array, ...]:
-    """The best laws with one sharp break: outer nodes, positions, widths (K,) and coefficients (K, 3).
-
-    The coefficients are those of `Separable.always`, of which there are two, and of the break.
+    Places next to a better one come last. The limit moves from its node as the data wish, to first order.
 
     Args:
-        separable: of a form whose breaks turn a straight line in log x.
+        form: a BNSL of one break.
         log_x: (N,), sorted, in normalised units; points of weight 0 are padding at the end.
+        y: (N,) in normalised units.
         weight: (N,) square roots of the points' weights in log space.
-        count: K.
+        count: K, at most 2 N.
     """
+    separable = form.separable(log_x, y, weight)
     seen = weight > 0
     square = jnp.where(seen, weight * separable.weight, 0.0) ** 2  # (A, N)
     target = jnp.where(seen, separable.target, 0.0)
-    terms = (square, square * log_x, square * log_x**2, square * target, square * log_x * target)
-    left = _Sums(*(jnp.cumsum(term, axis=1) for term in (*terms, square * target**2)))
-    whole = _Sums(*(part[:, -1:] for part in left))
-    right = whole.minus(left)
-
-    # A break between points k and k + 1: the lines on either side, if they meet there.
-    before, after = left.line(), right.line()
-    turn = after[1] - before[1]
-    meet = (before[0] - after[0]) / jnp.where(turn == 0, 1.0, turn)
     following = jnp.append(log_x[1:], log_x[-1])
-    inside = (meet >= log_x) & (meet <= following) & (turn != 0)
-    free_cost = jnp.where(inside, before[2] + after[2], jnp.inf)
+    place = jnp.stack([log_x, 0.5 * (log_x + following)], axis=1).ravel()  # (2 N,)
+    usable = jnp.repeat(seen & jnp.roll(seen, -1).at[-1].set(False), 2)
+    ramps = _Ramps(square, log_x, place, usable)
 
-    # A break at point k: a line, and a ramp that begins there.
-    ramp = right.u - log_x * right.one
-    ramp_u = right.uu - log_x * right.u
-    ramp_ramp = ramp_u - log_x * ramp
-    ramp_t = right.ut - log_x * right.t
-    det = whole.one * whole.uu - whole.u**2
-    det = jnp.where(det > 0, det, 1.0)
-    one, per_u = (whole.uu * ramp - whole.u * ramp_u) / det, (whole.one * ramp_u - whole.u * ramp) / det
-    room = ramp_ramp - one * ramp - per_u * ramp_u
-    value, slope, unbroken = whole.line()
-    usable = room > DEPENDENT * jnp.maximum(ramp_ramp, 0.0)
-    along = jnp.where(usable, ramp_t - one * whole.t - per_u * whole.ut, 0.0)
-    bend = along / jnp.where(usable, room, 1.0)
-    held_cost = jnp.where(usable, unbroken - bend * along, jnp.inf)
+    # A first pass with every limit held; its law tells how log|y - a| gains as the limit moves.
+    held = ramps.project(target)
+    gain = jnp.where(ramps.usable, held.along**2 / ramps.square, -1.0)
+    law = ramps.law(held, jnp.argmax(gain, axis=1))
+    moved = ramps.project(jnp.exp(-law))
+    cross = ramps.total(held.rest * moved.rest) - held.along * moved.along / ramps.square
+    room = ramps.total(moved.rest**2) - moved.along**2 / ramps.square
+    nearest = jnp.min(jnp.where(seen, jnp.exp(target), jnp.inf), axis=1, keepdims=True)
+    low = -FARTHER * nearest
+    if not form.rising:
+        low = jnp.maximum(low, -jnp.maximum(separable.outer[:, None], 0.0))
+    least_room = DEPENDENT * ramps.total(moved.rest**2)
+    move = jnp.where(room > least_room, cross / jnp.where(room > 0, room, 1.0), 0.0)
+    move = jnp.clip(move, low, NEARER * nearest)  # (A, 2 N)
+    cost = ramps.total(held.rest**2) - held.along**2 / ramps.square - 2.0 * move * cross + move**2 * room
+    cost = jnp.where(ramps.usable & jnp.isfinite(cost), cost, jnp.inf)
 
-    # The better of the two, and the best limit, at every place; then the places better than both neighbours.
-    meets = free_cost < held_cost
-    usable_place = jnp.roll(seen, -1).at[-1].set(False) & seen
-    cost = jnp.where(usable_place, jnp.minimum(free_cost, held_cost), jnp.inf)
-    cost = jnp.where(jnp.isfinite(cost), cost, jnp.inf)
-    outer = jnp.argmin(cost, axis=0)
-    place = jnp.min(cost, axis=0)
-    beyond = jnp.full(1, jnp.inf)
-    peak = (place <= jnp.concatenate([beyond, place[:-1]])) & (place < jnp.concatenate([place[1:], beyond]))
-    best = jax.lax.top_k(-jnp.where(peak, place, place + 1e3 * jnp.abs(place)), count)[1]
-    node = outer[best]
-    free = meets[node, best]
-    position = jnp.where(free, meet[node, best], log_x[best])
-    width = SHARP * jnp.maximum(following[best] - log_x[best], 1e-6)
-    level = jnp.where(free, before[0][node, best], value[node, 0] - bend[node, best] * one[node, best])
-    first = jnp.where(free, before[1][node, best], slope[node, 0] - bend[node, best] * per_u[node, best])
-    change = jnp.where(free, turn[node, best], bend[node, best])
-    return separable.outer[node], position, width, jnp.stack([level, -first, -change], axis=1)
+    # The best limit at every place; then the places that are better than their neighbours.
+    node, least = jnp.argmin(cost, axis=0), jnp.min(cost, axis=0)
+    edge = jnp.full(1, jnp.inf)
+    peak = (least <= jnp.concatenate([edge, least[:-1]])) & (least < jnp.concatenate([least[1:], edge]))
+    best = jax.lax.top_k(-jnp.where(peak, least, 1e3 * jnp.abs(least) + 1e-6), count)[1]
+    chosen = node[best], best
+    step = move[chosen]
+    level, slope, bend = (
+        one - step * other
+        for one, other in zip(ramps.coefficients(held, chosen), ramps.coefficients(moved, chosen), strict=True)
+    )
+    outer = separable.outer[node[best]] + (-step if form.rising else step)
+    width = SHARP * jnp.repeat(jnp.maximum(following - log_x, 1e-6), 2)
+    beta = jnp.stack([level, -slope, -bend], axis=1)
+    return jax.vmap(form.assemble)(outer, place[best][:, None], width[best][:, None], beta)
+
+
+class _Projected(NamedTuple):
+    """A column at every node (A, N) after a straight line is taken out of it."""
+
+    value: Array  # (A, 1) of the line at its mean
+    slope: Array  # (A, 1)
+    rest: Array  # (A, N)
+    along: Array  # (A, V) products with the ramps
+
+
+class _Ramps:
+    """Ramps that begin at V places, the straight line taken out of them, under weights (A, N)."""
+
+    def __init__(self, weight: Array, log_x: Array, place: Array, usable: Array) -> None:
+        self.weight = weight
+        self.count = self.total(jnp.ones_like(weight))
+        self.mean = self.total(log_x) / self.count
+        self.u = log_x - self.mean
+        self.uu = jnp.maximum(self.total(self.u**2), TINY)
+        self.begin = place - self.mean
+        ones, first, second = (self._beyond(v) for v in (jnp.ones_like(self.u), self.u, self.u**2))
+        self.level = first - self.begin * ones
+        self.tilt = second - self.begin * first
+        whole = self.tilt - self.begin * self.level
+        left = whole - self.level**2 / self.count - self.tilt**2 / self.uu
+        self.usable = usable & (left > DEPENDENT * jnp.maximum(whole, 0.0))
+        self.square = jnp.where(self.usable, left, 1.0)
+
+    def total(self, values: Array) -> Array:
+        """Weighted sums (A, 1)."""
+        return jnp.sum(self.weight * values, axis=1, keepdims=True)
+
+    def _beyond(self, values: Array) -> Array:
+        """Weighted sums over the points beyond each place (A, V)."""
+        weighted = self.weight * values
+        return jnp.repeat(jnp.flip(jnp.cumsum(jnp.flip(weighted, 1), axis=1), 1) - weighted, 2, axis=1)
+
+    def project(self, column: Array) -> _Projected:
+        """Take the straight line out of a column (A, N)."""
+        value, slope = self.total(column) / self.count, self.total(column * self.u) / self.uu
+        rest = column - value - slope * self.u
+        return _Projected(value, slope, rest, self._beyond(rest * self.u) - self.begin * self._beyond(rest))
+
+    def law(self, column: _Projected, best: Array) -> Array:
+        """The line and the ramp `best` (A,) of every node, fitted to a column: (A, N)."""
+        chosen = jnp.arange(len(best)), best
+        level, slope, bend = (v[:, None] for v in self.coefficients(column, chosen))
+        x = self.u + self.mean
+        return level + slope * x + bend * jnp.maximum(self.u - self.begin[chosen][:, None], 0.0)
+
+    def coefficients(self, column: _Projected, chosen: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+        """Value at log x = 0, slope, and slope of the ramp (K,) at some nodes and places."""
+        node = chosen[0]
+        bend = column.along[chosen] / self.square[chosen]
+        slope = column.slope[node, 0] - bend * self.tilt[chosen] / self.uu[node, 0]
+        value = column.value[node, 0] - bend * self.level[chosen] / self.count[node, 0]
+        return value - slope * self.mean[node, 0], slope, bend

@@ -21,7 +21,7 @@ from bnsl._linear_starts import linear_starts
 from bnsl._programs import program
 from bnsl._rows import Walk, advance, begin
 from bnsl._sharp_starts import sharp_starts
-from bnsl.forms import Form
+from bnsl.forms import BNSL, Form
 from bnsl.search import FAST_COMPILE, Method, Problem
 from bnsl.search import _box as box_of
 from bnsl.search import _residuals as residuals_of
@@ -36,8 +36,8 @@ TOLERANCE = 1e-6  # square root of the share of the cost that a last step may st
 
 # The search of one curve among many; chosen on simulated curves of one break with 64 points, of which
 # `benchmarks/many_curves.py` draws others.
-STARTS = 16
-SHARP_STARTS = 4
+STARTS = 12
+SHARP_STARTS = 8
 CURVES = CHUNKS[0] // (STARTS + SHARP_STARTS)  # whose starts fill a chunk
 SCOUTING = 9  # steps that every start is given;
 NEAR = 1.5  # then those go on whose cost is within this factor of the curve's best:
@@ -384,10 +384,8 @@ def _scout(method: Method, count: int, steps: int, problems: Problem) -> Walk:
 
     def starts_of(problem: Problem) -> Array:
         theta = linear_starts(form, problem.log_x, problem.y, problem.weight, count)
-        if SHARP_STARTS and form.picks == 1 and len(form.inputs) == 1:
-            separable = form.separable(problem.log_x, problem.y, problem.weight)
-            outer, position, width, beta = sharp_starts(separable, problem.log_x, problem.weight, SHARP_STARTS)
-            sharp = jax.vmap(form.assemble)(outer, position[:, None], width[:, None], beta)
+        if isinstance(form, BNSL) and form.n_breaks == 1:
+            sharp = sharp_starts(form, problem.log_x, problem.y, problem.weight, SHARP_STARTS)
             theta = jnp.concatenate([theta, sharp])
         return jnp.where(problem.free, jnp.clip(theta, *box_of(form, problem)), problem.held)
 
