@@ -29,7 +29,7 @@ from scipy.optimize import curve_fit
 import bnsl
 from bnsl import many, search
 from bnsl._arrays import double_precision
-from bnsl.many import _Pieces, refine_many
+from bnsl.many import Pieces, refine_many
 
 STARTS = (4, 16)  # of the peers
 P = 6
@@ -263,7 +263,7 @@ def bootstrap(points: int, count: int) -> None:
         size = many.CHUNKS[0]
         part = many._take(method, problem, np.arange(size) % count)
         pieces = jax.jit(
-            lambda problem, theta: _Pieces(method, problem, size, 1).evaluate(theta),
+            lambda problem, theta: Pieces(method, problem, size, 1).evaluate(theta),
             compiler_options=search.FAST_COMPILE,
         )
         bare, _ = timed(lambda: jax.block_until_ready(pieces(part, starts[np.arange(size) % count])), 20)

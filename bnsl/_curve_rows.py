@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from bnsl import many
 from bnsl._arrays import Array, InputError, precision
 from bnsl._covariance import SINGULAR
+from bnsl._group_search import search_many
 from bnsl._programs import program
 from bnsl.curve import Curve
 from bnsl.fitting import THIN_ABOVE, check_curve, fit
@@ -249,7 +249,7 @@ def _together(
         with precision(settings.dtype), _on(placement):
             problem = Problem(*(_as(settings.dtype, value) for value in part.problem))
             scouted = partial(_scaled, report, 0.5 * share)
-            found = many.search_many(
+            found = search_many(
                 Method(way), problem, rivals=best[which], report=scouted, placement=placement
             )
         theta = found.theta.astype(float)

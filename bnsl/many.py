@@ -7,7 +7,6 @@ programs however many curves there are. Call everything here inside `bnsl._array
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,11 +16,9 @@ import numpy as np
 
 from bnsl import losses
 from bnsl._arrays import Array
-from bnsl._linear_starts import linear_starts
 from bnsl._programs import program
 from bnsl._rows import Walk, advance, begin
-from bnsl._sharp_starts import sharp_starts
-from bnsl.forms import BNSL, Form
+from bnsl.forms import Form
 from bnsl.search import FAST_COMPILE, Method, Problem
 from bnsl.search import _box as box_of
 from bnsl.search import _residuals as residuals_of
@@ -34,20 +31,12 @@ ROUND = 6  # steps between two looks at which rows are done
 MAX_STEPS = 200
 TOLERANCE = 1e-6  # square root of the share of the cost that a last step may still have promised
 
-# The search of one curve among many; chosen on simulated curves of one break with 64 points, of which
-# `benchmarks/many_curves.py` draws others.
-STARTS = 12
-SHARP_STARTS = 8
-CURVES = CHUNKS[0] // (STARTS + SHARP_STARTS)  # whose starts fill a chunk
-SCOUTING = 9  # steps that every start is given;
-NEAR = 1.5  # then those go on whose cost is within this factor of the curve's best:
-LEAST, MOST = 2, 12  # at least and at most so many
-ALIKE = 0.03
-ALIKE_LATER = 1e-3
-# From so many steps on, a row leaves if its cost is above the curve's best by more than this share.
+# Where several rows are rivals for one problem, those leave that are not worth going on with:
+# from so many steps on, whose cost is above the problem's best by more than this share;
 BEHIND = ((12, 0.2), (24, 0.1), (48, 0.03), (90, 0.01))
-SAME = 1e-7  # a row this close to its curve's best walks to the same minimum
-STALLED = 1e-5  # a row whose cost falls by less than this share in a round, after PATIENCE steps, leaves too
+ALIKE = 1e-3  # whose squared distance from the best law, as a share of the cost, is no more than this;
+STALLED = 1e-5  # whose cost falls by less than this share in a round, after PATIENCE steps.
+SETTLING = 15  # steps before which rows alike may part yet
 PATIENCE = 45
 
 
@@ -114,94 +103,24 @@ def refine_many(
     """
     starts = np.asarray(starts)
     each = np.arange(len(starts))
-    walks = []
-    for first in range(0, len(starts), chunks[0]):
-        rows = np.resize(each[first : first + chunks[0]], chunks[0])
-        walk = _begin(method, _take(method, problems, rows), starts[rows])
-        walks.append(_host(walk, each[: min(chunks[0], len(starts) - first)]))
-    walk = Walk(*map(np.concatenate, zip(*walks, strict=True)))
+    walk = begun(method, problems, starts, chunks[0])
     options = (max_steps, exact, tolerance, chunks)
-    theta, walk = _convey(method, problems, each, walk, None, *options)
+    theta, walk = convey(method, problems, each, walk, None, *options)
     failed = ~np.isfinite(walk.cost)
     return Refined(np.where(failed[:, None], starts, theta), walk.cost, walk.converged & ~failed, walk.steps)
 
 
-def search_many(
-    method: Method,
-    problems: Problem,
-    *,
-    rivals: np.ndarray | None = None,
-    report: Callable[[int], object] = lambda count: None,
-    placement: Placement = ANYWHERE,
-) -> Refined:
-    """The best fit found of each of B problems, from starts of its own; of one break at most.
-
-    All starts are scouted for a few steps; those that are far behind the best of their curve, walk to the
-    same minimum, or hardly move any more, leave.
-
-    Args:
-        method: form and loss.
-        problems: as in `refine_many`; `y` has a row a problem.
-        rivals: (B,) costs of other laws, by far above which a fit need not be followed to its end.
-        report: told how many more curves were scouted, which is about half of the work.
-        placement: the devices to use.
-    """
-    total, size = len(problems.y), CURVES * placement.factor
-    known = np.full(total, np.inf) if rivals is None else rivals
-    owner, walks = [], []
-    for first in range(0, total, size):
-        rows = np.resize(np.arange(first, min(first + size, total)), size)
-        count = min(size, total - first)
-        walk = _scout(method, STARTS, SCOUTING, placement.put(_take(method, problems, rows), size))
-        chosen = np.flatnonzero(_worth_going_on(walk, size)[:count])
-        owner.append(first + chosen // (len(walk.cost) // size))
-        walks.append(_host(walk, chosen))
-        report(count)
-    group = np.concatenate(owner)
-    walk = Walk(*map(np.concatenate, zip(*walks, strict=True)))
-    chunks = tuple(chunk * placement.factor for chunk in CHUNKS)
-    theta, walk = _convey(
-        method, problems, group, walk, known, MAX_STEPS, False, TOLERANCE, chunks, placement
-    )
-    cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
-    order = np.lexsort([cost, group])
-    best = order[np.searchsorted(group[order], np.arange(total))]
-    theta, walk = theta[best], _host(walk, best)
-    crawling = np.flatnonzero(~walk.done)
-    if len(crawling):  # the best of their curves after all: they are given the steps that they need
-        options = (None, MAX_STEPS, False, TOLERANCE, chunks, placement)
-        theta[crawling], longer = _convey(method, problems, crawling, _host(walk, crawling), *options)
-        for whole, part in zip(walk, longer, strict=True):
-            whole[crawling] = part
-    cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
-    return Refined(theta, cost, walk.converged & np.isfinite(cost), walk.steps)
+def begun(method: Method, problems: Problem, starts: np.ndarray, size: int) -> Walk:
+    """The walk of B rows at their starts (B, p), made `size` rows at a time."""
+    walks = []
+    for first in range(0, len(starts), size):
+        rows = np.resize(np.arange(first, min(first + size, len(starts))), size)
+        walk = _begin(method, taken(method, problems, rows), starts[rows])
+        walks.append(on_host(walk, slice(len(starts) - first)))
+    return Walk(*map(np.concatenate, zip(*walks, strict=True)))
 
 
-def _worth_going_on(walk: Walk, curves: int) -> np.ndarray:
-    """Which of the starts (C, S) that were scouted go on: the best of each curve that lead to different laws."""
-    theta, gram = (np.asarray(part).reshape(curves, -1, *part.shape[1:]) for part in (walk.theta, walk.gram))
-    cost = np.asarray(walk.cost).reshape(curves, -1)
-    cost = np.where(np.isfinite(cost), cost, np.inf)
-    order = np.argsort(cost, axis=1, kind="stable")
-    each = np.arange(curves)
-    chosen = np.zeros(cost.shape, bool)
-    best = cost[each, order[:, 0]]
-    taken = np.zeros(curves, int)
-    for rank in range(cost.shape[1]):
-        row = order[:, rank]
-        own = cost[each, row]
-        apart = theta - theta[each, row][:, None]
-        square = np.einsum("cp,csp->cs", np.zeros(1), apart) if False else np.einsum("csp,cpq,csq->cs", apart, gram[each, row], apart)
-        with np.errstate(invalid="ignore"):
-            alike = (chosen & (square <= ALIKE * own[:, None])).any(axis=1)
-            near = (own <= NEAR * best) | (taken < LEAST)
-        ok = ~alike & near & (taken < MOST) & (np.isfinite(own) | (rank == 0))
-        chosen[each, row] = ok
-        taken += ok
-    return chosen
-
-
-def _convey(
+def convey(
     method: Method,
     problems: Problem,
     group: np.ndarray,
@@ -236,11 +155,11 @@ def _convey(
     rows = np.arange(size) % total
     owned = np.arange(size) < total  # the others repeat a row, and nobody looks at them
     waiting = min(size, total)  # the next row to come
-    now, part = _host(walk, rows), placement.put(_take(method, problems, group[rows]), size)
+    now, part = on_host(walk, rows), placement.put(taken(method, problems, group[rows]), size)
     while owned.any():
         before = now.cost
         after, inward = _advance(method, ROUND, exact, part, placement.put(now, len(rows)), tolerance)
-        now = _host(after)
+        now = on_host(after)
         leaving = now.done | (now.steps >= max_steps)
         if best is not None:
             best.see(group[rows], now, owned)
@@ -260,9 +179,9 @@ def _convey(
         shrinks = bool(sizes) and np.count_nonzero(owned) <= sizes[0]
         if shrinks:
             chosen = np.argsort(~owned, kind="stable")[: sizes.pop(0)]
-            rows, owned, now = rows[chosen], owned[chosen], _host(now, chosen)
+            rows, owned, now = rows[chosen], owned[chosen], on_host(now, chosen)
         if shrinks or len(coming):
-            part = placement.put(_take(method, problems, group[rows]), len(rows))
+            part = placement.put(taken(method, problems, group[rows]), len(rows))
     return theta, walk
 
 
@@ -287,7 +206,7 @@ class _Best:
         """Rows (B,) whose law is all but that of the best of their problem."""
         apart = walk.theta - self.theta[group]
         square = np.einsum("bp,bpq,bq->b", apart, self.gram[group], apart, optimize=True)
-        return square <= ALIKE_LATER * self.cost[group]
+        return square <= ALIKE * self.cost[group]
 
 
 def _hopeless(now: Walk, before: np.ndarray, best: _Best, group: np.ndarray) -> np.ndarray:
@@ -295,18 +214,18 @@ def _hopeless(now: Walk, before: np.ndarray, best: _Best, group: np.ndarray) -> 
     with np.errstate(invalid="ignore"):  # costs are infinite before the first step, and where none is finite
         lowest = best.cost[group]
         excess = now.cost - lowest
-        out = (excess > 0) & best.close(group, now) & (now.steps >= SCOUTING + ROUND)
+        out = (excess > 0) & best.close(group, now) & (now.steps >= SETTLING)
         for steps, share in BEHIND:
             out |= (now.steps >= steps) & (excess > share * lowest)
         return out | ((before - now.cost < STALLED * now.cost) & (now.steps >= PATIENCE))
 
 
-def _host(walk: Walk, rows: np.ndarray | slice = slice(None)) -> Walk:
+def on_host(walk: Walk, rows: np.ndarray | slice = slice(None)) -> Walk:
     """Some rows of a walk, as arrays that can be written to."""
     return Walk(*(np.array(np.asarray(part)[rows]) for part in walk))
 
 
-def _batched(form: Form, problems: Problem) -> Any:
+def batched(form: Form, problems: Problem) -> Any:
     """For every array of a batch of problems, 0 if it has a row a problem and None if they share it."""
     points = 1 if len(form.inputs) == 1 else 2
     ranks = (points, 1, 1, 0, 0, 1, 1, 1, 1)
@@ -317,21 +236,21 @@ def _batched(form: Form, problems: Problem) -> Any:
     return Problem(*axes)
 
 
-def _take(method: Method, problems: Problem, rows: np.ndarray) -> Problem:
+def taken(method: Method, problems: Problem, rows: np.ndarray) -> Problem:
     """The problems of some rows."""
-    axes = _batched(method.form, problems)
+    axes = batched(method.form, problems)
     values: list[Any] = [
         value if axis is None else np.asarray(value)[rows] for value, axis in zip(problems, axes, strict=True)
     ]
     return Problem(*values)
 
 
-class _Pieces:
+class Pieces:
     """What `advance` needs of C problems with S rows each."""
 
     def __init__(self, method: Method, problems: Problem, curves: int, rows: int) -> None:
         self.method, self.problems, self.shape = method, problems, (curves, rows)
-        self.axes = _batched(method.form, problems)
+        self.axes = batched(method.form, problems)
         index = jnp.zeros(curves)  # where all arrays are shared, there is still a row a problem
         limits = jax.vmap(lambda problem, _: box_of(method.form, problem), (self.axes, 0))(problems, index)
         self.lower, self.upper = (jnp.repeat(limit, rows, axis=0) for limit in limits)
@@ -373,29 +292,7 @@ class _Pieces:
 
 @partial(program, static_argnums=0, compiler_options=COMPILE)
 def _begin(method: Method, problems: Problem, starts: Array) -> Walk:
-    return _Pieces(method, problems, starts.shape[0], 1).begin(starts)
-
-
-@partial(program, static_argnums=(0, 1, 2), compiler_options=COMPILE)
-def _scout(method: Method, count: int, steps: int, problems: Problem) -> Walk:
-    """The walk of the starts from the data, (C count) rows, after some steps."""
-    form = method.form
-    axes = _batched(form, problems)
-
-    def starts_of(problem: Problem) -> Array:
-        theta = linear_starts(form, problem.log_x, problem.y, problem.weight, count)
-        if isinstance(form, BNSL) and form.n_breaks == 1:
-            sharp = sharp_starts(form, problem.log_x, problem.y, problem.weight, SHARP_STARTS)
-            theta = jnp.concatenate([theta, sharp])
-        return jnp.where(problem.free, jnp.clip(theta, *box_of(form, problem)), problem.held)
-
-    starts = jax.vmap(starts_of, (axes,))(problems)
-    curves, found, p = starts.shape
-    pieces = _Pieces(method, problems, curves, found)
-    walk = pieces.begin(starts.reshape(curves * found, p))
-    return advance(
-        walk, pieces.evaluate, pieces.box, pieces.free, rounds=steps, tolerance=TOLERANCE, exact=False
-    )
+    return Pieces(method, problems, starts.shape[0], 1).begin(starts)
 
 
 @partial(program, static_argnums=(0, 1, 2), compiler_options=COMPILE)
@@ -403,7 +300,7 @@ def _advance(
     method: Method, rounds: int, exact: bool, problems: Problem, walk: Walk, tolerance: Array
 ) -> tuple[Walk, Array]:
     """Take all rows some steps further: the walk, and where it stands in the form's coordinates (B, p)."""
-    pieces = _Pieces(method, problems, walk.theta.shape[0], 1)
+    pieces = Pieces(method, problems, walk.theta.shape[0], 1)
     walk = advance(
         walk,
         pieces.evaluate,
