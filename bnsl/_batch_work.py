@@ -14,7 +14,8 @@ import jax
 import numpy as np
 
 from bnsl._arrays import InputError
-from bnsl._curve_rows import ERROR, Points, Row, Settings, padded_length, prediction_name, rows_of, silent
+from bnsl._curve_rows import ERROR, Settings, prediction_name, rows_of, silent
+from bnsl._curves import Curves, padded_length
 from bnsl._long_table import NAMES, LongTable, long_table
 from bnsl._parts import Parts
 from bnsl.fitting import fewest_breaks
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TOGETHER = 4096  # curves of one task where they are fitted together
+TOGETHER_ON_GPU = 32_768
 ALONE = 16  # and where each is fitted alone
 MANY = 2000  # curves from which on a GPU pays for moving them there
 
@@ -106,9 +108,12 @@ def _description(columns: Columns, settings: Settings) -> dict[str, object]:
 def _tasks(table: LongTable, left: np.ndarray, settings: Settings) -> list[np.ndarray]:
     """Curves in pieces of bounded size, those of one padded length together, the longest first."""
     lengths = table.lengths[left]
-    padded = np.array([padded_length(int(n)) for n in lengths], int)
+    sizes, which = np.unique(lengths, return_inverse=True)
+    padded = np.array([padded_length(int(n)) for n in sizes], int)[which]
     ordered = left[np.argsort(-padded, kind="stable")]
-    size = TOGETHER if settings.together else ALONE
+    size = ALONE
+    if settings.together:
+        size = TOGETHER if settings.platform == "cpu" else TOGETHER_ON_GPU
     pieces = []
     for length in np.unique(padded)[::-1]:
         alike = ordered[np.sort(padded)[::-1] == length]
@@ -118,15 +123,12 @@ def _tasks(table: LongTable, left: np.ndarray, settings: Settings) -> list[np.nd
 
 def _work(
     table: LongTable, tasks: list[np.ndarray], settings: Settings, workers: int, bar: Any
-) -> Iterator[tuple[np.ndarray, list[Row]]]:
+) -> Iterator[tuple[np.ndarray, pd.DataFrame]]:
     """Pairs of curves and their rows, as they get ready."""
 
     def report(count: float) -> None:
         if bar is not None:
             bar.update(count)
-
-    def points(task: np.ndarray) -> list[Points]:
-        return [table.curve(int(i)) for i in task]
 
     left = dict(enumerate(tasks))
     if workers > 1 and len(tasks) > 1:
@@ -138,7 +140,7 @@ def _work(
                 waiting = {}
                 for _ in range(min(2 * count, len(tasks_in_order))):
                     number = next(queue)
-                    waiting[pool.submit(safe_rows, points(left[number]), settings)] = number
+                    waiting[pool.submit(safe_rows, table.curves.take(left[number]), settings)] = number
                 while waiting:
                     future = next(as_completed(waiting))
                     number = waiting.pop(future)
@@ -148,24 +150,27 @@ def _work(
                     yield task, found
                     upcoming = next(queue, None)
                     if upcoming is not None:
-                        waiting[pool.submit(safe_rows, points(left[upcoming]), settings)] = upcoming
+                        waiting[pool.submit(safe_rows, table.curves.take(left[upcoming]), settings)] = (
+                            upcoming
+                        )
         except BrokenProcessPool:
             pass  # a worker was killed; this process does what is left
     for task in list(left.values()):
-        yield task, safe_rows(points(task), settings, report)
+        yield task, safe_rows(table.curves.take(task), settings, report)
 
 
-def safe_rows(
-    curves: list[Points], settings: Settings, report: Callable[[float], object] = silent
-) -> list[Row]:
+def safe_rows(curves: Curves, settings: Settings, report: Callable[[float], object] = silent) -> pd.DataFrame:
     """`rows_of`; where the program fails on curves together, one by one, so that one curve is to blame."""
+    import pandas as pd
+
     try:
         return rows_of(curves, settings, report)
     except Exception as error:
         if len(curves) == 1:
             text = f"{type(error).__name__}: {error}"
-            return [{"status": ERROR, "warnings": "", "message": text, "n_points": len(curves[0].x)}]
-        return [row for curve in curves for row in safe_rows([curve], settings)]
+            row = {"status": ERROR, "warnings": "", "message": text, "n_points": len(curves[0].x)}
+            return pd.DataFrame([row])
+        return pd.concat([safe_rows(curves.take(np.array([i])), settings) for i in range(len(curves))])
 
 
 def _prepare() -> None:
@@ -175,11 +180,12 @@ def _prepare() -> None:
     keep_compiled_programs()
 
 
-def as_frame(keys: pd.DataFrame, rows: list[Row], settings: Settings) -> pd.DataFrame:
-    """Rows as a table whose columns and types do not depend on what became of the curves."""
+def as_frame(keys: pd.DataFrame, rows: pd.DataFrame | None, settings: Settings) -> pd.DataFrame:
+    """Rows as a table whose columns and types do not depend on what became of the curves; None has none."""
     import pandas as pd
 
-    found = pd.DataFrame(rows, index=keys.index, columns=None if rows else NAMES)
+    found = pd.DataFrame(columns=NAMES) if rows is None else rows
+    found = found.set_axis(keys.index)
     columns: dict[str, Any] = {}
     for name in column_names(settings, found):
         if name in ("status", "warnings", "message"):

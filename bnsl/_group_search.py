@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -166,7 +165,7 @@ def start_count(form: Form) -> int:
 
 
 def _worth_going_on(walk: Walk, curves: int) -> np.ndarray:
-    """Which of the starts (C, S) that were scouted go on: the best of each curve that lead to different laws."""
+    """Which starts (C, S) go on after scouting: the best of each curve that lead to different laws."""
     theta, gram = (np.asarray(part).reshape(curves, -1, *part.shape[1:]) for part in (walk.theta, walk.gram))
     cost = np.asarray(walk.cost).reshape(curves, -1)
     cost = np.where(np.isfinite(cost), cost, np.inf)
@@ -174,7 +173,7 @@ def _worth_going_on(walk: Walk, curves: int) -> np.ndarray:
     each = np.arange(curves)
     chosen = np.zeros(cost.shape, bool)
     best = cost[each, order[:, 0]]
-    taken = np.zeros(curves, int)
+    number = np.zeros(curves, int)
     for rank in range(cost.shape[1]):
         row = order[:, rank]
         own = cost[each, row]
@@ -182,10 +181,10 @@ def _worth_going_on(walk: Walk, curves: int) -> np.ndarray:
         square = np.einsum("csp,cpq,csq->cs", apart, gram[each, row], apart)
         with np.errstate(invalid="ignore"):
             alike = (chosen & (square <= ALIKE * own[:, None])).any(axis=1)
-            near = (own <= NEAR * best) | (taken < LEAST)
-        ok = ~alike & near & (taken < MOST) & (np.isfinite(own) | (rank == 0))
+            near = (own <= NEAR * best) | (number < LEAST)
+        ok = ~alike & near & (number < MOST) & (np.isfinite(own) | (rank == 0))
         chosen[each, row] = ok
-        taken += ok
+        number += ok
     return chosen
 
 

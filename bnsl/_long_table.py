@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from bnsl._arrays import InputError, suggest
-from bnsl._curve_rows import Points
+from bnsl._curves import Curves
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,26 +17,18 @@ NAMES = ("status", "warnings", "message", "n_points", "n_breaks", "rmsle")  # co
 
 
 class LongTable(NamedTuple):
-    """Curves of a table; curve i has the points order[starts[i]:starts[i + 1]]."""
+    """The curves of a table with their names."""
 
     keys: pd.DataFrame  # a row a curve, in the order in which the curves first appear
-    x: np.ndarray  # of all points, sorted by curve and x
-    y: np.ndarray
-    sigma: np.ndarray | None
-    starts: np.ndarray  # (curves + 1,)
+    curves: Curves
 
     def __len__(self) -> int:
         return len(self.keys)
 
-    def curve(self, index: int) -> Points:
-        """The points of one curve."""
-        part = slice(int(self.starts[index]), int(self.starts[index + 1]))
-        return Points(self.x[part], self.y[part], None if self.sigma is None else self.sigma[part])
-
     @property
     def lengths(self) -> np.ndarray:
         """Number of points of every curve."""
-        return np.diff(self.starts)
+        return self.curves.lengths
 
 
 def by_columns(by: str | Sequence[str]) -> list[str]:
@@ -97,15 +89,18 @@ def long_table(frame: Any, x: str, y: str, sigma: str | None, by: list[str]) -> 
     table = as_pandas(frame, wanted)
     if not len(table):
         raise InputError("frame has no rows")
-    groups = table.groupby(by, sort=False, dropna=False, observed=True)
-    number = groups.ngroup().to_numpy()
-    first = np.unique(number, return_index=True)[1]
-    keys = table[by].iloc[first].reset_index(drop=True)
+    number = table.groupby(by, sort=False, dropna=False, observed=True).ngroup().to_numpy()
     values = [_numbers(table[name]) for name in (x, y, *([sigma] if sigma else []))]
-    order = np.lexsort([*reversed(values), number])
+    follows = (np.diff(number) > 0) | ((np.diff(number) == 0) & (np.diff(values[0]) > 0))
+    order: Any = slice(None)
+    if not follows.all():  # most tables come sorted, and sorting is most of the work here
+        order = np.lexsort([*reversed(values), number])
+    first = np.empty(int(number.max()) + 1, int)
+    first[number[::-1]] = np.arange(len(number))[::-1]
+    keys = table[by].iloc[first].reset_index(drop=True)
     ordered = [value[order] for value in values]
     starts = np.searchsorted(number[order], np.arange(len(keys) + 1))
-    return LongTable(keys, ordered[0], ordered[1], ordered[2] if sigma else None, starts)
+    return LongTable(keys, Curves(ordered[0], ordered[1], ordered[2] if sigma else None, starts))
 
 
 def _numbers(column: pd.Series) -> np.ndarray:

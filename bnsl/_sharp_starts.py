@@ -69,7 +69,9 @@ def sharp_starts(form: BNSL, log_x: Array, y: Array, weight: Array, count: int) 
     step = move[chosen]
     level, slope, bend = (
         one - step * other
-        for one, other in zip(ramps.coefficients(held, chosen), ramps.coefficients(moved, chosen), strict=True)
+        for one, other in zip(
+            ramps.coefficients(held, chosen), ramps.coefficients(moved, chosen), strict=True
+        )
     )
     outer = separable.outer[node[best]] + (-step if form.rising else step)
     width = SHARP * jnp.repeat(jnp.maximum(following - log_x, 1e-6), 2)

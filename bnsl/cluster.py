@@ -50,7 +50,7 @@ def fit_partitions(
             raise InputError(f"frame has no column {name!r}; it has {', '.join(map(str, frame.columns))}")
     together = frame[wanted].shuffle(on=by)
     empty = frame._meta[by].reset_index(drop=True)
-    meta = as_frame(empty, [], settings)
+    meta = as_frame(empty, None, settings)
     return together.map_partitions(_fit_partition, columns, settings, device, meta=meta)
 
 
@@ -63,5 +63,5 @@ def _fit_partition(
     """One partition as a table of its own."""
     by = columns.by
     if not len(part):
-        return as_frame(part[by].reset_index(drop=True), [], settings)
+        return as_frame(part[by].reset_index(drop=True), None, settings)
     return fit_table(part, columns, settings, device=device)

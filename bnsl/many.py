@@ -26,7 +26,11 @@ from bnsl.search import _residuals as residuals_of
 # Here run time counts for more than in a single fit, and LLVM's full effort takes 40 % off it.
 COMPILE = {k: v for k, v in FAST_COMPILE.items() if k != "xla_backend_optimization_level"}
 
-CHUNKS = (256, 64, 16)  # rows at work at a time, many and few: one step's numbers stay in the processor's cache
+CHUNKS = (
+    256,
+    64,
+    16,
+)  # rows at work at a time, many and few: one step's numbers stay in the processor's cache
 ROUND = 6  # steps between two looks at which rows are done
 MAX_STEPS = 200
 TOLERANCE = 1e-6  # square root of the share of the cost that a last step may still have promised
@@ -200,7 +204,11 @@ class _Best:
         first = order[np.unique(group[order], return_index=True)[1]]
         first = first[cost[first] < self.cost[group[first]]]
         which = group[first]
-        self.cost[which], self.theta[which], self.gram[which] = cost[first], walk.theta[first], walk.gram[first]
+        self.cost[which], self.theta[which], self.gram[which] = (
+            cost[first],
+            walk.theta[first],
+            walk.gram[first],
+        )
 
     def close(self, group: np.ndarray, walk: Walk) -> np.ndarray:
         """Rows (B,) whose law is all but that of the best of their problem."""

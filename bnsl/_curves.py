@@ -1,0 +1,63 @@
+"""Many curves in a few flat arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Points(NamedTuple):
+    """One curve as it comes from the table, sorted by x."""
+
+    x: np.ndarray  # (N,)
+    y: np.ndarray  # (N,)
+    sigma: np.ndarray | None
+
+
+class Curves:
+    """C curves whose points lie one after another; it travels to other processes."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, sigma: np.ndarray | None, starts: np.ndarray) -> None:
+        """Curve i has the points starts[i]:starts[i + 1] of x, y and sigma, sorted by x."""
+        self.x, self.y, self.sigma, self.starts = x, y, sigma, starts
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def __getitem__(self, index: int) -> Points:
+        part = slice(int(self.starts[index]), int(self.starts[index + 1]))
+        return Points(self.x[part], self.y[part], None if self.sigma is None else self.sigma[part])
+
+    def __iter__(self) -> Iterator[Points]:
+        return (self[i] for i in range(len(self)))
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Number of points of every curve (C,)."""
+        return np.diff(self.starts)
+
+    def take(self, which: np.ndarray) -> Curves:
+        """Some of the curves."""
+        lengths = self.lengths[which]
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        index = np.repeat(self.starts[which] - starts[:-1], lengths) + np.arange(starts[-1])
+        sigma = None if self.sigma is None else self.sigma[index]
+        return Curves(self.x[index], self.y[index], sigma, starts)
+
+    def padded(self, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
+        """x, y, sigma and whether a point is there, (C, length) each; the last point is repeated."""
+        column = np.arange(length)
+        lengths = self.lengths[:, None]
+        index = self.starts[:-1, None] + np.minimum(column, lengths - 1)
+        sigma = None if self.sigma is None else self.sigma[index]
+        return self.x[index], self.y[index], sigma, column < lengths
+
+
+def padded_length(count: int) -> int:
+    """The next of few lengths (16, 24, 32, 48, ...), so that curves share compiled programs."""
+    length = 16
+    while length < count:
+        length = length * 3 // 2 if (length & (length - 1)) == 0 else length * 4 // 3
+    return length
