@@ -169,8 +169,6 @@ def prediction_name(x: float) -> str:
 
 # --- devices --------------------------------------------------------------------------------------
 
-WIDE = 64  # a GPU's chunks are so many times as large as a core's
-
 
 def placement_of(settings: Settings) -> Placement:
     """The devices of the settings."""
@@ -178,4 +176,4 @@ def placement_of(settings: Settings) -> Placement:
         return Placement()
     devices = {device.id: device for device in jax.devices(settings.platform)}
     chosen = tuple(devices[i] for i in settings.devices)
-    return Placement(chosen, 1 if settings.platform == "cpu" else WIDE)
+    return Placement(chosen, wide=settings.platform != "cpu")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +31,7 @@ from bnsl.many import (
     Placement,
     Refined,
     batched,
+    begun,
     convey,
     on_host,
     taken,
@@ -46,6 +48,12 @@ LEAST, MOST = 2, 12  # at least and at most so many,
 ALIKE = 0.03  # and no two whose squared distance, as a share of the cost, is less than this
 
 SHARP = 0.3  # a break narrower than this share of the distance between points may have its place at one
+BREAK = (4, 5)  # coordinates of its position and width
+PLACED = 40  # steps that are enough for what is left to fit
+
+# On a GPU: curves at a time, and how many rows of each go on for how many steps.
+TOGETHER = (16_384, 1024)
+PASSES = ((6, 18), (3, 36), (1, 186))
 
 
 def search_many(
@@ -68,8 +76,11 @@ def search_many(
     total = len(problems.y)
     problems = problems._replace(free=np.broadcast_to(problems.free, (total, np.shape(problems.free)[-1])))
     known = np.full(total, np.inf) if rivals is None else rivals
+    if placement.wide:
+        return _march(method, problems, report, placement)
     theta, walk = _ride(method, problems, known, report, placement)
-    _place_at_points(method, problems, theta, walk, placement)
+    if has_break(method.form):
+        _place_at_points(method, problems, theta, walk, placement)
     cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
     return Refined(theta, cost, walk.converged & np.isfinite(cost), walk.steps)
 
@@ -117,51 +128,140 @@ def _place_at_points(
 
     There the cost has a kink, along which the solver would creep; with the break held it does not.
     """
-    form = method.form
-    if not (isinstance(form, BNSL) and form.n_breaks == 1):
-        return
-    each = np.arange(len(theta))
-    log_x = np.where(problems.weight > 0, problems.log_x, np.inf)
-    apart = np.abs(log_x - theta[:, 4:5])
-    nearest = np.argmin(apart, axis=1)
-    place = log_x[each, nearest]
-    gap = np.minimum(
-        np.abs(place - log_x[each, np.maximum(nearest - 1, 0)]) + np.where(nearest == 0, np.inf, 0.0),
-        np.abs(log_x[each, np.minimum(nearest + 1, log_x.shape[1] - 1)] - place)
-        + np.where(nearest == log_x.shape[1] - 1, np.inf, 0.0),
-    )
-    with np.errstate(invalid="ignore", over="ignore"):
-        sharp = (np.exp(theta[:, 5]) < SHARP * gap) & (apart[each, nearest] < SHARP * gap)
+    total, size = len(theta), CHUNKS[0] * placement.factor
+    starts, sharp = np.empty_like(theta), np.zeros(total, bool)
+    for first in range(0, total, size):
+        rows = np.resize(np.arange(first, min(first + size, total)), size)
+        stop = min(size, total - first)
+        moved, near = _at_points(problems.log_x[rows], problems.weight[rows], theta[rows])
+        starts[rows[:stop]], sharp[rows[:stop]] = np.asarray(moved)[:stop], np.asarray(near)[:stop]
     rows = np.flatnonzero(sharp & np.isfinite(walk.cost))
     if not len(rows):
         return
-    starts = theta[rows].copy()
-    starts[:, 4] = place[rows]
     held = taken(method, problems, rows)
-    free = np.asarray(held.free) & ~np.isin(np.arange(theta.shape[1]), [4, 5])
-    held = held._replace(free=free)
-    found, there = refine_rows(method, held, starts, placement)
+    held = held._replace(free=held.free & ~np.isin(np.arange(theta.shape[1]), BREAK))
+    chunks = tuple(chunk * placement.factor for chunk in CHUNKS)
+    begun_walk = begun(method, held, starts[rows], chunks[0])
+    options = (None, MAX_STEPS, False, TOLERANCE, chunks, placement)
+    found, there = convey(method, held, np.arange(len(rows)), begun_walk, *options)
     better = there.cost < walk.cost[rows]
     theta[rows[better]] = found[better]
     for whole, part in zip(walk, there, strict=True):
         whole[rows[better]] = part[better]
 
 
-def refine_rows(
-    method: Method, problems: Problem, starts: np.ndarray, placement: Placement
-) -> tuple[np.ndarray, Walk]:
-    """Refine one start a problem."""
-    from bnsl.many import begun
+@partial(program, compiler_options=COMPILE)
+def _at_points(log_x: Array, weight: Array, theta: Array) -> tuple[Array, Array]:
+    return jax.vmap(_at_point)(log_x, weight, theta)
 
-    chunks = tuple(chunk * placement.factor for chunk in CHUNKS)
-    walk = begun(method, problems, starts, chunks[0])
-    each = np.arange(len(starts))
-    return convey(method, problems, each, walk, None, MAX_STEPS, False, TOLERANCE, chunks, placement)
+
+def _at_point(log_x: Array, weight: Array, theta: Array) -> tuple[Array, Array]:
+    """A law of one break (p,) with its break at the nearest point, and whether that may be its place."""
+    log_x = jnp.where(weight > 0, log_x, jnp.inf)
+    apart = jnp.abs(log_x - theta[4])
+    nearest = jnp.argmin(apart)
+    place = log_x[nearest]
+    others = jnp.abs(log_x - place)
+    gap = jnp.min(jnp.where(others > 0, others, jnp.inf))
+    sharp = (jnp.exp(theta[5]) < SHARP * gap) & (apart[nearest] < SHARP * gap) & jnp.isfinite(gap)
+    return jnp.asarray(theta).at[4].set(place), sharp
+
+
+# --- on a GPU -------------------------------------------------------------------------------------
+
+
+def _march(
+    method: Method, problems: Problem, report: Callable[[int], object], placement: Placement
+) -> Refined:
+    """The best row of every problem, all of them in step."""
+    total = len(problems.y)
+    size = next((size for size in TOGETHER if size // 4 < total), TOGETHER[-1]) * len(placement.devices)
+    ended: list[list[np.ndarray]] = []
+    ahead: list[tuple[int, tuple[Array, ...]]] = []
+
+    def fetch() -> None:
+        count, results = ahead.pop(0)
+        ended.append([np.asarray(part)[:count] for part in results])
+        report(count)
+
+    for first in range(0, total, size):
+        rows = np.resize(np.arange(first, min(first + size, total)), size)
+        part = placement.put(taken(method, problems, rows), size)
+        walk = _scout(method, SCOUTING, part)
+        for keep, steps in PASSES:
+            walk = _pass(method, keep, steps, part, walk)
+        ahead.append((min(size, total - first), _ended(method, part, walk)))
+        if len(ahead) > 1:  # the device works on one chunk while the host prepares the next
+            fetch()
+    while ahead:
+        fetch()
+    theta, cost, converged, taken_steps = (np.concatenate(column) for column in zip(*ended, strict=True))
+    cost = np.where(np.isfinite(cost), cost, np.inf)
+    return Refined(theta, cost, converged & np.isfinite(cost), taken_steps)
+
+
+@partial(program, static_argnums=(0, 1, 2), compiler_options=COMPILE)
+def _pass(method: Method, keep: int, steps: int, problems: Problem, walk: Walk) -> Walk:
+    """Take the best rows (C keep) of every problem some steps further, those that lead to different laws."""
+    curves = problems.y.shape[0]
+    walk = Walk(*(part.reshape(curves, -1, *part.shape[1:]) for part in walk))
+    cost = jnp.where(jnp.isfinite(walk.cost), walk.cost, jnp.inf)
+    order = jnp.argsort(cost, axis=1)
+    walk = jax.vmap(lambda one, index: jax.tree.map(lambda v: v[index], one))(walk, order)
+    cost = jnp.take_along_axis(cost, order, axis=1)
+    apart = walk.theta[:, :, None] - walk.theta[:, None]  # (C, S, S, p)
+    square = jnp.einsum("crsp,crpq,crsq->crs", apart, walk.gram, apart)
+    alike = square <= ALIKE * cost[:, :, None]
+    near = cost <= NEAR * cost[:, :1]
+    chosen = jnp.zeros(cost.shape, bool).at[:, 0].set(True)
+    for rank in range(1, cost.shape[1]):
+        other = ~jnp.any(chosen & alike[:, rank], axis=1)
+        chosen = chosen.at[:, rank].set(
+            other & (near[:, rank] | (rank < LEAST)) & jnp.isfinite(cost[:, rank])
+        )
+    first = jnp.argsort(~chosen, axis=1)[:, :keep]
+    walk = jax.vmap(lambda one, index: jax.tree.map(lambda v: v[index], one))(walk, first)
+    left_out = ~jnp.take_along_axis(chosen, first, axis=1)
+    walk = walk._replace(failed=walk.failed | left_out)
+    walk = Walk(*(part.reshape(curves * keep, *part.shape[2:]) for part in walk))
+    pieces = Pieces(method, problems, curves, keep)
+    return advance(
+        walk, pieces.evaluate, pieces.box, pieces.free, rounds=steps, tolerance=TOLERANCE, exact=False
+    )
+
+
+@partial(program, static_argnums=0, compiler_options=COMPILE)
+def _ended(method: Method, problems: Problem, walk: Walk) -> tuple[Array, ...]:
+    """Coordinates (C, p), costs, convergence and steps; sharp breaks are at points where that is better."""
+    pieces = Pieces(method, problems, problems.y.shape[0], 1)
+    theta = jax.vmap(pieces.inward)(walk.theta)
+    if not has_break(method.form):
+        return theta, walk.cost, walk.converged, walk.steps
+    starts, sharp = jax.vmap(_at_point)(problems.log_x, problems.weight, theta)
+    free: Any = jnp.broadcast_to(problems.free, theta.shape) & ~np.isin(np.arange(theta.shape[1]), BREAK)
+    pieces = Pieces(method, problems._replace(free=free), problems.y.shape[0], 1)
+    other = pieces.begin(starts)
+    other = advance(
+        other._replace(failed=~sharp), pieces.evaluate, pieces.box, pieces.free,
+        rounds=PLACED, tolerance=TOLERANCE, exact=False,
+    )  # fmt: skip
+    better = other.cost < walk.cost
+    theta = jnp.where(better[:, None], jax.vmap(pieces.inward)(other.theta), theta)
+    pairs = ((other.cost, walk.cost), (other.converged, walk.converged), (other.steps, walk.steps))
+    return theta, *(jnp.where(better, new, old) for new, old in pairs)
+
+
+# --- both -----------------------------------------------------------------------------------------
+
+
+def has_break(form: Form) -> bool:
+    """Whether the form is a BNSL of one break."""
+    return isinstance(form, BNSL) and form.n_breaks == 1
 
 
 def start_count(form: Form) -> int:
     """How many starts a curve has at most."""
-    return STARTS + (SHARP_STARTS if isinstance(form, BNSL) and form.n_breaks == 1 else 0)
+    return STARTS + (SHARP_STARTS if has_break(form) else 0)
 
 
 def _worth_going_on(walk: Walk, curves: int) -> np.ndarray:
@@ -196,7 +296,7 @@ def _scout(method: Method, steps: int, problems: Problem) -> Walk:
 
     def starts_of(problem: Problem) -> Array:
         theta = linear_starts(form, problem.log_x, problem.y, problem.weight, STARTS)
-        if isinstance(form, BNSL) and form.n_breaks == 1:
+        if has_break(form) and isinstance(form, BNSL):
             sharp = sharp_starts(form, problem.log_x, problem.y, problem.weight, SHARP_STARTS)
             theta = jnp.concatenate([theta, sharp])
         return jnp.where(problem.free, jnp.clip(theta, *box_of(form, problem)), problem.held)

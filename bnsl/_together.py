@@ -24,10 +24,10 @@ from bnsl.search import NOISELESS, Method, Problem
 from bnsl.search import _box as box_of
 from bnsl.search import _residuals as residuals_of
 
-LOCAL = 64  # curves linearised at a time, on a CPU
+LOCAL, LOCAL_ON_GPU = 64, 8192  # curves linearised at a time
 LARGEST_RATIO = 1e99  # of y within a curve
 WRITABLE = 650.0  # logarithms of parameters beyond it are beyond the range of a double
-WELL_CONDITIONED = 1e-9  # determinant of the products of unit columns above which nothing is near singular
+WELL_CONDITIONED = 1e-14  # determinant of the products of unit columns above which nothing is near singular
 
 Columns = dict[str, np.ndarray]
 
@@ -105,6 +105,7 @@ def fit_together(
         placement: the devices to use.
         report: told how many more curves are done; may be parts of one.
     """
+    size = LOCAL_ON_GPU if placement.wide else LOCAL
     batch = _batch(curves, length, len(form.parameters))
     ways: list[tuple[Form, np.ndarray]] = [(form, np.arange(len(curves)))]
     if isinstance(form, BNSL) and not form.rising:
@@ -127,8 +128,8 @@ def fit_together(
             )
         theta = found.theta.astype(float)
         with precision("float64"), _on(placement):
-            local = _surroundings(Method(way), part.problem, theta, found.converged, LOCAL * placement.wide)
-            predictions = _predictions(way, part, theta, predict_at, LOCAL * placement.wide)
+            local = _surroundings(Method(way), part.problem, theta, found.converged, size)
+            predictions = _predictions(way, part, theta, predict_at, size)
         better = np.where(np.isfinite(local.cost), local.cost, np.inf) < best[which]
         best[which[better]] = local.cost[better]
         made, left = _finished(Method(way), local, part)

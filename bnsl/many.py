@@ -48,12 +48,12 @@ class Placement(NamedTuple):
     """Where a batch runs: rows are dealt out to the devices, with more of them where a device is wide."""
 
     devices: tuple[jax.Device, ...] = ()  # none: where JAX puts things by default
-    wide: int = 1  # chunks are so many times as large
+    wide: bool = False  # devices that take tens of thousands of rows at a time, as a GPU does
 
     @property
     def factor(self) -> int:
         """What the number of rows in a chunk is multiplied with."""
-        return max(len(self.devices), 1) * self.wide
+        return max(len(self.devices), 1)
 
     def put(self, tree: Any, rows: int) -> Any:
         """A tree of arrays on the devices: those with `rows` rows shared out, the others on all."""
