@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -41,8 +42,17 @@ def double_precision() -> Iterator[None]:
 @contextlib.contextmanager
 def precision(dtype: str) -> Iterator[None]:
     """`double_precision`, or single for dtype "float32"."""
-    with _ONE_AT_A_TIME, jax.enable_x64(dtype != "float32"):
+    with _ONE_AT_A_TIME, jax.enable_x64(dtype != "float32"), jax.default_device(_home()):
         yield
+
+
+@functools.cache
+def _home() -> jax.Device | None:
+    """The CPU, also where JAX would choose a GPU: one curve takes a GPU longer. None for JAX's own choice."""
+    with contextlib.suppress(RuntimeError):  # JAX was told to use nothing but a GPU
+        if jax.default_backend() != "cpu":
+            return jax.local_devices(backend="cpu")[0]
+    return None
 
 
 def suggest(name: object, known: Iterable[str]) -> str:

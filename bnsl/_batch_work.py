@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ import jax
 import numpy as np
 
 from bnsl._arrays import InputError
-from bnsl._curve_rows import ERROR, Settings, prediction_name, rows_of, silent
+from bnsl._curve_rows import ERROR, Settings, begin_rows, prediction_name, rows_of, silent
 from bnsl._curves import Curves, padded_length
 from bnsl._long_table import NAMES, LongTable, long_table
 from bnsl._parts import Parts
@@ -155,8 +156,34 @@ def _work(
                         )
         except BrokenProcessPool:
             pass  # a worker was killed; this process does what is left
-    for task in list(left.values()):
-        yield task, safe_rows(table.curves.take(task), settings, report)
+    if settings.platform == "cpu":
+        for task in left.values():
+            yield task, safe_rows(table.curves.take(task), settings, report)
+        return
+    ahead: list[tuple[np.ndarray, Callable[[], pd.DataFrame]]] = []
+    for task in left.values():  # the device is at work on one task while the host ends another
+        ahead.append((task, _begun(table.curves.take(task), settings, report)))
+        if len(ahead) > 1:
+            done, finish = ahead.pop(0)
+            yield done, finish()
+    for task, finish in ahead:
+        yield task, finish()
+
+
+def _begun(
+    curves: Curves, settings: Settings, report: Callable[[float], object]
+) -> Callable[[], pd.DataFrame]:
+    """`safe_rows` begun."""
+    with contextlib.suppress(Exception):
+        finish = begin_rows(curves, settings, report)
+
+        def rows() -> pd.DataFrame:
+            with contextlib.suppress(Exception):
+                return finish()
+            return safe_rows(curves, settings)
+
+        return rows
+    return lambda: safe_rows(curves, settings)
 
 
 def safe_rows(curves: Curves, settings: Settings, report: Callable[[float], object] = silent) -> pd.DataFrame:

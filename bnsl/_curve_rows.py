@@ -11,7 +11,7 @@ import numpy as np
 
 from bnsl._arrays import InputError
 from bnsl._curves import Curves, Points, padded_length
-from bnsl._together import fit_together, in_order
+from bnsl._together import begin_together, in_order
 from bnsl.curve import Curve
 from bnsl.fitting import THIN_ABOVE, check_curve, fit
 from bnsl.forecasting import forecast
@@ -68,43 +68,61 @@ def rows_of(curves: Curves, settings: Settings, report: Callable[[float], object
         settings: what to fit.
         report: told how many more curves are done; may be parts of one.
     """
-    import pandas as pd
+    return begin_rows(curves, settings, report)()
 
-    left = np.arange(len(curves))
-    pieces = []
-    if settings.together:
-        sizes, which = np.unique(curves.lengths, return_inverse=True)
-        lengths = np.array([padded_length(int(n)) for n in sizes])[which]
-        for length in np.unique(lengths[lengths <= THIN_ABOVE]).tolist():
-            which = np.flatnonzero(lengths == length)
-            chosen = curves.take(which)
-            fine = in_order(chosen, length)
-            if not fine.any():
-                continue
-            which, chosen = which[fine], chosen.take(np.flatnonzero(fine))
-            columns, alone = _fit_together(chosen, length, settings, report)
+
+def begin_rows(
+    curves: Curves, settings: Settings, report: Callable[[float], object] = silent
+) -> Callable[[], pd.DataFrame]:
+    """Begin on `rows_of`, which the function that is returned ends; meanwhile a GPU is at work."""
+    begun = _begun_together(curves, settings, report) if settings.together else []
+
+    def finish() -> pd.DataFrame:
+        import pandas as pd
+
+        left = np.arange(len(curves))
+        pieces = []
+        for which, end in begun:
+            columns, alone = end()
             done = which[~alone]
             pieces.append(pd.DataFrame({name: v[~alone] for name, v in columns.items()}, index=done))
             report(-int(alone.sum()))  # they are not done, after all
             left = np.setdiff1d(left, done)
-    rows = []
-    for i in left.tolist():
-        rows.append(_alone(curves[i], settings))
-        report(1)
-    if rows:
-        pieces.append(pd.DataFrame(rows, index=left))
-    return pd.concat(pieces).sort_index() if pieces else pd.DataFrame()
+        rows = []
+        for i in left.tolist():
+            rows.append(_alone(curves[i], settings))
+            report(1)
+        if rows:
+            pieces.append(pd.DataFrame(rows, index=left))
+        return pd.concat(pieces).sort_index() if pieces else pd.DataFrame()
+
+    return finish
 
 
-def _fit_together(
-    curves: Curves, length: int, settings: Settings, report: Callable[[float], object]
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _begun_together(
+    curves: Curves, settings: Settings, report: Callable[[float], object]
+) -> list[tuple[np.ndarray, Callable[[], tuple[dict[str, np.ndarray], np.ndarray]]]]:
+    """Which curves were begun together, a padded length at a time, and what ends the work."""
     form = settings.form
     if isinstance(form, str):
         raise TypeError("curves are fitted together with a form that has its number of breaks")
     at = {prediction_name(x): x for x in settings.predict_at}
     placement = placement_of(settings)
-    return fit_together(curves, length, form, at, dtype=settings.dtype, placement=placement, report=report)
+    sizes, inverse = np.unique(curves.lengths, return_inverse=True)
+    lengths = np.array([padded_length(int(n)) for n in sizes], int)[inverse]
+    begun = []
+    for length in np.unique(lengths[lengths <= THIN_ABOVE]).tolist():
+        which = np.flatnonzero(lengths == length)
+        chosen = curves.take(which)
+        fine = in_order(chosen, length)
+        if not fine.all():
+            which, chosen = which[fine], chosen.take(np.flatnonzero(fine))
+        if len(which):
+            end = begin_together(
+                chosen, length, form, at, dtype=settings.dtype, placement=placement, report=report
+            )
+            begun.append((which, end))
+    return begun
 
 
 # --- one by one -----------------------------------------------------------------------------------

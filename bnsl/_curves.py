@@ -41,6 +41,12 @@ class Curves:
     def take(self, which: np.ndarray) -> Curves:
         """Some of the curves."""
         lengths = self.lengths[which]
+        if len(which) and (np.diff(which) == 1).all():
+            part = slice(int(self.starts[which[0]]), int(self.starts[which[-1] + 1]))
+            sigma = None if self.sigma is None else self.sigma[part]
+            return Curves(
+                self.x[part], self.y[part], sigma, self.starts[which[0] : which[-1] + 2] - part.start
+            )
         starts = np.concatenate([[0], np.cumsum(lengths)])
         index = np.repeat(self.starts[which] - starts[:-1], lengths) + np.arange(starts[-1])
         sigma = None if self.sigma is None else self.sigma[index]
@@ -50,6 +56,10 @@ class Curves:
         """x, y, sigma and whether a point is there, (C, length) each; the last point is repeated."""
         column = np.arange(length)
         lengths = self.lengths[:, None]
+        if (lengths == length).all():
+            shape = len(self), length
+            sigma = None if self.sigma is None else self.sigma.reshape(shape)
+            return self.x.reshape(shape), self.y.reshape(shape), sigma, np.ones(shape, bool)
         index = self.starts[:-1, None] + np.minimum(column, lengths - 1)
         sigma = None if self.sigma is None else self.sigma[index]
         return self.x[index], self.y[index], sigma, column < lengths

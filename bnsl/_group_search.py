@@ -52,37 +52,47 @@ BREAK = (4, 5)  # coordinates of its position and width
 PLACED = 40  # steps that are enough for what is left to fit
 
 # On a GPU: curves at a time, and how many rows of each go on for how many steps.
-TOGETHER = (16_384, 1024)
+TOGETHER = 16_384
 PASSES = ((6, 18), (3, 36), (1, 186))
 
 
-def search_many(
+Search = Callable[[np.ndarray | None], Refined]
+
+
+def begin_search(
     method: Method,
     problems: Problem,
     *,
-    rivals: np.ndarray | None = None,
     report: Callable[[int], object] = lambda count: None,
     placement: Placement = ANYWHERE,
-) -> Refined:
-    """The best fit found of each of C problems, from starts of its own; of one break at most.
+) -> Search:
+    """Begin to search the best fit of each of C problems, from starts of its own; of one break at most.
 
     Args:
         method: form and loss.
         problems: as in `bnsl.many.refine_many`; `y` has a row a problem.
-        rivals: (C,) costs of other laws, by far above which a fit need not be followed to its end.
         report: told how many more curves were scouted, which is about half of the work.
         placement: the devices to use.
+
+    Returns:
+        A function that gives what was found, of the costs (C,) of other laws, by far above which a fit need
+        not be followed to its end, or None. A GPU is at work already; a CPU begins when it is called.
     """
     total = len(problems.y)
     problems = problems._replace(free=np.broadcast_to(problems.free, (total, np.shape(problems.free)[-1])))
-    known = np.full(total, np.inf) if rivals is None else rivals
     if placement.wide:
-        return _march(method, problems, report, placement)
-    theta, walk = _ride(method, problems, known, report, placement)
-    if has_break(method.form):
-        _place_at_points(method, problems, theta, walk, placement)
-    cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
-    return Refined(theta, cost, walk.converged & np.isfinite(cost), walk.steps)
+        launched = _march(method, problems, placement)
+        return lambda rivals: _fetched(launched, report)
+
+    def search(rivals: np.ndarray | None) -> Refined:
+        known = np.full(total, np.inf) if rivals is None else rivals
+        theta, walk = _ride(method, problems, known, report, placement)
+        if has_break(method.form):
+            _place_at_points(method, problems, theta, walk, placement)
+        cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
+        return Refined(theta, cost, walk.converged & np.isfinite(cost), walk.steps)
+
+    return search
 
 
 def _ride(
@@ -170,34 +180,32 @@ def _at_point(log_x: Array, weight: Array, theta: Array) -> tuple[Array, Array]:
 # --- on a GPU -------------------------------------------------------------------------------------
 
 
-def _march(
-    method: Method, problems: Problem, report: Callable[[int], object], placement: Placement
-) -> Refined:
-    """The best row of every problem, all of them in step."""
-    total = len(problems.y)
-    size = next((size for size in TOGETHER if size // 4 < total), TOGETHER[-1]) * len(placement.devices)
-    ended: list[list[np.ndarray]] = []
-    ahead: list[tuple[int, tuple[Array, ...]]] = []
+Launched = list[tuple[int, tuple[Array, ...]]]
 
-    def fetch() -> None:
-        count, results = ahead.pop(0)
-        ended.append([np.asarray(part)[:count] for part in results])
-        report(count)
 
+def _march(method: Method, problems: Problem, placement: Placement) -> Launched:
+    """Send all problems on their way, all rows in step: how many there are in a chunk, and its results."""
+    total, size = len(problems.y), TOGETHER * len(placement.devices)
+    launched = []
     for first in range(0, total, size):
         rows = np.resize(np.arange(first, min(first + size, total)), size)
         part = placement.put(taken(method, problems, rows), size)
         walk = _scout(method, SCOUTING, part)
         for keep, steps in PASSES:
             walk = _pass(method, keep, steps, part, walk)
-        ahead.append((min(size, total - first), _ended(method, part, walk)))
-        if len(ahead) > 1:  # the device works on one chunk while the host prepares the next
-            fetch()
-    while ahead:
-        fetch()
-    theta, cost, converged, taken_steps = (np.concatenate(column) for column in zip(*ended, strict=True))
+        launched.append((min(size, total - first), _ended(method, part, walk)))
+    return launched
+
+
+def _fetched(launched: Launched, report: Callable[[int], object]) -> Refined:
+    """Wait for the results."""
+    ended = []
+    for count, results in launched:
+        ended.append([np.asarray(part)[:count] for part in results])
+        report(count)
+    theta, cost, converged, steps = (np.concatenate(column) for column in zip(*ended, strict=True))
     cost = np.where(np.isfinite(cost), cost, np.inf)
-    return Refined(theta, cost, converged & np.isfinite(cost), taken_steps)
+    return Refined(theta, cost, converged & np.isfinite(cost), steps)
 
 
 @partial(program, static_argnums=(0, 1, 2), compiler_options=COMPILE)

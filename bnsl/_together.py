@@ -15,10 +15,10 @@ import numpy as np
 from bnsl._arrays import Array, precision
 from bnsl._covariance import SINGULAR
 from bnsl._curves import Curves
-from bnsl._group_search import search_many
+from bnsl._group_search import begin_search
 from bnsl._programs import program
 from bnsl.forms import BNSL, Form
-from bnsl.many import COMPILE, Placement
+from bnsl.many import COMPILE, Placement, Refined
 from bnsl.result import Status
 from bnsl.search import NOISELESS, Method, Problem
 from bnsl.search import _box as box_of
@@ -27,7 +27,7 @@ from bnsl.search import _residuals as residuals_of
 LOCAL, LOCAL_ON_GPU = 64, 8192  # curves linearised at a time
 LARGEST_RATIO = 1e99  # of y within a curve
 WRITABLE = 650.0  # logarithms of parameters beyond it are beyond the range of a double
-WELL_CONDITIONED = 1e-14  # determinant of the products of unit columns above which nothing is near singular
+WELL_CONDITIONED = 1e-12  # least eigenvalue above which no doubt is possible
 
 Columns = dict[str, np.ndarray]
 
@@ -78,12 +78,12 @@ class _Found(NamedTuple):
     cost: np.ndarray  # (C,)
     converged: np.ndarray  # (C,)
     residual: np.ndarray  # (C, N) weighted
-    products: np.ndarray  # (C, p, p) of the derivatives, each scaled to length 1
+    least: np.ndarray  # (C,) least eigenvalue of the products of the derivatives, each scaled to length 1
     known: np.ndarray  # (C,) whether all derivatives are finite and none is zero throughout
     at_bound: np.ndarray  # (C,)
 
 
-def fit_together(
+def begin_together(
     curves: Curves,
     length: int,
     form: Form,
@@ -92,20 +92,23 @@ def fit_together(
     dtype: str,
     placement: Placement,
     report: Callable[[float], object],
-) -> tuple[Columns, np.ndarray]:
-    """Columns of the rows of some curves, and which curves (C,) `fit` had better look at alone.
+) -> Callable[[], tuple[Columns, np.ndarray]]:
+    """Begin to fit some curves.
 
     Args:
         curves: curves that are `in_order`, of at most `length` points.
         length: padded length.
-        form: a law that `search_many` knows; a falling one of breaks is tried as a rising one too where
+        form: a law that `begin_search` knows; a falling one of breaks is tried as a rising one too where
             the curve climbs.
         predict_at: the columns of predictions with their x.
         dtype: in which the search runs.
         placement: the devices to use.
         report: told how many more curves are done; may be parts of one.
+
+    Returns:
+        A function that ends the work and gives the columns of the curves' rows, and which curves (C,) `fit`
+        had better look at alone. Meanwhile a GPU is at work, and a CPU is not.
     """
-    size = LOCAL_ON_GPU if placement.wide else LOCAL
     batch = _batch(curves, length, len(form.parameters))
     ways: list[tuple[Form, np.ndarray]] = [(form, np.arange(len(curves)))]
     if isinstance(form, BNSL) and not form.rising:
@@ -113,33 +116,57 @@ def fit_together(
         if len(climbs):
             ways.append((replace(form, rising=True), climbs))
     share = 0.5 * len(curves) / sum(len(which) for _, which in ways)
-    columns: Columns = {}
-    alone = np.ones(len(curves), bool)
-    best = np.full(len(curves), np.inf)
-    for way, which in ways:
-        part = _select(batch, which)
-        with precision(dtype), _on(placement):
-            found = search_many(
-                Method(way),
-                Problem(*(_as(dtype, value) for value in part.problem)),
-                rivals=best[which],
-                report=partial(_scaled, report, share),
-                placement=placement,
+    begun = []
+    with precision(dtype), _on(placement):
+        for way, which in ways:
+            part = _select(batch, which)
+            problem = Problem(*(_as(dtype, value) for value in part.problem))
+            scouted = partial(_scaled, report, share)
+            begun.append(begin_search(Method(way), problem, report=scouted, placement=placement))
+
+    def finish() -> tuple[Columns, np.ndarray]:
+        columns: Columns = {}
+        alone = np.ones(len(curves), bool)
+        best = np.full(len(curves), np.inf)
+        for (way, which), search in zip(ways, begun, strict=True):
+            with precision(dtype), _on(placement):
+                found = search(best[which])
+            made, left, cost = _rows_of(
+                Method(way), _select(batch, which), found, best[which], predict_at, placement
             )
-        theta = found.theta.astype(float)
-        with precision("float64"), _on(placement):
-            local = _surroundings(Method(way), part.problem, theta, found.converged, size)
-            predictions = _predictions(way, part, theta, predict_at, size)
-        better = np.where(np.isfinite(local.cost), local.cost, np.inf) < best[which]
-        best[which[better]] = local.cost[better]
-        made, left = _finished(Method(way), local, part)
-        for name, values in {**made, **predictions}.items():
-            if name not in columns:
-                columns[name] = np.zeros(len(curves), values.dtype)
-            columns[name][which[better]] = values[better]
-        alone[which[better]] = left[better]
-        report(share * len(which))
-    return columns, alone
+            better = which[cost < best[which]]
+            best[which] = np.minimum(best[which], cost)
+            for name, values in made.items():
+                if name not in columns:
+                    columns[name] = np.zeros(len(curves), values.dtype)
+                columns[name][better] = values
+            alone[better] = left
+            report(share * len(which))
+        return columns, alone
+
+    return finish
+
+
+def _rows_of(
+    method: Method,
+    batch: _Batch,
+    found: Refined,
+    rivals: np.ndarray,
+    predict_at: dict[str, float],
+    placement: Placement,
+) -> tuple[Columns, np.ndarray, np.ndarray]:
+    """Columns and doubts of the curves whose cost is below that of their rivals, and the costs (C,) of all."""
+    theta = found.theta.astype(float)
+    size = LOCAL_ON_GPU if placement.wide else LOCAL
+    with precision("float64"), _on(placement):
+        local = _surroundings(method, batch.problem, theta, found.converged, size)
+        cost = np.where(np.isfinite(local.cost), local.cost, np.inf)
+        better = np.flatnonzero(cost < rivals)
+        if len(better) < len(theta):
+            local, batch = _Found(*(part[better] for part in local)), _select(batch, better)
+        predictions = _predictions(method.form, batch, local.theta, predict_at, size)
+    columns, left = _finished(method, local, batch)
+    return {**columns, **predictions}, left, cost
 
 
 def _scaled(report: Callable[[float], object], share: float, count: int) -> None:
@@ -186,8 +213,8 @@ def _surroundings(
         rows = np.resize(np.arange(first, min(first + size, len(theta))), size)
         parts.append((len(theta) - first, _surroundings_of(method, _rows(problem, rows), theta[rows])))
     found = [[np.asarray(v)[:count] for v in some] for count, some in parts]
-    residual, products, known, at_bound = (np.concatenate(column) for column in zip(*found, strict=True))
-    return _Found(theta, np.sum(residual**2, axis=1), converged, residual, products, known, at_bound)
+    residual, least, known, at_bound = (np.concatenate(column) for column in zip(*found, strict=True))
+    return _Found(theta, np.sum(residual**2, axis=1), converged, residual, least, known, at_bound)
 
 
 def _rows(problem: Problem, rows: np.ndarray) -> Problem:
@@ -203,7 +230,8 @@ def _surroundings_of(method: Method, problems: Problem, theta: Array) -> tuple[A
         lower, upper = box_of(method.form, problem)
         margin = 1e-9 * jnp.maximum(1.0, jnp.abs(at))
         at_bound = jnp.any((at <= lower + margin) | (at >= upper - margin))
-        return residual, unit @ unit.T, finite & jnp.all(norms > 0), at_bound
+        least = jnp.linalg.eigvalsh(unit @ unit.T)[0]
+        return residual, least, finite & jnp.all(norms > 0), at_bound
 
     return jax.vmap(one, (_axes(), 0))(problems, theta)
 
@@ -294,11 +322,10 @@ def _determinacy(method: Method, found: _Found, problem: Problem) -> tuple[np.nd
     """Whether a parameter of each of C fits is not determined, and whether it nearly is not.
 
     As `bnsl._covariance` for one fit, by the singular values of the derivatives scaled to length 1. The
-    determinant of their products bounds the smallest from below, which is enough for most fits.
+    eigenvalues of their products are the squares, in which half of the digits are lost; most fits need none.
     """
     lost, near = ~found.known, ~found.known
-    with np.errstate(all="ignore"):
-        doubtful = np.flatnonzero(found.known & ~(np.linalg.det(found.products) > WELL_CONDITIONED))
+    doubtful = np.flatnonzero(found.known & ~(found.least > WELL_CONDITIONED))
     for first in range(0, len(doubtful), LOCAL):
         rows = doubtful[first : first + LOCAL]
         padded = np.resize(rows, LOCAL)
@@ -315,6 +342,8 @@ def _determinacy(method: Method, found: _Found, problem: Problem) -> tuple[np.nd
 def _predictions(form: Form, batch: _Batch, theta: np.ndarray, at: dict[str, float], size: int) -> Columns:
     if not at:
         return {}
+    if not len(theta):
+        return {name: np.zeros(0) for name in at}
     rows = np.resize(theta, (-(-len(theta) // size) * size, theta.shape[1]))
     with np.errstate(all="ignore"):
         units = np.resize(batch.log_s, len(rows)), np.resize(batch.log_t, len(rows))
