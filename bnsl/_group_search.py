@@ -15,10 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bnsl._arrays import Array
+from bnsl._arrays import Array, precision
 from bnsl._linear_starts import linear_starts
 from bnsl._programs import program
-from bnsl._rows import Walk, advance
+from bnsl._rows import Walk, advance, begin
 from bnsl._sharp_starts import sharp_starts
 from bnsl.forms import BNSL, Form
 from bnsl.many import (
@@ -109,13 +109,14 @@ def _ride(
     for first in range(0, total, size):
         rows = np.resize(np.arange(first, min(first + size, total)), size)
         count = min(size, total - first)
-        walk = _scout(method, SCOUTING, placement.put(taken(method, problems, rows), size))
-        chosen = np.flatnonzero(_worth_going_on(walk, size)[:count])
-        owner.append(first + chosen // (len(walk.cost) // size))
-        walks.append(on_host(walk, chosen))
+        with precision("float32"):  # scouts need not be exact, and take half of the time
+            walk = _scout(method, SCOUTING, placement.put(taken(method, problems, rows), size))
+            chosen = np.flatnonzero(_worth_going_on(walk, size)[:count])
+            owner.append(first + chosen // (len(walk.cost) // size))
+            walks.append(on_host(walk, chosen))
         report(count)
     group = np.concatenate(owner)
-    walk = Walk(*map(np.concatenate, zip(*walks, strict=True)))
+    walk = _afresh(Walk(*map(np.concatenate, zip(*walks, strict=True))), problems.y.dtype)
     chunks = tuple(chunk * placement.factor for chunk in CHUNKS)
     theta, walk = convey(method, problems, group, walk, known, MAX_STEPS, False, TOLERANCE, chunks, placement)
     cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
@@ -129,6 +130,13 @@ def _ride(
         for whole, part in zip(walk, longer, strict=True):
             whole[crawling] = part
     return theta, walk
+
+
+def _afresh(walk: Walk, dtype: np.dtype) -> Walk:
+    """Rows that go on in another precision: they are evaluated again, and keep their damping."""
+    walk = Walk(*(part.astype(dtype) if part.dtype.kind == "f" else part for part in walk))
+    start = begin(walk.theta)
+    return Walk(*map(np.array, start))._replace(damping=walk.damping, failed=walk.failed)
 
 
 def _place_at_points(

@@ -155,7 +155,7 @@ def _rows_of(
     predict_at: dict[str, float],
     placement: Placement,
 ) -> tuple[Columns, np.ndarray, np.ndarray]:
-    """Columns and doubts of the curves whose cost is below that of their rivals, and the costs (C,) of all."""
+    """Columns and doubts of the curves whose cost is below that of their rivals; the costs (C,) of all."""
     theta = found.theta.astype(float)
     size = LOCAL_ON_GPU if placement.wide else LOCAL
     with precision("float64"), _on(placement):
