@@ -42,7 +42,8 @@ from bnsl.search import _box as box_of
 # Chosen on simulated curves of one break with 64 points, of which `benchmarks/many_curves.py` draws others.
 STARTS = 12  # starts with breaks of every width,
 SHARP_STARTS = 8  # and with sharp ones, for forms that have breaks
-SCOUTING = 9  # steps that every start is given;
+SCOUT_DTYPE = "float32"
+SCOUTING = 12  # steps that every start is given;
 NEAR = 1.5  # then those go on whose cost is within this factor of the curve's best:
 LEAST, MOST = 2, 12  # at least and at most so many,
 ALIKE = 0.03  # and no two whose squared distance, as a share of the cost, is less than this
@@ -109,7 +110,7 @@ def _ride(
     for first in range(0, total, size):
         rows = np.resize(np.arange(first, min(first + size, total)), size)
         count = min(size, total - first)
-        with precision("float32"):  # scouts need not be exact, and take half of the time
+        with precision(SCOUT_DTYPE):  # scouts need not be exact, and take half of the time
             walk = _scout(method, SCOUTING, placement.put(taken(method, problems, rows), size))
             chosen = np.flatnonzero(_worth_going_on(walk, size)[:count])
             owner.append(first + chosen // (len(walk.cost) // size))
