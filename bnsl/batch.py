@@ -45,7 +45,8 @@ def fit_many(
     """Fit a law to every curve of a long-form table.
 
     BNSL with at most one break and M1 to M4, under the log loss and without constraints, are fitted together,
-    hundreds a second; the cost is that of `fit` to within 0.1 % on most curves (docs/benchmarks.md).
+    some 500 a second and core, tens of thousands on a GPU; the cost is that of `fit` to within 0.1 % on 98 %
+    of noisy curves (docs/benchmarks.md).
     Everything else takes as long as a call of `fit` a curve; give it more `workers`. A curve that cannot be
     fitted is a row whose status and message say why, and stops no other.
 

@@ -1,4 +1,4 @@
-"""Many fits at once, in chunks of one shape: each from a start of its own, or each from many starts.
+"""Many fits at once, each from a start of its own, in chunks of one shape.
 
 A chunk is a conveyor: after every round of steps the rows that are done, or no longer worth it, leave, and
 the next take their places. So no fit waits for a slower one, memory is bounded, and there are few compiled
@@ -26,11 +26,8 @@ from bnsl.search import _residuals as residuals_of
 # Here run time counts for more than in a single fit, and LLVM's full effort takes 40 % off it.
 COMPILE = {k: v for k, v in FAST_COMPILE.items() if k != "xla_backend_optimization_level"}
 
-CHUNKS = (
-    256,
-    64,
-    16,
-)  # rows at work at a time, many and few: one step's numbers stay in the processor's cache
+# Rows at work at a time, many to few: one step's numbers stay in the processor's cache.
+CHUNKS = (256, 64, 16)
 ROUND = 6  # steps between two looks at which rows are done
 MAX_STEPS = 200
 TOLERANCE = 1e-6  # square root of the share of the cost that a last step may still have promised

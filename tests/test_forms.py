@@ -11,6 +11,7 @@ import pytest
 
 import bnsl
 from bnsl._arrays import double_precision
+from bnsl.forms.base import log1p_of_share, log_sum
 from bnsl.forms.registry import FORMS
 from bnsl.search import FAST_COMPILE
 
@@ -163,6 +164,34 @@ def test_working_coordinates_are_undone(case):
     with double_precision():
         theta = jnp.asarray(form.rescale(form.from_params(params), -np.log(X[-1]), 0.0))
         np.testing.assert_allclose(form.from_working(form.to_working(theta)), theta, rtol=1e-11, atol=1e-12)
+
+
+def test_derivatives_by_working_coordinates(case):
+    form, params = case
+    with double_precision():
+        theta = jnp.asarray(form.rescale(form.from_params(params), -np.log(X[-1]), 0.0))
+        working, log_x = form.to_working(theta), jnp.log(X / X[-1])
+        chained = jax.jacfwd(form.from_working)(working).T @ form.log_y_and_jacobian(theta, log_x)[1]
+        rows = form.working_jacobian(working, form.log_y_and_jacobian(theta, log_x)[1])
+        np.testing.assert_allclose(rows, chained, rtol=1e-9, atol=1e-12)
+
+
+def test_log1p_of_a_share_is_exact():
+    share = np.concatenate([np.linspace(0.0, 1.0, 501), 10.0 ** np.linspace(-300, 0, 301)])
+    with double_precision():
+        found = np.asarray(jax.jit(log1p_of_share)(share))
+    exact = np.array([float(mpmath.log1p(mpmath.mpf(value))) for value in share.tolist()])
+    np.testing.assert_allclose(found, exact, rtol=1e-15, atol=0.0)
+
+
+def test_the_sum_with_a_limit_at_its_edges():
+    with double_precision():
+        values = [
+            float(log_sum(*pair)) for pair in ((0.0, -3.0), (2.0, -np.inf), (0.0, -np.inf), (1.0, np.inf))
+        ]
+        assert values[:2] == pytest.approx([-3.0, np.log(2.0)], rel=1e-15)
+        assert values[2:] == [-np.inf, np.inf]
+        assert np.isnan(float(log_sum(1.0, jnp.nan)))
 
 
 def test_impossible_parameters_are_refused(case):
