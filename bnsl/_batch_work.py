@@ -201,9 +201,10 @@ def safe_rows(curves: Curves, settings: Settings, report: Callable[[float], obje
 
 
 def _prepare() -> None:
-    """Make a process of our own ready: compiled programs are kept on disk."""
+    """Make a process of our own ready: one thread, compiled programs kept on disk."""
     from bnsl._cache import keep_compiled_programs
 
+    os.environ.setdefault("NPROC", "1")  # XLA's threads would be in the way of the other processes
     keep_compiled_programs()
 
 
