@@ -21,6 +21,7 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
@@ -30,6 +31,7 @@ from bnsl._arrays import double_precision
 from bnsl.refit import padded
 from bnsl.search import Method, Problem, effort_for, search
 
+CLEARED = 100  # curves after which compiled programs are let go
 ROUNDING = 1e-20  # squared error a point that counts as zero
 
 
@@ -173,6 +175,8 @@ def main() -> None:
         if row is None:
             continue
         rows.append(row)
+        if len(rows) % CLEARED == 0:  # a process may hold no more than so many compiled programs
+            jax.clear_caches()
         if arguments.tsv:
             pd.DataFrame(rows, columns=COLUMNS).to_csv(arguments.tsv, sep="\t", index=False)
         elif len(rows) % 50 == 0:

@@ -18,7 +18,7 @@ from bnsl._arrays import InputError
 from bnsl._curve_rows import ERROR, Settings, begin_rows, prediction_name, rows_of, silent
 from bnsl._curves import Curves, padded_length
 from bnsl._long_table import NAMES, LongTable, long_table
-from bnsl._parts import Parts
+from bnsl._parts import POINTS, Parts
 from bnsl.fitting import fewest_breaks
 from bnsl.forms import BNSL
 from bnsl.selection import MOST
@@ -55,11 +55,15 @@ def fit_table(
     import pandas as pd
 
     x, y, sigma, by = columns
+    for name in by:
+        if name in column_names(settings) or name == POINTS:
+            raise InputError(f"by: a column {name!r} would be one of the result's; rename it")
     table = long_table(frame, x, y, sigma, by)
     parts, done, left = None, None, np.arange(len(table))
+    digests = table.curves.digests()
     if out is not None:
         parts = Parts(out, by, _description(columns, settings))
-        done = parts.read()
+        done = parts.read(table.keys.assign(**{POINTS: digests}))
         if done is not None:
             keyed = table.keys.merge(done[by].assign(done=True), on=by, how="left")
             left = np.flatnonzero(keyed["done"].isna())
@@ -69,8 +73,10 @@ def fit_table(
     try:
         for curves, found in _work(table, _tasks(table, left, settings), settings, workers, bar):
             piece = as_frame(table.keys.iloc[curves], found, settings)
+            for place in np.flatnonzero(np.isin(curves, list(table.texts))).tolist():
+                piece.loc[piece.index[place], "message"] = table.texts[int(curves[place])]
             if parts is not None:
-                parts.write(piece)
+                parts.write(piece.assign(**{POINTS: digests[curves]}))
             rows.append(piece.assign(**{"": curves}))
     finally:
         if bar is not None:

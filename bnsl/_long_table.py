@@ -21,6 +21,7 @@ class LongTable(NamedTuple):
 
     keys: pd.DataFrame  # a row a curve, in the order in which the curves first appear
     curves: Curves
+    texts: dict[int, str]  # curve -> what is said of its first cell that is no number
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -33,6 +34,8 @@ class LongTable(NamedTuple):
 
 def by_columns(by: str | Sequence[str]) -> list[str]:
     """`by` as a list of distinct names, none of them a column of the result."""
+    if not isinstance(by, str | Sequence):
+        raise InputError(f"by = {by!r} must be a column name or a list of column names")
     names = [by] if isinstance(by, str) else list(by)
     if not names:
         raise InputError("by is empty; name the columns whose values tell the curves apart")
@@ -100,13 +103,20 @@ def long_table(frame: Any, x: str, y: str, sigma: str | None, by: list[str]) -> 
     keys = table[by].iloc[first].reset_index(drop=True)
     ordered = [value[order] for value in values]
     starts = np.searchsorted(number[order], np.arange(len(keys) + 1))
-    return LongTable(keys, Curves(ordered[0], ordered[1], ordered[2] if sigma else None, starts))
+    texts: dict[int, str] = {}
+    for name, value in zip((x, y, *([sigma] if sigma else [])), values, strict=True):
+        for row in np.flatnonzero(np.isnan(value) & table[name].notna().to_numpy()):
+            cell = table[name].iloc[row]
+            texts.setdefault(int(number[row]), f"column {name!r} holds {cell!r}, which is not a number")
+    return LongTable(keys, Curves(ordered[0], ordered[1], ordered[2] if sigma else None, starts), texts)
 
 
 def _numbers(column: pd.Series) -> np.ndarray:
     """A column as floats; what is no number is NaN, and truth values are no numbers."""
     import pandas as pd
 
+    if column.dtype.kind in "cMm":
+        raise InputError(f"column {column.name!r} must hold numbers; its type is {column.dtype}")
     if column.dtype == bool:
         return np.full(len(column), np.nan)
     return np.asarray(pd.to_numeric(column, errors="coerce"), dtype=float)

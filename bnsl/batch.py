@@ -65,7 +65,7 @@ def fit_many(
         bounds: as in `fit`, the same for all curves.
         predict_at: values of x; the result has a column `y_at_...` for each.
         out: a folder for the results as Parquet, written as they come. If it holds results of the same
-            call already, those curves are not fitted again.
+            call already, those curves are not fitted again, unless their points have changed.
         workers: processes. A script that asks for more than one must keep its own work under
             `if __name__ == "__main__":`, as always with Python's processes.
         device: "cpu", "gpu", or JAX devices to deal the curves out to; by default a GPU, if there is one and

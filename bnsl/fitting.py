@@ -159,10 +159,12 @@ def check_curve(curve: Curve, loss: str = "log", way_out: str = "use loss='linea
         small = int(np.argmin(curve.y))
         apart = float(np.log10(curve.y.max()) - np.log10(curve.y[small]))
         if apart > WIDEST:
-            row = small if curve.rows is None else curve.rows[small]
+            least, most = (
+                f"y[{i if curve.rows is None else curve.rows[i]}] = {curve.y[i]:g}"
+                for i in (small, int(np.argmax(curve.y)))
+            )
             raise InputError(
-                f"y[{row}] = {curve.y[small]:g} is 10^{apart:.0f} times smaller than the largest y; drop it, "
-                f"or {way_out}"
+                f"{least} is 10^{apart:.0f} times smaller than {most}; drop the wrong one, or {way_out}"
             )
     elif loss == "log1p":
         why = "is negative; loss='log1p' needs y >= 0. Drop the row or use loss='linear'"

@@ -140,6 +140,36 @@ def test_an_interrupted_run_goes_on(frame, tmp_path, monkeypatch, fitted):
         bnsl.fit_many(frame, **{**call, "n_breaks": 0}, out=tmp_path / "run")
 
 
+def test_curves_whose_points_have_changed_are_fitted_again(frame, tmp_path, monkeypatch):
+    good = frame[frame["model"] == "A"]
+    call = {"x": "tokens", "y": "loss", "by": "task", "n_breaks": 0, "out": tmp_path / "run"}
+    first = bnsl.fit_many(good, **call)
+    changed = good.assign(loss=np.where(good["task"] == 1, 2.0 * good["loss"], good["loss"]))
+    seen = []
+    monkeypatch.setattr(batch, "rows_of", lambda curves, *a: seen.append(len(curves)) or rows_of(curves, *a))
+    second = bnsl.fit_many(changed, **call)
+    assert seen == [1]
+    ratio = (second["b"] / first["b"]).to_numpy()
+    np.testing.assert_allclose(ratio, np.where(first["task"] == 1, 2.0, 1.0), rtol=1e-6)
+    whole = pd.read_parquet(tmp_path / "run")
+    assert sorted(whole["task"]) == sorted(first["task"])
+    again = bnsl.fit_many(changed.sample(frac=1.0, random_state=0), **call).set_index("task")
+    assert seen == [1]
+    pd.testing.assert_frame_equal(again.loc[second["task"]].reset_index(), second)
+    fewer = bnsl.fit_many(changed[changed["task"] == 2], **call)
+    assert len(fewer) == 1
+    assert sorted(pd.read_parquet(tmp_path / "run")["task"]) == sorted(first["task"])
+
+
+def test_text_in_a_cell_is_named(frame):
+    good = frame[frame["model"] == "A"].reset_index(drop=True).astype({"loss": object})
+    good.loc[3, "loss"] = "diverged"
+    table = bnsl.fit_many(good, x="tokens", y="loss", by="task", n_breaks=0).set_index("task")
+    spoilt = table.index == good.loc[3, "task"]
+    assert (table["status"] == "invalid").tolist() == spoilt.tolist()
+    assert table["message"][spoilt].item() == "column 'loss' holds 'diverged', which is not a number"
+
+
 def test_a_fault_of_the_program_is_the_row_of_one_curve(frame, monkeypatch):
     good = frame[frame["model"].isin(["A", "B"])]
 
@@ -198,6 +228,13 @@ def test_missing_keys_are_keys(frame):
     [
         ({"x": "token"}, "no column 'token'.*Did you mean 'tokens'"),
         ({"by": []}, "by is empty"),
+        ({"by": None}, "by = None must be"),
+        (
+            {"frame": pd.DataFrame({"tokens": [1.0], "loss": [1.0], "c1": [0]}), "by": "c1"},
+            "'c1' would be one",
+        ),
+        ({"frame": pd.DataFrame({"tokens": [1.0], "loss": [1j], "task": [0]})}, "'loss' must hold numbers"),
+        ({"out": 3}, "out = 3 must be the path"),
         ({"by": ["task", "task"]}, "twice"),
         ({"by": "loss"}, "different columns"),
         ({"frame": 3}, "frame must be"),

@@ -10,7 +10,7 @@ import numpy as np
 
 from bnsl._arrays import InputError, as_number, check_choice, check_count, suggest
 from bnsl.readers.columns import Columns, check_numbers, numbers, refuse
-from bnsl.readers.source import show, some
+from bnsl.readers.source import show, some, with_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -280,7 +280,8 @@ def _where(table: pd.DataFrame, todo: Curation) -> pd.DataFrame:
             )
     for name, value in todo.where.items():
         table = table[_equal(table[name], name, value)]
-    return table
+    # A column may be numbers now that rows with text are gone.
+    return with_numbers(table.copy()) if todo.where else table
 
 
 def _equal(column: pd.Series, name: str, value: str | float) -> pd.Series:
