@@ -29,6 +29,7 @@ from scipy.optimize import curve_fit
 import bnsl
 from bnsl import many, search
 from bnsl._arrays import double_precision
+from bnsl._linear_starts import linear_starts
 from bnsl.many import Pieces, refine_many
 
 STARTS = (4, 16)  # of the peers
@@ -168,9 +169,9 @@ def optimistix_fit(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
 
     problem = problems(x, y)
     with double_precision():
-        starts = jax.jit(
-            jax.vmap(lambda u, v: many.linear_starts(bnsl.BNSL(1), u, v, jnp.ones(u.shape), 16))
-        )(problem.log_x, problem.y)
+        starts = jax.jit(jax.vmap(lambda u, v: linear_starts(bnsl.BNSL(1), u, v, jnp.ones(u.shape), 16)))(
+            problem.log_x, problem.y
+        )
         starts = starts.at[:, :, 0].set(jnp.sqrt(jnp.maximum(starts[:, :, 0], 1e-6)))
         solver = optimistix.LevenbergMarquardt(rtol=1e-8, atol=1e-12)
 

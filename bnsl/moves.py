@@ -45,33 +45,20 @@ def trial_breaks(rng: np.random.Generator, log_x: np.ndarray) -> tuple[np.ndarra
     return positions, np.exp(narrow + share * (np.log(0.7 * span) - narrow))
 
 
-def sharp_breaks(log_x: np.ndarray, room: int, *, halves: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def sharp_breaks(log_x: np.ndarray, room: int) -> tuple[np.ndarray, np.ndarray]:
     """A sharp break at every point: of two or three at neighbours a step or a spike is made.
 
-    With `halves` there is one half-way between neighbours too. Positions (room,) and widths (room, 1); what
-    is left of the room lies far beyond the data, where a break changes nothing and is never picked.
+    Positions (room,) and widths (room, 1); what is left of the room lies far beyond the data, where a break
+    changes nothing and is never picked.
     """
     gap = np.diff(log_x, prepend=log_x[0] - 1.0)
     gap = np.minimum(gap, np.diff(log_x, append=log_x[-1] + 1.0))
     positions = log_x
-    if halves:
-        between = np.stack([log_x[:-1], 0.5 * (log_x[:-1] + log_x[1:])], axis=1).ravel()
-        positions, gap = np.append(between, log_x[-1]), np.append(np.repeat(gap[:-1], 2), gap[-1])
     span = float(np.ptp(log_x))
     rest = (0, room - len(positions))
     positions = np.pad(positions, rest, constant_values=log_x[-1] + 10.0 * span)
     widths = np.maximum(SHARP * np.pad(gap, rest, constant_values=0.0), 1e-4 * span)
     return positions, widths[:, None]
-
-
-def peaks(positions: np.ndarray, count: int) -> np.ndarray:
-    """Indices (count,) of the first of ranked positions, those next to a better one left out."""
-    place = np.argsort(np.argsort(positions, kind="stable"), kind="stable")
-    rank = np.full(len(positions) + 2, len(positions))
-    rank[place + 1] = np.arange(len(positions))
-    own = np.arange(len(positions))
-    top = np.flatnonzero((own < rank[place]) & (own < rank[place + 2]))
-    return np.resize(top[:count], count)
 
 
 def distinct(cost: np.ndarray, fits: np.ndarray, count: int, alike: float = ALIKE) -> list[int]:

@@ -20,9 +20,10 @@ import numpy as np
 from bnsl import losses
 from bnsl._arrays import Array
 from bnsl._programs import program
+from bnsl._sharp_starts import sharp_starts
 from bnsl._solve import Solution, levenberg_marquardt
-from bnsl.forms import Form
-from bnsl.moves import distinct, kicked, peaks, sharp_breaks, trial_breaks
+from bnsl.forms import BNSL, Form
+from bnsl.moves import distinct, kicked, sharp_breaks, trial_breaks
 from bnsl.starts import Linear, Trials, regrown_points, sprouting_points, starting_points
 
 SCOUTING = 30  # steps that every start is given,
@@ -32,11 +33,7 @@ MINIMUM = 1e-3  # squared distance of two minima, relative to the cost, after sc
 FURTHER = 5  # so many times on curves without noise, whose valleys are long
 
 
-# One break: sharp ones are tried at every point with so many limits outside the points and, at these shares
-# of them, amid; so many are scouted, and refined if one comes within this factor of the best cost.
-LIMITS = 10
-AMID = 1.0 + np.array([0.05, 0.1, 0.2, 0.3, 0.5])
-SHARP_STARTS = 32
+# One break: sharp ones are refined if one comes within this factor of the best cost.
 SHARP_RIVAL = 1.3
 
 
@@ -126,8 +123,8 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None, *,
     else:
         scouted = _pool(_scout(method, SCOUTING, problem, first, np.array(method.straight)))
         pool = _best_refined(method, problem, scouted, effort.keep)
-        if form.picks == 1 and form.per_pick and not quick and not given:
-            pool = _join(pool, _sharp_breaks(method, problem, pool, effort))
+        if isinstance(form, BNSL) and form.n_breaks == 1 and not quick and not given:
+            pool = _join(pool, _sharp_breaks(form, method, problem, pool, effort))
     if not np.isfinite(pool.cost[0]):  # all starts overflow: begin at a law that hardly depends on x
         pool = _pool(_refine(method, effort.keep, problem, np.where(problem.free, 0.0, first)))
     if given:
@@ -142,27 +139,13 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None, *,
     return pool
 
 
-def _sharp_breaks(method: Method, problem: Problem, pool: Pool, effort: Effort) -> Pool:
+def _sharp_breaks(form: BNSL, method: Method, problem: Problem, pool: Pool, effort: Effort) -> Pool:
     """Where the best sharp breaks at or half-way between two points lead, one a position.
 
     Of each such place there is a local minimum, into which no wider break needs to lead.
     """
-    form, p = method.form, len(problem.free)
-    flat = pool.theta[: effort.starts].copy()
-    flat[:, -form.per_pick] = 0.0
-    fewer = problem._replace(free=problem.free & (np.arange(p) < p - form.per_pick))
-    base = _pool(_scout(method, SCOUTING, fewer, flat, np.array(method.straight))).theta[:1]
-    positions, widths = sharp_breaks(seen_log_x(problem), 2 * len(problem.log_x), halves=True)
-    node = np.concatenate([[-1.0], (np.arange(LIMITS) + 0.5) / LIMITS, AMID])
-    parents = np.resize(pool.theta[:1], (len(node), p))
-    count = len(positions)
-    grown = (
-        np.asarray(_sprout(method, 1, count, problem, base, positions, widths)),
-        np.asarray(_regrow(form, 1, count, problem, parents, node, positions, widths)),
-    )
-    starts = np.concatenate([one[peaks(one[:, 4], SHARP_STARTS // 2)] for one in grown])
-    starts = np.where(problem.free, starts, problem.held)
-    scouted = _pool(_scout(method, HOPPING, problem, starts, np.array(False)))
+    starts = np.asarray(_sharp(form, effort.starts, problem))
+    scouted = _pool(_scout(method, SCOUTING, problem, starts, np.array(False)))
     if not scouted.cost[0] < SHARP_RIVAL * pool.cost[0]:
         return scouted._replace(converged=np.zeros_like(scouted.converged))
     return _best_refined(method, problem, scouted, effort.keep)
@@ -376,6 +359,13 @@ def _residuals(method: Method, problem: Problem, theta: Array) -> tuple[Array, A
 @partial(program, static_argnums=(0, 1), compiler_options=FAST_COMPILE)
 def _starts(form: Form, count: int, problem: Problem) -> Array:
     theta = starting_points(form, problem.log_x, problem.y, problem.weight, count)
+    theta = jnp.clip(theta, *_box(form, problem))
+    return jnp.where(problem.free, theta, problem.held)
+
+
+@partial(program, static_argnums=(0, 1), compiler_options=FAST_COMPILE)
+def _sharp(form: BNSL, count: int, problem: Problem) -> Array:
+    theta = sharp_starts(form, problem.log_x, problem.y, problem.weight, count)
     theta = jnp.clip(theta, *_box(form, problem))
     return jnp.where(problem.free, theta, problem.held)
 

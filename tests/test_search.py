@@ -11,7 +11,7 @@ import pytest
 import bnsl
 from bnsl._arrays import double_precision
 from bnsl._solve import levenberg_marquardt
-from bnsl.moves import distinct, peaks, sharp_breaks, trial_breaks
+from bnsl.moves import distinct, sharp_breaks, trial_breaks
 
 
 def error_of(x, y, n):
@@ -90,16 +90,11 @@ def test_distinct_solutions_differ_in_their_residuals_not_their_cost():
     assert distinct(cost[3:], fits[3:], 2) == [0]
 
 
-def test_a_sharp_break_half_way_between_points_and_none_in_the_padding():
-    positions, widths = sharp_breaks(np.array([-2.0, -1.0, 0.0]), 8, halves=True)
-    np.testing.assert_array_equal(positions[:5], [-2.0, -1.5, -1.0, -0.5, 0.0])
-    assert (positions[5:] > 2.0).all()
+def test_no_sharp_break_is_in_the_padding():
+    positions, widths = sharp_breaks(np.array([-2.0, -1.0, 0.0]), 8)
+    np.testing.assert_array_equal(positions[:3], [-2.0, -1.0, 0.0])
+    assert (positions[3:] > 2.0).all()
     assert (widths > 0).all()
-
-
-def test_of_neighbours_only_the_best_is_a_peak():
-    ranked = np.array([3.0, 2.0, 7.0, 4.0, 6.0, 1.0])
-    np.testing.assert_array_equal(peaks(ranked, 2), [0, 2])
 
 
 def search_program():
