@@ -15,8 +15,8 @@ import jax
 import numpy as np
 
 from bnsl._arrays import InputError
-from bnsl._curve_rows import ERROR, Settings, begin_rows, prediction_name, rows_of, silent
-from bnsl._curves import Curves, padded_length
+from bnsl._curve_rows import ERROR, Settings, begin_rows, note, prediction_name, rows_of, silent
+from bnsl._curves import Curves
 from bnsl._long_table import NAMES, LongTable, long_table
 from bnsl._parts import POINTS, Parts
 from bnsl.fitting import fewest_breaks
@@ -60,9 +60,8 @@ def fit_table(
             raise InputError(f"by: a column {name!r} would be one of the result's; rename it")
     table = long_table(frame, x, y, sigma, by)
     parts, done, left = None, None, np.arange(len(table))
-    digests = table.curves.digests()
     if out is not None:
-        parts = Parts(out, by, _description(columns, settings))
+        parts, digests = Parts(out, by, _description(columns, settings)), table.curves.digests()
         done = parts.read(table.keys.assign(**{POINTS: digests}))
         if done is not None:
             keyed = table.keys.merge(done[by].assign(done=True), on=by, how="left")
@@ -114,9 +113,7 @@ def _description(columns: Columns, settings: Settings) -> dict[str, object]:
 
 def _tasks(table: LongTable, left: np.ndarray, settings: Settings) -> list[np.ndarray]:
     """Curves in pieces of bounded size, those of one padded length together, the longest first."""
-    lengths = table.lengths[left]
-    sizes, which = np.unique(lengths, return_inverse=True)
-    padded = np.array([padded_length(int(n)) for n in sizes], int)[which]
+    padded = table.curves.padded_lengths[left]
     ordered = left[np.argsort(-padded, kind="stable")]
     size = ALONE
     if settings.together:
@@ -200,9 +197,7 @@ def safe_rows(curves: Curves, settings: Settings, report: Callable[[float], obje
         return rows_of(curves, settings, report)
     except Exception as error:
         if len(curves) == 1:
-            text = f"{type(error).__name__}: {error}"
-            row = {"status": ERROR, "warnings": "", "message": text, "n_points": len(curves[0].x)}
-            return pd.DataFrame([row])
+            return pd.DataFrame([note(curves[0], ERROR, f"{type(error).__name__}: {error}")])
         return pd.concat([safe_rows(curves.take(np.array([i])), settings) for i in range(len(curves))])
 
 

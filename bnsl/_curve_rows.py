@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from bnsl._arrays import InputError
-from bnsl._curves import Curves, Points, padded_length
+from bnsl._curves import Curves, Points
 from bnsl._together import begin_together, in_order
 from bnsl.curve import Curve
 from bnsl.fitting import THIN_ABOVE, check_curve, fit
@@ -108,8 +108,7 @@ def _begun_together(
         raise TypeError("curves are fitted together with a form that has its number of breaks")
     at = {prediction_name(x): x for x in settings.predict_at}
     placement = placement_of(settings)
-    sizes, inverse = np.unique(curves.lengths, return_inverse=True)
-    lengths = np.array([padded_length(int(n)) for n in sizes], int)[inverse]
+    lengths = curves.padded_lengths
     begun = []
     for length in np.unique(lengths[lengths <= THIN_ABOVE]).tolist():
         which = np.flatnonzero(lengths == length)
@@ -128,7 +127,8 @@ def _begun_together(
 # --- one by one -----------------------------------------------------------------------------------
 
 
-def _note(curve: Points, status: str, message: str) -> Row:
+def note(curve: Points, status: str, message: str) -> Row:
+    """The row of a curve that has no law, and why."""
     return {"status": status, "warnings": "", "message": message, "n_points": len(curve.x)}
 
 
@@ -140,9 +140,9 @@ def _alone(curve: Points, settings: Settings) -> Row:
             python_warnings.simplefilter("ignore", ExtrapolationWarning)
             return _forecast_row(curve, settings) if settings.forecast else _fit_row(curve, settings)
     except InputError as error:
-        return _note(curve, INVALID, str(error))
+        return note(curve, INVALID, str(error))
     except Exception as error:  # whatever it is, the other curves go on
-        return _note(curve, ERROR, f"{type(error).__name__}: {error}")
+        return note(curve, ERROR, f"{type(error).__name__}: {error}")
 
 
 def _fit_row(curve: Points, settings: Settings) -> Row:

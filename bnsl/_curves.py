@@ -38,6 +38,12 @@ class Curves:
         """Number of points of every curve (C,)."""
         return np.diff(self.starts)
 
+    @property
+    def padded_lengths(self) -> np.ndarray:
+        """`padded_length` of every curve (C,)."""
+        sizes, which = np.unique(self.lengths, return_inverse=True)
+        return np.array([padded_length(int(n)) for n in sizes], int)[which]
+
     def digests(self) -> np.ndarray:
         """Numbers (C,) that differ between curves of different points, all but surely."""
         import pandas as pd

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 import jax.numpy as jnp
@@ -34,6 +34,7 @@ from bnsl.many import (
     begun,
     convey,
     on_host,
+    pieces_of,
     taken,
 )
 from bnsl.search import Method, Problem
@@ -107,27 +108,25 @@ def _ride(
     starts = start_count(method.form)
     total, size = len(problems.y), max(CHUNKS[0] // starts, 1) * placement.factor
     owner, walks = [], []
-    for first in range(0, total, size):
-        rows = np.resize(np.arange(first, min(first + size, total)), size)
-        count = min(size, total - first)
+    for rows, count in pieces_of(total, size):
         with precision(SCOUT_DTYPE):  # scouts need not be exact, and take half of the time
             walk = _scout(method, SCOUTING, placement.put(taken(method, problems, rows), size))
             chosen = np.flatnonzero(_worth_going_on(walk, size)[:count])
-            owner.append(first + chosen // (len(walk.cost) // size))
+            owner.append(rows[chosen // (len(walk.cost) // size)])
             walks.append(on_host(walk, chosen))
         report(count)
     group = np.concatenate(owner)
     walk = _afresh(Walk(*map(np.concatenate, zip(*walks, strict=True))), problems.y.dtype)
-    chunks = tuple(chunk * placement.factor for chunk in CHUNKS)
-    theta, walk = convey(method, problems, group, walk, known, MAX_STEPS, False, TOLERANCE, chunks, placement)
+    options = (MAX_STEPS, False, TOLERANCE, placement.chunks, placement)
+    theta, walk = convey(method, problems, group, walk, known, *options)
     cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
     order = np.lexsort([cost, group])
     best = order[np.searchsorted(group[order], np.arange(total))]
     theta, walk = theta[best], on_host(walk, best)
     crawling = np.flatnonzero(~walk.done & (cost[best] < known))
     if len(crawling):  # the best of their curves after all: they are given the steps that they need
-        options = (None, MAX_STEPS, False, TOLERANCE, chunks, placement)
-        theta[crawling], longer = convey(method, problems, crawling, on_host(walk, crawling), *options)
+        begun_walk = on_host(walk, crawling)
+        theta[crawling], longer = convey(method, problems, crawling, begun_walk, None, *options)
         for whole, part in zip(walk, longer, strict=True):
             whole[crawling] = part
     return theta, walk
@@ -147,21 +146,17 @@ def _place_at_points(
 
     There the cost has a kink, along which the solver would creep; with the break held it does not.
     """
-    total, size = len(theta), CHUNKS[0] * placement.factor
-    starts, sharp = np.empty_like(theta), np.zeros(total, bool)
-    for first in range(0, total, size):
-        rows = np.resize(np.arange(first, min(first + size, total)), size)
-        stop = min(size, total - first)
+    starts, sharp = np.empty_like(theta), np.zeros(len(theta), bool)
+    for rows, _ in pieces_of(len(theta), placement.chunks[0]):
         moved, near = _at_points(problems.log_x[rows], problems.weight[rows], theta[rows])
-        starts[rows[:stop]], sharp[rows[:stop]] = np.asarray(moved)[:stop], np.asarray(near)[:stop]
+        starts[rows], sharp[rows] = np.asarray(moved), np.asarray(near)
     rows = np.flatnonzero(sharp & np.isfinite(walk.cost))
     if not len(rows):
         return
     held = taken(method, problems, rows)
     held = held._replace(free=held.free & ~np.isin(np.arange(theta.shape[1]), BREAK))
-    chunks = tuple(chunk * placement.factor for chunk in CHUNKS)
-    begun_walk = begun(method, held, starts[rows], chunks[0])
-    options = (None, MAX_STEPS, False, TOLERANCE, chunks, placement)
+    begun_walk = begun(method, held, starts[rows], placement.chunks[0])
+    options = (None, MAX_STEPS, False, TOLERANCE, placement.chunks, placement)
     found, there = convey(method, held, np.arange(len(rows)), begun_walk, *options)
     better = there.cost < walk.cost[rows]
     theta[rows[better]] = found[better]
@@ -196,13 +191,12 @@ def _march(method: Method, problems: Problem, placement: Placement) -> Launched:
     """Send all problems on their way, all rows in step: how many there are in a chunk, and its results."""
     total, size = len(problems.y), TOGETHER * len(placement.devices)
     launched = []
-    for first in range(0, total, size):
-        rows = np.resize(np.arange(first, min(first + size, total)), size)
+    for rows, count in pieces_of(total, size):
         part = placement.put(taken(method, problems, rows), size)
         walk = _scout(method, SCOUTING, part)
         for keep, steps in PASSES:
             walk = _pass(method, keep, steps, part, walk)
-        launched.append((min(size, total - first), _ended(method, part, walk)))
+        launched.append((count, _ended(method, part, walk)))
     return launched
 
 
@@ -271,7 +265,7 @@ def _ended(method: Method, problems: Problem, walk: Walk) -> tuple[Array, ...]:
 # --- both -----------------------------------------------------------------------------------------
 
 
-def has_break(form: Form) -> bool:
+def has_break(form: Form) -> TypeGuard[BNSL]:
     """Whether the form is a BNSL of one break."""
     return isinstance(form, BNSL) and form.n_breaks == 1
 
@@ -313,7 +307,7 @@ def _scout(method: Method, steps: int, problems: Problem) -> Walk:
 
     def starts_of(problem: Problem) -> Array:
         theta = linear_starts(form, problem.log_x, problem.y, problem.weight, STARTS)
-        if has_break(form) and isinstance(form, BNSL):
+        if has_break(form):
             sharp = sharp_starts(form, problem.log_x, problem.y, problem.weight, SHARP_STARTS)
             theta = jnp.concatenate([theta, sharp])
         return jnp.where(problem.free, jnp.clip(theta, *box_of(form, problem)), problem.held)

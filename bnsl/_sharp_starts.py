@@ -1,4 +1,4 @@
-"""Laws with a sharp break from the data, for many curves at once.
+"""Starting points with one sharp break from the data.
 
 Between two neighbouring points there may be a minimum of its own for a break too sharp for its width to be
 seen, into which no wider break leads. In log|y - a| such a law is a straight line and a ramp, whose least

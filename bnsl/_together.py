@@ -18,7 +18,7 @@ from bnsl._curves import Curves
 from bnsl._group_search import begin_search
 from bnsl._programs import program
 from bnsl.forms import BNSL, Form
-from bnsl.many import COMPILE, Placement, Refined
+from bnsl.many import COMPILE, Placement, Refined, pieces_of
 from bnsl.result import Status
 from bnsl.search import NOISELESS, Method, Problem
 from bnsl.search import _box as box_of
@@ -182,9 +182,7 @@ def _as(dtype: str, value: Any) -> Any:
 def _select(batch: _Batch, rows: np.ndarray) -> _Batch:
     if len(rows) == len(batch.points):
         return batch
-    problem = batch.problem
-    problem = problem._replace(log_x=problem.log_x[rows], y=problem.y[rows], weight=problem.weight[rows])
-    return _Batch(problem, batch.log_s[rows], batch.log_t[rows], batch.points[rows])
+    return _Batch(_rows(batch.problem, rows), batch.log_s[rows], batch.log_t[rows], batch.points[rows])
 
 
 def _climbs(batch: _Batch) -> np.ndarray:
@@ -209,9 +207,8 @@ def _surroundings(
 ) -> _Found:
     """Costs in double precision, and what surrounds the solutions."""
     parts = []
-    for first in range(0, len(theta), size):
-        rows = np.resize(np.arange(first, min(first + size, len(theta))), size)
-        parts.append((len(theta) - first, _surroundings_of(method, _rows(problem, rows), theta[rows])))
+    for rows, count in pieces_of(len(theta), size):
+        parts.append((count, _surroundings_of(method, _rows(problem, rows), theta[rows])))
     found = [[np.asarray(v)[:count] for v in some] for count, some in parts]
     residual, least, known, at_bound = (np.concatenate(column) for column in zip(*found, strict=True))
     return _Found(theta, np.sum(residual**2, axis=1), converged, residual, least, known, at_bound)

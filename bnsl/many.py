@@ -7,6 +7,7 @@ programs however many curves there are. Call everything here inside `bnsl._array
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -42,7 +43,7 @@ PATIENCE = 36
 
 
 class Placement(NamedTuple):
-    """Where a batch runs: rows are dealt out to the devices, with more of them where a device is wide."""
+    """Where a batch runs: rows are dealt out to the devices."""
 
     devices: tuple[jax.Device, ...] = ()  # none: where JAX puts things by default
     wide: bool = False  # devices that take tens of thousands of rows at a time, as a GPU does
@@ -51,6 +52,11 @@ class Placement(NamedTuple):
     def factor(self) -> int:
         """What the number of rows in a chunk is multiplied with."""
         return max(len(self.devices), 1)
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Rows at work at a time on all devices, many to few."""
+        return tuple(chunk * self.factor for chunk in CHUNKS)
 
     def put(self, tree: Any, rows: int) -> Any:
         """A tree of arrays on the devices: those with `rows` rows shared out, the others on all."""
@@ -114,11 +120,17 @@ def refine_many(
 def begun(method: Method, problems: Problem, starts: np.ndarray, size: int) -> Walk:
     """The walk of B rows at their starts (B, p), made `size` rows at a time."""
     walks = []
-    for first in range(0, len(starts), size):
-        rows = np.resize(np.arange(first, min(first + size, len(starts))), size)
+    for rows, count in pieces_of(len(starts), size):
         walk = _begin(method, taken(method, problems, rows), starts[rows])
-        walks.append(on_host(walk, slice(len(starts) - first)))
+        walks.append(on_host(walk, slice(count)))
     return Walk(*map(np.concatenate, zip(*walks, strict=True)))
+
+
+def pieces_of(total: int, size: int) -> Iterator[tuple[np.ndarray, int]]:
+    """Indices of `total` rows, always `size` at a time, and how many are new: the last ones are repeated."""
+    for first in range(0, total, size):
+        count = min(size, total - first)
+        yield np.resize(np.arange(first, first + count), size), count
 
 
 def convey(

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bnsl._arrays import InputError, double_precision
+from bnsl._curves import padded_length
 from bnsl.forms import BNSL
 from bnsl.many import refine_many
 from bnsl.result import FitResult, Status
@@ -95,10 +96,7 @@ def setup(result: FitResult) -> Setup:
 def padded(problem: Problem) -> Problem:
     """Rows of weight 0 up to the next of few lengths, so that curves share compiled programs."""
     count = len(problem.y)
-    length = 16
-    while length < count:
-        length = length * 3 // 2 if (length & (length - 1)) == 0 else length * 4 // 3
-    extra = length - count
+    extra = padded_length(count) - count
     last = np.repeat(problem.log_x[-1:], extra, axis=0)
     return problem._replace(
         log_x=np.concatenate([problem.log_x, last]),

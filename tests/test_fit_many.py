@@ -5,6 +5,7 @@ import pytest
 import bnsl
 from bnsl import _batch_work as batch
 from bnsl._curve_rows import Settings, rows_of
+from bnsl._curves import padded_length
 from bnsl._long_table import long_table
 from bnsl.forms import BNSL
 
@@ -268,4 +269,4 @@ def test_settings_travel_and_tasks_are_of_one_length(frame):
     tasks = batch._tasks(table, np.arange(len(table)), settings)
     assert sorted(np.concatenate(tasks).tolist()) == list(range(len(table)))
     for task in tasks:
-        assert len({batch.padded_length(int(n)) for n in table.lengths[task]}) == 1
+        assert len({padded_length(int(n)) for n in table.lengths[task]}) == 1
