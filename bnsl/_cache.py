@@ -5,39 +5,66 @@ Programs are loaded and run without further questions, so only a process of our 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
 
-from bnsl._programs import keep_in
+from bnsl._programs import keep_in, loaded_ahead, used
 
 LIMIT = 200_000_000  # bytes that the folder may hold
 
 
-def keep_compiled_programs() -> None:
+@contextlib.contextmanager
+def programs_at_hand(command: str) -> Iterator[None]:
+    """Keep compiled programs, and load those that the command used the last time while it imports others."""
+    folder = keep_compiled_programs()
+    if folder is None:
+        yield
+        return
+    path = folder / f"{command}-order"
+    last: list[str] = []
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        last = [key for key in path.read_text().split() if re.fullmatch("[0-9a-f]{64}", key)]
+    with loaded_ahead(last):
+        try:
+            yield
+        finally:
+            if used and used != last:
+                with contextlib.suppress(OSError):
+                    path.write_text("\n".join(used))
+
+
+def keep_compiled_programs() -> Path | None:
     """Keep the compiled programs of this process on disk, and use those that are there.
 
     The folder is $BNSL_CACHE_DIR, else $XDG_CACHE_HOME/bnsl/jax, else ~/.cache/bnsl/jax; an empty
     $BNSL_CACHE_DIR means no cache. A cache that JAX was told to use goes first, and a folder that cannot
     be written is passed over in silence: everything works without it, only slower.
+
+    Returns:
+        The folder with those for this kind of processor; None if none are kept.
     """
     if _told():
-        return
+        return None
     try:
         root = cache_root()
         if root is None:
-            return
+            return None
         folder = root / _processor()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _prune(root)
     except (OSError, RuntimeError):  # RuntimeError: the user has no home folder
-        return
+        return None
     if not os.access(folder, os.W_OK | os.X_OK):
-        return
+        return None
     keep_in(folder)
+    return folder
 
 
 def _told() -> bool:

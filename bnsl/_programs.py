@@ -13,7 +13,8 @@ import functools
 import hashlib
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,36 @@ from jax.experimental import serialize_executable
 _SUFFIX = "-program"
 _folder: Path | None = None
 written: list[str] = []  # the keys of the programs that this process has made and kept
+used: list[str] = []  # of all that it has called, in the order of their first calls
+_ahead: dict[str, Future[Any]] = {}
 
 
 def keep_in(folder: Path | None) -> None:
     """Keep programs in a folder that only this user can write to; None keeps none."""
     global _folder
     _folder = folder
+    used.clear()
+    _ahead.clear()
+
+
+@contextlib.contextmanager
+def loaded_ahead(keys: Sequence[str]) -> Iterator[None]:
+    """Load kept programs in a thread, in this order, while the process goes on with something else.
+
+    What is not loaded when the block ends is left.
+    """
+    folder = _folder
+    if folder is None or not keys:
+        yield
+        return
+    with ThreadPoolExecutor(1) as thread:
+        for key in keys:
+            _ahead[key] = thread.submit(_load, _path(folder, key))
+        try:
+            yield
+        finally:
+            thread.shutdown(wait=False, cancel_futures=True)
+            _ahead.clear()
 
 
 def program(
@@ -59,8 +84,10 @@ def program(
         )
         key = hashlib.sha256(said.encode()).hexdigest()
         if key not in ready:
-            path = _folder / f"{key}{_SUFFIX}"
-            kept = _load(path)
+            used.append(key)
+            path = _path(_folder, key)
+            early = _ahead.pop(key, None)
+            kept = _load(path) if early is None or early.cancel() else early.result()
             if kept is not None:
                 with contextlib.suppress(jax.errors.JaxRuntimeError):  # written by a JAX that fell short
                     answer = jax.block_until_ready(kept(*dynamic))
@@ -72,6 +99,10 @@ def program(
         return ready[key](*dynamic)
 
     return call
+
+
+def _path(folder: Path, key: str) -> Path:
+    return folder / f"{key}{_SUFFIX}"
 
 
 def _ours(static: Any) -> bool:

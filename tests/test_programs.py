@@ -1,3 +1,4 @@
+import threading
 from functools import partial
 
 import jax
@@ -5,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bnsl import _programs
+from bnsl import _cache, _programs
 from bnsl._arrays import double_precision
 from bnsl.forms import BNSL
 
@@ -21,7 +22,7 @@ def folder(tmp_path):
 
 
 def new_factor():
-    """The same program as another process would see it: a function of its own, so JAX has nothing in memory."""
+    """The same program as another process would see it: a function of which JAX has nothing in memory."""
 
     @partial(_programs.program, static_argnums=0)
     def factor(scale, matrix):
@@ -72,3 +73,56 @@ def test_strangers_and_traced_arguments_go_the_way_of_jit(folder):
 def test_nothing_is_kept_unless_asked_for(tmp_path):
     call(new_factor(), 2.0, np.eye(3))
     assert not list(tmp_path.iterdir())
+
+
+def test_programs_are_loaded_ahead_in_a_thread(folder):
+    expected = call(new_factor(), 2.0, 4.0 * np.eye(3))
+    (key,) = _programs.used
+    with _programs.loaded_ahead([key, "0" * 64]):
+        early = _programs._ahead[key]
+        assert early.result(timeout=60) is not None
+        np.testing.assert_array_equal(call(new_factor(), 2.0, 4.0 * np.eye(3)), expected)
+        assert key not in _programs._ahead
+        np.testing.assert_array_equal(call(new_factor(), 2.0, np.eye(4)), 2.0 * np.eye(4))
+    assert traced == [2.0, 2.0]  # the second for another size
+    assert not _programs._ahead
+
+
+def test_a_program_that_the_thread_has_not_reached_is_loaded_where_it_is_needed(folder, monkeypatch):
+    expected = call(new_factor(), 2.0, 4.0 * np.eye(3))
+    (key,) = _programs.used
+    reached, load = threading.Event(), _programs._load
+
+    def slow(path):
+        if key not in path.name:
+            reached.wait(60)
+        return load(path)
+
+    monkeypatch.setattr(_programs, "_load", slow)
+    with _programs.loaded_ahead(["0" * 64, key]):
+        np.testing.assert_array_equal(call(new_factor(), 2.0, 4.0 * np.eye(3)), expected)
+        reached.set()
+    assert traced == [2.0]
+
+
+def test_a_command_remembers_which_programs_it_used(tmp_path, monkeypatch):
+    monkeypatch.setattr(_cache, "_told", lambda: False)
+    monkeypatch.setenv("BNSL_CACHE_DIR", str(tmp_path))
+    traced.clear()
+    try:
+        with _cache.programs_at_hand("fit"):
+            expected = call(new_factor(), 2.0, 4.0 * np.eye(3))
+            assert not _programs._ahead
+        (order,) = tmp_path.glob("*/fit-order")
+        (key,) = order.read_text().split()
+        order.write_text(f"{key}\nno key")
+        with _cache.programs_at_hand("fit"):
+            assert list(_programs._ahead) == [key]
+            np.testing.assert_array_equal(call(new_factor(), 2.0, 4.0 * np.eye(3)), expected)
+        assert order.read_text() == f"{key}\nno key"  # the same keys again: not written
+        assert traced == [2.0]
+        order.write_bytes(b"\xff\xfe")
+        with _cache.programs_at_hand("fit"):
+            assert not _programs._ahead
+    finally:
+        _programs.keep_in(None)

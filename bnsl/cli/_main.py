@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bnsl._arrays import InputError
-from bnsl._cache import keep_compiled_programs
+from bnsl._cache import programs_at_hand
 from bnsl._programs import written
 from bnsl.cli import (
     app,
@@ -72,9 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = _parsed(words)
         args.argv = words  # as given, for a page that says how it was made
         set_quiet(args.quiet)
-        if argv is None:
-            keep_compiled_programs()
-        with warnings_as_lines(), timed(written):
+        at_hand = programs_at_hand(words[0]) if argv is None else contextlib.nullcontext()
+        with at_hand, warnings_as_lines(), timed(written):
             code = args.run(args)
         sys.stdout.flush()
     except InputError as error:
