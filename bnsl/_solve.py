@@ -135,7 +135,7 @@ def levenberg_marquardt(
     box: Box,
     free: Array,
     *,
-    max_steps: int,
+    max_steps: Array | int,
     scouting: int,
     keep: int,
     tolerance: float = 1e-10,

@@ -25,6 +25,7 @@ from jax.scipy.special import logsumexp
 from scipy.special import expit, log_softmax
 
 from bnsl._arrays import Array
+from bnsl._curves import SHORT, single_length
 from bnsl._programs import program
 from bnsl.curve import Curve
 from bnsl.search import FAST_COMPILE
@@ -39,7 +40,6 @@ BEYOND = np.array([0.2, 0.55])  # and beyond them, in log x
 WIDTHS = np.array([0.1, 0.4, 1.2])
 MOST_BREAKS = 3
 
-PADDED = (20, 40, 80, 160)  # lengths that the compiled program is made for
 CLEAN = 1e-3  # noise below which long curves are thinned to some of their points, not to means of them
 ALWAYS = 2  # value and slope at the last point
 SMOOTH = ALWAYS + BREAKS
@@ -94,7 +94,7 @@ def data_of(curve: Curve) -> Data:
     if curve.sigma is not None:
         precision = 2.0 * (np.log(curve.y) - np.log(curve.sigma))
         weight = np.exp(np.clip(precision - precision.mean(), -40.0, 40.0))
-    longest = PADDED[-1]
+    longest = SHORT[-1]
     if len(log_x) > longest:
         share = (log_x - log_x[0]) / (log_x[-1] - log_x[0])
         bins = np.minimum(np.floor(share * longest), longest - 1).astype(int)
@@ -106,8 +106,7 @@ def data_of(curve: Curve) -> Data:
         else:
             means = [np.bincount(bins, weight * v, longest)[full] / total[full] for v in (log_x, log_y)]
             log_x, log_y, weight = means[0], means[1], np.asarray(total[full])
-    length = next(size for size in PADDED if size >= len(log_x))
-    more = (0, length - len(log_x))
+    more = (0, single_length(len(log_x)) - len(log_x))
     edges = [np.pad(v, more, mode="edge") for v in (log_x, log_y)]
     return Data(edges[0], edges[1], np.pad(weight, more))
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bnsl._arrays import InputError, double_precision
-from bnsl._curves import padded_length
+from bnsl._curves import single_length
 from bnsl.forms import BNSL
 from bnsl.many import refine_many
 from bnsl.result import FitResult, Status
@@ -96,7 +96,7 @@ def setup(result: FitResult) -> Setup:
 def padded(problem: Problem) -> Problem:
     """Rows of weight 0 up to the next of few lengths, so that curves share compiled programs."""
     count = len(problem.y)
-    extra = padded_length(count) - count
+    extra = single_length(count) - count
     last = np.repeat(problem.log_x[-1:], extra, axis=0)
     return problem._replace(
         log_x=np.concatenate([problem.log_x, last]),

@@ -121,7 +121,7 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None, *,
         best = _hop(method, problem, first, effort)
         pool = _pool(_refine(method, effort.keep, problem, best))
     else:
-        scouted = _pool(_scout(method, SCOUTING, problem, first, np.array(method.straight)))
+        scouted = _pool(_scout(method, problem, first, np.array(method.straight), np.array(SCOUTING)))
         pool = _best_refined(method, problem, scouted, effort.keep)
         if isinstance(form, BNSL) and form.n_breaks == 1 and not quick and not given:
             pool = _join(pool, _sharp_breaks(form, method, problem, pool, effort))
@@ -145,7 +145,7 @@ def _sharp_breaks(form: BNSL, method: Method, problem: Problem, pool: Pool, effo
     Of each such place there is a local minimum, into which no wider break needs to lead.
     """
     starts = np.asarray(_sharp(form, effort.starts, problem))
-    scouted = _pool(_scout(method, SCOUTING, problem, starts, np.array(False)))
+    scouted = _pool(_scout(method, problem, starts, np.array(False), np.array(SCOUTING)))
     if not scouted.cost[0] < SHARP_RIVAL * pool.cost[0]:
         return scouted._replace(converged=np.zeros_like(scouted.converged))
     return _best_refined(method, problem, scouted, effort.keep)
@@ -211,7 +211,7 @@ def _hop(method: Method, problem: Problem, starts: np.ndarray, effort: Effort) -
             batch = np.where(problem.free, batch, problem.held)
         # Some curves crawl in the form's own coordinates, some in the working ones: take turns.
         walk = method.straight and (round_ < effort.beams or round_ % 2 == 1)
-        found = _pool(_scout(method, HOPPING, few, batch, np.array(walk)))
+        found = _pool(_scout(method, few, batch, np.array(walk), np.array(HOPPING)))
         theta = np.concatenate([best_theta, found.theta])
         cost = np.concatenate([best_cost, found.cost])
         fits = np.concatenate([best_fits, np.asarray(_fits(method, few, found.theta))])
@@ -264,7 +264,7 @@ def _sprouted(
     which[: leading * len(subsets)] = np.repeat(np.arange(leading), len(subsets)) % len(pool)
     fewer = np.stack([form.without(pool[k], subsets[i % len(subsets)]) for i, k in enumerate(which)])
     rest = problem._replace(free=problem.free & (np.arange(p) < p - form.per_pick * drops))
-    found = _pool(_scout(method, HOPPING, rest, fewer, np.array(method.straight)))
+    found = _pool(_scout(method, rest, fewer, np.array(method.straight), np.array(HOPPING)))
     fits = np.asarray(_fits(method, problem, found.theta))
     parents = np.resize(found.theta[distinct(found.cost, fits, SPROUTING)], (SPROUTING, p))
     trials = trial_breaks(rng, seen_log_x(problem))
@@ -306,7 +306,7 @@ def _hidden_breaks(method: Method, problem: Problem, effort: Effort) -> Pool:
 
 def polish(method: Method, problem: Problem, first: np.ndarray) -> Pool:
     """A few cheap steps from near a solution (M, p), for very many points."""
-    return _pool(_scout(method, SCOUTING, problem, first, np.array(method.straight)))
+    return _pool(_scout(method, problem, first, np.array(method.straight), np.array(SCOUTING)))
 
 
 def block_means(problem: Problem, blocks: int) -> Problem:
@@ -419,8 +419,8 @@ def _refine(method: Method, keep: int, problem: Problem, start: Array) -> Soluti
     return _solve(method, problem, start, walk, steps=MAX_STEPS, keep=keep, exact=True)
 
 
-@partial(program, static_argnums=(0, 1), compiler_options=FAST_COMPILE)
-def _scout(method: Method, steps: int, problem: Problem, start: Array, walk: Array) -> Solution:
+@partial(program, static_argnums=0, compiler_options=FAST_COMPILE)
+def _scout(method: Method, problem: Problem, start: Array, walk: Array, steps: Array) -> Solution:
     return _solve(method, problem, start, walk, steps=steps, keep=start.shape[0], exact=False)
 
 
@@ -430,7 +430,7 @@ def _solve(
     start: Array,
     walk: Array | bool | None,
     *,
-    steps: int,
+    steps: Array | int,
     keep: int,
     exact: bool,
 ) -> Solution:
