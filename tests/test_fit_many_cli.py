@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,3 +58,60 @@ def test_bad_calls_are_one_line(file, capsys, arguments, message):
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def accuracies(tmp_path_factory):
+    """Two models on two splits, and one that breaks off and whose accuracy falls at the end."""
+    rng = np.random.default_rng(1)
+    x = np.geomspace(1e3, 1e7, 20)
+    parts = []
+    for model, slope in (("a", 0.2), ("b", 0.3), ("bad", 0.1)):
+        for split in ("test", "train"):
+            error = (0.05 + 2 * x**-slope) / 2.2 * np.exp(0.01 * rng.normal(size=len(x)))
+            if model == "bad":
+                error[-3:] = np.nan
+            parts.append(pd.DataFrame({"model": model, "split": split, "x": x, "accuracy": 1 - error}))
+    path = tmp_path_factory.mktemp("many") / "accuracies.csv"
+    pd.concat(parts).to_csv(path, index=False)
+    return path
+
+
+def many(file, capsys, *options):
+    """The rows that the command prints for one split, and what it tells."""
+    arguments = ["--by", "model", "--x", "x", "--y", "accuracy", "--where", "split=test", "--form", "m2"]
+    assert main(["fit-many", str(file), *arguments, *options]) == 0
+    said = capsys.readouterr()
+    return pd.read_csv(io.StringIO(said.out)), said.err
+
+
+def test_only_the_rows_that_are_asked_for_are_fitted(accuracies, capsys):
+    rows, _ = many(accuracies, capsys)
+    assert rows["model"].tolist() == ["a", "b", "bad"]
+    assert rows["status"].tolist()[2] == "invalid"
+    table = pd.read_csv(accuracies).query("split == 'test'")
+    expected = bnsl.fit_many(table, "x", "accuracy", "model", form="m2")
+    np.testing.assert_allclose(rows["c"], expected["c"].astype(float), rtol=1e-9)
+
+
+def test_accuracies_become_errors_and_rows_without_values_are_left_out(accuracies, capsys):
+    rows, said = many(accuracies, capsys, "--accuracy", "--drop-missing")
+    assert rows["n_points"].tolist() == [20, 20, 17]
+    np.testing.assert_allclose(rows["c"], [0.2, 0.3, 0.1], atol=0.02)
+    assert "bnsl: left out 3 rows without x or y" in said
+    assert "bnsl: the curves are 1 - accuracy" in said
+
+
+def test_every_curve_is_smoothed_by_itself_and_those_that_diverged_are_left_out(accuracies, capsys):
+    rough, _ = many(accuracies, capsys, "--accuracy", "--diverged", "2")
+    rows, said = many(accuracies, capsys, "--accuracy", "--diverged", "2", "--smooth", "5", "--warmup", "1e4")
+    assert rows["model"].tolist() == rough["model"].tolist() == ["a", "b"]
+    assert (rows["rmsle"] < 0.7 * rough["rmsle"]).all()
+    assert rows["n_points"].tolist() == [15, 15]
+    assert "left out 1 of 3 runs, which diverged: 'bad'" in said
+
+
+def test_a_value_that_no_row_has_is_told(accuracies, capsys):
+    arguments = ["--by", "model", "--x", "x", "--y", "accuracy", "--where", "split=val"]
+    assert main(["fit-many", str(accuracies), *arguments]) == 2
+    assert capsys.readouterr().err == ("bnsl: error: column 'split' never is 'val'; it has 'test', 'train'\n")

@@ -51,7 +51,7 @@ def add_input(command: argparse.ArgumentParser) -> None:
     """FILE, its columns, how it is read, and which of its points are taken."""
     add_file(command)
     add_columns(command)
-    _add_curation(command)
+    add_curation(command)
 
 
 def add_columns(command: argparse.ArgumentParser) -> None:
@@ -67,7 +67,8 @@ def add_columns(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_curation(command: argparse.ArgumentParser) -> None:
+def add_curation(command: argparse.ArgumentParser, *, one_curve: bool = True) -> None:
+    """Which points are taken; with `one_curve` also how several runs become one."""
     group = command.add_argument_group("which points of FILE to take; done in this order")
     group.add_argument(
         "--where",
@@ -76,13 +77,15 @@ def _add_curation(command: argparse.ArgumentParser) -> None:
         metavar="COLUMN=VALUE",
         help="only rows with this value, once or more often",
     )
-    group.add_argument(
-        "--by",
-        action="append",
-        default=[],
-        metavar="COLUMN",
-        help="rows with one value here are a run (a model size, a seed), once or more often",
-    )
+    if one_curve:
+        group.add_argument(
+            "--by",
+            action="append",
+            default=[],
+            metavar="COLUMN",
+            help="rows with one value here are a run (a model size, a seed), once or more often",
+        )
+    run = "run" if one_curve else "curve"
     group.add_argument("--drop-missing", action="store_true", help="leave out rows without x or y")
     accuracy = group.add_mutually_exclusive_group()
     accuracy.add_argument(
@@ -99,20 +102,25 @@ def _add_curation(command: argparse.ArgumentParser) -> None:
         help="y is an accuracy in per cent; the curve is the error 1 - y / 100",
     )
     group.add_argument(
-        "--warmup", metavar="X", help="leave out what lies below X, or below a share of each run as in 5%%"
+        "--warmup", metavar="X", help=f"leave out what lies below X, or below a share of each {run} as in 5%%"
     )
     group.add_argument(
         "--diverged",
         type=float,
         metavar="FACTOR",
-        help=f"leave out runs that end above FACTOR ({DIVERGED:g}, say) times their lowest y, or in NaN",
+        help=f"leave out {run}s that end above FACTOR ({DIVERGED:g}, say) times their lowest y, or in NaN",
     )
     group.add_argument(
         "--smooth",
         type=float,
         metavar="FACTOR",
-        help="smooth y along each run, by lines through the points within a FACTOR (1.2, say) of x",
+        help=f"smooth y along each {run}, by lines through the points within a FACTOR (1.2, say) of x",
     )
+    if one_curve:
+        _add_merging(group)
+
+
+def _add_merging(group: Any) -> None:
     group.add_argument("--keep", choices=KEPT, help="one point a run: the last, or the one with the lowest y")
     group.add_argument(
         "--envelope", action="store_true", help="the lower envelope over the runs, as of loss against compute"

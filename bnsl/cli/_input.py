@@ -24,7 +24,7 @@ CURATIONS = tuple(field.name for field in fields(Curation))  # the options of wh
 
 def read_curve(args: argparse.Namespace) -> Curve:
     """The curve in FILE, or the bundled data set of that name; guesses are told on the standard error."""
-    curation = _curation(args)
+    curation = curation_of(args)
     if args.file != STDIN and not Path(args.file).exists():
         if args.file in DESCRIPTIONS:
             return _bundled(args)
@@ -55,9 +55,9 @@ def read_curve(args: argparse.Namespace) -> Curve:
     return reading.curve
 
 
-def _curation(args: argparse.Namespace) -> Curation | None:
-    """Which points to take; None where nothing was asked for."""
-    options = {name: getattr(args, name) for name in CURATIONS}
+def curation_of(args: argparse.Namespace, names: Sequence[str] = CURATIONS) -> Curation | None:
+    """Which points to take, by the options of these names; None where nothing was asked for."""
+    options = {name: getattr(args, name) for name in names}
     if not any(value not in (None, False, []) for value in options.values()):
         return None
     where: dict[str, str | float] = {}

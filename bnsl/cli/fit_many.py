@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnsl._arrays import InputError
 from bnsl.batch import fit_many
-from bnsl.cli._arguments import add_columns, add_command, add_file, add_law
-from bnsl.cli._input import fixed_parameters
+from bnsl.cli._arguments import add_columns, add_command, add_curation, add_file, add_law
+from bnsl.cli._input import CURATIONS, curation_of, fixed_parameters
 from bnsl.cli._output import check_writable
 from bnsl.cli._terminal import note
-from bnsl.readers import STDIN, choose_columns, read_table
+from bnsl.readers import STDIN, Curation, choose_columns, read_table
+from bnsl.readers.columns import Columns
+from bnsl.readers.curation import MERGING, chosen_rows, curate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
 EXAMPLE = """examples:
   bnsl fit-many runs.csv --by model --by task --x tokens --y loss --n-breaks 1 -o laws.csv
   bnsl fit-many runs.parquet --by model,task --x tokens --y loss --parts laws/ --workers 2
+  bnsl fit-many runs.csv --by model --by task --x tokens --y loss --drop-missing --diverged 2
 """
+EACH = tuple(name for name in CURATIONS if name not in MERGING)  # what is done to every curve by itself
 ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl")
 
 
@@ -38,6 +43,7 @@ def add(commands: Any) -> None:
         metavar="COLUMN",
         help="column whose values tell the curves apart, once or more often, or with commas between",
     )
+    add_curation(command, one_curve=False)
     add_law(command, split=False)
     command.add_argument(
         "--predict",
@@ -74,6 +80,7 @@ def _run(args: argparse.Namespace) -> None:
     columns = choose_columns(numbers, args.x, args.y, args.sigma)
     if columns.guessed:
         note(f"took x = {columns.x!r} and y = {columns.y!r}; --x and --y choose other columns")
+    table = _curated(args, table, columns, by)
     rows = fit_many(
         table,
         columns.x,
@@ -94,6 +101,24 @@ def _run(args: argparse.Namespace) -> None:
     _write(rows, args.output)
     counts = rows["status"].value_counts()
     note(f"{len(rows)} curves: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
+
+
+def _curated(args: argparse.Namespace, table: pd.DataFrame, columns: Columns, by: list[str]) -> pd.DataFrame:
+    """The points of the curves that are asked for."""
+    todo = curation_of(args, EACH)
+    if todo is None:
+        return table
+    todo = replace(todo, by=by)
+    if todo == Curation(where=todo.where, by=by):  # a cell that is no number then costs one curve only
+        return chosen_rows(table, todo)
+    done = curate(table, columns, todo, apart=True)
+    for text in done.notes:
+        note(text)
+    if done.y_label != columns.y:
+        note(f"the curves are {done.y_label}")
+    kept = table.loc[done.table.index, by].copy()
+    kept[list(done.table.columns)] = done.table
+    return kept
 
 
 def _check_output(name: str) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ACCURACIES = {"share": 1.0, "percent": 100.0}  # what a perfect accuracy is
 KEPT = ("last", "best")
+MERGING = ("by", "keep", "envelope", "points")  # how several runs become one curve; the rest is for each
 FEWEST = 3  # points of a fit
 DIVERGED = 2.0  # times its lowest y, above which a run ends that went wrong
 _END = 0.05  # share of a run whose median says where it ends
@@ -101,8 +102,9 @@ def curate(
     run: str | None = None,
     steps: str | None = None,
     sparse: bool = False,
+    apart: bool = False,
 ) -> Curated:
-    """The points of a curve out of a table of runs.
+    """The points of a curve out of a table of runs, or of a curve a run.
 
     Args:
         table: one row a record; the index counts rows from 0.
@@ -111,6 +113,7 @@ def curate(
         run: the column that tells runs apart, where the format has one.
         steps: the column along which runs proceed, where the format has one.
         sparse: whether rows without x or y, and with x <= 0, are as it should be.
+        apart: whether the runs stay apart; then there is nothing to keep of each, no envelope, no thinning.
 
     Raises:
         InputError: an unknown column or value, cells that are no numbers, several runs that nothing was
@@ -120,7 +123,7 @@ def curate(
     if columns.sigma is not None and todo.smooth is not None:
         raise InputError("smooth changes the errors that sigma gives; leave one of them out")
     notes: list[str] = []
-    table = _usable(_where(table, todo), columns, todo, sparse, notes)
+    table = _usable(chosen_rows(table, todo), columns, todo, sparse, notes)
     runs = _runs(table, columns, list(todo.by) or ([run] if run is not None else []), steps, notes)
     if todo.accuracy is not None:
         runs.frame, runs.label = _errors(runs.frame, columns, todo.accuracy, notes)
@@ -128,7 +131,7 @@ def curate(
         runs.drop_warmup(todo.warmup)
     if todo.diverged is not None:
         runs.drop_diverged(todo.diverged)
-    runs.check_few(merged=todo.keep is not None or todo.envelope)
+    runs.check_few(merged=apart or todo.keep is not None or todo.envelope)
     if todo.smooth is not None:
         runs.smooth(todo.smooth)
     if todo.keep is not None:
@@ -137,7 +140,7 @@ def curate(
         runs.keep_envelope()
     if todo.points is not None:
         runs.thin(todo.points)
-    if todo.smooth is not None and todo.keep is None:
+    if todo.smooth is not None and todo.keep is None and not apart:
         runs.tell_overlap(todo.smooth)
     names = [name for name in (columns.x, columns.y, columns.sigma) if name is not None]
     return Curated(runs.frame.iloc[runs.places()][names], runs.label, tuple(notes))
@@ -270,7 +273,7 @@ def warmup_end(warmup: float | str, largest: float) -> float:
     return number / 100.0 * largest if share else number
 
 
-def _where(table: pd.DataFrame, todo: Curation) -> pd.DataFrame:
+def chosen_rows(table: pd.DataFrame, todo: Curation) -> pd.DataFrame:
     """The rows with the values asked for; InputError for a column that there is not."""
     for name in (*todo.where, *todo.by):
         if name not in table.columns:
