@@ -57,24 +57,40 @@ def in_a_process(curves: int, points: int, breaks: int) -> dict[str, float]:
 
 
 def draw(name: str, table: list[tuple[str, tuple[int, int, int], dict[str, float]]]) -> None:
-    """Draw three panels, milliseconds a curve."""
+    """Draw milliseconds a curve against curves, points and breaks, and the memory against curves."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    figure = Figure(figsize=(9, 3), layout="constrained")
-    axes: Any = figure.subplots(1, 3, sharey=False)
-    for ax, (kind, place, label) in zip(
-        axes, (("curves", 0, "curves"), ("points", 1, "points a curve"), ("breaks", 2, "breaks")), strict=True
-    ):
+    figure = Figure(figsize=(10, 2.9), layout="constrained")
+    panels = (
+        ("curves", 0, "processor", "curves", "64 points, one break"),
+        ("points", 1, "processor", "points a curve", "500 curves, one break"),
+        ("breaks", 2, "processor", "breaks", "64 points"),
+        ("curves", 0, "memory", "curves", "64 points, one break"),
+    )
+    axes: Any = figure.subplots(1, len(panels))
+    for ax, (kind, place, what, label, title) in zip(axes, panels, strict=True):
         rows = [(case[place], found, case[0]) for which, case, found in table if which == kind]
-        ax.plot([r[0] for r in rows], [1e3 * r[1]["processor"] / r[2] for r in rows], "o-", color="C0")
-        ax.set_xlabel(label)
-        ax.set_yscale("log")
-        ax.grid(alpha=0.3)
+        x = [row[0] for row in rows]
+        y = [row[1][what] if what == "memory" else 1e3 * row[1][what] / row[2] for row in rows]
+        ax.plot(x, y, "o-", color="#0072B2", markersize=4)
+        ax.set(
+            xlabel=label, ylabel="largest memory, GB" if what == "memory" else "processor time a curve, ms"
+        )
+        ax.set_title(title, fontsize="medium")
+        ax.spines[["top", "right"]].set_visible(False)
         if kind == "breaks":
-            ax.set_xticks([r[0] for r in rows])
+            ax.set_xticks(x)
         else:
             ax.set_xscale("log")
-    axes[0].set_ylabel("processor time a curve, ms")
+        if what == "memory":
+            ax.set_ylim(0, 1.15 * max(y))
+            continue
+        ax.set_yscale("log")
+        ax.set_ylim(min(y) / 1.6, max(y) * 1.6)
+        ax.yaxis.set_major_locator(LogLocator(subs=(1.0,) if max(y) > 100 * min(y) else (1.0, 2.0, 5.0)))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.yaxis.set_minor_formatter(NullFormatter())
     figure.savefig(name, dpi=200)
 
 

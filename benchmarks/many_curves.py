@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import logging
 import time
 import warnings
 from collections.abc import Callable
@@ -126,6 +127,8 @@ def nlsq_fit(log_x: np.ndarray, log_y: np.ndarray, starts: np.ndarray) -> float:
     """The lowest cost that nlsq's `curve_fit` reaches from the starts."""
     import nlsq
 
+    logging.disable(logging.WARNING)  # a line an iteration
+
     def model(
         u: jax.Array, a: float, log_b: float, c0: float, c1: float, log_d: float, log_f: float
     ) -> jax.Array:
@@ -135,7 +138,7 @@ def nlsq_fit(log_x: np.ndarray, log_y: np.ndarray, starts: np.ndarray) -> float:
     best = np.inf
     for start in starts:
         try:
-            theta = nlsq.curve_fit(model, log_x, log_y, p0=start, bounds=box(log_x, log_y))[0]
+            theta, _ = nlsq.curve_fit(model, log_x, log_y, p0=start, bounds=box(log_x, log_y))
         except (RuntimeError, ValueError):
             continue
         best = min(best, float(np.sum((law(log_x, *np.asarray(theta)) - log_y) ** 2)))
@@ -262,7 +265,7 @@ def bootstrap(points: int, count: int) -> None:
         seconds, _ = timed(lambda: refine_many(method, problem, starts).cost)
         found = refine_many(method, problem, starts)
         size = many.CHUNKS[0]
-        part = many._take(method, problem, np.arange(size) % count)
+        part = many.taken(method, problem, np.arange(size) % count)
         pieces = jax.jit(
             lambda problem, theta: Pieces(method, problem, size, 1).evaluate(theta),
             compiler_options=search.FAST_COMPILE,
