@@ -37,6 +37,11 @@ def keep_in(folder: Path | None) -> None:
     _ahead.clear()
 
 
+def kept_in() -> Path | None:
+    """The folder in which this process keeps programs, if it does."""
+    return _folder
+
+
 @contextlib.contextmanager
 def loaded_ahead(keys: Sequence[str]) -> Iterator[None]:
     """Load kept programs in a thread, in this order, while the process goes on with something else.

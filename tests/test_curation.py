@@ -289,3 +289,24 @@ def test_what_cannot_be_done_with_a_table():
     refused("smooth changes the errors", table, Curation(smooth=1.1), sigma="rate", **pair)
     words = pd.DataFrame({"x": [1.0, 2.0], "y": ["3", "four"]})
     refused("column 'y', row 2 is 'four', which is not a number", words, Curation(points=5))
+
+
+def test_rows_without_a_value_can_be_asked_for():
+    table = pd.DataFrame(
+        {"split": ["a", None, None, None, None], "x": [1.0, 2, 3, 4, 5], "y": [5.0, 4, 3, 2, 1]}
+    )
+    assert curated(table, Curation(where={"split": ""})).table["x"].tolist() == [2, 3, 4, 5]
+
+
+def test_rising_runs_that_all_diverged_may_be_accuracies():
+    table = pd.DataFrame({"x": np.arange(1.0, 9), "y": np.linspace(0.1, 0.9, 8)})
+    refused("if y is an accuracy, say so", table, Curation(diverged=2.0))
+
+
+def test_curves_without_any_value_are_named():
+    x = np.tile([1.0, 2, 3, 4], 3)
+    table = pd.DataFrame({"run": np.repeat(["a", "b", "c"], 4), "x": x, "y": 5.0 - x})
+    table.loc[table["run"] == "b", "y"] = np.nan
+    done = curated(table, Curation(by="run", drop_missing=True), apart=True)
+    assert list(done.table.index) == [0, 1, 2, 3, 8, 9, 10, 11]
+    assert done.notes[-1] == "left out 1 of 3 curves, of which no row has x and y: 'b'"

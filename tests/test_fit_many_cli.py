@@ -115,3 +115,45 @@ def test_a_value_that_no_row_has_is_told(accuracies, capsys):
     arguments = ["--by", "model", "--x", "x", "--y", "accuracy", "--where", "split=val"]
     assert main(["fit-many", str(accuracies), *arguments]) == 2
     assert capsys.readouterr().err == ("bnsl: error: column 'split' never is 'val'; it has 'test', 'train'\n")
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory):
+    """A good curve, one with a word in it, one that ends in NaN, and one without any value."""
+    x = np.geomspace(1e3, 1e6, 12)
+    y = (1 + 20 * x**-0.4).round(6).astype(str)
+    word, nan, none = y.copy().astype(object), y.copy().astype(object), [""] * 12
+    word[5], nan[-2:] = "crashed", "nan"
+    columns = {"good": y, "word": word, "ends": nan, "empty": none}
+    parts = [pd.DataFrame({"run": run, "x": x, "loss": values}) for run, values in columns.items()]
+    path = tmp_path_factory.mktemp("many") / "troubled.csv"
+    pd.concat(parts).to_csv(path, index=False)
+    return path
+
+
+def test_a_curve_that_cannot_be_prepared_stops_no_other(troubled, capsys):
+    arguments = ["fit-many", str(troubled), "--by", "run", "--x", "x", "--y", "loss", "--form", "m2"]
+    assert main([*arguments, "--drop-missing"]) == 0
+    said = capsys.readouterr()
+    assert pd.read_csv(io.StringIO(said.out))["run"].tolist() == ["good", "ends"]
+    assert "left out curve 'word': column 'loss', row 18 is 'crashed', which is not a number" in said.err
+    assert "left out curve 'empty': no row has both 'x' and 'loss'" in said.err
+    assert main([*arguments, "--drop-missing", "--diverged", "2"]) == 0
+    said = capsys.readouterr()
+    assert pd.read_csv(io.StringIO(said.out))["run"].tolist() == ["good"]
+    assert "which diverged: 'ends', 'empty'" in said.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--where", "run=word", "--drop-missing"], "is 'crashed', which is not a number"),
+        (["--x", "run"], "--by has this column already"),
+    ],
+)
+def test_calls_that_leave_nothing_are_one_line(troubled, capsys, options, message):
+    arguments = ["fit-many", str(troubled), "--by", "run", "--x", "x", "--y", "loss", *options]
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 import bnsl
 from bnsl.plots import FITTED, HELD_OUT, LAW
+from bnsl.plots._drawing import within_reach
 
 FIGURE_1 = {
     "a": 0.02,
@@ -665,3 +666,15 @@ def test_long_labels_of_x_do_not_overlap(decades, width):
     places = [tick.label1.get_window_extent() for tick in ticks if low <= tick.get_loc() <= high]
     assert places
     assert all(left.x1 < right.x0 for left, right in pairwise(places))
+
+
+def test_an_interval_from_zero_to_infinity_is_filled_to_the_frame():
+    x = np.geomspace(1, 1e3, 12)
+    result = bnsl.fit(x, 0.3 + x**-0.5, form="m2")
+    law = result.predict(np.geomspace(1, 1e4, 5))
+    band = (np.array([0.0, 0.1, -np.inf, np.nan, 0.2]), np.array([np.inf, 0.5, 1.0, np.nan, np.inf]))
+    low, high = within_reach(band, law)
+    assert 0 < low[0] < 1e-6
+    assert low[2] < -1e6
+    assert high[0] == high[4] > 1e6
+    np.testing.assert_array_equal((low[[1, 3, 4]], high[[1, 2, 3]]), ([0.1, np.nan, 0.2], [0.5, 1.0, np.nan]))

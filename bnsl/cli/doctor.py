@@ -15,6 +15,7 @@ import numpy as np
 
 from bnsl._arrays import double_precision
 from bnsl._cache import cached_programs
+from bnsl._programs import kept_in
 from bnsl.cli._arguments import add_command
 from bnsl.cli._terminal import show
 from bnsl.datasets import NOISELESS_LAW, load_curve
@@ -90,7 +91,7 @@ def _devices() -> dict[str, Any]:
 
 def _cache() -> dict[str, Any]:
     folder, count, size = cached_programs()
-    in_use = getattr(jax.config, "jax_compilation_cache_dir", None)
+    in_use = getattr(jax.config, "jax_compilation_cache_dir", None) or kept_in()
     return {
         "folder": None if folder is None else str(folder),
         "programs": count,

@@ -17,6 +17,7 @@ from bnsl.cli._terminal import note
 from bnsl.readers import STDIN, Curation, choose_columns, read_table
 from bnsl.readers.columns import Columns
 from bnsl.readers.curation import MERGING, chosen_rows, curate
+from bnsl.readers.source import with_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,7 @@ EXAMPLE = """examples:
   bnsl fit-many runs.csv --by model --by task --x tokens --y loss --drop-missing --diverged 2
 """
 EACH = tuple(name for name in CURATIONS if name not in MERGING)  # what is done to every curve by itself
+TOLD = 5  # curves that are left out by name
 ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl")
 
 
@@ -76,6 +78,9 @@ def _run(args: argparse.Namespace) -> None:
     _check_output(args.output)
     table = read_table(args.file, format=args.format, pattern=args.pattern)
     by = [name for entry in args.by for name in entry.split(",")]
+    for option, name in (("--x", args.x), ("--y", args.y), ("--sigma", args.sigma)):
+        if name is not None and name in by:
+            raise InputError(f"{option} {name}: --by has this column already; it cannot be both")
     numbers = table.drop(columns=[name for name in by if name in table.columns])
     columns = choose_columns(numbers, args.x, args.y, args.sigma)
     if columns.guessed:
@@ -111,6 +116,7 @@ def _curated(args: argparse.Namespace, table: pd.DataFrame, columns: Columns, by
     todo = replace(todo, by=by)
     if todo == Curation(where=todo.where, by=by):  # a cell that is no number then costs one curve only
         return chosen_rows(table, todo)
+    table = _without_bad_curves(table, columns, todo)
     done = curate(table, columns, todo, apart=True)
     for text in done.notes:
         note(text)
@@ -119,6 +125,32 @@ def _curated(args: argparse.Namespace, table: pd.DataFrame, columns: Columns, by
     kept = table.loc[done.table.index, by].copy()
     kept[list(done.table.columns)] = done.table
     return kept
+
+
+def _without_bad_curves(table: pd.DataFrame, columns: Columns, todo: Curation) -> pd.DataFrame:
+    """The rows that are asked for, less those of curves whose points cannot be taken, which are told."""
+    try:
+        curate(table, columns, todo, apart=True)
+    except InputError as error:
+        chosen = chosen_rows(table, todo)
+        groups = chosen.groupby(list(todo.by), sort=False, dropna=False)
+        each = replace(todo, where={})
+        bad = []
+        for place, rows in enumerate(groups.indices.values()):
+            try:
+                curate(with_numbers(chosen.iloc[rows].copy()), columns, each, apart=True)
+            except InputError as why:
+                name = ", ".join(map(str, chosen[list(todo.by)].iloc[rows[0]]))
+                bad.append((place, f"{name!r}: {why}"))
+        if len(bad) == groups.ngroups:
+            raise error from None
+        for _, text in bad[:TOLD]:
+            note(f"left out curve {text}")
+        if len(bad) > TOLD:
+            note(f"left out {len(bad) - TOLD} more such curves")
+        good = ~groups.ngroup().isin([place for place, _ in bad])
+        return with_numbers(chosen[good].copy())
+    return table
 
 
 def _check_output(name: str) -> None:

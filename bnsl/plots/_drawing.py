@@ -138,6 +138,19 @@ def _style(ax: Axes) -> None:
     ax.tick_params(which="minor", direction="out", length=2.2, width=0.6)
 
 
+def within_reach(band: tuple[np.ndarray, np.ndarray], law: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A band that matplotlib can fill, also where it goes from 0 to infinity: far beyond any frame."""
+    seen = law[np.isfinite(law) & (law > 0)]
+    if not len(seen):
+        return band
+    lowest, highest = max(float(seen.min()) * 1e-9, 1e-300), min(float(seen.max()) * 1e9, 1e300)
+    lower, upper = band
+    return (
+        np.where(lower == 0, lowest, np.where(lower == -np.inf, -highest, lower)),
+        np.where(upper == np.inf, highest, upper),
+    )
+
+
 class Frame:
     """Limits and ticks: room for every point, and within reason for lines that leave the points behind."""
 

@@ -30,6 +30,7 @@ from bnsl.plots._drawing import (
     mark_breaks,
     shade_held_out,
     title_of,
+    within_reach,
     x_range,
 )
 from bnsl.result import ExtrapolationWarning, FitResult
@@ -93,7 +94,13 @@ def plot_fit(
             band = None
     if band is not None and level is not None:
         ax.fill_between(
-            x, *band, color=LAW, alpha=0.15, linewidth=0, zorder=1, label=f"{100 * level:g}% interval"
+            x,
+            *within_reach(band, law),
+            color=LAW,
+            alpha=0.15,
+            linewidth=0,
+            zorder=1,
+            label=f"{100 * level:g}% interval",
         )
     draw_points(ax, result.curve, held_out)
     ax.plot(x, law, color=LAW, linewidth=1.6, zorder=4, label=display_name(result.form))

@@ -34,7 +34,8 @@ class Curation:
         where: only rows with these values, {"optimizer": "adam", "layers": 12}.
         by: columns of which each combination of values is a run (a model size, a seed); the reader's own
             where its format knows runs.
-        drop_missing: leave out rows without x or y. Logs, which have records without either, need it not.
+        drop_missing: leave out rows without x or y; a run that ends without y has diverged all the same, if
+            that is asked for. Logs, which have records without either, need it not.
         accuracy: y is an accuracy, and the curve is the error: 1 - y ("share"), or 1 - y / 100 ("percent").
         warmup: leave out the points of each run below this x; or below a share of its largest x, "5%".
         diverged: leave out runs that end in what is no finite number, or above this many times their lowest
@@ -123,7 +124,10 @@ def curate(
     if columns.sigma is not None and todo.smooth is not None:
         raise InputError("smooth changes the errors that sigma gives; leave one of them out")
     notes: list[str] = []
-    table = _usable(chosen_rows(table, todo), columns, todo, sparse, notes)
+    chosen = chosen_rows(table, todo)
+    table = _usable(chosen, columns, todo, sparse, notes)
+    if apart:
+        _tell_of_lost(chosen, table, list(todo.by), notes)
     runs = _runs(table, columns, list(todo.by) or ([run] if run is not None else []), steps, notes)
     if todo.accuracy is not None:
         runs.frame, runs.label = _errors(runs.frame, columns, todo.accuracy, notes)
@@ -203,12 +207,17 @@ class _Runs:
             raise InputError(
                 f"{'the run' if len(lost) == 1 else f'all {len(lost)} runs'} diverged: the end is no finite "
                 f"number, or above {factor:g} times the lowest y"
+                + ("; if y is an accuracy, say so (--accuracy)" if self.rises(y) else "")
             )
         if lost:
             self.notes.append(f"left out {len(lost)} of {len(bad)} runs, which diverged: {some(lost)}")
         well = [i for i, gone in enumerate(bad) if not gone]
         self.rows, self.names = [self.rows[i] for i in well], [self.names[i] for i in well]
         self.take([rows[np.isfinite(y[rows])] for rows in self.rows], "without a finite y")
+
+    def rises(self, y: np.ndarray) -> bool:
+        """Whether all runs end above where they began."""
+        return all(y[rows[-1]] > y[rows[0]] for rows in self.rows)
 
     def check_few(self, merged: bool) -> None:
         """Raise InputError where several runs would make one curve without having been asked to."""
@@ -289,7 +298,9 @@ def chosen_rows(table: pd.DataFrame, todo: Curation) -> pd.DataFrame:
 
 def _equal(column: pd.Series, name: str, value: str | float) -> pd.Series:
     """Where a column has a value; InputError where it never does."""
-    if column.dtype.kind == "f":
+    if str(value).strip() == "":
+        found = column.isna()
+    elif column.dtype.kind == "f":
         found = column == as_number(value, f"where {name}")
     else:
         found = column.astype(str) == str(value)
@@ -307,7 +318,9 @@ def _usable(
     """The rows with x and y, and of a log those with x > 0."""
     x, y = columns.x, columns.y
     if sparse or todo.drop_missing:
-        full = table[table[x].notna() & table[y].notna()]
+        # A y that is missing at the end of a table's run may be NaN: `diverged` judges that, and drops it.
+        judged = todo.diverged is not None and not sparse
+        full = table[table[x].notna() & (table[y].notna() | judged)]
         if not len(full):
             raise InputError(f"no row has both {x!r} and {y!r}; take columns that were logged together")
         if todo.drop_missing:
@@ -321,6 +334,17 @@ def _usable(
             _tell(notes, f"with {x} <= 0", len(table) - len(positive))
             table = positive
     return table
+
+
+def _tell_of_lost(before: pd.DataFrame, after: pd.DataFrame, by: list[str], notes: list[str]) -> None:
+    """Name the curves of which no row is left."""
+    curve = before.groupby(by, sort=False, dropna=False).ngroup()
+    lost = before[~curve.isin(curve.loc[after.index].unique())].drop_duplicates(by)
+    if len(lost):
+        names = [", ".join(map(_shown, row)) for row in lost[by].itertuples(index=False)]
+        notes.append(
+            f"left out {len(lost)} of {curve.nunique()} curves, of which no row has x and y: {some(names)}"
+        )
 
 
 def _runs(table: pd.DataFrame, columns: Columns, by: list[str], steps: str | None, notes: list[str]) -> _Runs:
