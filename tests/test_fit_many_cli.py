@@ -141,7 +141,7 @@ def test_a_curve_that_cannot_be_prepared_stops_no_other(troubled, capsys):
     assert main([*arguments, "--drop-missing", "--diverged", "2"]) == 0
     said = capsys.readouterr()
     assert pd.read_csv(io.StringIO(said.out))["run"].tolist() == ["good"]
-    assert "which diverged: 'ends', 'empty'" in said.err
+    assert "left out curve 'ends': the run diverged" in said.err
 
 
 @pytest.mark.parametrize(
