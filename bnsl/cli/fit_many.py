@@ -116,8 +116,10 @@ def _curated(args: argparse.Namespace, table: pd.DataFrame, columns: Columns, by
     todo = replace(todo, by=by)
     if todo == Curation(where=todo.where, by=by):  # a cell that is no number then costs one curve only
         return chosen_rows(table, todo)
-    table = _without_bad_curves(table, columns, todo)
-    done = curate(table, columns, todo, apart=True)
+    try:
+        done = curate(table, columns, todo, apart=True)
+    except InputError as error:
+        done = curate(_without_bad_curves(table, columns, todo, error), columns, todo, apart=True)
     for text in done.notes:
         note(text)
     if done.y_label != columns.y:
@@ -127,30 +129,30 @@ def _curated(args: argparse.Namespace, table: pd.DataFrame, columns: Columns, by
     return kept
 
 
-def _without_bad_curves(table: pd.DataFrame, columns: Columns, todo: Curation) -> pd.DataFrame:
-    """The rows that are asked for, less those of curves whose points cannot be taken, which are told."""
-    try:
-        curate(table, columns, todo, apart=True)
-    except InputError as error:
-        chosen = chosen_rows(table, todo)
-        groups = chosen.groupby(list(todo.by), sort=False, dropna=False)
-        each = replace(todo, where={})
-        bad = []
-        for place, rows in enumerate(groups.indices.values()):
-            try:
-                curate(with_numbers(chosen.iloc[rows].copy()), columns, each, apart=True)
-            except InputError as why:
-                name = ", ".join(map(str, chosen[list(todo.by)].iloc[rows[0]]))
-                bad.append((place, f"{name!r}: {why}"))
-        if len(bad) == groups.ngroups:
-            raise error from None
-        for _, text in bad[:TOLD]:
-            note(f"left out curve {text}")
-        if len(bad) > TOLD:
-            note(f"left out {len(bad) - TOLD} more such curves")
-        good = ~groups.ngroup().isin([place for place, _ in bad])
-        return with_numbers(chosen[good].copy())
-    return table
+def _without_bad_curves(
+    table: pd.DataFrame, columns: Columns, todo: Curation, error: InputError
+) -> pd.DataFrame:
+    """The rows that are asked for, less those of curves whose points cannot be taken, which are told.
+
+    Raises `error` where that is so of all curves.
+    """
+    chosen = chosen_rows(table, todo)
+    groups = chosen.groupby(list(todo.by), sort=False, dropna=False)
+    each = replace(todo, where={})
+    bad = []
+    for place, (_, rows) in enumerate(groups):  # the order of ngroup
+        try:
+            curate(with_numbers(rows.copy()), columns, each, apart=True)
+        except InputError as why:
+            name = ", ".join(map(str, rows[list(todo.by)].iloc[0]))
+            bad.append((place, f"{name!r}: {why}"))
+    if len(bad) == groups.ngroups:
+        raise error
+    for _, text in bad[:TOLD]:
+        note(f"left out curve {text}")
+    if len(bad) > TOLD:
+        note(f"left out {len(bad) - TOLD} more such curves")
+    return with_numbers(chosen[~groups.ngroup().isin([place for place, _ in bad])].copy())
 
 
 def _check_output(name: str) -> None:
