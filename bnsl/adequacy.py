@@ -7,7 +7,7 @@ import numpy as np
 from bnsl._covariance import lengths
 from bnsl.curve import Curve
 from bnsl.forms import BNSL, Form
-from bnsl.predictability import PLACED, VISIBLE
+from bnsl.horizons import PLACED, VISIBLE
 from bnsl.result import FitWarning
 
 LEAST_TESTED = 6  # degrees of freedom from which on residuals are looked at
@@ -20,12 +20,12 @@ WIDTHS = (0.02, 0.06, 0.15, 0.4)  # and their widths as shares of its range
 
 
 def break_notes(curve: Curve, theta: np.ndarray, signal: np.ndarray, errors: np.ndarray) -> list[FitWarning]:
-    """Breaks of a BNSL that the data do not determine, by Fisher information (`bnsl.predictability`).
+    """Breaks of a BNSL that the data do not determine, by Fisher information (`bnsl.horizons`).
 
     Args:
         curve: the fitted points.
         theta: coordinates (p,) in the user's units, breaks in order.
-        signal: of every break (n,), as `predictability.signals` gives it.
+        signal: of every break (n,), as `horizons.signals` gives it.
         errors: standard errors (p,) of the coordinates.
     """
     first, last = float(curve.x.min()), float(curve.x.max())

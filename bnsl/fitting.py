@@ -22,7 +22,7 @@ from bnsl._arrays import (
 from bnsl._covariance import SINGULAR, covariance_root, lengths, undetermined
 from bnsl.curve import Curve, as_curve
 from bnsl.forms import BNSL, Form, Parameter, get_form
-from bnsl.predictability import signals
+from bnsl.horizons import signals
 from bnsl.refit import padded
 from bnsl.result import Candidate, FitResult, FitWarning, Status
 from bnsl.search import Linearised, Method, Pool, Problem, block_means, linearised, polish, search

@@ -17,8 +17,8 @@ from bnsl._arrays import (
     reject,
 )
 from bnsl.forms import Form
+from bnsl.horizons import as_law, as_noise
 from bnsl.many import refine_many
-from bnsl.predictability import as_law, as_noise
 from bnsl.refit import padded
 from bnsl.result import FitResult
 from bnsl.search import Method, Problem

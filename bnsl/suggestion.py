@@ -19,9 +19,9 @@ from numpy.typing import ArrayLike
 
 from bnsl._arrays import InputError, as_array, as_number, check_count, check_positive, positive_inputs, reject
 from bnsl.forecasting import Forecast
+from bnsl.horizons import Predictability, as_noise
 from bnsl.joint import joint
 from bnsl.losses import law_and_jacobian
-from bnsl.predictability import Predictability, as_noise
 from bnsl.result import FitResult
 
 if TYPE_CHECKING:

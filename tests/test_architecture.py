@@ -42,7 +42,8 @@ def test_importing_is_light():
         "from jax._src import monitoring\n"
         "events = []\n"
         "monitoring.register_event_duration_secs_listener(lambda name, *a, **k: events.append(name))\n"
-        "import bnsl, bnsl.cli\n"
+        "import bnsl, bnsl.cli._main\n"
+        "from bnsl import *\n"
         "compiled = [name for name in events if 'compil' in name or 'trace' in name]\n"
         "print(json.dumps([sorted(sys.modules), compiled, jax.config.jax_enable_x64]))"
     )
@@ -51,6 +52,20 @@ def test_importing_is_light():
     assert not heavy & set(loaded)
     assert compiled == []
     assert not wide
+
+
+def test_the_package_imports_what_is_asked_for():
+    before, after, module = run(
+        "import sys, json, bnsl\n"
+        "before = [name for name in sys.modules if name in ('jax', 'numpy', 'scipy', 'bnsl.fitting')]\n"
+        "from bnsl import predictability\n"
+        "print(json.dumps([before, callable(bnsl.fit) and callable(predictability), bnsl.forms.__name__]))"
+    )
+    assert (before, after, module) == ([], True, "bnsl.forms")
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        bnsl.no_such_thing  # noqa: B018
+    with pytest.raises(ImportError, match="no_such_thing"):
+        from bnsl import no_such_thing  # noqa: F401
 
 
 def public():

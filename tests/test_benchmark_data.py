@@ -357,7 +357,10 @@ def test_it_is_no_file_to_fit(tmp_path, monkeypatch, capsys):
 
 
 def test_importing_the_package_imports_no_downloader():
-    code = "import sys, bnsl; print(sorted({'pooch', 'requests', 'pandas'} & set(sys.modules)))"
+    code = (
+        "import sys, bnsl.cli._main\nfrom bnsl import *\n"
+        "print(sorted({'pooch', 'requests', 'pandas'} & set(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

@@ -18,6 +18,7 @@ import pytest
 
 import bnsl
 from bnsl import _cache, cli
+from bnsl.cli import _main
 from bnsl.report import curve_csv
 
 CSV = "x,y\n" + "".join(f"{x},{2.0 * x**-0.3 + 0.5}\n" for x in (1, 2, 4, 8, 16, 32, 64, 128))
@@ -53,7 +54,7 @@ def strict(text):
 
 @pytest.mark.parametrize(
     "command",
-    ["", *(command.__name__.rsplit(".", 1)[1].replace("_", "-") for command in cli._main.COMMANDS)],
+    ["", *(command.__name__.rsplit(".", 1)[1].replace("_", "-") for command in _main.COMMANDS)],
 )
 def test_every_example_of_the_help_works(command, capsys, request, monkeypatch):
     if command == "benchmark":
@@ -87,8 +88,8 @@ def test_every_example_of_the_help_works(command, capsys, request, monkeypatch):
 
 
 def test_every_command_has_its_examples_tested():
-    commands = cli._main.parser_of_commands()._subparsers._group_actions[0].choices
-    names = [command.__name__.rsplit(".", 1)[1] for command in cli._main.COMMANDS]
+    commands = _main.parser_of_commands()._subparsers._group_actions[0].choices
+    names = [command.__name__.rsplit(".", 1)[1] for command in _main.COMMANDS]
     assert list(commands) == [name.replace("_", "-") for name in names]
 
 
@@ -480,6 +481,42 @@ def test_process_survives_a_reader_that_goes_away():
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(timeout=300) == 141
+
+
+INTERRUPTED = """
+import os, signal, sys
+{before}
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "jax":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+sys.argv = ["bnsl", "datasets"]
+from bnsl.cli import main
+code = main()
+assert signal.getsignal(signal.SIGINT) is {after}
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code", "error"),
+    [
+        ("", "signal.default_int_handler", 130, "bnsl: interrupted\n"),
+        ("signal.signal(signal.SIGINT, signal.SIG_IGN)", "signal.SIG_IGN", 0, ""),
+    ],
+    ids=["heard", "ignored"],
+)
+def test_an_interrupt_while_jax_is_imported(before, after, code, error):
+    source = INTERRUPTED.format(before=before, after=after)
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"BNSL_CACHE_DIR": ""},
+    )
+    assert (done.returncode, done.stderr) == (code, error)
 
 
 # --- the cache ------------------------------------------------------------------------------------

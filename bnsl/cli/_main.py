@@ -1,4 +1,4 @@
-"""The entry point of the shell command: arguments in, exit code out."""
+"""All commands: arguments in, exit code out."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bnsl._arrays import InputError
-from bnsl._cache import programs_at_hand
 from bnsl._programs import written
 from bnsl.cli import (
+    INTERRUPTED,
     app,
     backtest,
     benchmark,
@@ -60,20 +60,13 @@ EXAMPLE = """examples:
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code.
-
-    Args:
-        argv: the arguments; those of the process if None. Only then are compiled programs kept on disk,
-            since that changes the configuration of JAX.
-    """
+def run(words: Sequence[str]) -> int:
+    """Run the command with these arguments and return its exit code."""
     try:
-        words = sys.argv[1:] if argv is None else list(argv)
         args = _parsed(words)
-        args.argv = words  # as given, for a page that says how it was made
+        args.argv = list(words)  # as given, for a page that says how it was made
         set_quiet(args.quiet)
-        at_hand = programs_at_hand(words[0]) if argv is None else contextlib.nullcontext()
-        with at_hand, warnings_as_lines(), timed(written):
+        with warnings_as_lines(), timed(written):
             code = args.run(args)
         sys.stdout.flush()
     except InputError as error:
@@ -86,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return fail(f"{error.filename or 'output'}: {error.strerror or error}")
     except KeyboardInterrupt:
         print("bnsl: interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     return code or 0
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._arrays import InputError, check_share
+from bnsl.horizons import Horizon
 from bnsl.plots._drawing import (
     COLOURS,
     DASHES,
@@ -22,7 +23,6 @@ from bnsl.plots._drawing import (
     described,
     title_of,
 )
-from bnsl.predictability import Horizon
 from bnsl.profiling import Profile
 from bnsl.suggestion import Suggestion
 

@@ -8,7 +8,7 @@ from scipy.special import stdtrit
 import bnsl
 from bnsl.adequacy import PLACES, WIDTHS, durbin_watson, missing_break
 from bnsl.datasets import NOISELESS_LAW
-from bnsl.predictability import VISIBLE
+from bnsl.horizons import VISIBLE
 from bnsl.refit import refit, setup
 
 X = np.geomspace(1.0, 1e6, 60)
