@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 # What the package offers is listed in __init__.pyi, and imported when it is first asked for: so `import bnsl`
 # costs nothing, and the shell command can answer Ctrl-C and load its programs while others are imported.
 _offered, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ += ["__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import jax
 
-from bnsl._programs import keep_in, loaded_ahead, used
+from bnsl._programs import keep_in, kept_in, loaded_ahead, used
 
 LIMIT = 200_000_000  # bytes that the folder may hold
 
@@ -23,7 +23,8 @@ LIMIT = 200_000_000  # bytes that the folder may hold
 @contextlib.contextmanager
 def programs_at_hand(command: str) -> Iterator[None]:
     """Keep compiled programs, and load those that the command used the last time while it imports others."""
-    folder = keep_compiled_programs()
+    keep_compiled_programs()
+    folder = kept_in()
     if folder is None:
         yield
         return
@@ -40,31 +41,27 @@ def programs_at_hand(command: str) -> Iterator[None]:
                     path.write_text("\n".join(used))
 
 
-def keep_compiled_programs() -> Path | None:
+def keep_compiled_programs() -> None:
     """Keep the compiled programs of this process on disk, and use those that are there.
 
     The folder is $BNSL_CACHE_DIR, else $XDG_CACHE_HOME/bnsl/jax, else ~/.cache/bnsl/jax; an empty
     $BNSL_CACHE_DIR means no cache. A cache that JAX was told to use goes first, and a folder that cannot
     be written is passed over in silence: everything works without it, only slower.
-
-    Returns:
-        The folder with those for this kind of processor; None if none are kept.
     """
     if _told():
-        return None
+        return
     try:
         root = cache_root()
         if root is None:
-            return None
+            return
         folder = root / _processor()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _prune(root)
     except (OSError, RuntimeError):  # RuntimeError: the user has no home folder
-        return None
+        return
     if not os.access(folder, os.W_OK | os.X_OK):
-        return None
+        return
     keep_in(folder)
-    return folder
 
 
 def _told() -> bool:

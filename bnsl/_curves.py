@@ -86,7 +86,7 @@ class Curves:
 
 def single_length(count: int) -> int:
     """The next of very few lengths, for one curve, whose time goes into compilation rather than points."""
-    return next((length for length in SHORT if length >= count), None) or padded_length(count)
+    return next((length for length in SHORT if length >= count), padded_length(count))
 
 
 def padded_length(count: int) -> int:

@@ -48,18 +48,14 @@ def loaded_ahead(keys: Sequence[str]) -> Iterator[None]:
 
     What is not loaded when the block ends is left.
     """
-    folder = _folder
-    if folder is None or not keys:
+    thread = ThreadPoolExecutor(1)
+    if _folder is not None:
+        _ahead.update({key: thread.submit(_load, _path(_folder, key)) for key in keys})
+    try:
         yield
-        return
-    with ThreadPoolExecutor(1) as thread:
-        for key in keys:
-            _ahead[key] = thread.submit(_load, _path(folder, key))
-        try:
-            yield
-        finally:
-            thread.shutdown(wait=False, cancel_futures=True)
-            _ahead.clear()
+    finally:
+        thread.shutdown(cancel_futures=True)
+        _ahead.clear()
 
 
 def program(

@@ -35,7 +35,7 @@ BAD = {
     "y out of range": (
         (X, changed(Y, 2, 1e-200)),
         {},
-        "y[2] = 1e-200 is 10^200 times smaller than y[",
+        "y[2] = 1e-200 is 10^200 times smaller than y[0] = 1; drop the wrong one",
     ),
     "several": ((X, [np.nan, 1, np.nan, np.nan]), {}, "y[0] = nan is not a finite number; drop or repair"),
     "x = 0": (

@@ -14,10 +14,9 @@ from bnsl.cli._arguments import add_columns, add_command, add_curation, add_file
 from bnsl.cli._input import CURATIONS, curation_of, fixed_parameters
 from bnsl.cli._output import check_writable
 from bnsl.cli._terminal import note
-from bnsl.readers import STDIN, Curation, choose_columns, read_table
+from bnsl.readers import STDIN, choose_columns, read_table
 from bnsl.readers.columns import Columns
-from bnsl.readers.curation import MERGING, chosen_rows, curate
-from bnsl.readers.source import with_numbers
+from bnsl.readers.curation import MERGING, curate_each
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +27,6 @@ EXAMPLE = """examples:
   bnsl fit-many runs.csv --by model --by task --x tokens --y loss --drop-missing --diverged 2
 """
 EACH = tuple(name for name in CURATIONS if name not in MERGING)  # what is done to every curve by itself
-TOLD = 5  # curves that are left out by name
 ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl")
 
 
@@ -113,46 +111,12 @@ def _curated(args: argparse.Namespace, table: pd.DataFrame, columns: Columns, by
     todo = curation_of(args, EACH)
     if todo is None:
         return table
-    todo = replace(todo, by=by)
-    if todo == Curation(where=todo.where, by=by):  # a cell that is no number then costs one curve only
-        return chosen_rows(table, todo)
-    try:
-        done = curate(table, columns, todo, apart=True)
-    except InputError as error:
-        done = curate(_without_bad_curves(table, columns, todo, error), columns, todo, apart=True)
+    done = curate_each(table, columns, replace(todo, by=by))
     for text in done.notes:
         note(text)
     if done.y_label != columns.y:
         note(f"the curves are {done.y_label}")
-    kept = table.loc[done.table.index, by].copy()
-    kept[list(done.table.columns)] = done.table
-    return kept
-
-
-def _without_bad_curves(
-    table: pd.DataFrame, columns: Columns, todo: Curation, error: InputError
-) -> pd.DataFrame:
-    """The rows that are asked for, less those of curves whose points cannot be taken, which are told.
-
-    Raises `error` where that is so of all curves.
-    """
-    chosen = chosen_rows(table, todo)
-    groups = chosen.groupby(list(todo.by), sort=False, dropna=False)
-    each = replace(todo, where={})
-    bad = []
-    for place, (_, rows) in enumerate(groups):  # the order of ngroup
-        try:
-            curate(with_numbers(rows.copy()), columns, each, apart=True)
-        except InputError as why:
-            name = ", ".join(map(str, rows[list(todo.by)].iloc[0]))
-            bad.append((place, f"{name!r}: {why}"))
-    if len(bad) == groups.ngroups:
-        raise error
-    for _, text in bad[:TOLD]:
-        note(f"left out curve {text}")
-    if len(bad) > TOLD:
-        note(f"left out {len(bad) - TOLD} more such curves")
-    return with_numbers(chosen[~groups.ngroup().isin([place for place, _ in bad])].copy())
+    return done.table
 
 
 def _check_output(name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +20,7 @@ KEPT = ("last", "best")
 MERGING = ("by", "keep", "envelope", "points")  # how several runs become one curve; the rest is for each
 FEWEST = 3  # points of a fit
 DIVERGED = 2.0  # times its lowest y, above which a run ends that went wrong
+_TOLD = 5  # curves that are left out by name
 _END = 0.05  # share of a run whose median says where it ends
 
 
@@ -124,7 +125,7 @@ def curate(
     if columns.sigma is not None and todo.smooth is not None:
         raise InputError("smooth changes the errors that sigma gives; leave one of them out")
     notes: list[str] = []
-    chosen = chosen_rows(table, todo)
+    chosen = _where(table, todo)
     table = _usable(chosen, columns, todo, sparse, notes)
     if apart:
         _tell_of_lost(chosen, table, list(todo.by), notes)
@@ -148,6 +149,30 @@ def curate(
         runs.tell_overlap(todo.smooth)
     names = [name for name in (columns.x, columns.y, columns.sigma) if name is not None]
     return Curated(runs.frame.iloc[runs.places()][names], runs.label, tuple(notes))
+
+
+def curate_each(table: pd.DataFrame, columns: Columns, curation: Curation) -> Curated:
+    """The points of every curve of a table by itself; `curation.by` tells the curves apart.
+
+    A curve whose points cannot be taken is left out, and the notes say why. The table of what is returned has
+    the columns of `by` too.
+
+    Raises:
+        InputError: as `curate`, where that is so of every curve.
+    """
+    by, each = list(curation.by), replace(curation, where={})
+    table = _where(table, curation)
+    if each == Curation(by=by):  # nothing is done to the points, whatever they are
+        return Curated(table, columns.y, ())
+    notes: list[str] = []
+    try:
+        done = curate(table, columns, each, apart=True)
+    except InputError as error:
+        table = _sound_curves(table, columns, each, error, notes)
+        done = curate(table, columns, each, apart=True)
+    kept = table.loc[done.table.index, by].copy()
+    kept[list(done.table.columns)] = done.table
+    return Curated(kept, done.y_label, (*notes, *done.notes))
 
 
 @dataclass
@@ -282,7 +307,7 @@ def warmup_end(warmup: float | str, largest: float) -> float:
     return number / 100.0 * largest if share else number
 
 
-def chosen_rows(table: pd.DataFrame, todo: Curation) -> pd.DataFrame:
+def _where(table: pd.DataFrame, todo: Curation) -> pd.DataFrame:
     """The rows with the values asked for; InputError for a column that there is not."""
     for name in (*todo.where, *todo.by):
         if name not in table.columns:
@@ -334,6 +359,26 @@ def _usable(
             _tell(notes, f"with {x} <= 0", len(table) - len(positive))
             table = positive
     return table
+
+
+def _sound_curves(
+    table: pd.DataFrame, columns: Columns, each: Curation, error: InputError, notes: list[str]
+) -> pd.DataFrame:
+    """The rows of curves whose points can be taken, the others told; raises `error` where there are none."""
+    groups = table.groupby(list(each.by), sort=False, dropna=False)
+    bad = []
+    for place, (_, rows) in enumerate(groups):  # the order of ngroup
+        try:
+            curate(with_numbers(rows.copy()), columns, each, apart=True)
+        except InputError as why:
+            name = ", ".join(map(str, rows[list(each.by)].iloc[0]))
+            bad.append((place, f"{name!r}: {why}"))
+    if len(bad) == groups.ngroups:
+        raise error
+    notes += [f"left out curve {text}" for _, text in bad[:_TOLD]]
+    if len(bad) > _TOLD:
+        notes.append(f"left out {len(bad) - _TOLD} more such curves")
+    return with_numbers(table[~groups.ngroup().isin([place for place, _ in bad])].copy())
 
 
 def _tell_of_lost(before: pd.DataFrame, after: pd.DataFrame, by: list[str], notes: list[str]) -> None:
