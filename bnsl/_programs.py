@@ -27,6 +27,9 @@ _folder: Path | None = None
 written: list[str] = []  # the keys of the programs that this process has made and kept
 used: list[str] = []  # of all that it has called, in the order of their first calls
 _ahead: dict[str, Future[Any]] = {}
+COMPILERS = 4  # threads that compile, at most
+_asked: set[Any] = set()  # what sort of calls were prepared for,
+_coming: dict[Any, Future[None]] = {}  # and which of them are not made yet
 
 
 def keep_in(folder: Path | None) -> None:
@@ -50,7 +53,7 @@ def loaded_ahead(keys: Sequence[str]) -> Iterator[None]:
     """
     thread = ThreadPoolExecutor(1)
     if _folder is not None:
-        _ahead.update({key: thread.submit(_load, _path(_folder, key)) for key in keys})
+        _ahead.update({key: thread.submit(_load, _path(key)) for key in keys})
     try:
         yield
     finally:
@@ -58,52 +61,114 @@ def loaded_ahead(keys: Sequence[str]) -> Iterator[None]:
         _ahead.clear()
 
 
+class Program:
+    """What `program` returns."""
+
+    def __init__(self, function: Callable[..., Any], static: int, options: dict[str, Any]) -> None:
+        """A function whose first `static` arguments are static."""
+        functools.update_wrapper(self, function)
+        self._static, self._options = static, options
+        self._jitted = jax.jit(function, static_argnums=tuple(range(static)), **options)
+        self._ready: dict[str, Any] = {}
+
+    def __call__(self, *args: Any) -> Any:
+        """The function's value."""
+        if _coming and (begun := _coming.pop(self._request(args), None)):
+            begun.exception()  # wait for it; what went wrong there goes wrong again here
+        key = self._key(args)
+        if key is None:
+            return self._jitted(*args)
+        dynamic = args[self._static :]
+        if key not in used:
+            used.append(key)
+        if key not in self._ready:
+            early = _ahead.pop(key, None)
+            kept = _load(_path(key)) if early is None or early.cancel() else early.result()
+            if kept is not None:
+                with contextlib.suppress(jax.errors.JaxRuntimeError):  # written by a JAX that fell short
+                    answer = jax.block_until_ready(kept(*dynamic))
+                    self._ready[key] = kept
+                    return answer
+            self._make(key, args)
+        return self._ready[key](*dynamic)
+
+    def compile(self, *args: Any) -> None:
+        """Compile the function for arguments of these shapes and types, if no such program is kept."""
+        key = self._key(args)
+        if key is None:
+            self._jitted.lower(*args).compile()  # it stays in JAX's memory
+        elif key not in self._ready and not _path(key).exists():
+            self._make(key, args)
+
+    def _make(self, key: str, args: tuple[Any, ...]) -> None:
+        self._ready[key] = self._jitted.lower(*args).compile()
+        _store(_path(key), self._ready[key])
+        written.append(key)
+
+    def _request(self, args: tuple[Any, ...]) -> Any:
+        """What sort of arguments these are, as short as can be: it is asked for at every call."""
+        leaves, tree = jax.tree.flatten(args[self._static :])
+        return self, args[: self._static], tree, tuple(map(_kind, leaves))
+
+    def _key(self, args: tuple[Any, ...]) -> str | None:
+        """The name of the program that is kept for such arguments, or None if none is."""
+        if _folder is None:
+            return None
+        static = args[: self._static]
+        leaves, tree = jax.tree.flatten(args[self._static :])
+        # JAX's own arrays may be traced, or lie on several devices.
+        if any(isinstance(leaf, jax.Array) for leaf in leaves) or not _ours(static):
+            return None
+        said = (
+            f"{self.__module__}.{self.__name__} {static} {list(map(_kind, leaves))} {tree} {self._options} "
+            f"{_surroundings()}"
+        )
+        return hashlib.sha256(said.encode()).hexdigest()
+
+
 def program(
     function: Callable[..., Any], *, static_argnums: int | tuple[int, ...] = (), **options: Any
-) -> Callable[..., Any]:
+) -> Program:
     """`jax.jit`, whose compiled programs are kept on disk if the process asked for that.
 
     The arguments of `static_argnums` must come first, and their `repr` must say all about them: they are
     tuples of numbers, texts and the package's own forms.
     """
-    jitted = jax.jit(function, static_argnums=static_argnums, **options)
-    first = static_argnums + 1 if isinstance(static_argnums, int) else len(static_argnums)
-    ready: dict[str, Any] = {}
-
-    @functools.wraps(function)
-    def call(*args: Any) -> Any:
-        if _folder is None:
-            return jitted(*args)
-        static, dynamic = args[:first], args[first:]
-        leaves, tree = jax.tree.flatten(dynamic)
-        # JAX's own arrays may be traced, or lie on several devices.
-        if any(isinstance(leaf, jax.Array) for leaf in leaves) or not _ours(static):
-            return jitted(*args)
-        kinds = [(np.shape(leaf), str(getattr(leaf, "dtype", type(leaf)))) for leaf in leaves]
-        said = (
-            f"{function.__module__}.{function.__name__} {static} {kinds} {tree} {options} {_surroundings()}"
-        )
-        key = hashlib.sha256(said.encode()).hexdigest()
-        if key not in ready:
-            used.append(key)
-            path = _path(_folder, key)
-            early = _ahead.pop(key, None)
-            kept = _load(path) if early is None or early.cancel() else early.result()
-            if kept is not None:
-                with contextlib.suppress(jax.errors.JaxRuntimeError):  # written by a JAX that fell short
-                    answer = jax.block_until_ready(kept(*dynamic))
-                    ready[key] = kept
-                    return answer
-            ready[key] = jitted.lower(*args).compile()
-            _store(path, ready[key])
-            written.append(key)
-        return ready[key](*dynamic)
-
-    return call
+    static = static_argnums + 1 if isinstance(static_argnums, int) else len(static_argnums)
+    return Program(function, static, options)
 
 
-def _path(folder: Path, key: str) -> Path:
-    return folder / f"{key}{_SUFFIX}"
+def compile_ahead(*calls: tuple[Program, tuple[Any, ...]]) -> None:
+    """Begin to compile what will be called soon, in threads; XLA leaves Python's lock to others meanwhile.
+
+    A program that is called while it is being compiled is waited for. Of the arguments only shapes and types
+    matter.
+    """
+    for called, args in calls:
+        request = called._request(args)
+        if request not in _asked:
+            _asked.add(request)
+            doubles = jax.dtypes.canonicalize_dtype(np.float64) == np.float64
+            device = jax.config.jax_default_device
+            _coming[request] = _compilers().submit(_compile, doubles, device, called, args)
+
+
+@functools.cache
+def _compilers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(COMPILERS, thread_name_prefix="bnsl-compile")
+
+
+def _compile(doubles: bool, device: Any, called: Program, args: tuple[Any, ...]) -> None:
+    with jax.enable_x64(doubles), jax.default_device(device):
+        called.compile(*args)
+
+
+def _kind(leaf: Any) -> tuple[tuple[int, ...], str]:
+    return getattr(leaf, "shape", ()), str(getattr(leaf, "dtype", type(leaf)))
+
+
+def _path(key: str) -> Path:
+    return (_folder or Path()) / f"{key}{_SUFFIX}"
 
 
 def _ours(static: Any) -> bool:

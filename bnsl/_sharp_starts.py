@@ -98,7 +98,7 @@ class _Ramps:
         self.u = log_x - self.mean
         self.uu = jnp.maximum(self.total(self.u**2), TINY)
         self.begin = place - self.mean
-        ones, first, second = (self._beyond(v) for v in (jnp.ones_like(self.u), self.u, self.u**2))
+        ones, first, second = self._beyond(jnp.ones_like(self.u), self.u, self.u**2)
         self.level = first - self.begin * ones
         self.tilt = second - self.begin * first
         whole = self.tilt - self.begin * self.level
@@ -110,16 +110,18 @@ class _Ramps:
         """Weighted sums (A, 1)."""
         return jnp.sum(self.weight * values, axis=1, keepdims=True)
 
-    def _beyond(self, values: Array) -> Array:
-        """Weighted sums over the points beyond each place (A, V)."""
-        weighted = self.weight * values
-        return jnp.repeat(jnp.flip(jnp.cumsum(jnp.flip(weighted, 1), axis=1), 1) - weighted, 2, axis=1)
+    def _beyond(self, *values: Array) -> Array:
+        """Weighted sums over the points beyond each place, (A, V) of every column."""
+        weighted = self.weight * jnp.stack(values)
+        sums = jnp.flip(jnp.cumsum(jnp.flip(weighted, -1), axis=-1), -1)
+        return jnp.repeat(sums - weighted, 2, axis=-1)
 
     def project(self, column: Array) -> _Projected:
         """Take the straight line out of a column (A, N)."""
         value, slope = self.total(column) / self.count, self.total(column * self.u) / self.uu
         rest = column - value - slope * self.u
-        return _Projected(value, slope, rest, self._beyond(rest * self.u) - self.begin * self._beyond(rest))
+        first, ones = self._beyond(rest * self.u, rest)
+        return _Projected(value, slope, rest, first - self.begin * ones)
 
     def law(self, column: _Projected, best: Array) -> Array:
         """The line and the ramp `best` (A,) of every node, fitted to a column: (A, N)."""

@@ -129,6 +129,18 @@ def _again(triangle: Array, jacobian: Array, residual: Array) -> Array:
     return jax.lax.linalg.triangular_solve(triangle, half, left_side=True, lower=False)[:, :, 0]
 
 
+def _ranks(values: Array) -> Array:
+    """The place of every value (B,) in their order; of equals the first goes first, and NaN last.
+
+    Comparing all pairs compiles in a fraction of the time of a sort.
+    """
+    index = jnp.arange(values.shape[0])
+    values = jnp.where(jnp.isnan(values), jnp.inf, values)
+    less = values[None, :] < values[:, None]
+    tied = (values[None, :] == values[:, None]) & (index[None, :] < index[:, None])
+    return jnp.sum(less | tied, axis=1)
+
+
 def levenberg_marquardt(
     problem: Problem,
     start: Array,
@@ -184,7 +196,7 @@ def levenberg_marquardt(
         settled = settled | (last_steps >= LAST_STEPS)
         done = state.done | settled | failed | (damping > MAX_DAMPING) | (finite & (cost == 0.0))
         now = jnp.where(better, cost, state.cost)
-        rank = jnp.argsort(jnp.argsort(now))
+        rank = _ranks(now)
         done = done | ((state.step == scouting) & (rank >= keep))
         done = done | ((state.step == 4 * scouting) & (rank >= max(keep // 3, 2)))
         done = done | ((jnp.min(now) <= floor) & (rank > 0))

@@ -9,7 +9,7 @@ thinned to a few points and with cheap steps, and refines what it found on all p
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from bnsl import losses
 from bnsl._arrays import Array
-from bnsl._programs import program
+from bnsl._programs import Program, compile_ahead, program
 from bnsl._sharp_starts import sharp_starts
 from bnsl._solve import Solution, levenberg_marquardt
 from bnsl.forms import BNSL, Form
@@ -114,6 +114,8 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None, *,
     """
     form, effort = method.form, effort_for(method.form)
     given = first is not None
+    if form.picks and not given:
+        _prepare(method, len(problem.y), np.shape(problem.log_x)[1:], quick)
     if first is None:
         wanted = effort.starts * (effort.beams if effort.kicks and not quick else 1)
         first = np.asarray(_starts(form, wanted, problem))
@@ -137,6 +139,33 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None, *,
             break
         pool = _join(_pool(_refine(method, effort.keep, problem, pool.theta[: effort.keep])), pool)
     return pool
+
+
+@lru_cache(maxsize=256)
+def _prepare(method: Method, rows: int, inputs: tuple[int, ...], quick: bool) -> None:
+    """Begin to compile what a search on so many rows calls after its starts, with their numbers known.
+
+    The first fit of a process is compilation, of which this does some at the same time.
+    """
+    form, effort = method.form, effort_for(method.form)
+    p = len(form.parameters)
+    numbers, held = np.zeros(rows), np.zeros(p)
+    log_x = np.zeros((rows, *inputs))
+    problem = Problem(log_x, numbers, numbers, 1.0, 1.0, np.ones(p, bool), held, held, held)
+    hops = bool(effort.kicks) and not quick
+    few = problem._replace(log_x=log_x[:THINNED], y=numbers[:THINNED], weight=numbers[:THINNED])
+    scouted = few if hops else problem
+    starts, kept = np.zeros((effort.starts, p)), np.zeros((effort.keep, p))
+    calls: list[tuple[Program, tuple[Any, ...]]] = [
+        (_scout, (method, scouted, starts, np.array(True), np.array(SCOUTING))),
+        (_refine, (method, effort.keep, problem, kept)),
+        (_fits, (method, scouted, starts)),
+    ]
+    if isinstance(form, BNSL) and form.n_breaks == 1 and not quick:
+        calls.insert(1, (_sharp, (form, effort.starts, problem)))
+    if not quick:
+        calls.append((_linearised, (method, problem, held)))
+    compile_ahead(*calls)
 
 
 def _sharp_breaks(form: BNSL, method: Method, problem: Problem, pool: Pool, effort: Effort) -> Pool:

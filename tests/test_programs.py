@@ -126,3 +126,35 @@ def test_a_command_remembers_which_programs_it_used(tmp_path, monkeypatch):
             assert not _programs._ahead
     finally:
         _programs.keep_in(None)
+
+
+def test_a_program_compiled_ahead_is_the_one_that_runs():
+    factor = new_factor()
+    traced.clear()
+    with double_precision():
+        _programs.compile_ahead((factor, (2.0, np.zeros((3, 3)))), (factor, (3.0, np.zeros((3, 3)))))
+        answers = [np.asarray(factor(scale, 4.0 * np.eye(3))) for scale in (2.0, 3.0)]
+    np.testing.assert_array_equal(answers, [4.0 * np.eye(3), 6.0 * np.eye(3)])
+    assert sorted(traced) == [2.0, 3.0]
+
+
+def test_what_is_kept_is_not_compiled_ahead(folder):
+    call(new_factor(), 2.0, np.eye(3))
+    traced.clear()
+    factor = new_factor()
+    with double_precision():
+        _programs.compile_ahead((factor, (2.0, np.zeros((3, 3)))))
+    np.testing.assert_array_equal(call(factor, 2.0, np.eye(3)), 2.0 * np.eye(3))
+    assert not traced
+
+
+def test_what_fails_while_it_is_compiled_ahead_fails_when_it_is_called():
+    @_programs.program
+    def product(left, right):
+        return left @ right
+
+    arguments = (np.zeros((2, 3)), np.zeros((2, 3)))
+    with double_precision():
+        _programs.compile_ahead((product, arguments))
+        with pytest.raises(TypeError, match="contracting"):
+            product(*arguments)
