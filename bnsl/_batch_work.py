@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 TOGETHER = 4096  # curves of one task where they are fitted together
 TOGETHER_ON_GPU = 32_768
-ALONE = 16  # and where each is fitted alone
+SHARES = 2  # pieces a worker, at least, into which such work is cut for several,
+LEAST = 250  # of so many curves or more
+ALONE = 16  # curves of one task where each is fitted alone
+IDLE = 60.0  # seconds for which workers wait for another call
 MANY = 2000  # curves from which on a GPU pays for moving them there
 
 
@@ -70,7 +73,7 @@ def fit_table(
     rows: list[pd.DataFrame] = []
     bar = _bar(len(table), len(table) - len(left), progress)
     try:
-        for curves, found in _work(table, _tasks(table, left, settings), settings, workers, bar):
+        for curves, found in _work(table, _tasks(table, left, settings, workers), settings, workers, bar):
             piece = as_frame(table.keys.iloc[curves], found, settings)
             for place in np.flatnonzero(np.isin(curves, list(table.texts))).tolist():
                 piece.loc[piece.index[place], "message"] = table.texts[int(curves[place])]
@@ -111,13 +114,15 @@ def _description(columns: Columns, settings: Settings) -> dict[str, object]:
     }
 
 
-def _tasks(table: LongTable, left: np.ndarray, settings: Settings) -> list[np.ndarray]:
+def _tasks(table: LongTable, left: np.ndarray, settings: Settings, workers: int) -> list[np.ndarray]:
     """Curves in pieces of bounded size, those of one padded length together, the longest first."""
     padded = table.curves.padded_lengths[left]
     ordered = left[np.argsort(-padded, kind="stable")]
     size = ALONE
     if settings.together:
         size = TOGETHER if settings.platform == "cpu" else TOGETHER_ON_GPU
+        if workers > 1:
+            size = min(size, max(-(-len(left) // (SHARES * workers)), LEAST))
     pieces = []
     for length in np.unique(padded)[::-1]:
         alike = ordered[np.sort(padded)[::-1] == length]
@@ -136,29 +141,11 @@ def _work(
 
     left = dict(enumerate(tasks))
     if workers > 1 and len(tasks) > 1:
-        count = min(workers, len(tasks))
-        context = get_context("spawn")  # a forked process would share JAX's threads
-        try:
-            with ProcessPoolExecutor(count, context, _prepare) as pool:
-                queue = iter(tasks_in_order := list(left))
-                waiting = {}
-                for _ in range(min(2 * count, len(tasks_in_order))):
-                    number = next(queue)
-                    waiting[pool.submit(safe_rows, table.curves.take(left[number]), settings)] = number
-                while waiting:
-                    future = next(as_completed(waiting))
-                    number = waiting.pop(future)
-                    found = future.result()
-                    task = left.pop(number)
-                    report(len(task))
-                    yield task, found
-                    upcoming = next(queue, None)
-                    if upcoming is not None:
-                        waiting[pool.submit(safe_rows, table.curves.take(left[upcoming]), settings)] = (
-                            upcoming
-                        )
-        except BrokenProcessPool:
-            pass  # a worker was killed; this process does what is left
+        with contextlib.suppress(BrokenProcessPool):  # if one was killed, this process does what is left
+            for number, found in _shared(table, left, settings, workers):
+                task = left.pop(number)
+                report(len(task))
+                yield task, found
     if settings.platform == "cpu":
         for task in left.values():
             yield task, safe_rows(table.curves.take(task), settings, report)
@@ -171,6 +158,28 @@ def _work(
             yield done, finish()
     for task, finish in ahead:
         yield task, finish()
+
+
+def _shared(
+    table: LongTable, tasks: Mapping[int, np.ndarray], settings: Settings, workers: int
+) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Tasks' numbers and rows, as processes of our own get them ready; they are kept for the next call."""
+    from loky import get_reusable_executor
+
+    pool = get_reusable_executor(workers, timeout=IDLE, initializer=_prepare)
+    queue = iter(list(tasks.items()))
+    waiting: dict[Any, int] = {}
+    try:
+        while True:
+            for number, task in itertools.islice(queue, 2 * workers - len(waiting)):
+                waiting[pool.submit(safe_rows, table.curves.take(task), settings)] = number
+            if not waiting:
+                return
+            future = next(as_completed(waiting))
+            yield waiting.pop(future), future.result()
+    finally:
+        if waiting:  # this process was interrupted, or one of the others killed
+            pool.shutdown(kill_workers=True)
 
 
 def _begun(

@@ -90,6 +90,7 @@ def begin_search(
         known = np.full(total, np.inf) if rivals is None else rivals
         theta, walk = _ride(method, problems, known, report, placement)
         if has_break(method.form):
+            _straighten(method, problems, theta, walk, placement)
             _place_at_points(method, problems, theta, walk, placement)
         cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
         return Refined(theta, cost, walk.converged & np.isfinite(cost), walk.steps)
@@ -137,6 +138,38 @@ def _afresh(walk: Walk, dtype: np.dtype) -> Walk:
     walk = Walk(*(part.astype(dtype) if part.dtype.kind == "f" else part for part in walk))
     start = begin(walk.theta)
     return Walk(*map(np.array, start))._replace(damping=walk.damping, failed=walk.failed)
+
+
+EARLY = 0.15
+
+
+def _straighten(
+    method: Method, problems: Problem, theta: np.ndarray, walk: Walk, placement: Placement
+) -> None:
+    """Go on from laws whose break lies before the data or at their beginning, in place, where that is better.
+
+    Seen from the other end of the data such a break lies beyond the end, where the valley that it leaves is
+    straight in the walk's coordinates.
+    """
+    first = problems.log_x[:, 0]
+    rows = np.flatnonzero((theta[:, 4] < (1 - EARLY) * first) & np.isfinite(walk.cost))
+    if not len(rows):
+        return
+    part = taken(method, problems, rows)
+    part = part._replace(log_x=np.where(part.weight > 0, first[rows, None] - part.log_x, 0.0))
+    begun_walk = begun(method, part, mirrored(theta[rows], first[rows]), placement.chunks[0])
+    options = (None, MAX_STEPS, False, TOLERANCE, placement.chunks, placement)
+    found, there = convey(method, part, np.arange(len(rows)), begun_walk, *options)
+    better = there.cost < walk.cost[rows]
+    theta[rows[better]] = mirrored(found, first[rows])[better]
+    for whole, new in zip(walk, there, strict=True):
+        whole[rows[better]] = new[better]
+
+
+def mirrored(theta: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Laws of one break (B, 6) as functions of first - log x; twice that is what it was."""
+    a, log_b, c0, c1, log_d, log_f = theta.T
+    return np.stack([a, log_b + c1 * log_d - (c0 + c1) * first, -c0 - c1, c1, first - log_d, log_f], axis=1)
 
 
 def _place_at_points(

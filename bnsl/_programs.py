@@ -70,6 +70,7 @@ class Program:
         self._static, self._options = static, options
         self._jitted = jax.jit(function, static_argnums=tuple(range(static)), **options)
         self._ready: dict[str, Any] = {}
+        self._keys: dict[Any, str] = {}
 
     def __call__(self, *args: Any) -> Any:
         """The function's value."""
@@ -108,22 +109,25 @@ class Program:
     def _request(self, args: tuple[Any, ...]) -> Any:
         """What sort of arguments these are, as short as can be: it is asked for at every call."""
         leaves, tree = jax.tree.flatten(args[self._static :])
-        return self, args[: self._static], tree, tuple(map(_kind, leaves))
+        return self, args[: self._static], tree, tuple(map(_kind, leaves)), _doubles()
 
     def _key(self, args: tuple[Any, ...]) -> str | None:
         """The name of the program that is kept for such arguments, or None if none is."""
         if _folder is None:
             return None
-        static = args[: self._static]
         leaves, tree = jax.tree.flatten(args[self._static :])
         # JAX's own arrays may be traced, or lie on several devices.
-        if any(isinstance(leaf, jax.Array) for leaf in leaves) or not _ours(static):
+        if any(isinstance(leaf, jax.Array) for leaf in leaves) or not _ours(args[: self._static]):
             return None
-        said = (
-            f"{self.__module__}.{self.__name__} {static} {list(map(_kind, leaves))} {tree} {self._options} "
-            f"{_surroundings()}"
-        )
-        return hashlib.sha256(said.encode()).hexdigest()
+        request = self._request(args)
+        if request not in self._keys:
+            kinds = [(shape, str(dtype)) for shape, dtype in request[3]]
+            said = (
+                f"{self.__module__}.{self.__name__} {args[: self._static]} {kinds} {tree} {self._options} "
+                f"{_surroundings()}"
+            )
+            self._keys[request] = hashlib.sha256(said.encode()).hexdigest()
+        return self._keys[request]
 
 
 def program(
@@ -148,9 +152,8 @@ def compile_ahead(*calls: tuple[Program, tuple[Any, ...]]) -> None:
         request = called._request(args)
         if request not in _asked:
             _asked.add(request)
-            doubles = jax.dtypes.canonicalize_dtype(np.float64) == np.float64
             device = jax.config.jax_default_device
-            _coming[request] = _compilers().submit(_compile, doubles, device, called, args)
+            _coming[request] = _compilers().submit(_compile, _doubles(), device, called, args)
 
 
 @functools.cache
@@ -163,8 +166,13 @@ def _compile(doubles: bool, device: Any, called: Program, args: tuple[Any, ...])
         called.compile(*args)
 
 
-def _kind(leaf: Any) -> tuple[tuple[int, ...], str]:
-    return getattr(leaf, "shape", ()), str(getattr(leaf, "dtype", type(leaf)))
+def _kind(leaf: Any) -> tuple[tuple[int, ...], Any]:
+    return getattr(leaf, "shape", ()), getattr(leaf, "dtype", type(leaf))
+
+
+def _doubles() -> bool:
+    """Whether JAX computes in double precision, where it stands."""
+    return jax.dtypes.canonicalize_dtype(np.float64) == np.float64
 
 
 def _path(key: str) -> Path:
@@ -191,8 +199,7 @@ def _sources() -> str:
 def _surroundings() -> str:
     """What a program depends on besides its arguments."""
     flags = os.environ.get("XLA_FLAGS", "")
-    doubles = jax.dtypes.canonicalize_dtype(np.float64)
-    return f"{jax.__version__} {jax.default_backend()} {jax.device_count()} {flags} {doubles} {_sources()}"
+    return f"{jax.__version__} {jax.default_backend()} {jax.device_count()} {flags} {_doubles()} {_sources()}"
 
 
 def _load(path: Path) -> Any:
