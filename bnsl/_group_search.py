@@ -19,11 +19,10 @@ from bnsl._arrays import Array, precision
 from bnsl._linear_starts import linear_starts
 from bnsl._programs import program
 from bnsl._rows import Walk, advance, begin
-from bnsl._sharp_starts import sharp_starts
+from bnsl._sharp_starts import plateau_starts, sharp_starts
 from bnsl.forms import BNSL, Form
 from bnsl.many import (
     ANYWHERE,
-    CHUNKS,
     COMPILE,
     MAX_STEPS,
     TOLERANCE,
@@ -39,19 +38,26 @@ from bnsl.many import (
 )
 from bnsl.search import Method, Problem
 from bnsl.search import _box as box_of
+from bnsl.search import _residuals as residuals_of
 
 # Chosen on simulated curves of one break with 64 points, of which `benchmarks/many_curves.py` draws others.
-STARTS = 12  # starts with breaks of every width,
-SHARP_STARTS = 8  # and with sharp ones, for forms that have breaks
+STARTS = 8  # starts with breaks of every width,
+SHARP_STARTS = 18  # and with sharp ones, for forms that have breaks
+PLATEAU_STARTS = 4  # and that end at a limit amid the points;
+SCOUTED = 512  # starts of several curves at a time
 SCOUT_DTYPE = "float32"
 SCOUTING = 12  # steps that every start is given;
-NEAR = 1.5  # then those go on whose cost is within this factor of the curve's best:
+NEAR = 1.3  # then those go on whose cost is within this factor of the curve's best:
 LEAST, MOST = 2, 12  # at least and at most so many,
-ALIKE = 0.03  # and no two whose squared distance, as a share of the cost, is less than this
+ALIKE = 0.05  # and no two whose squared distance, as a share of the cost, is less than this
 
 SHARP = 0.3  # a break narrower than this share of the distance between points may have its place at one
 BREAK = (4, 5)  # coordinates of its position and width
 PLACED = 40  # steps that are enough for what is left to fit
+
+# A break before this share of the data is early; up to the second it may be, if the walk has not converged.
+EARLY, HALFWAY = 0.15, 0.5
+WRITABLE = 500.0  # largest log b of such a law; the numbers of a double end at 709
 
 # On a GPU: curves at a time, and how many rows of each go on for how many steps.
 TOGETHER = 16_384
@@ -107,7 +113,7 @@ def _ride(
 ) -> tuple[np.ndarray, Walk]:
     """The best row of every problem by the conveyor: coordinates (C, p) and the walk."""
     starts = start_count(method.form)
-    total, size = len(problems.y), max(CHUNKS[0] // starts, 1) * placement.factor
+    total, size = len(problems.y), max(SCOUTED // starts, 1) * placement.factor
     owner, walks = [], []
     for rows, count in pieces_of(total, size):
         with precision(SCOUT_DTYPE):  # scouts need not be exact, and take half of the time
@@ -140,9 +146,6 @@ def _afresh(walk: Walk, dtype: np.dtype) -> Walk:
     return Walk(*map(np.array, start))._replace(damping=walk.damping, failed=walk.failed)
 
 
-EARLY = 0.15
-
-
 def _straighten(
     method: Method, problems: Problem, theta: np.ndarray, walk: Walk, placement: Placement
 ) -> None:
@@ -152,7 +155,9 @@ def _straighten(
     straight in the walk's coordinates.
     """
     first = problems.log_x[:, 0]
-    rows = np.flatnonzero((theta[:, 4] < (1 - EARLY) * first) & np.isfinite(walk.cost))
+    share = 1.0 - theta[:, 4] / first
+    early = (share < EARLY) | (~walk.converged & (share < HALFWAY))
+    rows = np.flatnonzero(early & np.isfinite(walk.cost))
     if not len(rows):
         return
     part = taken(method, problems, rows)
@@ -160,10 +165,33 @@ def _straighten(
     begun_walk = begun(method, part, mirrored(theta[rows], first[rows]), placement.chunks[0])
     options = (None, MAX_STEPS, False, TOLERANCE, placement.chunks, placement)
     found, there = convey(method, part, np.arange(len(rows)), begun_walk, *options)
-    better = there.cost < walk.cost[rows]
-    theta[rows[better]] = mirrored(found, first[rows])[better]
-    for whole, new in zip(walk, there, strict=True):
+    found = mirrored(_nearer(found, first[rows]), first[rows])
+    cost = np.empty(len(rows))
+    for some, _ in pieces_of(len(rows), placement.chunks[0]):
+        cost[some] = np.asarray(_costs(method, taken(method, problems, rows[some]), found[some]))
+    better = cost < walk.cost[rows]
+    theta[rows[better]] = found[better]
+    for whole, new in zip(walk, there._replace(cost=cost), strict=True):
         whole[rows[better]] = new[better]
+
+
+def _nearer(theta: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Mirrored laws with breaks so near that their slopes can be written, at the same bend and width."""
+    change, log_d, width = theta[:, 3], theta[:, 4], np.exp(theta[:, 5])
+    depth = width * np.logaddexp(0.0, -log_d / width)
+    deep = np.maximum(depth, np.abs(change * depth * (first - log_d)) / WRITABLE)
+    moved = deep > depth
+    out = theta.copy()
+    out[moved, 3] = (change * depth / deep)[moved]
+    out[moved, 4] = -(width * np.log(np.expm1(deep / width)))[moved]
+    return out
+
+
+@partial(program, static_argnums=0, compiler_options=COMPILE)
+def _costs(method: Method, problems: Problem, theta: Array) -> Array:
+    axes = batched(method.form, problems)
+    residual = jax.vmap(lambda problem, at: residuals_of(method, problem, at)[0], (axes, 0))(problems, theta)
+    return jnp.sum(residual**2, axis=1)
 
 
 def mirrored(theta: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -305,7 +333,7 @@ def has_break(form: Form) -> TypeGuard[BNSL]:
 
 def start_count(form: Form) -> int:
     """How many starts a curve has at most."""
-    return STARTS + (SHARP_STARTS if has_break(form) else 0)
+    return STARTS + (SHARP_STARTS + PLATEAU_STARTS if has_break(form) else 0)
 
 
 def _worth_going_on(walk: Walk, curves: int) -> np.ndarray:
@@ -342,7 +370,8 @@ def _scout(method: Method, steps: int, problems: Problem) -> Walk:
         theta = linear_starts(form, problem.log_x, problem.y, problem.weight, STARTS)
         if has_break(form):
             sharp = sharp_starts(form, problem.log_x, problem.y, problem.weight, SHARP_STARTS)
-            theta = jnp.concatenate([theta, sharp])
+            plateau = plateau_starts(form, problem.log_x, problem.y, problem.weight, PLATEAU_STARTS)
+            theta = jnp.concatenate([theta, sharp, plateau])
         return jnp.where(problem.free, jnp.clip(theta, *box_of(form, problem)), problem.held)
 
     starts = jax.vmap(starts_of, (axes,))(problems)

@@ -67,6 +67,7 @@ class Program:
     def __init__(self, function: Callable[..., Any], static: int, options: dict[str, Any]) -> None:
         """A function whose first `static` arguments are static."""
         functools.update_wrapper(self, function)
+        self._name = f"{function.__module__}.{function.__name__}"
         self._static, self._options = static, options
         self._jitted = jax.jit(function, static_argnums=tuple(range(static)), **options)
         self._ready: dict[str, Any] = {}
@@ -122,10 +123,7 @@ class Program:
         request = self._request(args)
         if request not in self._keys:
             kinds = [(shape, str(dtype)) for shape, dtype in request[3]]
-            said = (
-                f"{self.__module__}.{self.__name__} {args[: self._static]} {kinds} {tree} {self._options} "
-                f"{_surroundings()}"
-            )
+            said = f"{self._name} {args[: self._static]} {kinds} {tree} {self._options} {_surroundings()}"
             self._keys[request] = hashlib.sha256(said.encode()).hexdigest()
         return self._keys[request]
 
@@ -152,7 +150,7 @@ def compile_ahead(*calls: tuple[Program, tuple[Any, ...]]) -> None:
         request = called._request(args)
         if request not in _asked:
             _asked.add(request)
-            device = jax.config.jax_default_device
+            device = getattr(jax.config, "jax_default_device", None)
             _coming[request] = _compilers().submit(_compile, _doubles(), device, called, args)
 
 

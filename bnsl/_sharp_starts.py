@@ -19,6 +19,8 @@ from bnsl.forms.broken import BNSL
 SHARP = 0.15  # width as a share of the distance between the points
 DEPENDENT = 1e-9  # share of a column's square outside the span of the others, below which it adds nothing
 TINY = 1e-30
+APART = 1e-3  # share of y by which a point must lie off the limit to count towards the line
+CLIFF = 10.0  # slope change that takes a law to its limit, times the distance between two points
 FARTHER, NEARER = 1.0, 0.5  # how far a limit may move, as shares of its distance to the nearest point
 
 
@@ -62,9 +64,7 @@ def sharp_starts(form: BNSL, log_x: Array, y: Array, weight: Array, count: int) 
 
     # The best limit at every place; then the places that are better than their neighbours.
     node, least = jnp.argmin(cost, axis=0), jnp.min(cost, axis=0)
-    edge = jnp.full(1, jnp.inf)
-    peak = (least <= jnp.concatenate([edge, least[:-1]])) & (least < jnp.concatenate([least[1:], edge]))
-    best = jax.lax.top_k(-jnp.where(peak, least, 1e3 * jnp.abs(least) + 1e-6), count)[1]
+    best = jax.lax.top_k(_bottoms_first(least), count)[1]
     chosen = node[best], best
     step = move[chosen]
     level, slope, bend = (
@@ -77,6 +77,58 @@ def sharp_starts(form: BNSL, log_x: Array, y: Array, weight: Array, count: int) 
     width = SHARP * jnp.repeat(jnp.maximum(following - log_x, 1e-6), 2)
     beta = jnp.stack([level, -slope, -bend], axis=1)
     return jax.vmap(form.assemble)(outer, place[best][:, None], width[best][:, None], beta)
+
+
+def plateau_starts(form: BNSL, log_x: Array, y: Array, weight: Array, count: int) -> Array:
+    """Coordinates (K, 6) of the best laws that a sharp break takes to their limit amid the points beyond.
+
+    There log|y - a| is not defined, so that neither `sharp_starts` nor wider breaks lead to such a limit. It
+    is the mean of the points beyond, and the points before have a straight line in log|y - a|.
+
+    Args:
+        form: a BNSL of one break.
+        log_x: (N,), sorted, in normalised units; points of weight 0 are padding at the end.
+        y: (N,) in normalised units.
+        weight: (N,) square roots of the points' weights in log space.
+        count: K, at most N.
+    """
+    seen = weight > 0
+    square = jnp.where(seen, weight, 0.0) ** 2
+    log_y = jnp.where(seen, jnp.log(jnp.where(seen, y, 1.0)), 0.0)
+    index = jnp.arange(log_x.shape[0])
+    before = (index <= index[:, None]) & seen  # (N places, N points)
+    beyond = (index > index[:, None]) & seen
+    level = jnp.sum(jnp.where(beyond, square * log_y, 0.0), axis=1)
+    level = level / jnp.maximum(jnp.sum(jnp.where(beyond, square, 0.0), axis=1), TINY)
+    limit = jnp.exp(level)[:, None]
+    gap = limit - y if form.rising else y - limit
+    apart = before & (gap > APART * y)
+    target = jnp.log(jnp.where(apart, gap, 1.0))
+    share = jnp.where(apart, square * (gap / y) ** 2, 0.0)
+    total = jnp.maximum(jnp.sum(share, axis=1, keepdims=True), TINY)
+    u = log_x - jnp.sum(share * log_x, axis=1, keepdims=True) / total
+    value = jnp.sum(share * target, axis=1, keepdims=True) / total
+    slope = jnp.sum(share * u * target, axis=1, keepdims=True) / jnp.maximum(
+        jnp.sum(share * u**2, axis=1, keepdims=True), TINY
+    )
+    missed = jnp.where(apart, share * (target - value - slope * u) ** 2, 0.0)
+    flat = jnp.where(seen & ~apart, square * (log_y - level[:, None]) ** 2, 0.0)
+    cost = jnp.sum(missed + flat, axis=1)
+    usable = jnp.any(beyond, axis=1) & (jnp.sum(apart, axis=1) >= 3)
+    best = jax.lax.top_k(_bottoms_first(jnp.where(usable, cost, jnp.inf)), count)[1]
+    step = jnp.maximum(jnp.append(log_x[1:], log_x[-1]) - log_x, 1e-6)[best]
+    middle = (log_x - u)[:, :1]
+    level_at_0 = (value - slope * middle)[best, 0]
+    beta = jnp.stack([level_at_0, -slope[best, 0], CLIFF / step], axis=1)
+    place, width = log_x[best] + 2.0 * SHARP * step, SHARP * step
+    return jax.vmap(form.assemble)(limit[best, 0], place[:, None], width[:, None], beta)
+
+
+def _bottoms_first(cost: Array) -> Array:
+    """Scores (V,) by which places of less cost than their neighbours come first, the least first."""
+    edge = jnp.full(1, jnp.inf)
+    bottom = (cost <= jnp.concatenate([edge, cost[:-1]])) & (cost < jnp.concatenate([cost[1:], edge]))
+    return -jnp.where(bottom, cost, 1e3 * jnp.abs(cost) + 1e-6)
 
 
 class _Projected(NamedTuple):

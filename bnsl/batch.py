@@ -45,8 +45,8 @@ def fit_many(
     """Fit a law to every curve of a long-form table.
 
     BNSL with at most one break and M1 to M4, under the log loss and without constraints, are fitted together,
-    some 500 a second and core, tens of thousands on a GPU; the cost is that of `fit` to within 0.1 % on 98 %
-    of noisy curves (docs/benchmarks.md).
+    some 500 a second and core, tens of thousands on a GPU; the cost is that of `fit` to within 0.1 % on 98 to
+    99 % of noisy curves (docs/benchmarks.md).
     Everything else takes as long as a call of `fit` a curve; give it more `workers`. A curve that cannot be
     fitted is a row whose status and message say why, and stops no other.
 
@@ -66,8 +66,8 @@ def fit_many(
         predict_at: values of x; the result has a column `y_at_...` for each.
         out: a folder for the results as Parquet, written as they come. If it holds results of the same
             call already, those curves are not fitted again, unless their points have changed.
-        workers: processes. A script that asks for more than one must keep its own work under
-            `if __name__ == "__main__":`, as always with Python's processes.
+        workers: processes. Several are kept for a minute after the call, so that the next one finds them
+            ready.
         device: "cpu", "gpu", or JAX devices to deal the curves out to; by default a GPU, if there is one and
             there are thousands of curves, else the CPU.
         dtype: "float64", or "float32", which takes a third of the time and loses digits: the cost is more

@@ -35,7 +35,7 @@ TOLERANCE = 1e-6  # square root of the share of the cost that a last step may st
 
 # Where several rows are rivals for one problem, those leave that are not worth going on with:
 # from so many steps on, whose cost is above the problem's best by more than this share;
-BEHIND = ((6, 0.2), (15, 0.1), (36, 0.03), (78, 0.01))
+BEHIND = ((6, 0.1), (12, 0.05), (30, 0.02), (60, 0.005))
 ALIKE = 1e-3  # whose squared distance from the best law, as a share of the cost, is no more than this;
 STALLED = 1e-5  # whose cost falls by less than this share in a round, after PATIENCE steps.
 SETTLING = 6  # steps before which rows alike may part yet

@@ -20,7 +20,7 @@ import numpy as np
 from bnsl import losses
 from bnsl._arrays import Array
 from bnsl._programs import Program, compile_ahead, program
-from bnsl._sharp_starts import sharp_starts
+from bnsl._sharp_starts import plateau_starts, sharp_starts
 from bnsl._solve import Solution, levenberg_marquardt
 from bnsl.forms import BNSL, Form
 from bnsl.moves import distinct, kicked, sharp_breaks, trial_breaks
@@ -35,6 +35,7 @@ FURTHER = 5  # so many times on curves without noise, whose valleys are long
 
 # One break: sharp ones are refined if one comes within this factor of the best cost.
 SHARP_RIVAL = 1.3
+PLATEAUS = 4  # so many of their starts end at a limit amid the points
 
 
 class Effort(NamedTuple):
@@ -394,7 +395,10 @@ def _starts(form: Form, count: int, problem: Problem) -> Array:
 
 @partial(program, static_argnums=(0, 1), compiler_options=FAST_COMPILE)
 def _sharp(form: BNSL, count: int, problem: Problem) -> Array:
-    theta = sharp_starts(form, problem.log_x, problem.y, problem.weight, count)
+    data = problem.log_x, problem.y, problem.weight
+    theta = jnp.concatenate(
+        [sharp_starts(form, *data, count - PLATEAUS), plateau_starts(form, *data, PLATEAUS)]
+    )
     theta = jnp.clip(theta, *_box(form, problem))
     return jnp.where(problem.free, theta, problem.held)
 

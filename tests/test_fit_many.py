@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -266,7 +269,26 @@ def test_a_folder_of_something_else_is_left_alone(frame, tmp_path):
 def test_settings_travel_and_tasks_are_of_one_length(frame):
     table = long_table(frame, "tokens", "loss", None, ["model", "task"])
     settings = Settings(BNSL(1), 1, {"loss": "log"}, ())
-    tasks = batch._tasks(table, np.arange(len(table)), settings)
+    tasks = batch._tasks(table, np.arange(len(table)), settings, 1)
     assert sorted(np.concatenate(tasks).tolist()) == list(range(len(table)))
     for task in tasks:
         assert len({padded_length(int(n)) for n in table.lengths[task]}) == 1
+
+
+def test_workers_are_kept_for_the_next_call_and_need_no_main(frame, tmp_path):
+    frame.to_csv(tmp_path / "curves.csv", index=False)
+    script = tmp_path / "script.py"  # on its top level, as in a notebook
+    script.write_text(
+        "import bnsl, pandas as pd\n"
+        "from loky import get_reusable_executor\n"
+        "frame = pd.read_csv('curves.csv')\n"
+        "seen = []\n"
+        "for _ in range(2):\n"
+        "    many = bnsl.fit_many(frame, x='tokens', y='loss', by=['model', 'task'], form='m1', workers=2)\n"
+        "    seen.append(sorted(get_reusable_executor(reuse=True)._processes))\n"
+        "assert seen[0] == seen[1] and len(many) == frame.groupby(['model', 'task']).ngroups\n"
+        "print('kept', len(seen[0]))\n"
+    )
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "kept 2\n"
