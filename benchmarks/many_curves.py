@@ -236,6 +236,9 @@ def peers(x: np.ndarray, y: np.ndarray, peer_curves: int, workers: int) -> None:
         print(f"{name:<44}{len(costs):>8}{1e3 * each:>12.3f}{each / rate:>12.1f}{good:>13.1f}%", flush=True)
 
     line("bnsl.fit_many, 1 process", rate, costs)
+    if workers > 1:
+        shared, costs = timed(lambda: ours(workers))
+        line(f"bnsl.fit_many, {workers} processes", shared / len(x), costs)
     line("bnsl.fit, one by one", each, alone)
     for count in STARTS:
         line(

@@ -42,7 +42,7 @@ from bnsl.search import _residuals as residuals_of
 
 # Chosen on simulated curves of one break with 64 points, of which `benchmarks/many_curves.py` draws others.
 STARTS = 8  # starts with breaks of every width,
-SHARP_STARTS = 18  # and with sharp ones, for forms that have breaks
+SHARP_STARTS = 16  # and with sharp ones, for forms that have breaks
 PLATEAU_STARTS = 4  # and that end at a limit amid the points;
 SCOUTED = 512  # starts of several curves at a time
 SCOUT_DTYPE = "float32"
@@ -183,7 +183,7 @@ def _nearer(theta: np.ndarray, first: np.ndarray) -> np.ndarray:
     moved = deep > depth
     out = theta.copy()
     out[moved, 3] = (change * depth / deep)[moved]
-    out[moved, 4] = -(width * np.log(np.expm1(deep / width)))[moved]
+    out[moved, 4] = -(deep + width * np.log(-np.expm1(-deep / width)))[moved]
     return out
 
 
@@ -349,11 +349,13 @@ def _worth_going_on(walk: Walk, curves: int) -> np.ndarray:
     for rank in range(cost.shape[1]):
         row = order[:, rank]
         own = cost[each, row]
-        apart = theta - theta[each, row][:, None]
-        square = np.einsum("csp,cpq,csq->cs", apart, gram[each, row], apart)
         with np.errstate(invalid="ignore"):
-            alike = (chosen & (square <= ALIKE * own[:, None])).any(axis=1)
             near = (own <= NEAR * best) | (number < LEAST)
+            if rank and not near.any():
+                break
+            apart = theta - theta[each, row][:, None]
+            square = np.sum((apart @ gram[each, row]) * apart, axis=2)
+            alike = (chosen & (square <= ALIKE * own[:, None])).any(axis=1)
         ok = ~alike & near & (number < MOST) & (np.isfinite(own) | (rank == 0))
         chosen[each, row] = ok
         number += ok
