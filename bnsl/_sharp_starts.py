@@ -20,7 +20,8 @@ SHARP = 0.15  # width as a share of the distance between the points
 DEPENDENT = 1e-9  # share of a column's square outside the span of the others, below which it adds nothing
 TINY = 1e-30
 APART = 1e-3  # share of y by which a point must lie off the limit to count towards the line
-CLIFF = 10.0  # slope change that takes a law to its limit, times the distance between two points
+# On the scale of two points, the width and slope change of a break half-way that takes a law to its limit.
+STEEP, CLIFF = 0.1, 20.0
 FARTHER, NEARER = 1.0, 0.5  # how far a limit may move, as shares of its distance to the nearest point
 
 
@@ -120,7 +121,7 @@ def plateau_starts(form: BNSL, log_x: Array, y: Array, weight: Array, count: int
     middle = (log_x - u)[:, :1]
     level_at_0 = (value - slope * middle)[best, 0]
     beta = jnp.stack([level_at_0, -slope[best, 0], CLIFF / step], axis=1)
-    place, width = log_x[best] + 2.0 * SHARP * step, SHARP * step
+    place, width = log_x[best] + 0.5 * step, STEEP * step
     return jax.vmap(form.assemble)(limit[best, 0], place[:, None], width[:, None], beta)
 
 

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 
 import bnsl
-from bnsl import _arrays, _group_search
+from bnsl import _arrays, _group_search, _one_break
 from bnsl import _batch_work as batch
 from bnsl._arrays import double_precision
 from bnsl._curve_rows import Settings, rows_of, silent
 from bnsl._curves import Curves, padded_length
 from bnsl._group_search import begin_search
-from bnsl._sharp_starts import sharp_starts
+from bnsl._one_break import _nearer, mirrored
+from bnsl._sharp_starts import plateau_starts, sharp_starts
 from bnsl._together import in_order
 from bnsl.forms import BNSL, M3
 from bnsl.many import Placement
@@ -55,6 +56,69 @@ def test_padding_does_not_change_sharp_starts():
         short = sharp_starts(BNSL(1), U, y, np.ones(64), 3)
         long = sharp_starts(BNSL(1), *more, 3)
     np.testing.assert_allclose(short[0], long[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("rising", [False, True])
+@pytest.mark.parametrize("padding", [0, 16])
+def test_plateau_starts_know_a_cliff_down_to_a_limit_amid_the_points(rising, padding):
+    form, rng = BNSL(1, rising=rising), np.random.default_rng(4)
+    limit = 1.0
+    y = form.evaluate(np.array([limit, -2.6, 0.3, 60.0, U[40] + 0.5 * GAP, np.log(0.1 * GAP)]), np.exp(U))
+    y = y * np.exp(1e-3 * rng.normal(size=64))
+    assert y[41:].min() < limit < y[41:].max()
+    log_x, y = np.append(U, np.full(padding, U[-1])), np.append(y, np.ones(padding))
+    weight = np.append(np.ones(64), np.zeros(padding))
+    with double_precision():
+        theta = np.asarray(plateau_starts(form, log_x, y, weight, 4))
+    assert theta.shape == (4, 6)
+    assert theta[0, 0] == pytest.approx(limit, rel=1e-3)
+    assert U[40] < theta[0, 4] < U[41]
+    assert theta[0, 1:3] == pytest.approx([-2.6, 0.3], abs=0.02)
+    law = form.evaluate(theta[0], np.exp(U))
+    assert np.abs(np.log(law / y[:64])).max() < 0.02
+
+
+def test_a_mirrored_law_is_the_same_from_the_other_end():
+    rng = np.random.default_rng(5)
+    theta, first = rng.normal(size=(20, 6)), -rng.uniform(1, 9, 20)
+    back = mirrored(theta, first)
+    np.testing.assert_allclose(mirrored(back, first), theta, atol=1e-12)
+    for law, other, begin in zip(theta, back, first, strict=True):
+        log_x = np.linspace(begin, 0.0, 9)
+        values = [BNSL(1).evaluate(*pair) for pair in ((law, np.exp(log_x)), (other, np.exp(begin - log_x)))]
+        np.testing.assert_allclose(*values, rtol=1e-12)
+
+
+def test_a_break_brought_nearer_keeps_its_width_and_bend_and_can_be_written():
+    far = np.array([[0.0, 1.0, -0.5, 3e40, 40.0, np.log(0.4)], [0.0, 1.0, -0.5, 0.7, -2.0, np.log(0.4)]])
+    near = _nearer(far, np.full(2, -5.0))
+    np.testing.assert_array_equal(near[1], far[1])
+    assert near[0, 5] == far[0, 5]
+    assert near[0, 4] < far[0, 4]
+    assert np.abs(mirrored(near, np.full(2, -5.0))).max() < 600
+
+    def bend(row):
+        return row[3] * np.exp(row[5]) * np.log1p(np.exp(-row[4] / np.exp(row[5])))
+
+    assert bend(near[0]) == pytest.approx(bend(far[0]), rel=1e-6)
+
+
+def test_a_break_before_the_data_is_followed_down_its_valley(monkeypatch):
+    rng = np.random.default_rng(6)
+    law = BNSL(1).evaluate(np.array([0.3, 17.0, -1.2, 2.0, -8.5, np.log(1.2)]), np.exp(U))
+    y = law * np.exp(0.01 * rng.normal(size=(12, 64)))
+    y = y / np.exp(np.log(y).mean(axis=1, keepdims=True))
+    alone = np.array([64 * bnsl.fit(np.exp(U), row, n_breaks=1).rmsle ** 2 for row in y])
+    with double_precision():
+        found = begin_search(Method(BNSL(1)), problems(y, 6))(None)
+    assert (found.cost <= 1.002 * alone).all()
+    assert found.converged.all()
+    residual = np.log(np.array([BNSL(1).evaluate(t, np.exp(U)) for t in found.theta]) / y)
+    np.testing.assert_allclose(np.sum(residual**2, axis=1), found.cost, rtol=1e-6)
+    monkeypatch.setattr(_one_break, "_from_the_other_end", lambda *arguments: None)
+    with double_precision():
+        left = begin_search(Method(BNSL(1)), problems(y, 6))(None)
+    assert (left.cost > 1.002 * alone).sum() >= 2
 
 
 def noisy(count, seed=0):
