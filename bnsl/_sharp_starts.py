@@ -22,6 +22,7 @@ TINY = 1e-30
 APART = 1e-3  # share of y by which a point must lie off the limit to count towards the line
 # On the scale of two points, the width and slope change of a break half-way that takes a law to its limit.
 STEEP, CLIFF = 0.1, 20.0
+PLACES = 128  # of a cliff that are tried, at most; each is a pass over all points
 FARTHER, NEARER = 1.0, 0.5  # how far a limit may move, as shares of its distance to the nearest point
 
 
@@ -91,14 +92,15 @@ def plateau_starts(form: BNSL, log_x: Array, y: Array, weight: Array, count: int
         log_x: (N,), sorted, in normalised units; points of weight 0 are padding at the end.
         y: (N,) in normalised units.
         weight: (N,) square roots of the points' weights in log space.
-        count: K, at most N.
+        count: K, at most N, and at most half of PLACES.
     """
-    seen = weight > 0
+    seen = (weight > 0) & (y > 0)
     square = jnp.where(seen, weight, 0.0) ** 2
     log_y = jnp.where(seen, jnp.log(jnp.where(seen, y, 1.0)), 0.0)
     index = jnp.arange(log_x.shape[0])
-    before = (index <= index[:, None]) & seen  # (N places, N points)
-    beyond = (index > index[:, None]) & seen
+    place = index[:: -(-log_x.shape[0] // PLACES)]  # (V,) the last point before the break
+    before = (index <= place[:, None]) & seen  # (V, N)
+    beyond = (index > place[:, None]) & seen
     level = jnp.sum(jnp.where(beyond, square * log_y, 0.0), axis=1)
     level = level / jnp.maximum(jnp.sum(jnp.where(beyond, square, 0.0), axis=1), TINY)
     limit = jnp.exp(level)[:, None]
@@ -117,12 +119,12 @@ def plateau_starts(form: BNSL, log_x: Array, y: Array, weight: Array, count: int
     cost = jnp.sum(missed + flat, axis=1)
     usable = jnp.any(beyond, axis=1) & (jnp.sum(apart, axis=1) >= 3)
     best = jax.lax.top_k(_bottoms_first(jnp.where(usable, cost, jnp.inf)), count)[1]
-    step = jnp.maximum(jnp.append(log_x[1:], log_x[-1]) - log_x, 1e-6)[best]
-    middle = (log_x - u)[:, :1]
-    level_at_0 = (value - slope * middle)[best, 0]
+    last = place[best]
+    step = jnp.maximum(jnp.append(log_x[1:], log_x[-1]) - log_x, 1e-6)[last]
+    level_at_0 = (value - slope * (log_x - u)[:, :1])[best, 0]
     beta = jnp.stack([level_at_0, -slope[best, 0], CLIFF / step], axis=1)
-    place, width = log_x[best] + 0.5 * step, STEEP * step
-    return jax.vmap(form.assemble)(limit[best, 0], place[:, None], width[:, None], beta)
+    middle_of_two, width = log_x[last] + 0.5 * step, STEEP * step
+    return jax.vmap(form.assemble)(limit[best, 0], middle_of_two[:, None], width[:, None], beta)
 
 
 def _bottoms_first(cost: Array) -> Array:
