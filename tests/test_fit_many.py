@@ -1,9 +1,7 @@
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
+from loky import get_reusable_executor
 
 import bnsl
 from bnsl import _batch_work as batch
@@ -191,6 +189,10 @@ def test_a_fault_of_the_program_is_the_row_of_one_curve(frame, monkeypatch):
 def test_workers_give_the_same_rows(frame, fitted):
     call = {"x": "tokens", "y": "loss", "by": ["model", "task"], "n_breaks": 1, "predict_at": [2e4]}
     pd.testing.assert_frame_equal(bnsl.fit_many(frame, **call, workers=2), fitted, rtol=1e-6)
+    kept = sorted(get_reusable_executor(reuse=True)._processes)
+    assert len(kept) == 2
+    bnsl.fit_many(frame, **call, workers=2)
+    assert sorted(get_reusable_executor(reuse=True)._processes) == kept
 
 
 def test_float32_is_near(frame, fitted):
@@ -273,22 +275,3 @@ def test_settings_travel_and_tasks_are_of_one_length(frame):
     assert sorted(np.concatenate(tasks).tolist()) == list(range(len(table)))
     for task in tasks:
         assert len({padded_length(int(n)) for n in table.lengths[task]}) == 1
-
-
-def test_workers_are_kept_for_the_next_call_and_need_no_main(frame, tmp_path):
-    frame.to_csv(tmp_path / "curves.csv", index=False)
-    script = tmp_path / "script.py"  # on its top level, as in a notebook
-    script.write_text(
-        "import bnsl, pandas as pd\n"
-        "from loky import get_reusable_executor\n"
-        "frame = pd.read_csv('curves.csv')\n"
-        "seen = []\n"
-        "for _ in range(2):\n"
-        "    many = bnsl.fit_many(frame, x='tokens', y='loss', by=['model', 'task'], form='m1', workers=2)\n"
-        "    seen.append(sorted(get_reusable_executor(reuse=True)._processes))\n"
-        "assert seen[0] == seen[1] and len(many) == frame.groupby(['model', 'task']).ngroups\n"
-        "print('kept', len(seen[0]))\n"
-    )
-    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "kept 2\n"
