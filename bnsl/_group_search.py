@@ -17,7 +17,7 @@ import numpy as np
 
 from bnsl._arrays import Array, precision
 from bnsl._linear_starts import linear_starts
-from bnsl._one_break import BREAK, at_point, has_break, leave_valleys
+from bnsl._one_break import BREAK, at_point, leave_valleys
 from bnsl._programs import program
 from bnsl._rows import Walk, advance, begin
 from bnsl._sharp_starts import plateau_starts, sharp_starts
@@ -36,7 +36,7 @@ from bnsl.many import (
     pieces_of,
     taken,
 )
-from bnsl.search import Method, Problem
+from bnsl.search import Method, Problem, has_break
 from bnsl.search import _box as box_of
 
 # Chosen on simulated curves of one break with 64 points, of which `benchmarks/many_curves.py` draws others.

@@ -6,7 +6,6 @@ There are two such valleys: a break before the data, and a sharp break beside a 
 from __future__ import annotations
 
 from functools import partial
-from typing import TypeGuard
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +14,6 @@ import numpy as np
 from bnsl._arrays import Array
 from bnsl._programs import program
 from bnsl._rows import Walk
-from bnsl.forms import BNSL, Form
 from bnsl.many import COMPILE, MAX_STEPS, TOLERANCE, Placement, batched, begun, convey, pieces_of, taken
 from bnsl.search import Method, Problem
 from bnsl.search import _residuals as residuals_of
@@ -25,11 +23,6 @@ SHARP = 0.3  # a break narrower than this share of the distance between points m
 # A break before this share of the data is early; up to the second it may be, if the walk has not converged.
 EARLY, HALFWAY = 0.15, 0.5
 WRITABLE = 500.0  # largest log b of such a law; the numbers of a double end at 709
-
-
-def has_break(form: Form) -> TypeGuard[BNSL]:
-    """Whether the form is a BNSL of one break."""
-    return isinstance(form, BNSL) and form.n_breaks == 1
 
 
 def leave_valleys(
@@ -66,17 +59,12 @@ def _from_the_other_end(
         return
     part = taken(method, problems, rows)
     part = part._replace(log_x=np.where(part.weight > 0, first[rows, None] - part.log_x, 0.0))
-    begun_walk = begun(method, part, mirrored(theta[rows], first[rows]), placement.chunks[0])
-    options = (None, MAX_STEPS, False, TOLERANCE, placement.chunks, placement)
-    found, there = convey(method, part, np.arange(len(rows)), begun_walk, *options)
+    found, there = _refined(method, part, mirrored(theta[rows], first[rows]), placement)
     found = mirrored(_nearer(found, first[rows]), first[rows])
     cost = np.empty(len(rows))
     for some, _ in pieces_of(len(rows), placement.chunks[0]):
         cost[some] = np.asarray(_costs(method, taken(method, problems, rows[some]), found[some]))
-    better = cost < walk.cost[rows]
-    theta[rows[better]] = found[better]
-    for whole, new in zip(walk, there._replace(cost=cost), strict=True):
-        whole[rows[better]] = new[better]
+    _keep_better(theta, walk, rows, found, there._replace(cost=cost))
 
 
 def _nearer(theta: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -120,9 +108,20 @@ def _place_at_points(
         return
     held = taken(method, problems, rows)
     held = held._replace(free=held.free & ~np.isin(np.arange(theta.shape[1]), BREAK))
-    begun_walk = begun(method, held, starts[rows], placement.chunks[0])
+    _keep_better(theta, walk, rows, *_refined(method, held, starts[rows], placement))
+
+
+def _refined(
+    method: Method, problems: Problem, starts: np.ndarray, placement: Placement
+) -> tuple[np.ndarray, Walk]:
+    """Every problem followed from its start (B, p) to the end."""
+    walk = begun(method, problems, starts, placement.chunks[0])
     options = (None, MAX_STEPS, False, TOLERANCE, placement.chunks, placement)
-    found, there = convey(method, held, np.arange(len(rows)), begun_walk, *options)
+    return convey(method, problems, np.arange(len(starts)), walk, *options)
+
+
+def _keep_better(theta: np.ndarray, walk: Walk, rows: np.ndarray, found: np.ndarray, there: Walk) -> None:
+    """Put what was found for some rows in the place of what stands there, where its cost is lower."""
     better = there.cost < walk.cost[rows]
     theta[rows[better]] = found[better]
     for whole, part in zip(walk, there, strict=True):

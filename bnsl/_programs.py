@@ -75,9 +75,12 @@ class Program:
 
     def __call__(self, *args: Any) -> Any:
         """The function's value."""
-        if _coming and (begun := _coming.pop(self._request(args), None)):
+        if not _coming and _folder is None:
+            return self._jitted(*args)
+        request = self._request(args)
+        if begun := _coming.pop(request, None):
             begun.exception()  # wait for it; what went wrong there goes wrong again here
-        key = self._key(args)
+        key = self._key(request, args)
         if key is None:
             return self._jitted(*args)
         dynamic = args[self._static :]
@@ -96,7 +99,7 @@ class Program:
 
     def compile(self, *args: Any) -> None:
         """Compile the function for arguments of these shapes and types, if no such program is kept."""
-        key = self._key(args)
+        key = self._key(self._request(args), args)
         if key is None:
             self._jitted.lower(*args).compile()  # it stays in JAX's memory
         elif key not in self._ready and not _path(key).exists():
@@ -112,18 +115,18 @@ class Program:
         leaves, tree = jax.tree.flatten(args[self._static :])
         return self, args[: self._static], tree, tuple(map(_kind, leaves)), _doubles()
 
-    def _key(self, args: tuple[Any, ...]) -> str | None:
+    def _key(self, request: Any, args: tuple[Any, ...]) -> str | None:
         """The name of the program that is kept for such arguments, or None if none is."""
         if _folder is None:
             return None
-        leaves, tree = jax.tree.flatten(args[self._static :])
         # JAX's own arrays may be traced, or lie on several devices.
-        if any(isinstance(leaf, jax.Array) for leaf in leaves) or not _ours(args[: self._static]):
+        own = any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(args[self._static :]))
+        if own or not _ours(args[: self._static]):
             return None
-        request = self._request(args)
         if request not in self._keys:
-            kinds = [(shape, str(dtype)) for shape, dtype in request[3]]
-            said = f"{self._name} {args[: self._static]} {kinds} {tree} {self._options} {_surroundings()}"
+            _, static, tree, kinds, _ = request
+            written_out = [(shape, str(dtype)) for shape, dtype in kinds]
+            said = f"{self._name} {static} {written_out} {tree} {self._options} {_surroundings()}"
             self._keys[request] = hashlib.sha256(said.encode()).hexdigest()
         return self._keys[request]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from functools import lru_cache, partial
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import jax
 import jax.numpy as jnp
@@ -126,7 +126,7 @@ def search(method: Method, problem: Problem, first: np.ndarray | None = None, *,
     else:
         scouted = _pool(_scout(method, problem, first, np.array(method.straight), np.array(SCOUTING)))
         pool = _best_refined(method, problem, scouted, effort.keep)
-        if isinstance(form, BNSL) and form.n_breaks == 1 and not quick and not given:
+        if has_break(form) and not quick and not given:
             pool = _join(pool, _sharp_breaks(form, method, problem, pool, effort))
     if not np.isfinite(pool.cost[0]):  # all starts overflow: begin at a law that hardly depends on x
         pool = _pool(_refine(method, effort.keep, problem, np.where(problem.free, 0.0, first)))
@@ -162,7 +162,7 @@ def _prepare(method: Method, rows: int, inputs: tuple[int, ...], quick: bool) ->
         (_refine, (method, effort.keep, problem, kept)),
         (_fits, (method, scouted, starts)),
     ]
-    if isinstance(form, BNSL) and form.n_breaks == 1 and not quick:
+    if has_break(form) and not quick:
         calls.insert(1, (_sharp, (form, effort.starts, problem)))
     if not quick:
         calls.append((_linearised, (method, problem, held)))
@@ -193,6 +193,11 @@ def _best_refined(method: Method, problem: Problem, scouted: Pool, keep: int) ->
 def _remains(pool: Pool, problem: Problem, least: float) -> bool:
     """Whether the mean squared residual is below `least`, and rounding is not all that is left."""
     return bool(ROUNDING < pool.cost[0] / max(int(np.sum(problem.weight > 0)), 1) < least)
+
+
+def has_break(form: Form) -> TypeGuard[BNSL]:
+    """Whether the form is a BNSL of one break."""
+    return isinstance(form, BNSL) and form.n_breaks == 1
 
 
 def effort_for(form: Form) -> Effort:
