@@ -1,26 +1,33 @@
 """How well `bnsl.forecast` predicts, without a look at held-out points: what its prior was chosen by.
 
-Two sets of tasks. Back-tests inside the fitted parts of the 92 benchmark curves: each is cut at its last x
+Three sets of tasks. Back-tests inside the fitted parts of the 92 benchmark curves: each is cut at its last x
 over 1.4, 2.1 and 4, and what follows up to 2.1 times beyond the cut is predicted (of the short NMT curves,
 the next point after each of the later ones). And synthetic curves of eleven families with fixed seeds: power
 laws with and without limit, one to three breaks, double descent, hard saturation, sigmoids, M4, width
-scaling, 5 to 10 points; with white, heavy-tailed, autocorrelated or no noise.
+scaling, 5 to 10 points; with white, heavy-tailed, autocorrelated or no noise. And, with --lcdb, learning
+curves of the Learning Curve Database (Mohr et al., ECML PKDD 2022; MIT licence), late parts included: test
+error and log loss of scikit-learn's classifiers against training examples, means over splits. Its archive is
+fetched by `pip download --no-deps lcdb==0.1.0`. Their data sets are split in two halves; the prior was chosen
+on one.
 
 Prints the mean RMSLE and log predictive density of each domain and family, and one score, the weighted mean
 of log RMSLE (lower is better). The held-out points of the benchmark are never read.
 
     BNSL_DATA_DIR=... python benchmarks/forecast_prior.py
     BNSL_DATA_DIR=... python benchmarks/forecast_prior.py limit_high=0.8 slope_sd=0.5
+    BNSL_DATA_DIR=... python benchmarks/forecast_prior.py --lcdb lcdb-0.1.0.tar.gz --half 1
 """
 
 from __future__ import annotations
 
 import argparse
+import tarfile
 import time
 import warnings
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 import bnsl
 from bnsl import bayes
@@ -29,7 +36,10 @@ REACH = 2.1  # predictions go up to this multiple of the last fitted x
 CUTS = (1.4, 2.1, 4.0)
 FAMILIES = ("pl", "pllim", "brk1", "brk2", "brk3", "dd", "sat", "sigm", "m4", "width", "short")
 SMALLEST = 5e-4  # mean error below which a smaller one counts no more
-WEIGHTS = {"IC": 3.0, "BB": 1.2, "NMT": 1.2, "LM": 0.6, **{f: 3.0 / len(FAMILIES) for f in FAMILIES}}
+MEASURES = {"error": "accuracy", "log loss": "logloss"}  # groups of the database, and its files
+WEIGHTS = {"IC": 3.0, "BB": 1.2, "NMT": 1.2, "LM": 0.6, **{f: 2.0 / len(FAMILIES) for f in FAMILIES}}
+WEIGHTS |= {"error": 2.0, "log loss": 1.0}
+NOISIEST = 0.03  # relative standard error of a mean over splits
 
 
 class Task(NamedTuple):
@@ -56,6 +66,38 @@ def backtests() -> list[Task]:
                 ends += [(n, reached)] if n >= 5 and reached > n else []
         tasks += [Task(curve.domain, bnsl.Curve(x[:n], y[:n]), x[n:m], y[n:m]) for n, m in ends]
     return tasks
+
+
+def learning_curves(archive: str, half: int, count: int) -> list[Task]:
+    """`count` tasks from the Learning Curve Database: the next two points, to twice the last fitted x.
+
+    Each curve gives one at its end and one three points earlier. Curves that fall by less than a sixth in
+    their fitted part, and those whose means are noisy, are left out.
+    """
+    tasks = []
+    for group, name in MEASURES.items():
+        with tarfile.open(archive) as files:
+            member = files.extractfile(f"lcdb-0.1.0/lcdb/database-{name}.csv")
+            assert member is not None
+            table = pd.read_csv(member)
+        table["y"] = 0.5 * (table["score_valid"] + table["score_test"])
+        if group == "error":
+            table["y"] = 1.0 - table["y"]
+        keys = ["openmlid", "learner", "size_train"]
+        means = table.groupby(keys)["y"].agg(["mean", "std", "size"]).reset_index()
+        means = means[means["size"] >= 5]
+        for (dataset, _), curve in means.groupby(keys[:2]):
+            x, y = curve["size_train"].to_numpy(float), curve["mean"].to_numpy()
+            if int(dataset) * 7919 // 3 % 2 != half or len(x) < 8 or not np.all(y > 1e-4):
+                continue
+            noise = curve["std"].to_numpy() / np.sqrt(curve["size"].to_numpy()) / y
+            for end in (len(x), len(x) - 3):
+                n = end - 2
+                quiet = np.median(noise[:n]) <= NOISIEST and max(noise[n:end]) <= NOISIEST
+                if n >= 6 and y[0] >= 1.2 * y[n - 1] and quiet:
+                    tasks.append(Task(group, bnsl.Curve(x[:n], y[:n]), x[n:end], y[n:end]))
+    order = np.random.default_rng(5).permutation(len(tasks))
+    return [tasks[i] for i in order[:count]]
 
 
 def synthetic(count: int, seed: int) -> list[Task]:
@@ -163,11 +205,18 @@ def main() -> None:
     )
     parser.add_argument("--count", type=int, default=10, help="synthetic curves of each family")
     parser.add_argument("--seed", type=int, default=11, help="of the synthetic curves")
+    parser.add_argument("--lcdb", metavar="ARCHIVE", help="the database's source archive, lcdb-0.1.0.tar.gz")
+    parser.add_argument(
+        "--half", type=int, default=0, choices=(0, 1), help="0: the half the prior was chosen on"
+    )
+    parser.add_argument("--curves", type=int, default=400, help="tasks from the database")
     arguments = parser.parse_args()
     changes = {name: float(value) for name, value in (item.split("=") for item in arguments.settings)}
     prior = bayes.learnt_prior()._replace(**changes)
     bayes.learnt_prior = lambda: prior
     tasks = backtests() + synthetic(arguments.count, arguments.seed)
+    if arguments.lcdb:
+        tasks += learning_curves(arguments.lcdb, arguments.half, arguments.curves)
     rows: dict[str, list[tuple[float, float, float, float]]] = {}
     start = time.perf_counter()
     for task in tasks:
@@ -179,12 +228,12 @@ def main() -> None:
         rows.setdefault(task.group, []).append(
             (float(np.sqrt(np.mean(error**2))), float(error.mean()), float(density), float(inside))
         )
-    print(f"{'group':<7}{'tasks':>7}{'rmsle':>9}{'bias':>9}{'log density':>13}{'in 90 %':>9}")
+    print(f"{'group':<9}{'tasks':>7}{'rmsle':>9}{'bias':>9}{'log density':>13}{'in 90 %':>9}")
     score = 0.0
     for group, values in rows.items():
         rmsle, bias, density, inside = np.mean(values, axis=0)
-        score += WEIGHTS[group] * np.log(max(rmsle, SMALLEST)) / sum(WEIGHTS.values())
-        print(f"{group:<7}{len(values):7}{rmsle:9.4f}{bias:+9.4f}{density:13.2f}{100 * inside:8.0f}%")
+        score += WEIGHTS[group] * np.log(max(rmsle, SMALLEST)) / sum(WEIGHTS[g] for g in rows)
+        print(f"{group:<9}{len(values):7}{rmsle:9.4f}{bias:+9.4f}{density:13.2f}{100 * inside:8.0f}%")
     seconds = (time.perf_counter() - start) / len(tasks)
     print(f"score {score:.4f}; {1e3 * seconds:.0f} ms a curve, compilation and intervals included")
 

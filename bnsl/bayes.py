@@ -15,7 +15,7 @@ closed form. Nodes are weighted by prior times evidence. docs/forecasting.md say
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -51,28 +51,35 @@ KEPT_SMOOTH = 256  # nodes that predict; the rest hold a few percent of the weig
 KEPT_SHARP = (16, 96, 128, 96)  # likewise, by number of breaks
 PAIRED = 160  # (noise, limit, level) for which pairs of breaks are summed
 SHORTEST = 0.1  # least range of log x that breaks are laid out over
+SMALLEST = 0.03  # share of the smallest y below which limits are equally likely
+NO_LIMIT = 0.05  # and below which they are counted as none: half of the first step of LIMITS
 VAGUE = 2.0  # prior standard deviation of the level, log y at the last point
 
 
 class Prior(NamedTuple):
     """What is believed of a curve before it is seen; logs are natural."""
 
-    limit_low: float = 0.2  # density of r = a / min y: r^limit_low (1 - r)^limit_high
-    limit_high: float = 0.5
-    slope: float = 0.8  # of log(y - a) at the end of the data, downwards
-    slope_sd: float = 0.3
-    roughness: float = -0.7  # log standard deviation of a smooth law's slope changes per root log x
+    limit_low: float = 0.05  # density of r = a / min y: r^limit_low (1 - r)^limit_high
+    limit_high: float = 0.4
+    limit_none: float = 0.5  # more log prior weight of no limit
+    slope: float = 0.77  # of log(y - a) at the end of the data, downwards, in laws without a limit
+    slope_sd: float = 0.45
+    slope_rise: float = 0.36  # of that slope's mean from r = 0 to 1
+    slope_spread: float = 2.2  # the ratio of its standard deviations there
+    slope_plain: float = 0.6  # ratio of slope_sd of smooth laws without slope changes to that of the others
+    slope_step: float = 1.28  # and of those of one step of roughness to the next
+    roughness: float = -0.4  # log standard deviation of a smooth law's slope changes per root log x
     roughness_step: float = 0.95
-    roughness_tilt: float = 0.4  # log prior odds of each step
+    roughness_tilt: float = 0.2  # log prior odds of each step
     plain: float = -2.0  # log prior weight of no slope changes
     growth: float = 0.5  # variance of slope changes ~ (distance from the end)^growth
     diffusion: float = -1.5  # log of the slope's drift beyond the data, in units of the roughness
     length: float = 0.15  # correlation length of noise in log x
     correlated: float = 1.4  # unit of the correlated noise's standard deviation, in those of the white
-    correlated_tilt: float = 1.2
+    correlated_tilt: float = 1.6
     noise: float = -4.8  # log standard deviation of the white noise
-    noise_sd: float = 1.1
-    sharp: float = -1.0  # log prior odds of sharp laws
+    noise_sd: float = 0.95
+    sharp: float = -1.7  # log prior odds of sharp laws
     breaks_tilt: float = 0.4  # log prior odds of one more break
     change_small: float = 0.24  # standard deviations of a sharp law's slope changes, even odds
     change_large: float = 0.6
@@ -128,6 +135,7 @@ class Nodes(NamedTuple):
     limit: Array  # (T,) index into LIMITS
     level: Array  # (T,) index into NOISES
     columns: Array  # (T, p)
+    slope: Array  # (T,) prior mean of the end slope; that of all other coefficients is 0
     mean: Array  # (T, p) less the prior mean
     root: Array  # (T, p, p) square root of the covariance
     drift: Array  # (T,) of the slope beyond the data
@@ -147,7 +155,6 @@ class Posterior(NamedTuple):
     seen: Array  # (N,)
     origin: Array  # (2,) log x and log y of the last point
     span: Array  # range of u
-    centre: Array  # (COLUMNS,) prior mean of the coefficients
     length: Array
 
 
@@ -175,6 +182,21 @@ def design(u: Array, span: Array) -> Array:
     return jnp.concatenate([ones, -u[:, None], small, trial, 0.0 * ones], axis=1)
 
 
+def limit_density(prior: Prior, share: np.ndarray) -> Array:
+    """Log prior density, but for a constant, of limits that are `share` of the smallest y."""
+    density = prior.limit_high * np.log1p(-share) + prior.limit_low * np.log(np.maximum(share, SMALLEST))
+    return density + prior.limit_none * (share < NO_LIMIT)
+
+
+def end_slope(prior: Prior, share: Any) -> tuple[Any, Any]:
+    """Prior mean and standard deviation of the end slope of laws whose limit is `share` of the smallest y.
+
+    Laws with a limit near the data are steeper and more various: what is left of y - a is small, so
+    that a little of y moves its logarithm much.
+    """
+    return prior.slope + prior.slope_rise * share, prior.slope_sd * prior.slope_spread**share
+
+
 def learnt_prior() -> Prior:
     """The prior as plain floats, so that all calls share one compiled program."""
     return Prior(*(float(value) for value in Prior()))
@@ -195,10 +217,10 @@ def as_bnsl(state: Posterior, n: int) -> np.ndarray:
     trial = np.asarray(nodes.columns)[:, ALWAYS : ALWAYS + n] - SMOOTH
     _, first = np.unique(trial // len(WIDTHS), axis=0, return_index=True)
     first = np.sort(first) if n else np.arange(len(trial))
-    mean = np.asarray(nodes.mean)[first] + np.asarray(state.centre)[np.asarray(nodes.columns)[first]]
+    mean, end = np.asarray(nodes.mean)[first], np.asarray(nodes.slope)[first]
     change, d, f = mean[:, ALWAYS : ALWAYS + n], places[trial[first]], widths[trial[first]]
     # f softplus((d - u) / f) = f softplus((u - d) / f) + d - u; both were shifted to end at 0.
-    slope = mean[:, 1] + np.sum(change * expit(-d / f), axis=1)
+    slope = end + mean[:, 1] + np.sum(change * expit(-d / f), axis=1)
     level = mean[:, 0] + np.sum(change * (d - f * np.logaddexp(0.0, d / f)), axis=1)
     order = np.argsort(d, axis=1)
     breaks = np.stack([np.take_along_axis(v, order, axis=1) for v in (-change, d, np.log(f))], axis=2)
@@ -241,19 +263,21 @@ class _SmoothGrid(NamedTuple):
     roughness: Array  # (Q,)
 
 
-def _smooth_grid(grams: _Grams, span: Array, log_prior: Array, prior: Prior) -> _SmoothGrid:
-    """log_prior: (A,) of the limits."""
+def _smooth_grid(grams: _Grams, span: Array, log_prior: Array, slope_sd: Array, prior: Prior) -> _SmoothGrid:
+    """log_prior of the limits and slope_sd of their laws are (A,)."""
     steps = jnp.exp(prior.roughness + prior.roughness_step * (jnp.arange(4) - 1.5))
     roughness = jnp.concatenate([jnp.array([0.005]), steps])
     tilt = jnp.concatenate([jnp.array([prior.plain]), prior.roughness_tilt * jnp.arange(4)])
     profile = ((jnp.arange(BREAKS) + 0.5) / BREAKS + 0.02) ** prior.growth
     change = roughness[:, None] * jnp.sqrt(span / BREAKS * profile)
-    always = jnp.array([VAGUE, prior.slope_sd]) * jnp.ones((roughness.shape[0], 1))
-    scale = jnp.concatenate([always, change], axis=1)  # (Q, p)
-    square = scale[:, :, None] * grams.columns[:, :, None, :SMOOTH, :SMOOTH] * scale[:, None, :]
+    each = (len(slope_sd), len(roughness))
+    ratio = jnp.concatenate([jnp.array([prior.slope_plain]), prior.slope_step ** (jnp.arange(4) - 1.5)])
+    always = jnp.stack([jnp.full(each, VAGUE), slope_sd[:, None] * ratio], axis=2)
+    scale = jnp.concatenate([always, jnp.broadcast_to(change, (*each, BREAKS))], axis=2)  # (A, Q, p)
+    square = scale[..., :, None] * grams.columns[:, :, None, :SMOOTH, :SMOOTH] * scale[..., None, :]
     value, vector = jnp.linalg.eigh(square)
     value = jnp.maximum(value, 0.0)[:, :, :, None, :]
-    basis = scale[:, :, None] * vector
+    basis = scale[..., :, None] * vector
     variance = jnp.asarray(NOISES**2)[:, None]
     projected = jnp.einsum("raqpj,rap->raqj", basis, grams.along[:, :, :SMOOTH])[:, :, :, None, :]
     along = projected / (variance + value)
@@ -284,25 +308,28 @@ def _best(weight: Array, count: int) -> tuple[Array, tuple[Array, ...]]:
     return top, jnp.unravel_index(index, weight.shape)
 
 
-def _smooth_nodes(grid: _SmoothGrid, prior: Prior) -> Nodes:
+def _smooth_nodes(grid: _SmoothGrid, slope: Array, prior: Prior) -> Nodes:
     top, (r, i, q, s) = _best(grid.weight, KEPT_SMOOTH)
     basis = grid.basis[r, i, q]
     mean = jnp.einsum("tpj,tj->tp", basis, grid.along[r, i, q, s])
     root = basis * jnp.sqrt(grid.spread[r, i, q, s])[:, None, :]
     columns = jnp.tile(jnp.arange(SMOOTH), (KEPT_SMOOTH, 1))
     drift = jnp.exp(prior.diffusion) * grid.roughness[q]
-    return Nodes(top - logsumexp(top), r, i, s, columns, mean, root, drift)
+    return Nodes(top - logsumexp(top), r, i, s, columns, slope[i], mean, root, drift)
 
 
-def _sharp(grams: _Grams, log_prior: Array, prior: Prior) -> tuple[Array, tuple[Nodes, ...]]:
+def _sharp(
+    grams: _Grams, log_prior: Array, slope: tuple[Array, Array], prior: Prior
+) -> tuple[Array, tuple[Nodes, ...]]:
     """Log evidence by number of breaks (4,), and the best nodes of each.
 
     Value and slope are eliminated first; then one, two and three trial breaks are added in closed form.
     Triples are extensions of the best pairs, so that their evidence is a lower bound.
     """
     variance = jnp.asarray(NOISES**2)
-    precision = jnp.array([VAGUE, prior.slope_sd]) ** -2.0
-    head = grams.columns[:, :, None, :ALWAYS, :ALWAYS] + variance[:, None, None] * jnp.diag(precision)
+    precision = jnp.stack([jnp.full_like(slope[1], VAGUE), slope[1]], axis=1) ** -2.0  # (A, 2)
+    ridge = variance[:, None, None] * (precision[:, :, None] * jnp.eye(ALWAYS))[:, None]
+    head = grams.columns[:, :, None, :ALWAYS, :ALWAYS] + ridge
     det = head[..., 0, 0] * head[..., 1, 1] - head[..., 0, 1] ** 2
     swap = jnp.stack([head[..., 1, 1], -head[..., 0, 1], -head[..., 0, 1], head[..., 0, 0]], axis=-1)
     inverse = swap.reshape(head.shape) / det[..., None, None]
@@ -314,7 +341,7 @@ def _sharp(grams: _Grams, log_prior: Array, prior: Prior) -> tuple[Array, tuple[
         "rasiv,raxiw->rasvw", solved, cross
     )
     explained = jnp.einsum("raxi,rasij,raxj->ras", first, inverse, first)
-    volume = jnp.log(det) - jnp.sum(jnp.log(precision)) - ALWAYS * jnp.log(variance)
+    volume = jnp.log(det) - jnp.sum(jnp.log(precision), axis=1)[:, None] - ALWAYS * jnp.log(variance)
     none = -0.5 * ((grams.residual[:, :, None] - explained) / variance + volume)
     none = none + _level_and_noise(grams, prior)[:, None, :] + log_prior[:, None]  # (R, A, S)
 
@@ -372,9 +399,8 @@ def _sharp(grams: _Grams, log_prior: Array, prior: Prior) -> tuple[Array, tuple[
         picked = [jnp.zeros_like(r), jnp.ones_like(r), *(SMOOTH + trial for trial in breaks)]
         picked += [jnp.full_like(r, NOTHING)] * (MOST_BREAKS - len(breaks))
         columns = jnp.stack(picked, axis=1)
-        ridge = jnp.concatenate(
-            [jnp.tile(precision, (len(r), 1)), jnp.tile(change[t][:, None] ** -2.0, MOST_BREAKS)], axis=1
-        )
+        changes = jnp.tile(change[t][:, None] ** -2.0, MOST_BREAKS)
+        ridge = jnp.concatenate([precision[i], changes], axis=1)
         level = jnp.asarray(NOISES**2)[s]
         matrix = grams.columns[r[:, None, None], i[:, None, None], columns[:, :, None], columns[:, None, :]]
         matrix = matrix + level[:, None, None] * ridge[:, :, None] * jnp.eye(columns.shape[1])
@@ -386,7 +412,7 @@ def _sharp(grams: _Grams, log_prior: Array, prior: Prior) -> tuple[Array, tuple[
         mean = jnp.einsum("tij,tkj,tk->ti", half, half, grams.along[r[:, None], i[:, None], columns])
         root = half * jnp.sqrt(level)[:, None, None]
         drift = jnp.full(r.shape, prior.drift)
-        return Nodes(weight - logsumexp(weight), r, i, s, columns, mean, root, drift)
+        return Nodes(weight - logsumexp(weight), r, i, s, columns, slope[0][i], mean, root, drift)
 
     top0, (r0, i0, s0) = _best(none, KEPT_SHARP[0])
     top1, (r1, i1, s1, t1, j1) = _best(one, KEPT_SHARP[1])
@@ -409,7 +435,7 @@ def posterior(data: Data, prior: Prior) -> Posterior:
     log_y = jnp.where(seen, data.log_y - origin[1], 0.0)
     span = jnp.maximum(-jnp.min(u), SHORTEST)
     columns = design(u, span)
-    centre = jnp.zeros(COLUMNS).at[1].set(prior.slope)
+    slope, slope_sd = end_slope(prior, jnp.asarray(LIMITS))
     unit = (prior.correlated * CORRELATED) ** 2
     kernel = jnp.exp(-jnp.abs(u[:, None] - u) / prior.length) * seen[:, None] * seen
     white = jnp.where(seen, 1.0 / jnp.where(seen, data.weight, 1.0), 1.0)
@@ -420,31 +446,30 @@ def posterior(data: Data, prior: Prior) -> Posterior:
     count = jnp.sum(seen)
 
     # 1. Without a limit: the averaged trend is the smooth about which all laws are linearised.
-    trend = (log_y - columns @ centre)[None]
+    trend = (log_y + slope[0] * u)[None]
     grams, _ = _grams(trend, seen[None].astype(u.dtype), columns[:, :SMOOTH], whiten, log_det, count)
-    grid = _smooth_grid(grams, span, jnp.zeros(1), prior)
+    grid = _smooth_grid(grams, span, jnp.zeros(1), slope_sd[:1], prior)
     share = jnp.exp(grid.weight - logsumexp(grid.weight))
     mean = jnp.einsum("raqpj,raqsj,raqs->p", grid.basis, grid.along, share)
-    smooth = columns @ centre + columns[:, :SMOOTH] @ mean
+    smooth = columns[:, :SMOOTH] @ mean - slope[0] * u
 
     # 2. With all limits.
     level = jnp.exp(smooth)
     limits = LIMITS * jnp.min(jnp.where(seen, level, jnp.inf))
     gap = jnp.maximum(level - limits[:, None], 1e-300)
     weight = jnp.where(seen, gap / level, 0.0)
-    target = jnp.where(seen, jnp.log(gap) + (log_y - smooth) * level / gap, 0.0) - columns @ centre
+    target = jnp.where(seen, jnp.log(gap) + (log_y - smooth) * level / gap, 0.0) + slope[:, None] * u
     grams, whitened = _grams(target, weight, columns, whiten, log_det, count)
-    density = prior.limit_high * jnp.log1p(-LIMITS) + prior.limit_low * jnp.log(jnp.maximum(LIMITS, 0.03))
-    log_prior = jax.nn.log_softmax(density + jnp.log(np.gradient(LIMITS)))
-    grid = _smooth_grid(grams, span, log_prior, prior)
-    evidence, sharp = _sharp(grams, log_prior, prior)
+    log_prior = jax.nn.log_softmax(limit_density(prior, LIMITS) + np.log(np.gradient(LIMITS)))
+    grid = _smooth_grid(grams, span, log_prior, slope_sd, prior)
+    evidence, sharp = _sharp(grams, log_prior, (slope, slope_sd), prior)
     odds = prior.sharp + jax.nn.log_softmax(prior.breaks_tilt * jnp.arange(MOST_BREAKS + 1.0))
     flat = whitened.reshape(len(unit), len(u), -1)
     krige = (whiten.transpose(0, 2, 1) @ flat).reshape(whitened.shape).transpose(0, 2, 1, 3)
     everything = logsumexp(grid.weight)
     return Posterior(
         evidence=jnp.concatenate([everything[None], evidence + odds]),
-        smooth=_smooth_nodes(grid, prior),
+        smooth=_smooth_nodes(grid, slope, prior),
         sharp=sharp,
         limits=limits,
         krige=krige,
@@ -454,7 +479,6 @@ def posterior(data: Data, prior: Prior) -> Posterior:
         seen=seen,
         origin=origin,
         span=span,
-        centre=centre,
         length=jnp.asarray(prior.length),
     )
 
@@ -486,7 +510,7 @@ def predictive(state: Posterior, log_x: Array) -> Predictive:
         krige_t = krige[r, i]  # (T, M, 1 + COLUMNS)
         index = jnp.broadcast_to(1 + nodes.columns[:, None, :], design_t.shape)
         krige_columns = jnp.take_along_axis(krige_t, index, axis=2)
-        eta = columns @ state.centre + jnp.einsum("tmp,tp->tm", design_t, nodes.mean)
+        eta = jnp.einsum("tmp,tp->tm", design_t, nodes.mean) - nodes.slope[:, None] * u
         limit = state.limits[i][:, None]
         level = limit + jnp.exp(jnp.clip(eta, -600.0, 600.0))
         gain = 1.0 - limit / level

@@ -257,7 +257,7 @@ def _facts_of_nodes(part: Average, nodes: bayes.Nodes, *, sharp: bool) -> dict[s
     limits = np.asarray(part.state.limits)[np.asarray(nodes.limit)]
     order = np.argsort(limits)
     middle = order[np.searchsorted(np.cumsum(weight[order]), 0.5 * weight.sum())]
-    slope = float(part.state.centre[1] + weight @ np.asarray(nodes.mean)[:, 1] / weight.sum())
+    slope = float(weight @ (nodes.slope + np.asarray(nodes.mean)[:, 1]) / weight.sum())
     breaks = np.zeros(0)
     if sharp:
         with double_precision():

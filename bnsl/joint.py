@@ -187,7 +187,7 @@ def _components(part: Average, log_x: np.ndarray) -> list[tuple[np.ndarray, ...]
         design = columns[:, nodes.columns].transpose(1, 0, 2)  # (T, M, p)
         near = krige[r, i]  # (T, M, 1 + C)
         columns_near = np.take_along_axis(near, np.broadcast_to(1 + nodes.columns[:, None], design.shape), 2)
-        eta = columns @ np.asarray(state.centre) + np.einsum("tmp,tp->tm", design, nodes.mean)
+        eta = np.einsum("tmp,tp->tm", design, nodes.mean) - nodes.slope[:, None] * u
         limit = np.asarray(state.limits)[i][:, None]
         level = limit + np.exp(np.clip(eta, -600.0, 600.0))
         gain = 1.0 - limit / level

@@ -26,7 +26,6 @@ LEVELS = np.exp(np.arange(np.log(bayes.NOISES[-1]), -34.5, -np.log(bayes.NOISES[
 WILDEST = 1e3  # slope beyond which a law is not looked at
 SPARE = 3  # points more than parameters that a law needs
 KEPT = 0.01  # share of the weight below which a kind or level of noise is passed over
-SMALLEST = 0.03  # share of the smallest y below which limits are equally likely
 
 
 class Evidence(NamedTuple):
@@ -130,9 +129,7 @@ def _belief(theta: np.ndarray, curve: Evidence) -> _Belief:
     precision = np.zeros((len(theta), len(theta)))
 
     # The limit: as `bayes` on its nodes, with a density in between.
-    nodes = prior.limit_high * np.log1p(-bayes.LIMITS) + prior.limit_low * np.log(
-        np.maximum(bayes.LIMITS, SMALLEST)
-    )
+    nodes = bayes.limit_density(prior, bayes.LIMITS)
     volume = logsumexp(nodes + np.log(np.gradient(bayes.LIMITS)))
     # Its share of the smallest y, or that of the largest y of it; and d share / d limit.
     if curve.rising:
@@ -142,16 +139,16 @@ def _belief(theta: np.ndarray, curve: Evidence) -> _Belief:
     else:
         least = float(np.exp(curve.log_y.min()))
         share, moves = float(np.clip(theta[0] / least, 0.0, 0.999)), 1.0 / least
-    total = prior.limit_high * np.log1p(-share) + prior.limit_low * np.log(max(share, SMALLEST))
-    total += np.log(moves) - volume
+    total = float(bayes.limit_density(prior, np.asarray(share))) + np.log(moves) - volume
     precision[0, 0] = 12.0 * moves**2
     # The level at the last point.
     precision[1, 1] = bayes.VAGUE**-2.0
     total += _normal(0.0, 0.0, bayes.VAGUE)
     # The slope at the last point.
     end, turned = _end_slope(theta)
-    total += float(logsumexp(_normal(end, prior.slope, np.array([prior.slope_sd, STEEP])) + ODDS))
-    end_sd = STEEP if abs(end - prior.slope) > UNUSUAL * prior.slope_sd else prior.slope_sd
+    slope, slope_sd = bayes.end_slope(prior, share)
+    total += float(logsumexp(_normal(end, slope, np.array([slope_sd, STEEP])) + ODDS))
+    end_sd = STEEP if abs(end - slope) > UNUSUAL * slope_sd else slope_sd
     along = np.zeros(len(theta))
     along[2], along[3::3] = 1.0, turned
     precision += np.outer(along, along) / end_sd**2

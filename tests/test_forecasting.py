@@ -276,7 +276,7 @@ def test_trial_breaks_and_design_agree_with_bnsl():
         for n in (0, 1, 2, 3):
             nodes = part.state.sharp[n]
             theta = bayes.as_bnsl(part.state, n)[0]
-            eta = columns @ part.state.centre + columns[:, nodes.columns[0]] @ nodes.mean[0]
+            eta = columns[:, nodes.columns[0]] @ nodes.mean[0] - nodes.slope[0] * u
             limit = part.state.limits[nodes.limit[0]]
             expected = np.log(limit + np.exp(eta))
             found = np.asarray(bnsl.BNSL(n).log_y(theta, u))
