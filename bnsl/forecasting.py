@@ -32,6 +32,15 @@ def _cdf(mixture: Mixture, log_y: np.ndarray) -> np.ndarray:
     return np.asarray(mixture.weight @ ndtr((log_y - mixture.mean) / mixture.sd))
 
 
+def _centre(mixture: Mixture) -> np.ndarray:
+    """Mean (M,) of log y, or where it lies outside of them the nearer quartile."""
+    mean = mixture.weight @ mixture.mean
+    share = _cdf(mixture, mean)
+    if share.size and (share.min() < 0.25 or share.max() > 0.75):
+        mean = np.clip(mean, _quantile(mixture, 0.25), _quantile(mixture, 0.75))
+    return np.asarray(mean)
+
+
 def _quantile(mixture: Mixture, p: float) -> np.ndarray:
     """log y (M,) below which a measurement falls with probability p, by bisection."""
     heavy = mixture.weight > 1e-6 * min(p, 1.0 - p) / len(mixture.weight)
@@ -64,13 +73,14 @@ class Forecast:
     def predict(self, x: ArrayLike) -> np.ndarray:
         """The prediction at x, of the shape of x: the exponential of the mean of log y.
 
-        It is what makes the expected squared log error smallest. Within the data it follows what departs
-        from every law in a correlated way.
+        It is what makes the expected squared log error smallest. Far beyond the data a few laws that climb
+        without end would carry the mean off; there it is held between the quartiles. Within the data it
+        follows what departs from every law in a correlated way.
 
         Raises InputError for x that is not positive; warns (ExtrapolationWarning) far beyond the data.
         """
         points, shape = self._points(x)
-        parts = [m.weight @ m.mean for m in self._mixtures(points)]
+        parts = [_centre(mixture) for mixture in self._mixtures(points)]
         return np.exp(np.concatenate(parts)).reshape(shape)
 
     def interval(self, x: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
@@ -208,7 +218,7 @@ class Forecast:
         table["weight"] = [f"{100 * w:.1f} %" for w in table["weight"]]
         table["limit"] = [f"{v:.4g}" for v in table["limit"]]
         table["end_slope"] = [f"{v:.3f}" for v in table["end_slope"]]
-        table["breaks"] = [", ".join(f"{d:.4g}" for d in breaks) for breaks in table["breaks"]]
+        table["breaks"] = [shown_breaks(breaks, self.curve) for breaks in table["breaks"]]
         return table
 
     def _ahead(self) -> pd.DataFrame:
@@ -219,6 +229,12 @@ class Forecast:
         columns = (x, self.predict(x), low, high)
         names = (self.curve.x_label, "forecast", "low 90 %", "high 90 %")
         return pd.DataFrame({n: [f"{v:.5g}" for v in c] for n, c in zip(names, columns, strict=True)})
+
+
+def shown_breaks(breaks: tuple[float, ...], curve: Curve) -> str:
+    """Breaks as text; those beyond the data, which are assumed and not seen, in brackets."""
+    inside = [curve.x[0] <= d <= curve.x[-1] for d in breaks]
+    return ", ".join(f"{d:.4g}" if seen else f"({d:.4g})" for d, seen in zip(breaks, inside, strict=True))
 
 
 def forecast(x: Curve | ArrayLike, y: ArrayLike | None = None, *, sigma: ArrayLike | None = None) -> Forecast:

@@ -11,7 +11,7 @@ import numpy as np
 from bnsl.comparison import Comparison
 from bnsl.curve import Curve
 from bnsl.extrapolation import Extrapolation
-from bnsl.forecasting import Forecast
+from bnsl.forecasting import Forecast, shown_breaks
 from bnsl.result import FitResult, rmse, rmsle
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def forecast_text(
     shown = laws[laws["weight"] >= LEAST_WEIGHT]
     rows = [("law", "weight", "limit", "end slope", "breaks")]
     for law, weight, limit, slope, breaks in shown.itertuples(index=False):
-        places = ", ".join(f"{d:.4g}" if curve.x[0] <= d <= curve.x[-1] else f"({d:.4g})" for d in breaks)
+        places = shown_breaks(breaks, curve)
         rows.append((law, f"{100 * weight:.1f} %", f"{limit:.4g}", f"{slope:.3f}", places))
     head = "averaged laws, by posterior weight"
     if any("(" in row[4] for row in rows):

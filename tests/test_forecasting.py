@@ -8,6 +8,7 @@ import pytest
 
 import bnsl
 from bnsl import bayes
+from bnsl.forecasting import shown_breaks
 
 RNG = np.random.default_rng(5)
 
@@ -111,6 +112,37 @@ def test_intervals_widen_with_level_and_distance(made):
     assert (widths[0] < widths[1]).all()
     assert (widths[1] < widths[2]).all()
     assert (np.diff(widths[1]) > 0).all()
+
+
+def test_the_prediction_stays_in_the_middle_half_far_beyond_the_data():
+    """Past the peak of a double descent a few laws climb again, without end."""
+    x = np.geomspace(30, 12000, 24)
+    law = 0.25 + 1.5 * (x / 10) ** -0.35 + 0.6 * np.exp(-0.5 * (np.log(x / 3000) / 0.45) ** 2)
+    found = bnsl.forecast(x, law * np.exp(0.01 * np.random.default_rng(2).normal(size=24)))
+    far = 12000 * np.array([1.5, 3.0, 6.0, 9.9])
+    middle = found.predict(far)
+    assert np.all(found.quantile(far, 0.2499) <= middle)
+    assert np.all(middle <= found.quantile(far, 0.7501))
+
+
+def test_the_mean_is_predicted_where_it_lies_in_the_middle_half(made):
+    found = made
+    near = np.array([found.curve.x[-1] * 1.3])
+    mixture = found._mixtures(near)[0]
+    assert found.predict(near)[0] == pytest.approx(float(np.exp(mixture.weight @ mixture.mean)[0]), rel=1e-12)
+
+
+def test_breaks_beyond_the_data_are_in_brackets():
+    curve = bnsl.Curve([1.0, 10.0, 100.0], [3.0, 2.0, 1.0])
+    assert shown_breaks((0.5, 20.0, 400.0), curve) == "(0.5), 20, (400)"
+
+
+def test_end_slopes_are_steeper_and_more_various_near_a_limit():
+    mean, sd = bayes.end_slope(bayes.learnt_prior(), bayes.LIMITS)
+    assert np.all(np.diff(mean) > 0)
+    assert np.all(np.diff(sd) > 0)
+    density = np.exp(bayes.limit_density(bayes.learnt_prior(), bayes.LIMITS))
+    assert density.argmax() == 0
 
 
 def test_samples_follow_the_quantiles(made):
