@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
-from jax.scipy.special import logsumexp
+from jax.scipy.special import logsumexp, ndtr
 from scipy.special import expit, log_softmax
 
 from bnsl._arrays import Array
@@ -68,6 +68,9 @@ class Prior(NamedTuple):
     slope_spread: float = 2.2  # the ratio of its standard deviations there
     slope_plain: float = 0.6  # ratio of slope_sd of smooth laws without slope changes to that of the others
     slope_step: float = 1.28  # and of those of one step of roughness to the next
+    climbing: float = (
+        0.1  # prior weight of laws that climb at the end of the data, in units of those that fall
+    )
     roughness: float = -0.4  # log standard deviation of a smooth law's slope changes per root log x
     roughness_step: float = 0.95
     roughness_tilt: float = 0.2  # log prior odds of each step
@@ -425,6 +428,18 @@ def _sharp(
     )
 
 
+def _less_climbing(nodes: Nodes, prior: Prior) -> tuple[Nodes, Array]:
+    """Nodes weighted by the prior of laws that climb at the end of the data, and log of their total weight.
+
+    A normal prior of the end slope that is wide enough for steep laws gives too much to these.
+    """
+    sd = jnp.sqrt(jnp.sum(nodes.root[:, 1] ** 2, axis=-1))
+    falls = ndtr((nodes.slope + nodes.mean[:, 1]) / sd)
+    weight = nodes.weight + jnp.log(falls + prior.climbing * (1.0 - falls))
+    total = logsumexp(weight)
+    return nodes._replace(weight=weight - total), total
+
+
 @partial(program, compiler_options=FAST_COMPILE)
 def posterior(data: Data, prior: Prior) -> Posterior:
     """The average of all laws given one curve."""
@@ -466,11 +481,14 @@ def posterior(data: Data, prior: Prior) -> Posterior:
     odds = prior.sharp + jax.nn.log_softmax(prior.breaks_tilt * jnp.arange(MOST_BREAKS + 1.0))
     flat = whitened.reshape(len(unit), len(u), -1)
     krige = (whiten.transpose(0, 2, 1) @ flat).reshape(whitened.shape).transpose(0, 2, 1, 3)
-    everything = logsumexp(grid.weight)
+    total = jnp.concatenate([logsumexp(grid.weight)[None], evidence + odds])
+    kinds, less = zip(
+        *(_less_climbing(n, prior) for n in (_smooth_nodes(grid, slope, prior), *sharp)), strict=True
+    )
     return Posterior(
-        evidence=jnp.concatenate([everything[None], evidence + odds]),
-        smooth=_smooth_nodes(grid, slope, prior),
-        sharp=sharp,
+        evidence=total + jnp.stack(less),
+        smooth=kinds[0],
+        sharp=kinds[1:],
         limits=limits,
         krige=krige,
         whiten=whiten,
