@@ -433,11 +433,12 @@ def _less_climbing(nodes: Nodes, prior: Prior) -> tuple[Nodes, Array]:
 
     A normal prior of the end slope that is wide enough for steep laws gives too much to these.
     """
-    sd = jnp.sqrt(jnp.sum(nodes.root[:, 1] ** 2, axis=-1))
+    sd = jnp.maximum(jnp.sqrt(jnp.sum(nodes.root[:, 1] ** 2, axis=-1)), 1e-300)
     falls = ndtr((nodes.slope + nodes.mean[:, 1]) / sd)
     weight = nodes.weight + jnp.log(falls + prior.climbing * (1.0 - falls))
     total = logsumexp(weight)
-    return nodes._replace(weight=weight - total), total
+    # A kind without a law that counts has no finite weights, and an evidence of 0 already.
+    return nodes._replace(weight=weight - total), jnp.where(jnp.isfinite(total), total, 0.0)
 
 
 @partial(program, compiler_options=FAST_COMPILE)
