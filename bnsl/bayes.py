@@ -52,7 +52,7 @@ KEPT_SHARP = (16, 96, 128, 96)  # likewise, by number of breaks
 PAIRED = 160  # (noise, limit, level) for which pairs of breaks are summed
 SHORTEST = 0.1  # least range of log x that breaks are laid out over
 SMALLEST = 0.03  # share of the smallest y below which limits are equally likely
-NO_LIMIT = 0.05  # and below which they are counted as none: half of the first step of LIMITS
+NO_LIMIT = 0.5 * LIMITS[1]  # and below which they are counted as none
 VAGUE = 2.0  # prior standard deviation of the level, log y at the last point
 
 
@@ -191,7 +191,7 @@ def limit_density(prior: Prior, share: np.ndarray) -> Array:
     return density + prior.limit_none * (share < NO_LIMIT)
 
 
-def end_slope(prior: Prior, share: Any) -> tuple[Any, Any]:
+def slope_prior(prior: Prior, share: Any) -> tuple[Any, Any]:
     """Prior mean and standard deviation of the end slope of laws whose limit is `share` of the smallest y.
 
     Laws with a limit near the data are steeper and more various: what is left of y - a is small, so
@@ -322,17 +322,18 @@ def _smooth_nodes(grid: _SmoothGrid, slope: Array, prior: Prior) -> Nodes:
 
 
 def _sharp(
-    grams: _Grams, log_prior: Array, slope: tuple[Array, Array], prior: Prior
+    grams: _Grams, log_prior: Array, slope: Array, slope_sd: Array, prior: Prior
 ) -> tuple[Array, tuple[Nodes, ...]]:
     """Log evidence by number of breaks (4,), and the best nodes of each.
 
+    log_prior of the limits, and mean and standard deviation of the end slope of their laws, are (A,).
     Value and slope are eliminated first; then one, two and three trial breaks are added in closed form.
     Triples are extensions of the best pairs, so that their evidence is a lower bound.
     """
     variance = jnp.asarray(NOISES**2)
-    precision = jnp.stack([jnp.full_like(slope[1], VAGUE), slope[1]], axis=1) ** -2.0  # (A, 2)
-    ridge = variance[:, None, None] * (precision[:, :, None] * jnp.eye(ALWAYS))[:, None]
-    head = grams.columns[:, :, None, :ALWAYS, :ALWAYS] + ridge
+    precision = jnp.stack([jnp.full_like(slope_sd, VAGUE), slope_sd], axis=1) ** -2.0  # (A, 2)
+    head = grams.columns[:, :, None, :ALWAYS, :ALWAYS]
+    head = head + variance[:, None, None] * (precision[:, :, None] * jnp.eye(ALWAYS))[:, None]
     det = head[..., 0, 0] * head[..., 1, 1] - head[..., 0, 1] ** 2
     swap = jnp.stack([head[..., 1, 1], -head[..., 0, 1], -head[..., 0, 1], head[..., 0, 0]], axis=-1)
     inverse = swap.reshape(head.shape) / det[..., None, None]
@@ -415,7 +416,7 @@ def _sharp(
         mean = jnp.einsum("tij,tkj,tk->ti", half, half, grams.along[r[:, None], i[:, None], columns])
         root = half * jnp.sqrt(level)[:, None, None]
         drift = jnp.full(r.shape, prior.drift)
-        return Nodes(weight - logsumexp(weight), r, i, s, columns, slope[0][i], mean, root, drift)
+        return Nodes(weight - logsumexp(weight), r, i, s, columns, slope[i], mean, root, drift)
 
     top0, (r0, i0, s0) = _best(none, KEPT_SHARP[0])
     top1, (r1, i1, s1, t1, j1) = _best(one, KEPT_SHARP[1])
@@ -451,7 +452,7 @@ def posterior(data: Data, prior: Prior) -> Posterior:
     log_y = jnp.where(seen, data.log_y - origin[1], 0.0)
     span = jnp.maximum(-jnp.min(u), SHORTEST)
     columns = design(u, span)
-    slope, slope_sd = end_slope(prior, jnp.asarray(LIMITS))
+    slope, slope_sd = slope_prior(prior, jnp.asarray(LIMITS))
     unit = (prior.correlated * CORRELATED) ** 2
     kernel = jnp.exp(-jnp.abs(u[:, None] - u) / prior.length) * seen[:, None] * seen
     white = jnp.where(seen, 1.0 / jnp.where(seen, data.weight, 1.0), 1.0)
@@ -478,7 +479,7 @@ def posterior(data: Data, prior: Prior) -> Posterior:
     grams, whitened = _grams(target, weight, columns, whiten, log_det, count)
     log_prior = jax.nn.log_softmax(limit_density(prior, LIMITS) + np.log(np.gradient(LIMITS)))
     grid = _smooth_grid(grams, span, log_prior, slope_sd, prior)
-    evidence, sharp = _sharp(grams, log_prior, (slope, slope_sd), prior)
+    evidence, sharp = _sharp(grams, log_prior, slope, slope_sd, prior)
     odds = prior.sharp + jax.nn.log_softmax(prior.breaks_tilt * jnp.arange(MOST_BREAKS + 1.0))
     flat = whitened.reshape(len(unit), len(u), -1)
     krige = (whiten.transpose(0, 2, 1) @ flat).reshape(whitened.shape).transpose(0, 2, 1, 3)

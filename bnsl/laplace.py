@@ -146,9 +146,10 @@ def _belief(theta: np.ndarray, curve: Evidence) -> _Belief:
     total += _normal(0.0, 0.0, bayes.VAGUE)
     # The slope at the last point.
     end, turned = _end_slope(theta)
-    slope, slope_sd = bayes.end_slope(prior, share)
+    slope, slope_sd = bayes.slope_prior(prior, share)
     total += float(logsumexp(_normal(end, slope, np.array([slope_sd, STEEP])) + ODDS))
-    total += float(np.log(prior.climbing)) if end < 0.0 else 0.0
+    if end < 0.0:
+        total += float(np.log(prior.climbing))
     end_sd = STEEP if abs(end - slope) > UNUSUAL * slope_sd else slope_sd
     along = np.zeros(len(theta))
     along[2], along[3::3] = 1.0, turned

@@ -135,10 +135,9 @@ def test_far_predictions_stay_in_the_middle_half(seed):
 
 
 def test_the_mean_is_predicted_where_it_lies_in_the_middle_half(made):
-    found = made
-    near = np.array([found.curve.x[-1] * 1.3])
-    mixture = found._mixtures(near)[0]
-    assert found.predict(near)[0] == pytest.approx(float(np.exp(mixture.weight @ mixture.mean)[0]), rel=1e-12)
+    near = np.array([made.curve.x[-1] * 1.3])
+    mixture = made._mixtures(near)[0]
+    assert made.predict(near)[0] == pytest.approx(float(np.exp(mixture.weight @ mixture.mean)[0]), rel=1e-12)
 
 
 def test_breaks_beyond_the_data_are_in_brackets():
@@ -147,7 +146,7 @@ def test_breaks_beyond_the_data_are_in_brackets():
 
 
 def test_end_slopes_are_steeper_and_more_various_near_a_limit():
-    mean, sd = bayes.end_slope(bayes.learnt_prior(), bayes.LIMITS)
+    mean, sd = bayes.slope_prior(bayes.learnt_prior(), bayes.LIMITS)
     assert np.all(np.diff(mean) > 0)
     assert np.all(np.diff(sd) > 0)
     density = np.exp(bayes.limit_density(bayes.learnt_prior(), bayes.LIMITS))
