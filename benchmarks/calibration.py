@@ -28,10 +28,10 @@ from forecast_prior import backtests
 from scipy.stats import chi2, norm
 
 import bnsl
-from bnsl.averaging import Mixture
-from bnsl.calibration import crps_of_mixture, interval_score, log_density_of_mixture
-from bnsl.forecasting import _quantile
-from bnsl.losses import law_and_jacobian
+from bnsl.evaluation.scores import crps_of_mixture, interval_score, log_density_of_mixture
+from bnsl.forecasting.average import Mixture
+from bnsl.forecasting.forecast import _quantile
+from bnsl.solver.losses import law_and_jacobian
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 EDGES = (1.0, 1.25, 1.5, 2.0, 3.0, 5.0, np.inf)  # of x over the last fitted x

@@ -30,7 +30,7 @@ import numpy as np
 import pandas as pd
 
 import bnsl
-from bnsl import bayes
+from bnsl.evidence import grid as bayes
 
 REACH = 2.1  # predictions go up to this multiple of the last fitted x
 CUTS = (1.4, 2.1, 4.0)

@@ -27,9 +27,9 @@ import pandas as pd
 from scipy.stats import binomtest
 
 import bnsl
-from bnsl._arrays import double_precision
-from bnsl.refit import padded
-from bnsl.search import Method, Problem, effort_for, search
+from bnsl._base.checks import double_precision
+from bnsl.solver.search import Method, Problem, effort_for, search
+from bnsl.uncertainty.refit import padded
 
 CLEARED = 100  # curves after which compiled programs are let go
 ROUNDING = 1e-20  # squared error a point that counts as zero

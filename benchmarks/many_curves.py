@@ -28,10 +28,11 @@ import pandas as pd
 from scipy.optimize import curve_fit
 
 import bnsl
-from bnsl import many, search
-from bnsl._arrays import double_precision
-from bnsl._linear_starts import linear_starts
-from bnsl.many import Pieces, refine_many
+from bnsl._base.checks import double_precision
+from bnsl.solver import conveyor as many
+from bnsl.solver import search
+from bnsl.solver.conveyor import Pieces, refine_many
+from bnsl.solver.linear_starts import linear_starts
 
 STARTS = (4, 16)  # of the peers
 P = 6

@@ -22,9 +22,9 @@ import numpy as np
 import optimistix
 
 import bnsl
-from bnsl import search
-from bnsl._arrays import double_precision
-from bnsl.search import Method, Problem
+from bnsl._base.checks import double_precision
+from bnsl.solver import search
+from bnsl.solver.search import Method, Problem
 
 REACHED = 1e-3  # relative to the lowest cost
 NOISELESS = 1e-18  # squared error a point that counts as reached anyway

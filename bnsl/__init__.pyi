@@ -1,38 +1,35 @@
 """Broken neural scaling laws: fit, extrapolate and compare scaling laws (arXiv 2210.14891)."""
 
-from ._arrays import InputError
-from .backtesting import Backtest, backtest
-from .batch import fit_many, forecast_many
-from .benchmark_data import Benchmark, BenchmarkCurve
-from .benchmarking import BenchmarkRun, run_benchmark
-from .bootstrapping import Bootstrap, bootstrap
-from .comparison import Comparison, compare
-from .curve import Curve
-from .datasets import load_dataset
-from .extrapolation import Extrapolation, extrapolate
-from .fitting import fit
-from .forecasting import Forecast, forecast
-from .forms import BNSL, M1, M2, M3, M4, Form, Parameter, Segment, Separable, get_form
-from .horizons import Horizon, Predictability, horizon, predictability
-from .html_report import write_report
-from .joint import joint_draws, probability_before, reach
-from .plots import (
-    plot_backtest,
-    plot_benchmark,
-    plot_comparison,
-    plot_decomposition,
-    plot_fit,
-    plot_forecast,
-    plot_horizon,
-    plot_profile,
-    plot_residuals,
-    plot_suggestion,
-)
-from .profiling import Profile, prediction_interval, profile, profile_intervals
-from .readers import Curation, read_curve, read_table
-from .result import ExtrapolationWarning, FitResult, FitWarning, Status
-from .simulation import simulated_horizon
-from .suggestion import Suggestion, suggest
+from ._base.checks import InputError
+from .curves.benchmark import Benchmark, BenchmarkCurve
+from .curves.curve import Curve
+from .curves.datasets import load_dataset
+from .evaluation.backtest import Backtest, backtest
+from .evaluation.benchmark import BenchmarkRun, run_benchmark
+from .evaluation.comparison import Comparison, compare
+from .evaluation.extrapolation import Extrapolation, extrapolate
+from .fitting.fit import fit
+from .fitting.result import ExtrapolationWarning, FitResult, FitWarning, Status
+from .forecasting.forecast import Forecast, forecast
+from .forecasting.joint import joint_draws, probability_before, reach
+from .forms.baselines import M1, M2, M3, M4
+from .forms.broken import BNSL, Segment
+from .forms.form import Form, Parameter, Separable
+from .forms.registry import get_form
+from .many.batch import fit_many, forecast_many
+from .planning.predictability import Horizon, Predictability, horizon, predictability
+from .planning.simulation import simulated_horizon
+from .planning.suggestion import Suggestion, suggest
+from .plots.comparisons import plot_backtest, plot_benchmark, plot_comparison
+from .plots.forecasts import plot_forecast
+from .plots.laws import plot_decomposition, plot_fit, plot_residuals
+from .plots.uncertainty import plot_horizon, plot_profile, plot_suggestion
+from .readers.curation import Curation
+from .readers.formats import read_table
+from .readers.reading import read_curve
+from .uncertainty.bootstrap import Bootstrap, bootstrap
+from .uncertainty.profile import Profile, prediction_interval, profile, profile_intervals
+from .web.page import write_report
 
 __version__: str
 

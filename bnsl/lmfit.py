@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._arrays import InputError, check_count
-from bnsl.fitting import fit
+from bnsl._base.checks import InputError, check_count
+from bnsl.fitting.fit import fit
 
 try:
     from lmfit import Model, Parameters

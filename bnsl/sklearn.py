@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from bnsl._arrays import InputError, as_number, check_count, reject
-from bnsl.curve import Curve
-from bnsl.fitting import fit
-from bnsl.forecasting import Forecast, forecast
-from bnsl.forms import Form
-from bnsl.result import FitResult
+from bnsl._base.checks import InputError, as_number, check_count, reject
+from bnsl.curves.curve import Curve
+from bnsl.fitting.fit import fit
+from bnsl.fitting.result import FitResult
+from bnsl.forecasting.forecast import Forecast, forecast
+from bnsl.forms.form import Form
 
 try:
     from sklearn.base import BaseEstimator, RegressorMixin

@@ -10,8 +10,9 @@ from browser import DARK, DESKTOP, PHONE, chromium, tab
 
 import bnsl
 from bnsl import cli
-from bnsl.app import _server, make_app, serve
-from bnsl.app._session import Choice, Sessions, end_rule
+from bnsl.web.app import server as _server
+from bnsl.web.app.server import make_app, serve
+from bnsl.web.app.session import Choice, Sessions, end_rule
 
 STEPS = 2.0 ** np.arange(9)
 TABLE = "steps,loss\n" + "".join(f"{x:g},{2.0 * x**-0.3 + 0.5:.6f}\n" for x in STEPS)
@@ -50,7 +51,7 @@ def test_a_bad_file_gets_a_message_without_the_server_s_folders(sessions, name, 
 
 
 def test_a_large_file_is_refused(sessions, monkeypatch):
-    monkeypatch.setattr("bnsl.app._session.LARGEST", 10)
+    monkeypatch.setattr("bnsl.web.app.session.LARGEST", 10)
     with pytest.raises(bnsl.InputError, match="is the most"):
         sessions.add_file("runs.csv", TABLE.encode())
 

@@ -12,7 +12,8 @@ from conftest import noisy
 from matplotlib.colors import to_rgb
 
 import bnsl
-from bnsl import backtesting, cli
+from bnsl import cli
+from bnsl.evaluation import backtest as backtesting
 
 X = np.geomspace(1, 1e4, 17)
 Y = bnsl.M2().evaluate({"b": 2.0, "c": 0.4, "e": 0.3}, X)

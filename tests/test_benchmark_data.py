@@ -18,9 +18,10 @@ import pandas as pd
 import pytest
 
 import bnsl
-from bnsl import benchmark_data, cli
-from bnsl.benchmark_data import COLUMNS, FILES, benchmark_from_table, fetch, read_checked
-from bnsl.datasets import DESCRIPTIONS
+from bnsl import cli
+from bnsl.curves import benchmark as benchmark_data
+from bnsl.curves.benchmark import COLUMNS, FILES, benchmark_from_table, fetch, read_checked
+from bnsl.curves.datasets import DESCRIPTIONS
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 
 import bnsl
-from bnsl import benchmarking, cli
-from bnsl.benchmark_data import COLUMNS, benchmark_from_table
-from bnsl.result import rmsle
+from bnsl import cli
+from bnsl.curves.benchmark import COLUMNS, benchmark_from_table
+from bnsl.evaluation import benchmark as benchmarking
+from bnsl.fitting.result import rmsle
 
 
 def rows(domain, task, model, law, count=12, fitted=8):

@@ -7,7 +7,7 @@ import pytest
 from scipy import integrate, stats
 
 import bnsl
-from bnsl.calibration import (
+from bnsl.evaluation.scores import (
     coverage,
     crps_of_mixture,
     crps_of_sample,

@@ -17,9 +17,10 @@ import pandas as pd
 import pytest
 
 import bnsl
-from bnsl import _cache, cli
+from bnsl import cli
+from bnsl._base import cache as _cache
 from bnsl.cli import _main
-from bnsl.report import curve_csv
+from bnsl.cli._text import curve_csv
 
 CSV = "x,y\n" + "".join(f"{x},{2.0 * x**-0.3 + 0.5}\n" for x in (1, 2, 4, 8, 16, 32, 64, 128))
 FAST = ["--form", "m1"]  # where any law will do, take the one that compiles fastest
@@ -422,7 +423,7 @@ def test_a_bad_argument_is_one_line_and_exit_code_2(run, argv, message, monkeypa
     Path("damaged.csv.gz").write_bytes(gzip.compress(CSV.encode())[:-12])
     Path("sigma.csv").write_text("x,y,s\n1,3,1\n2,2,-1\n3,1,1\n")
     Path("folder.json").mkdir()
-    monkeypatch.setattr("bnsl.fitting.search", lambda *_: pytest.fail("work was done before the check"))
+    monkeypatch.setattr("bnsl.fitting.fit.search", lambda *_: pytest.fail("work was done before the check"))
     code, out, err = run(*shlex.split(argv))
     assert (code, out) == (2, "")
     *notes, line = err.splitlines()

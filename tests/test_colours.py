@@ -10,9 +10,9 @@ from matplotlib.markers import MarkerStyle
 from test_benchmarking import Constant, small
 
 import bnsl
-from bnsl import _palette
-from bnsl.datasets import NOISELESS_LAW
-from bnsl.html_report import figures
+from bnsl._base import palette as _palette
+from bnsl.curves.datasets import NOISELESS_LAW
+from bnsl.web import figures
 
 # What is seen without one kind of cone, on linear RGB: Machado, Oliveira and Fernandes (2009), "A
 # Physiologically-based Model for Simulation of Color Vision Deficiency", table 1, severity 1.0.

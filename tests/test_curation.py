@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 
 from bnsl import Curation, InputError
-from bnsl.readers import Columns, Source, curate, curve_from_source
-from bnsl.readers.curation import evenly, local_lines, lower_envelope
+from bnsl.readers.columns import Columns
+from bnsl.readers.curation import curate, evenly, local_lines, lower_envelope
+from bnsl.readers.reading import curve_from_source
+from bnsl.readers.source import Source
 
 
 def law(x, size=1.0):

@@ -11,8 +11,8 @@ from conftest import LAW, noisy
 from scipy.optimize import least_squares
 
 import bnsl
-from bnsl.datasets import NOISELESS_LAW
-from bnsl.forms import get_form
+from bnsl.curves.datasets import NOISELESS_LAW
+from bnsl.forms.registry import get_form
 
 
 def codes(result):

@@ -4,11 +4,11 @@ import pytest
 from loky import get_reusable_executor
 
 import bnsl
-from bnsl import _batch_work as batch
-from bnsl._curve_rows import Settings, rows_of
-from bnsl._curves import padded_length
-from bnsl._long_table import long_table
-from bnsl.forms import BNSL
+from bnsl.curves.frame import long_table
+from bnsl.curves.ragged import padded_length
+from bnsl.forms.broken import BNSL
+from bnsl.many import work as batch
+from bnsl.many.rows import Settings, rows_of
 
 LAW = {"a": 0.2, "b": 2.0, "c0": 0.15, "c1": 0.4, "d1": 200.0, "f1": 0.4}
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import bnsl
-from bnsl import cli, report
-from bnsl.result import rmse, rmsle
+from bnsl import cli
+from bnsl.cli import _text as report
+from bnsl.fitting.result import rmse, rmsle
 
 CSV = "x,y\n" + "".join(f"{x},{2.0 * x**-0.3 + 0.5}\n" for x in (1, 2, 4, 8, 16, 32, 64, 128))
 
@@ -199,7 +200,7 @@ def test_figures_are_written(run):
 )
 def test_a_bad_argument_is_one_line_and_exit_code_2(run, line, message, monkeypatch):
     Path("negative.csv").write_text("x,y\n1,1\n2,-2\n3,3\n")
-    monkeypatch.setattr("bnsl.forecasting.averages", lambda *_: pytest.fail("work before the check"))
+    monkeypatch.setattr("bnsl.forecasting.forecast.averages", lambda *_: pytest.fail("work before the check"))
     code, out, err = run(line)
     assert (code, out) == (2, "")
     *notes, last = err.splitlines()

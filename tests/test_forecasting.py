@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import bnsl
-from bnsl import bayes
-from bnsl.forecasting import shown_breaks
+from bnsl.evidence import grid as bayes
+from bnsl.forecasting.forecast import shown_breaks
 
 RNG = np.random.default_rng(5)
 
@@ -305,8 +305,8 @@ def test_threads_do_not_wait_for_each_other_for_ever():
 
 def test_trial_breaks_and_design_agree_with_bnsl():
     """Laws of the grid, written as a BNSL, are the same laws."""
-    from bnsl._arrays import double_precision
-    from bnsl.averaging import averages
+    from bnsl._base.checks import double_precision
+    from bnsl.forecasting.average import averages
 
     x, y, _ = broken()
     part = averages(bnsl.Curve(x, y))[0]

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import bnsl
-from bnsl._arrays import double_precision
-from bnsl.forms.base import log1p_of_share, log_sum
+from bnsl._base.checks import double_precision
+from bnsl.forms.form import log1p_of_share, log_sum
 from bnsl.forms.registry import FORMS
-from bnsl.search import FAST_COMPILE
+from bnsl.solver.search import FAST_COMPILE
 
 X = np.geomspace(1e-3, 1e4, 16)
 

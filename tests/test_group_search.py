@@ -5,18 +5,21 @@ import numpy as np
 import pytest
 
 import bnsl
-from bnsl import _arrays, _group_search, _one_break
-from bnsl import _batch_work as batch
-from bnsl._arrays import double_precision
-from bnsl._curve_rows import Settings, rows_of, silent
-from bnsl._curves import Curves, padded_length
-from bnsl._group_search import begin_search
-from bnsl._one_break import _nearer, mirrored
-from bnsl._sharp_starts import plateau_starts, sharp_starts
-from bnsl._together import in_order
-from bnsl.forms import BNSL, M3
-from bnsl.many import Placement
-from bnsl.search import Method, Problem
+from bnsl._base import checks as _arrays
+from bnsl._base.checks import double_precision
+from bnsl.curves.ragged import Curves, padded_length
+from bnsl.forms.baselines import M3
+from bnsl.forms.broken import BNSL
+from bnsl.many import work as batch
+from bnsl.many.columns import in_order
+from bnsl.many.rows import Settings, rows_of, silent
+from bnsl.solver import group_search as _group_search
+from bnsl.solver import valleys as _one_break
+from bnsl.solver.conveyor import Placement
+from bnsl.solver.group_search import begin_search
+from bnsl.solver.search import Method, Problem
+from bnsl.solver.sharp_starts import plateau_starts, sharp_starts
+from bnsl.solver.valleys import _nearer, mirrored
 
 U = np.linspace(-7.0, 0.0, 64)
 GAP = U[1] - U[0]

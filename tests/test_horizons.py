@@ -6,10 +6,10 @@ from conftest import LAW, noisy
 from scipy.special import stdtrit
 
 import bnsl
-from bnsl.adequacy import PLACES, WIDTHS, durbin_watson, missing_break
-from bnsl.datasets import NOISELESS_LAW
-from bnsl.horizons import VISIBLE
-from bnsl.refit import refit, setup
+from bnsl.curves.datasets import NOISELESS_LAW
+from bnsl.fitting.adequacy import PLACES, WIDTHS, durbin_watson, missing_break
+from bnsl.planning.predictability import VISIBLE
+from bnsl.uncertainty.refit import refit, setup
 
 X = np.geomspace(1.0, 1e6, 60)
 NOISE = 0.01

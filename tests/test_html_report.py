@@ -14,10 +14,13 @@ import pytest
 from conftest import noisy
 
 import bnsl
-from bnsl import _palette, cli
-from bnsl.html_report import Source, analyse, figures, page, render, tables, words
-from bnsl.html_report._drawing import Drawing
-from bnsl.html_report.calls import python_call, shell_call
+from bnsl import cli
+from bnsl._base import palette as _palette
+from bnsl.web import figures, page, tables, words
+from bnsl.web.analysis import analyse
+from bnsl.web.calls import Source, python_call, shell_call
+from bnsl.web.drawing import Drawing
+from bnsl.web.page import render
 
 ROOT = Path(__file__).resolve().parents[1]
 NASTY = "</script><img src=x onerror=alert(1)>&amp;\"'%{x}"
@@ -353,7 +356,7 @@ def test_calls_quote_what_a_shell_would_read():
 )
 def test_bad_input_is_refused_before_any_work(options, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bnsl.html_report.analysis.forecast", None)
+    monkeypatch.setattr("bnsl.web.analysis.forecast", None)
     with pytest.raises(bnsl.InputError, match=message):
         bnsl.write_report(*noisy(count=12), **{"path": "report.html", **options})
     assert list(tmp_path.iterdir()) == []

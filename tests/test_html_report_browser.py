@@ -8,7 +8,7 @@ from browser import DARK, DESKTOP, PHONE, chromium, tab
 from matplotlib.colors import to_rgb
 
 import bnsl
-from bnsl import _palette
+from bnsl._base import palette as _palette
 
 
 @pytest.fixture(scope="module")

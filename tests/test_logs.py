@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from bnsl import Curation, InputError, read_curve, read_table
-from bnsl.readers import curve_from_source, read_source
+from bnsl.readers.formats import read_source
+from bnsl.readers.reading import curve_from_source
 
 TRAINER = Path(__file__).parent / "files" / "trainer_state.json"
 

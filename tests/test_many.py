@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 import bnsl
-from bnsl._arrays import double_precision
-from bnsl.forms import BNSL, M2
-from bnsl.many import refine_many
-from bnsl.search import Method, Problem
+from bnsl._base.checks import double_precision
+from bnsl.forms.baselines import M2
+from bnsl.forms.broken import BNSL
+from bnsl.solver.conveyor import refine_many
+from bnsl.solver.search import Method, Problem
 
 X = np.geomspace(1, 1e4, 40)
 LAW = {"a": 0.2, "b": 2.0, "c0": 0.15, "c1": 0.4, "d1": 200.0, "f1": 0.4}

@@ -16,8 +16,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import bnsl
-from bnsl.plots import FITTED, HELD_OUT, LAW
-from bnsl.plots._drawing import within_reach
+from bnsl.plots._drawing import FITTED, HELD_OUT, LAW, within_reach
 
 FIGURE_1 = {
     "a": 0.02,

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bnsl import _cache, _programs
-from bnsl._arrays import double_precision
-from bnsl.forms import BNSL
+from bnsl._base import cache as _cache
+from bnsl._base import programs as _programs
+from bnsl._base.checks import double_precision
+from bnsl.forms.broken import BNSL
 
 traced = []
 

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 from bnsl import Curve, InputError, load_dataset
-from bnsl.readers import choose_columns, read_curve, read_table
-from bnsl.report import curve_csv
+from bnsl.cli._text import curve_csv
+from bnsl.readers.columns import choose_columns
+from bnsl.readers.formats import read_table
+from bnsl.readers.reading import read_curve
 
 X = [1.0, 2.5, 1e24, 0.1]
 Y = [3.0, 0.1 + 0.2, 1 / 3, 5e-324]

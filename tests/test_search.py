@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import bnsl
-from bnsl._arrays import double_precision
-from bnsl._solve import levenberg_marquardt
-from bnsl.moves import distinct, sharp_breaks, trial_breaks
+from bnsl._base.checks import double_precision
+from bnsl.solver.lm import levenberg_marquardt
+from bnsl.solver.moves import distinct, sharp_breaks, trial_breaks
 
 
 def error_of(x, y, n):

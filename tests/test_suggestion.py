@@ -9,9 +9,9 @@ from conftest import ADDITION, LAW, noisy
 
 import bnsl
 from bnsl import cli
-from bnsl.datasets import NOISELESS_LAW
-from bnsl.joint import joint
-from bnsl.refit import refit, setup
+from bnsl.curves.datasets import NOISELESS_LAW
+from bnsl.forecasting.joint import joint
+from bnsl.uncertainty.refit import refit, setup
 
 CANDIDATES = np.geomspace(2e6, 2e7, 6)
 TARGET = 1e8

@@ -11,7 +11,8 @@ import jax
 import numpy as np
 import pytest
 
-from bnsl import _programs, cli
+from bnsl import cli
+from bnsl._base import programs as _programs
 from bnsl.cli import _terminal, doctor
 
 CSV = "x,y\n" + "".join(f"{x},{2.0 * x**-0.3}\n" for x in (1, 2, 4, 8, 16, 32))

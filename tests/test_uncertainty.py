@@ -6,7 +6,7 @@ from conftest import ADDITION, LAW, noisy
 from scipy import stats
 
 import bnsl
-from bnsl.bootstrapping import KINDS
+from bnsl.uncertainty.bootstrap import KINDS
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 import bnsl
 from bnsl import cli
-from bnsl.datasets import FEWEST_FITTED, SPLITS
+from bnsl.curves.datasets import FEWEST_FITTED, SPLITS
 
 ROOT = Path(__file__).parents[1]
 

@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     raises = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if raises:
         signal.signal(signal.SIGINT, _stop)
-    from bnsl._cache import programs_at_hand
+    from bnsl._base.cache import programs_at_hand
 
     words = sys.argv[1:]
     with programs_at_hand(words[0] if words else ""):

@@ -6,12 +6,13 @@ import argparse
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from bnsl._arrays import InputError, check_choice
-from bnsl.comparison import ALL_FORMS
-from bnsl.forms import FORMS
-from bnsl.losses import LOSSES, ROBUST
-from bnsl.readers import FORMATS, STDIN
+from bnsl._base.checks import InputError, check_choice
+from bnsl.evaluation.comparison import ALL_FORMS
+from bnsl.forms.registry import FORMS
 from bnsl.readers.curation import DIVERGED, KEPT
+from bnsl.readers.files import STDIN
+from bnsl.readers.formats import FORMATS
+from bnsl.solver.losses import LOSSES, ROBUST
 
 _FILE_HELP = (
     "a table with a header (.csv, .tsv, .json, .jsonl, .ndjson, .parquet, also with .gz); event files of "

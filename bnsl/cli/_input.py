@@ -8,16 +8,19 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from bnsl._arrays import InputError, as_number, check_choice, positive_inputs, suggest
+from bnsl._base.checks import InputError, as_number, check_choice, positive_inputs, suggest
 from bnsl.cli._terminal import note
-from bnsl.curve import Curve
-from bnsl.datasets import COLLECTIONS, DESCRIPTIONS, load_curve
-from bnsl.extrapolation import Extrapolation, extrapolate
-from bnsl.fitting import fit
-from bnsl.forms import get_form
-from bnsl.losses import LOSSES
-from bnsl.readers import STDIN, Curation, curve_from_source, read_source
-from bnsl.result import FitResult
+from bnsl.curves.curve import Curve
+from bnsl.curves.datasets import COLLECTIONS, DESCRIPTIONS, load_curve
+from bnsl.evaluation.extrapolation import Extrapolation, extrapolate
+from bnsl.fitting.fit import fit
+from bnsl.fitting.result import FitResult
+from bnsl.forms.registry import get_form
+from bnsl.readers.curation import Curation
+from bnsl.readers.files import STDIN
+from bnsl.readers.formats import read_source
+from bnsl.readers.reading import curve_from_source
+from bnsl.solver.losses import LOSSES
 
 CURATIONS = tuple(field.name for field in fields(Curation))  # the options of which points to take
 

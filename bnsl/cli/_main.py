@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bnsl._arrays import InputError
-from bnsl._programs import written
+from bnsl._base.checks import InputError
+from bnsl._base.programs import written
 from bnsl.cli import (
     INTERRUPTED,
     app,
@@ -32,7 +32,7 @@ from bnsl.cli import (
 )
 from bnsl.cli._arguments import Parser
 from bnsl.cli._terminal import fail, set_quiet, timed, warnings_as_lines
-from bnsl.readers import STDIN
+from bnsl.readers.files import STDIN
 
 COMMANDS = (
     fit,

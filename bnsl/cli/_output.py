@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bnsl._arrays import InputError
+from bnsl._base.checks import InputError
 from bnsl.cli._terminal import note
-from bnsl.forecasting import Forecast
-from bnsl.readers import STDIN
-from bnsl.result import FitResult
+from bnsl.fitting.result import FitResult
+from bnsl.forecasting.forecast import Forecast
+from bnsl.readers.files import STDIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,7 @@ def save_figure(name: str, draw: Callable[[Axes], object]) -> None:
     """Draw into a figure of its own, without pyplot, so that no display is needed, and save it."""
     from matplotlib.figure import Figure
 
-    from bnsl.plots import SIZE
+    from bnsl.plots._drawing import SIZE
 
     figure = Figure(figsize=SIZE, layout="constrained")
     draw(figure.subplots())

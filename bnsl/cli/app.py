@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from bnsl.app import serve
-from bnsl.app._server import LOOPBACK, PORT
 from bnsl.cli._arguments import add_command
 from bnsl.cli._terminal import note, warn
+from bnsl.web.app.server import LOOPBACK, PORT, serve
 
 EXAMPLE = """examples:
   bnsl app

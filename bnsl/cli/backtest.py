@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from bnsl._arrays import InputError, as_number, check_choice
-from bnsl.backtesting import backtest
+from bnsl._base.checks import InputError, as_number, check_choice
 from bnsl.cli._arguments import add_command, add_input, add_json_option, add_law, add_plot_option
 from bnsl.cli._input import fixed_parameters, read_curve
 from bnsl.cli._output import check_outputs, save_figure, write_json
 from bnsl.cli._terminal import show
-from bnsl.forecasting import forecast
-from bnsl.forms import get_form
-from bnsl.losses import LOSSES
-from bnsl.readers import STDIN
+from bnsl.evaluation.backtest import backtest
+from bnsl.forecasting.forecast import forecast
+from bnsl.forms.registry import get_form
+from bnsl.readers.files import STDIN
+from bnsl.solver.losses import LOSSES
 
 EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
@@ -66,7 +66,7 @@ def _run(args: argparse.Namespace) -> None:
             print(f"\nrmsle within {args.tolerance:g} {reach}")
     write_json(args.json, tested.to_json)
     if args.plot:
-        from bnsl.plots import plot_backtest
+        from bnsl.plots.comparisons import plot_backtest
 
         save_figure(args.plot, lambda ax: plot_backtest(tested, ax=ax))
 

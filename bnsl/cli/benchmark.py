@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from bnsl._arrays import InputError, check_choice
-from bnsl.benchmark_data import load_benchmark
-from bnsl.benchmarking import METHODS, method_names, run_benchmark
+from bnsl._base.checks import InputError, check_choice
 from bnsl.cli._arguments import add_command
 from bnsl.cli._output import DPI
 from bnsl.cli._terminal import Progress, note, show
-from bnsl.datasets import BENCHMARK, COLLECTIONS, load_validation
+from bnsl.curves.benchmark import load_benchmark
+from bnsl.curves.datasets import BENCHMARK, COLLECTIONS, load_validation
+from bnsl.evaluation.benchmark import METHODS, method_names, run_benchmark
 
 EXAMPLE = """examples:
   bnsl benchmark --methods m1,m2 --domains LM,NMT
@@ -64,7 +64,7 @@ def _run(args: argparse.Namespace) -> None:
     show(run.summary())
     from matplotlib.figure import Figure
 
-    from bnsl.plots import benchmark_size, plot_benchmark
+    from bnsl.plots.comparisons import benchmark_size, plot_benchmark
 
     figure = Figure(figsize=benchmark_size(run), layout="constrained")
     plot_benchmark(run, ax=figure.subplots())

@@ -7,12 +7,13 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from bnsl import report
-from bnsl._arrays import InputError
+from bnsl._base.checks import InputError
+from bnsl.cli import _text as report
 from bnsl.cli._arguments import add_command, add_file
 from bnsl.cli._terminal import note, show
-from bnsl.readers import Source, read_source, source_columns
-from bnsl.readers.source import some
+from bnsl.readers.formats import read_source
+from bnsl.readers.reading import source_columns
+from bnsl.readers.source import Source, some
 
 EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv

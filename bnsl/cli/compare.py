@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from bnsl import report
-from bnsl._arrays import check_choice
+from bnsl._base.checks import check_choice
+from bnsl.cli import _text as report
 from bnsl.cli._arguments import (
     add_command,
     add_forms,
@@ -18,9 +18,9 @@ from bnsl.cli._arguments import (
 from bnsl.cli._input import read_curve, split_rule
 from bnsl.cli._output import check_outputs, save_figure, write_json
 from bnsl.cli._terminal import show
-from bnsl.comparison import compare, forms_by_label
-from bnsl.losses import LOSSES
-from bnsl.readers import STDIN
+from bnsl.evaluation.comparison import compare, forms_by_label
+from bnsl.readers.files import STDIN
+from bnsl.solver.losses import LOSSES
 
 EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
@@ -51,6 +51,6 @@ def _run(args: argparse.Namespace) -> None:
         show(report.comparison_text(comparison))
     write_json(args.json, lambda: report.comparison_json(comparison))
     if args.plot:
-        from bnsl.plots import plot_comparison
+        from bnsl.plots.comparisons import plot_comparison
 
         save_figure(args.plot, lambda ax: plot_comparison(comparison, ax=ax))

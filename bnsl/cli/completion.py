@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from bnsl._arrays import InputError
+from bnsl._base.checks import InputError
 from bnsl.cli._arguments import add_command
 
 SHELLS = ("bash", "zsh", "tcsh")

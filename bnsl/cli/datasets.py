@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from bnsl import report
+from bnsl.cli import _text as report
 from bnsl.cli._arguments import add_command
 from bnsl.cli._output import write_json
-from bnsl.curve import Curve
-from bnsl.datasets import CATALOGUE, DESCRIPTIONS, load_curve, load_dataset
-from bnsl.readers import STDIN
+from bnsl.curves.curve import Curve
+from bnsl.curves.datasets import CATALOGUE, DESCRIPTIONS, load_curve, load_dataset
+from bnsl.readers.files import STDIN
 
 EXAMPLE = """examples:
   bnsl datasets

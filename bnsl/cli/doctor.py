@@ -13,14 +13,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from bnsl._arrays import double_precision
-from bnsl._cache import cached_programs
-from bnsl._programs import kept_in
+from bnsl._base.cache import cached_programs
+from bnsl._base.checks import double_precision
+from bnsl._base.programs import kept_in
 from bnsl.cli._arguments import add_command
 from bnsl.cli._terminal import show
-from bnsl.datasets import NOISELESS_LAW, load_curve
-from bnsl.fitting import fit
-from bnsl.readers import STDIN
+from bnsl.curves.datasets import NOISELESS_LAW, load_curve
+from bnsl.fitting.fit import fit
+from bnsl.readers.files import STDIN
 
 EXAMPLE = """examples:
   bnsl doctor

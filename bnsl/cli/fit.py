@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from bnsl import report
+from bnsl.cli import _text as report
 from bnsl.cli._arguments import add_command, add_input, add_json_option, add_law, add_plot_option
 from bnsl.cli._input import fit_law, law_options, read_curve
 from bnsl.cli._output import LEVEL, check_outputs, predictions, save_figure, write_json
 from bnsl.cli._terminal import show
-from bnsl.extrapolation import Extrapolation
-from bnsl.readers import STDIN
+from bnsl.evaluation.extrapolation import Extrapolation
+from bnsl.readers.files import STDIN
 
 EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
@@ -48,6 +48,6 @@ def _run(args: argparse.Namespace) -> None:
         show(report.fit_text(*shown))
     write_json(args.json, lambda: report.fit_json(*shown))
     if args.plot:
-        from bnsl.plots import plot_fit
+        from bnsl.plots.laws import plot_fit
 
         save_figure(args.plot, lambda ax: plot_fit(law, ax=ax))

@@ -8,15 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bnsl._arrays import InputError
-from bnsl.batch import fit_many
+from bnsl._base.checks import InputError
 from bnsl.cli._arguments import add_columns, add_command, add_curation, add_file, add_law
 from bnsl.cli._input import CURATIONS, curation_of, fixed_parameters
 from bnsl.cli._output import check_writable
 from bnsl.cli._terminal import note
-from bnsl.readers import STDIN, choose_columns, read_table
-from bnsl.readers.columns import Columns
+from bnsl.many.batch import fit_many
+from bnsl.readers.columns import Columns, choose_columns
 from bnsl.readers.curation import MERGING, curate_each
+from bnsl.readers.files import STDIN
+from bnsl.readers.formats import read_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,17 +6,17 @@ import argparse
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from bnsl import report
-from bnsl._arrays import check_share, positive_inputs
+from bnsl._base.checks import check_share, positive_inputs
+from bnsl.cli import _text as report
 from bnsl.cli._arguments import add_command, add_input, add_json_option, add_plot_option, add_split
 from bnsl.cli._input import read_curve, split_rule
 from bnsl.cli._output import LEVEL, check_outputs, predictions, save_figure, write_json
 from bnsl.cli._terminal import show
-from bnsl.curve import Curve
-from bnsl.extrapolation import nothing_held_out
-from bnsl.forecasting import Forecast, forecast
-from bnsl.readers import STDIN
-from bnsl.result import ExtrapolationWarning
+from bnsl.curves.curve import Curve
+from bnsl.evaluation.extrapolation import nothing_held_out
+from bnsl.fitting.result import ExtrapolationWarning
+from bnsl.forecasting.forecast import Forecast, forecast
+from bnsl.readers.files import STDIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,8 +72,8 @@ def _run(args: argparse.Namespace) -> None:
         show(report.forecast_text(*shown))
     write_json(args.json, lambda: report.forecast_json(*shown))
     if args.plot:
-        from bnsl.plots import AHEAD as DRAWN_AHEAD
-        from bnsl.plots import plot_forecast
+        from bnsl.plots.forecasts import AHEAD as DRAWN_AHEAD
+        from bnsl.plots.forecasts import plot_forecast
 
         end = float(curve.x[-1]) * (DRAWN_AHEAD if held_out is None else 1.0)
         farthest = max(args.predict, default=end)

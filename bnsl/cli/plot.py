@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from bnsl._arrays import InputError
+from bnsl._base.checks import InputError
 from bnsl.cli._arguments import add_command, add_input, add_law
 from bnsl.cli._input import fit_law, law_options, read_curve
 from bnsl.cli._output import check_outputs, save_figure
 from bnsl.cli._terminal import warn
-from bnsl.extrapolation import Extrapolation
-from bnsl.forms import FORMS
+from bnsl.evaluation.extrapolation import Extrapolation
+from bnsl.forms.registry import FORMS
 
 EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
@@ -47,7 +47,7 @@ def _run(args: argparse.Namespace) -> None:
     law = fit_law(args, read_curve(args), options)
     for warning in (law.result if isinstance(law, Extrapolation) else law).warnings:
         warn(f"{warning.code}: {warning.message}")
-    from bnsl.plots import plot_decomposition, plot_fit
+    from bnsl.plots.laws import plot_decomposition, plot_fit
 
     draw = plot_decomposition if args.decompose else plot_fit
     save_figure(args.plot, lambda ax: draw(law, ax=ax))

@@ -9,17 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from bnsl._arrays import InputError, positive_inputs
+from bnsl._base.checks import InputError, positive_inputs
 from bnsl.cli._arguments import add_command, add_forms, add_input, add_split
 from bnsl.cli._input import read_curve, split_rule
 from bnsl.cli._terminal import note
-from bnsl.comparison import forms_by_label
-from bnsl.curve import Curve
-from bnsl.datasets import DESCRIPTIONS
-from bnsl.html_report import Source, check_path, write_report
-from bnsl.html_report.analysis import CUTS
-from bnsl.readers import STDIN
-from bnsl.readers import read_curve as plain_curve
+from bnsl.curves.curve import Curve
+from bnsl.curves.datasets import DESCRIPTIONS
+from bnsl.evaluation.comparison import forms_by_label
+from bnsl.readers.files import STDIN
+from bnsl.readers.reading import read_curve as plain_curve
+from bnsl.web.analysis import CUTS
+from bnsl.web.calls import Source
+from bnsl.web.page import check_path, write_report
 
 EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from bnsl._arrays import InputError, as_number, positive_inputs
+from bnsl._base.checks import InputError, as_number, positive_inputs
 from bnsl.cli._arguments import add_command, add_input, add_json_option, add_plot_option, add_split
 from bnsl.cli._input import read_curve, split_rule
 from bnsl.cli._output import check_outputs, save_figure, write_json
 from bnsl.cli._terminal import show
-from bnsl.fitting import fit
-from bnsl.forecasting import forecast
-from bnsl.readers import STDIN
-from bnsl.suggestion import Suggestion, suggest
+from bnsl.fitting.fit import fit
+from bnsl.forecasting.forecast import forecast
+from bnsl.planning.suggestion import Suggestion, suggest
+from bnsl.readers.files import STDIN
 
 EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
@@ -88,7 +88,7 @@ def _run(args: argparse.Namespace) -> None:
         show(found.summary())
     write_json(args.json, lambda: _json(found))
     if args.plot:
-        from bnsl.plots import plot_suggestion
+        from bnsl.plots.uncertainty import plot_suggestion
 
         save_figure(args.plot, lambda ax: plot_suggestion(found, ax=ax))
 

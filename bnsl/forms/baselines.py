@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bnsl._arrays import Array, InputError
-from bnsl.forms.base import Form, Parameter, Separable, data_range, limit_nodes, log_sum
+from bnsl._base.checks import Array, InputError
+from bnsl.forms.form import Form, Parameter, Separable, data_range, limit_nodes, log_sum
 
 
 def _stack(like: Any, parts: list[Any]) -> Any:

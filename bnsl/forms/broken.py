@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bnsl._arrays import Array, InputError, check_count
-from bnsl.forms.base import (
+from bnsl._base.checks import Array, InputError, check_count
+from bnsl.forms.form import (
     Form,
     Parameter,
     Separable,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bnsl._arrays import InputError, check_choice, check_count
-from bnsl.forms.base import Form
+from bnsl._base.checks import InputError, check_choice, check_count
 from bnsl.forms.baselines import M1, M2, M3, M4
 from bnsl.forms.broken import BNSL
+from bnsl.forms.form import Form
 
 FORMS: dict[str, type[Form]] = {form.name: form for form in (M1, M2, M3, M4, BNSL)}
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl import _palette
-from bnsl._arrays import InputError
-from bnsl.curve import Curve
-from bnsl.extrapolation import Extrapolation
-from bnsl.forms import FORMS, Form
-from bnsl.result import FitResult
+from bnsl._base import palette as _palette
+from bnsl._base.checks import InputError
+from bnsl.curves.curve import Curve
+from bnsl.evaluation.extrapolation import Extrapolation
+from bnsl.fitting.result import FitResult
+from bnsl.forms.form import Form
+from bnsl.forms.registry import FORMS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._arrays import InputError
-from bnsl._palette import ramp
-from bnsl.backtesting import Backtest
-from bnsl.benchmarking import BenchmarkRun
-from bnsl.comparison import Comparison
-from bnsl.forms import BNSL
+from bnsl._base.checks import InputError
+from bnsl._base.palette import ramp
+from bnsl.evaluation.backtest import Backtest
+from bnsl.evaluation.benchmark import BenchmarkRun
+from bnsl.evaluation.comparison import Comparison
+from bnsl.fitting.result import FitResult
+from bnsl.forms.broken import BNSL
 from bnsl.plots._drawing import (
     COLOURS,
     DASHES,
@@ -32,7 +33,6 @@ from bnsl.plots._drawing import (
     title_of,
     x_range,
 )
-from bnsl.result import FitResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

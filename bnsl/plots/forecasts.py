@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._arrays import InputError, as_number, check_share
-from bnsl._palette import tint
-from bnsl.curve import Curve
-from bnsl.forecasting import Forecast
+from bnsl._base.checks import InputError, as_number, check_share
+from bnsl._base.palette import tint
+from bnsl.curves.curve import Curve
+from bnsl.fitting.result import ExtrapolationWarning
+from bnsl.forecasting.forecast import Forecast
 from bnsl.plots._drawing import (
     LAW,
     SAMPLES,
@@ -26,7 +27,6 @@ from bnsl.plots._drawing import (
     title_of,
     x_range,
 )
-from bnsl.result import ExtrapolationWarning
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnsl._arrays import InputError, as_number, check_share
-from bnsl.curve import Curve
-from bnsl.extrapolation import Extrapolation
-from bnsl.forms import BNSL, Segment
-from bnsl.forms.broken import breaks_in
+from bnsl._base.checks import InputError, as_number, check_share
+from bnsl.curves.curve import Curve
+from bnsl.evaluation.extrapolation import Extrapolation
+from bnsl.fitting.result import ExtrapolationWarning, FitResult
+from bnsl.forms.broken import BNSL, Segment, breaks_in
 from bnsl.plots._drawing import (
     COLOURS,
     DASHES,
@@ -33,7 +33,6 @@ from bnsl.plots._drawing import (
     within_reach,
     x_range,
 )
-from bnsl.result import ExtrapolationWarning, FitResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._arrays import InputError, check_share
-from bnsl.horizons import Horizon
+from bnsl._base.checks import InputError, check_share
+from bnsl.planning.predictability import Horizon
+from bnsl.planning.suggestion import Suggestion
 from bnsl.plots._drawing import (
     COLOURS,
     DASHES,
@@ -23,8 +24,7 @@ from bnsl.plots._drawing import (
     described,
     title_of,
 )
-from bnsl.profiling import Profile
-from bnsl.suggestion import Suggestion
+from bnsl.uncertainty.profile import Profile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

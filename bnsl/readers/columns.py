@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._arrays import InputError, suggest
-from bnsl.curve import Curve
+from bnsl._base.checks import InputError, suggest
+from bnsl.curves.curve import Curve
 from bnsl.readers.source import is_number, show, some
 from bnsl.readers.tables import DECIMAL_COMMA
 

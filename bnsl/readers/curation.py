@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnsl._arrays import InputError, as_number, check_choice, check_count, suggest
+from bnsl._base.checks import InputError, as_number, check_choice, check_count, suggest
 from bnsl.readers.columns import Columns, check_numbers, numbers, refuse
 from bnsl.readers.source import show, some, with_numbers
 

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from bnsl._arrays import InputError
+from bnsl._base.checks import InputError
 
 STDIN = "-"
 GZIP = b"\x1f\x8b"  # how a compressed file begins

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bnsl._arrays import InputError, check_choice
+from bnsl._base.checks import InputError, check_choice
 from bnsl.readers import tensorboard, trainer, wandb
 from bnsl.readers.files import STDIN, called, content, ending, missing, stem
 from bnsl.readers.logs import read_log

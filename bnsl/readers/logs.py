@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bnsl._arrays import InputError
+from bnsl._base.checks import InputError
 from bnsl.readers.files import text
 from bnsl.readers.source import Source, records, show
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._arrays import InputError
+from bnsl._base.checks import InputError
 
 if TYPE_CHECKING:
     import pandas as pd

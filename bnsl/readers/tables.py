@@ -9,7 +9,7 @@ import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from bnsl._arrays import InputError
+from bnsl._base.checks import InputError
 from bnsl.readers.files import text
 from bnsl.readers.source import check_distinct, is_number, records, show, with_numbers
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bnsl._arrays import InputError
+from bnsl._base.checks import InputError
 from bnsl.readers.files import called
 from bnsl.readers.source import Source
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bnsl._arrays import InputError
+from bnsl._base.checks import InputError
 from bnsl.readers.files import called, content, stem
 from bnsl.readers.source import Source, records
 from bnsl.readers.tables import parse_json

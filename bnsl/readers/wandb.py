@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._arrays import InputError
+from bnsl._base.checks import InputError
 from bnsl.readers.files import called, content
 from bnsl.readers.source import Source, records
 

@@ -1,0 +1,1 @@
+"""Measured curves: one, many, tables of them, and the data sets by name."""

@@ -1,0 +1,328 @@
+"""The benchmark of 92 learning curves of Alabdulmohsin et al. (2022, arXiv 2209.06640).
+
+Its files are not part of the package. They are looked for in the folder that $BNSL_DATA_DIR names, then in
+the cache of the operating system; what is missing is fetched from the authors' repository and kept there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bnsl._base.checks import InputError, check_choice, suggest
+from bnsl.curves.curve import Curve
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOLDER_VARIABLE = "BNSL_DATA_DIR"
+ORIGIN = (
+    "https://raw.githubusercontent.com/google-research/google-research/"
+    "9853680c781781bd8d3de20aa61c7373ce059913/revisiting_neural_scaling_laws/data/"
+)
+FILES = {  # and their sha256
+    "benchmark.vision.csv": "23b00692d71e58aa5a2a941e831d57688e0977fdcf5f5125ff7b64283b5d9e83",
+    "benchmark.lang.csv": "63c346db00a66b692e1ea9a0f71a2f2b267e55f74be5b863a92e199dffbf0983",
+}
+BASELINES = ("baseline_rmsle.csv", "9d4bce2b771610255c77410b2cdb770eb3e1c113f6aff30647baf5b8484c4ee9")
+KEY = ("domain", "task", "model")
+COLUMNS = ("Domain", "Task", "Model", "Seen Examples", "Loss", "Training")
+BASELINE_COLUMNS = ("Domain", "Task", "Model", "M1", "M2", "M3", "M4")
+DESCRIPTION = (
+    "92 curves of vision, translation, language models and BIG-Bench (arXiv 2209.06640); not bundled, "
+    "fetched on first use"
+)
+TIMEOUT = 30.0  # seconds without an answer from the origin
+
+
+@dataclass(frozen=True, eq=False)
+class BenchmarkCurve:
+    """One curve of the benchmark, split as its authors split it.
+
+    Attributes:
+        domain: "IC" (few-shot image classification), "NMT" (translation), "LM" (language models) or "BB"
+            (BIG-Bench).
+        task, model: their names in the files.
+        fitted: the points to fit; x in seen examples, y an error rate or a loss.
+        held_out: the points beyond, to predict.
+    """
+
+    domain: str
+    task: str
+    model: str
+    fitted: Curve
+    held_out: Curve
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """(domain, task, model), which no other curve has."""
+        return self.domain, self.task, self.model
+
+    @property
+    def name(self) -> str:
+        """Domain, task and model in one text."""
+        return " ".join(self.key)
+
+    def __repr__(self) -> str:
+        return f"<BenchmarkCurve {self.name}: {len(self.fitted)} fitted, {len(self.held_out)} held out>"
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """The curves of the benchmark; made by `bnsl.load_dataset("benchmark")`.
+
+    It has a length, can be iterated over, and finds a curve by number, by (domain, task, model) or by name:
+    `benchmark["IC", "inet_10", "BiT/50/1"]`.
+
+    Attributes:
+        curves: in the order of the files, images first.
+        published: errors that the benchmark's own estimators reach on the held-out points, a row a curve
+            (index domain, task, model; columns m1, m2, m3, m4: RMSLE), in the order of `curves`. None where
+            baseline_rmsle.csv is not at hand: it is found in $BNSL_DATA_DIR only, the origin has no such
+            file.
+    """
+
+    curves: tuple[BenchmarkCurve, ...]
+    published: pd.DataFrame | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.curves)
+
+    def __iter__(self) -> Iterator[BenchmarkCurve]:
+        return iter(self.curves)
+
+    def __getitem__(self, key: int | str | tuple[str, str, str]) -> BenchmarkCurve:
+        if isinstance(key, int):
+            if not -len(self) <= key < len(self):
+                raise IndexError(f"curve {key} of a benchmark of {len(self)} curves")
+            return self.curves[key]
+        for curve in self.curves:
+            if key in (curve.key, curve.name):
+                return curve
+        name = " ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+        raise InputError(
+            f"the benchmark has no curve {name!r}; look it up by (domain, task, model), see the column "
+            "names of .table" + suggest(name, [curve.name for curve in self.curves])
+        )
+
+    def select(
+        self,
+        domain: str | Sequence[str] | None = None,
+        task: str | Sequence[str] | None = None,
+        model: str | Sequence[str] | None = None,
+    ) -> Benchmark:
+        """The part with this domain, task and model, or one of these, whichever are given.
+
+        Raises:
+            InputError: a name that no curve has, or a combination of them.
+        """
+        chosen = self.curves
+        for place, (argument, given) in enumerate(zip(KEY, (domain, task, model), strict=True)):
+            if given is not None:
+                wanted = [given] if isinstance(given, str) else list(given)
+                for name in wanted:
+                    check_choice(name, argument, dict.fromkeys(curve.key[place] for curve in self.curves))
+                chosen = tuple(curve for curve in chosen if curve.key[place] in wanted)
+        if not chosen:
+            raise InputError(f"no curve has domain {domain!r}, task {task!r} and model {model!r} together")
+        published = self.published
+        if published is not None:
+            published = published.loc[[curve.key for curve in chosen]]
+        return Benchmark(chosen, published)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row a curve: domain, task, model, numbers of points, ranges of x and y."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                **dict(zip(KEY, curve.key, strict=True)),
+                "fitted": len(curve.fitted),
+                "held_out": len(curve.held_out),
+                "x_first": curve.fitted.x[0],
+                "x_fitted": curve.fitted.x[-1],
+                "x_last": curve.held_out.x[-1],
+                "y_first": curve.fitted.y[0],
+                "y_fitted": curve.fitted.y[-1],
+                "y_last": curve.held_out.y[-1],
+            }
+            for curve in self.curves
+        )
+
+    @property
+    def points(self) -> pd.DataFrame:
+        """One row a point: domain, task, model, x (seen examples), y (loss) and whether it is held out."""
+        import pandas as pd
+
+        parts = [
+            pd.DataFrame(
+                {**dict(zip(KEY, curve.key, strict=True)), "x": part.x, "y": part.y, "held_out": held_out}
+            )
+            for curve in self.curves
+            for part, held_out in ((curve.fitted, False), (curve.held_out, True))
+        ]
+        return pd.concat(parts, ignore_index=True)
+
+    def __repr__(self) -> str:
+        domains: dict[str, int] = {}
+        for curve in self.curves:
+            domains[curve.domain] = domains.get(curve.domain, 0) + 1
+        inner = ", ".join(f"{count} {domain}" for domain, count in domains.items())
+        return f"<Benchmark of {len(self)} curves: {inner}>"
+
+    def _repr_html_(self) -> str:
+        return self.table.to_html(index=False, float_format=lambda value: f"{value:.4g}", max_rows=20)
+
+
+def load_benchmark() -> Benchmark:
+    """The 92 curves, from $BNSL_DATA_DIR, the cache or the network.
+
+    Raises:
+        InputError: no file at hand and none to be had, or a damaged one; the message says what to do.
+    """
+    import pandas as pd
+
+    tables = []
+    path: Path | None
+    for name, sha256 in FILES.items():
+        path = _in_folder(name) or fetch(name, sha256)
+        tables.append(read_checked(path, sha256, COLUMNS, "delete the file, and it is fetched anew"))
+    name, sha256 = BASELINES
+    published, path = None, _in_folder(name)
+    if path is not None:
+        remedy = "put the right file there, or delete it and do without"
+        published = read_checked(path, sha256, BASELINE_COLUMNS, remedy).rename(columns=str.lower)
+        published = published.set_index(list(KEY))
+    return benchmark_from_table(pd.concat(tables, ignore_index=True), published)
+
+
+def benchmark_from_table(table: pd.DataFrame, published: pd.DataFrame | None = None) -> Benchmark:
+    """The curves in a table of the benchmark's columns; rows that repeat another exactly are dropped.
+
+    Args:
+        table: a row a point, with the columns of COLUMNS. `Training` = 1 marks the points to fit.
+        published: see Benchmark.
+
+    Raises:
+        InputError: a curve without points to fit or to hold out, or points that make no Curve.
+    """
+    curves = []
+    for key, group in table.drop_duplicates().groupby(list(COLUMNS[:3]), sort=False):
+        domain, task, model = map(str, key)
+        name = f"{domain} {task} {model}"
+        parts = []
+        for mark, part in ((1, "fit"), (0, "hold out")):
+            rows = group[group["Training"] == mark]
+            if rows.empty:
+                raise InputError(f"curve {name!r} has no points to {part} (Training = {mark})")
+            parts.append(
+                Curve(
+                    rows["Seen Examples"].to_numpy(float),
+                    rows["Loss"].to_numpy(float),
+                    name=name,
+                    x_label="Seen Examples",
+                    y_label="Loss",
+                )
+            )
+        curves.append(BenchmarkCurve(domain, task, model, *parts))
+    if published is not None:
+        published = published.loc[[curve.key for curve in curves]]
+    return Benchmark(tuple(curves), published)
+
+
+def _in_folder(name: str) -> Path | None:
+    """The file in the user's folder, if there is one."""
+    folder = os.environ.get(FOLDER_VARIABLE)
+    if not folder:
+        return None
+    path = Path(folder).expanduser() / name
+    return path if path.is_file() else None
+
+
+def fetch(
+    name: str, sha256: str, base_url: str = ORIGIN, cache: Path | None = None, timeout: float = TIMEOUT
+) -> Path:
+    """The file in the cache, fetched first where it is missing there or damaged.
+
+    Args:
+        name: the file's name, at the end of `base_url`.
+        sha256: what its bytes must hash to.
+        base_url: where it is fetched from, with a slash at its end.
+        cache: the folder that keeps it; `bnsl` in the operating system's cache folder if not given.
+        timeout: seconds to wait for an answer.
+
+    Raises:
+        InputError: it is not in the cache and cannot be fetched, or it arrived damaged.
+    """
+    import pooch
+    import requests
+
+    folder = Path(cache if cache is not None else pooch.os_cache("bnsl"))
+    store = pooch.create(path=folder, base_url=base_url, registry={name: f"sha256:{sha256}"})
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")  # a library does not talk
+    try:
+        return Path(store.fetch(name, downloader=pooch.HTTPDownloader(timeout=timeout)))
+    except requests.RequestException as error:
+        raise InputError(
+            f"{name} is not at hand and could not be fetched from {base_url} ({_reason(error)}); "
+            + _remedy(name)
+        ) from None
+    except ValueError:  # what pooch raises for a hash that differs
+        raise InputError(
+            f"{name}: what {base_url} sent is damaged (its sha256 is not {sha256[:12]}...); try again, or "
+            + _remedy(name)
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"{name} cannot be kept in {str(folder)!r} ({error.strerror or error}); {_remedy(name)}"
+        ) from None
+    finally:
+        logger.setLevel(level)
+
+
+def _remedy(name: str) -> str:
+    return f"get the file by other means and set {FOLDER_VARIABLE} to the folder that holds {name}"
+
+
+def _reason(error: Exception) -> str:
+    """The gist of an error of requests, whose texts run over several lines of addresses."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"HTTP status {response.status_code}"
+    words = {"ConnectionError": "no connection", "Timeout": "no answer"}
+    return next((text for name, text in words.items() if name in type(error).__name__), type(error).__name__)
+
+
+def read_checked(path: Path, sha256: str, columns: tuple[str, ...], remedy: str) -> pd.DataFrame:
+    """The table in a file, once its hash and its columns are found right.
+
+    Raises:
+        InputError: a file that cannot be read or is not the one expected; it ends with `remedy`.
+    """
+    import pandas as pd
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}; {remedy}") from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise InputError(
+            f"{str(path)!r} is damaged or another version: its sha256 is {found[:12]}..., expected "
+            f"{sha256[:12]}...; {remedy}"
+        )
+    table = pd.read_csv(io.BytesIO(content))
+    if tuple(table.columns) != columns:
+        raise InputError(
+            f"{str(path)!r} has the columns {', '.join(map(str, table.columns))}; expected "
+            f"{', '.join(columns)}; {remedy}"
+        )
+    return table

@@ -1,0 +1,175 @@
+"""A measured curve: the input of every fit, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bnsl._base.checks import (
+    InputError,
+    as_array,
+    as_number,
+    check_count,
+    check_positive,
+    check_same_length,
+    check_share,
+    reject,
+)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points (x, y) of one curve, immutable and sorted by x.
+
+    Attributes:
+        x: positive inputs, shape (N,), or (N, k) for a form of k inputs.
+        y: measured values, shape (N,).
+        sigma: standard deviation of each y, in the units of y, or None; one number stands for all points.
+        name: what to call the curve in titles and tables.
+        x_label, y_label: axis labels.
+        rows: where each point stood in the arrays given, for messages.
+
+    Raises:
+        InputError: (a ValueError) lengths that differ, entries that are not finite numbers, x <= 0 or
+            sigma <= 0; the message names argument, row and value.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    sigma: np.ndarray | None = None
+    name: str = ""
+    x_label: str = "x"
+    y_label: str = "y"
+    inputs: int = field(default=1, kw_only=True)
+    rows: np.ndarray | None = field(default=None, kw_only=True, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        x = as_array(self.x, "x", columns=self.inputs)
+        y = as_array(self.y, "y")
+        check_same_length(x, y, ("x", "y"))
+        check_positive(x, "x", "is not positive; a scaling law needs x > 0 (drop step 0, or shift x)")
+        sigma = None
+        if self.sigma is not None:
+            sigma = _sigma(self.sigma, y)
+        # Ties are ordered by y and sigma, so that no answer depends on the order of the rows.
+        keys = [y] if sigma is None else [sigma, y]
+        columns = [x] if x.ndim == 1 else list(x.T[::-1])
+        order = np.lexsort([*keys, *columns])
+        rows = np.arange(len(y)) if self.rows is None else self.rows
+        object.__setattr__(self, "rows", _frozen(rows[order]))
+        object.__setattr__(self, "x", _frozen(x[order]))
+        object.__setattr__(self, "y", _frozen(y[order]))
+        object.__setattr__(self, "sigma", None if sigma is None else _frozen(sigma[order]))
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def climbs(self) -> bool:
+        """Whether y is larger in the last third of the points than in the first, by their medians."""
+        third = max(len(self) // 3, 1)
+        return bool(np.median(self.y[-third:]) > np.median(self.y[:third]))
+
+    @property
+    def extent(self) -> str:
+        """How many points, and from where to where: '14 points, x from 1 to 736'."""
+        first = self.x if self.x.ndim == 1 else self.x[:, 0]
+        plural = "" if len(self) == 1 else "s"
+        return f"{len(self)} point{plural}, {self.x_label} from {first[0]:.6g} to {first[-1]:.6g}"
+
+    def split(
+        self,
+        *,
+        train_until: float | None = None,
+        train_count: int | None = None,
+        train_fraction: float | None = None,
+    ) -> tuple[Curve, Curve | None]:
+        """The part to fit and the part to hold out (None if nothing is held out), by exactly one rule.
+
+        Args:
+            train_until: fit the points with x <= this (of the first input).
+            train_count: fit this many points with the smallest x.
+            train_fraction: fit this share of the points with the smallest x, rounded to the nearest count.
+
+        Raises:
+            InputError: more than one rule, or a rule that leaves nothing to fit.
+        """
+        rules = {
+            "train_until": train_until,
+            "train_count": train_count,
+            "train_fraction": train_fraction,
+        }
+        given = [name for name, value in rules.items() if value is not None]
+        if len(given) > 1:
+            raise InputError(f"{' and '.join(given)} are alternatives; give one of them")
+        first = self.x if self.x.ndim == 1 else self.x[:, 0]
+        if train_until is not None:
+            chosen = first <= as_number(train_until, "train_until")
+        elif train_count is not None:
+            chosen = np.arange(len(self)) < check_count(train_count, "train_count", 1)
+        elif train_fraction is not None:
+            count = round(check_share(train_fraction, "train_fraction") * len(self))
+            chosen = np.arange(len(self)) < count
+        else:
+            return self, None
+        if not chosen.any():
+            value = rules[given[0]]
+            raise InputError(
+                f"{given[0]} = {value!r} leaves nothing to fit; x runs from {first[0]:g} to {first[-1]:g}"
+            )
+        return self.take(chosen), None if chosen.all() else self.take(~chosen)
+
+    def take(self, rows: np.ndarray) -> Curve:
+        """The curve of the given rows (a mask or indices), with the same names."""
+        sigma = None if self.sigma is None else self.sigma[rows]
+        given = None if self.rows is None else self.rows[rows]
+        return replace(self, x=self.x[rows], y=self.y[rows], sigma=sigma, rows=given)
+
+
+def as_curve(
+    x: Curve | ArrayLike, y: ArrayLike | None = None, sigma: ArrayLike | None = None, *, inputs: int = 1
+) -> Curve:
+    """A Curve from a Curve, or from arrays; names come along from pandas objects.
+
+    Raises InputError where `y` is missing, or given together with a Curve.
+    """
+    if isinstance(x, Curve):
+        if y is not None:
+            raise InputError("y was given together with a Curve, which has its own y; leave one out")
+        if x.inputs != inputs:
+            raise InputError(f"x has {x.inputs} columns; this form takes {inputs}")
+        return x if sigma is None else replace(x, sigma=sigma)  # type: ignore[arg-type]
+    if y is None:
+        raise InputError("y is missing; call with x and y, or with a Curve")
+    x_label, y_label = getattr(x, "name", None), getattr(y, "name", None)
+    return Curve(
+        x,  # type: ignore[arg-type]
+        y,  # type: ignore[arg-type]
+        sigma,  # type: ignore[arg-type]
+        x_label=str(x_label) if x_label is not None else "x",
+        y_label=str(y_label) if y_label is not None else "y",
+        inputs=inputs,
+    )
+
+
+def _sigma(value: ArrayLike, y: np.ndarray) -> np.ndarray:
+    """Standard deviations (N,) from as many, or from one number for all."""
+    why = "must be a positive standard deviation"
+    if np.ndim(value) == 0:
+        if isinstance(value, str | bytes):
+            raise InputError(f"sigma = {value!r} is not a number")
+        number = as_number(value, "sigma")
+        if number <= 0:
+            raise InputError(f"sigma = {number:g} {why}")
+        return np.full(len(y), number)
+    sigma = as_array(value, "sigma")
+    check_same_length(sigma, y, ("sigma", "y"))
+    reject(sigma, sigma <= 0, "sigma", why)
+    return sigma
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array.setflags(write=False)
+    return array

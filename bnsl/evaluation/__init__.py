@@ -1,0 +1,1 @@
+"""How good a prediction was: held-out points, back-tests, comparisons, benchmarks, scores."""

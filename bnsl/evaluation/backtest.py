@@ -1,0 +1,370 @@
+"""Rolling back-test: refit at several cut-offs inside the data and predict the points beyond each."""
+
+from __future__ import annotations
+
+import html
+import json
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bnsl._base.checks import InputError, as_number, check_count, reject
+from bnsl.curves.curve import Curve, as_curve
+from bnsl.fitting.fit import check_curve, fit
+from bnsl.fitting.result import ExtrapolationWarning, rmsle
+from bnsl.forms.form import Form
+from bnsl.forms.registry import get_form
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CUTS = 6  # of a back-test without `cuts`, at most
+LEAST = 4  # points that its first cut leaves to fit, at least
+# Ends of the bins of distance: the same for all curves, narrow where laws are good; 1, 2 and 5 beyond.
+EDGES = (1.0, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0)
+
+
+class Law(Protocol):
+    """What can predict: a FitResult, or an object of one's own."""
+
+    def predict(self, x: Any, /) -> Any:
+        """Predictions at x (N,), an array (N,)."""
+
+
+Method = Callable[[Curve], Law]
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Laws fitted to ever longer parts of one curve, and what they said of the points beyond.
+
+    Attributes:
+        label: the form or the method.
+        curve: all points.
+        cuts: the cut-offs, rising; points with x <= a cut (of the first input) were fitted.
+        laws: what was fitted at every cut.
+        predicted: for every cut, predictions (M,) at the M points beyond it.
+    """
+
+    label: str
+    curve: Curve
+    cuts: tuple[float, ...]
+    laws: tuple[Law, ...]
+    predicted: tuple[np.ndarray, ...]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row a cut and a point beyond it.
+
+        Columns: cut; fitted, the number of points up to it; x (of several inputs x1, x2, ...); distance, the
+        factor between x and the last fitted x (of several inputs the largest factor); y; predicted;
+        log_error = log(predicted / y), NaN where one of them is not positive.
+        """
+        import pandas as pd
+
+        parts = []
+        for cut, predicted in zip(self.cuts, self.predicted, strict=True):
+            fitted, beyond = _split(self.curve, cut)
+            x = beyond.x.reshape(len(beyond), -1)
+            names = ["x"] if x.shape[1] == 1 else [f"x{i + 1}" for i in range(x.shape[1])]
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "cut": cut,
+                        "fitted": len(fitted),
+                        **dict(zip(names, x.T, strict=True)),
+                        "distance": (x / fitted.x.reshape(len(fitted), -1).max(axis=0)).max(axis=1),
+                        "y": beyond.y,
+                        "predicted": predicted,
+                        "log_error": _log_errors(predicted, beyond.y),
+                    }
+                )
+            )
+        return pd.concat(parts, ignore_index=True)
+
+    @cached_property
+    def by_cut(self) -> pd.DataFrame:
+        """One row a cut: cut, fitted and beyond (numbers of points), the largest distance, errors, status.
+
+        Errors are rmsle with its standard error, and mean_log_error, above 0 where the law says too much.
+        """
+        import pandas as pd
+
+        rows = []
+        for (cut, group), law in zip(self.table.groupby("cut", sort=True), self.laws, strict=True):
+            status = getattr(law, "status", None)
+            row = {"cut": cut, "fitted": group["fitted"].iloc[0], "beyond": len(group)}
+            row |= {"distance": group["distance"].max(), **_errors(group)}
+            rows.append(row | {"status": getattr(status, "name", "").lower()})
+        return pd.DataFrame(rows)
+
+    @cached_property
+    def by_distance(self) -> pd.DataFrame:
+        """One row a bin of distance: its ends (above `distance_from`, up to `distance_to`), points, errors.
+
+        The ends are the same for every curve; bins without points are left out; points of all cuts count
+        alike.
+        """
+        import pandas as pd
+
+        distance = self.table["distance"].to_numpy()
+        edges = list(EDGES)
+        while edges[-1] < distance.max():
+            edges += [edges[-1] * factor for factor in (2.0, 4.0, 10.0)]
+        # A point on the far edge of a bin belongs to it, also after rounding.
+        bins = np.maximum(np.searchsorted(edges, distance * (1 - 1e-9)), 1)
+        rows = []
+        for number, group in self.table.groupby(bins):
+            last = int(str(number))
+            ends = {"distance_from": edges[last - 1], "distance_to": edges[last]}
+            counts = {"points": len(group), "cuts": group["cut"].nunique()}
+            rows.append({**ends, **counts, **_errors(group)})
+        return pd.DataFrame(rows)
+
+    @property
+    def rmsle(self) -> float:
+        """Root mean squared log error over all cuts and points; NaN where a value is not positive."""
+        table = self.table
+        return rmsle(table["predicted"].to_numpy(), table["y"].to_numpy())[0]
+
+    def trusted(self, tolerance: float) -> float:
+        """How far beyond its data this law could be trusted: the factor of x up to which errors were small.
+
+        The largest distance of a point before the first row of `by_distance` whose rmsle exceeds the
+        tolerance; NaN if the first row does. Distances beyond the last point were not tested.
+
+        Args:
+            tolerance: an rmsle; 0.05 is about 5 percent.
+
+        Raises:
+            InputError: a tolerance that is not a positive number.
+        """
+        limit = as_number(tolerance, "tolerance", lambda value: 0 < value < np.inf)
+        table = self.by_distance
+        within = (table["rmsle"] <= limit).to_numpy()  # NaN is not
+        good = len(within) if within.all() else int(np.argmin(within))
+        if good == 0:
+            return float("nan")
+        edge = float(table["distance_to"].iloc[good - 1])
+        distance = self.table["distance"]
+        return float(distance[distance <= edge * (1 + 1e-9)].max())
+
+    def summary(self) -> str:
+        """The errors by cut and by distance, in plain text."""
+        tables = self._shown_tables()
+        texts = [table.to_string(index=False, float_format=lambda v: f"{v:.4g}") for table in tables]
+        return "\n\n".join([self._title(), f"errors by cut\n{texts[0]}", f"errors by distance\n{texts[1]}"])
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """The three tables as strict JSON: lists of rows `cuts`, `distances`, `points`; unknown is null."""
+        record = {
+            "bnsl": "backtest",
+            "version": 1,
+            "label": self.label,
+            "curve": self.curve.name,
+            "rmsle": _plain(self.rmsle),
+            "cuts": _records(self.by_cut),
+            "distances": _records(self.by_distance),
+            "points": _records(self.table),
+        }
+        return json.dumps(record, indent=indent, allow_nan=False)
+
+    def __repr__(self) -> str:
+        count = len(self.cuts)
+        return f"<Backtest of {self.label}: {count} cut{'s' if count > 1 else ''}, rmsle={self.rmsle:.4g}>"
+
+    def _repr_html_(self) -> str:
+        tables = self._shown_tables()
+        texts = [table.to_html(index=False, float_format=lambda v: f"{v:.4g}") for table in tables]
+        return f"<div><b>{html.escape(self._title())}</b>{''.join(texts)}</div>"
+
+    def _shown_tables(self) -> list[pd.DataFrame]:
+        """The errors by cut, without `status` where the laws have none, and by distance."""
+        cuts = self.by_cut
+        return [cuts if cuts["status"].any() else cuts.drop(columns="status"), self.by_distance]
+
+    def _title(self) -> str:
+        return f"back-test of {self.label} on {self.curve.name or 'a curve'}, {len(self.curve)} points"
+
+
+def backtest(
+    x: Curve | ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    form: str | Form | None = None,
+    method: Method | None = None,
+    cuts: int | Sequence[float] | None = None,
+    sigma: ArrayLike | None = None,
+    **options: Any,
+) -> Backtest:
+    """How well would this law have foretold the points that we have? Errors against distance.
+
+    The law is fitted to the points up to each cut and predicts those beyond. No fit sees a point beyond
+    its cut.
+
+    Args:
+        x: positive inputs (N,), or a Curve.
+        y: measured values (N,).
+        form: as for `bnsl.fit`; "bnsl" if neither form nor method is given.
+        method: instead of a form, any function of a Curve that returns an object with `predict(x)`, such as
+            `bnsl.forecast`.
+        cuts: values of x, at each of which the points with x <= it are fitted; or how many cuts to make.
+            Six at most if not given, evenly spaced in log x, the first with at least 4 points to fit and
+            one more than the form has parameters, the last with one point left.
+        sigma: standard deviation of every y (N,).
+        **options: passed on to `bnsl.fit`, for a form.
+
+    Returns:
+        A Backtest, with the errors as tables.
+
+    Raises:
+        InputError: bad input, form and method together, too few points, or a cut that leaves too little to
+            fit or nothing to predict.
+    """
+    fits = method is None
+    curve, method, label, least = _method(x, y, sigma, form, method, options)
+    first = curve.x.reshape(len(curve), -1)[:, 0]
+    if cuts is None or isinstance(cuts, int | np.integer):
+        chosen = _spread(curve, first, CUTS if cuts is None else check_count(cuts, "cuts", 1), least, label)
+    else:
+        chosen = _checked(curve, first, cuts)
+    if fits:  # a bad row should be found before the first of many fits
+        check_curve(curve.take(first <= chosen[-1]), options.get("loss", "log"))
+    laws, predicted = [], []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExtrapolationWarning)  # far is what is asked for
+        for cut in chosen:
+            fitted, beyond = _split(curve, cut)
+            law = method(fitted)
+            laws.append(law)
+            predicted.append(predictions(law, beyond.x))
+    return Backtest(label, curve, chosen, tuple(laws), tuple(predicted))
+
+
+def predictions(law: Law, x: np.ndarray) -> np.ndarray:
+    """What the law predicts at x, as floats (N,), read-only.
+
+    Raises:
+        InputError: an object that cannot predict, or another shape than asked for.
+    """
+    if not hasattr(law, "predict"):
+        raise InputError(f"method returned {law!r:.60}; it must return an object with predict(x)")
+    values = np.array(law.predict(x), dtype=float)
+    if values.shape != (len(x),):
+        raise InputError(
+            f"method's predict(x) returned the shape {values.shape}; for {len(x)} points it must be "
+            f"({len(x)},)"
+        )
+    values.setflags(write=False)
+    return values
+
+
+# --- the method -----------------------------------------------------------------------------------
+
+
+def _method(
+    x: Curve | ArrayLike,
+    y: ArrayLike | None,
+    sigma: ArrayLike | None,
+    form: str | Form | None,
+    method: Method | None,
+    options: dict[str, Any],
+) -> tuple[Curve, Method, str, int]:
+    """The curve, the function to call, its label and the points that it should have."""
+    if method is None:
+        law = get_form("bnsl" if form is None else form, options.get("n_breaks"))
+        fixed = options.get("fixed")
+        free = len(law.parameters) - (len(fixed) if isinstance(fixed, Mapping) else 0)
+        curve = as_curve(x, y, sigma, inputs=len(law.inputs))
+        options = {"form": "bnsl" if form is None else form, **options}
+        return curve, partial(fit, **options), law.label, max(LEAST, free + 1)
+    if form is not None:
+        raise InputError("form and method are alternatives; give one of them")
+    if not callable(method):
+        raise InputError(f"method = {method!r} must be a function of a Curve")
+    if options:
+        raise InputError(
+            f"{', '.join(options)}: options of bnsl.fit go with a form; bind those of a method to it "
+            "(functools.partial)"
+        )
+    inputs = x.inputs if isinstance(x, Curve) else 1
+    return as_curve(x, y, sigma, inputs=inputs), method, _name(method), LEAST
+
+
+def _name(method: Method) -> str:
+    inner = method.func if isinstance(method, partial) else method
+    return str(getattr(inner, "__name__", type(inner).__name__))
+
+
+# --- the cuts -------------------------------------------------------------------------------------
+
+
+def _split(curve: Curve, cut: float) -> tuple[Curve, Curve]:
+    fitted, beyond = curve.split(train_until=cut)
+    assert beyond is not None  # every cut was checked
+    return fitted, beyond
+
+
+def _spread(curve: Curve, first: np.ndarray, count: int, least: int, label: str) -> tuple[float, ...]:
+    """At most `count` values of x, evenly spaced in the logarithm, each with enough points on either side."""
+    values, starts = np.unique(first, return_index=True)
+    fitted = np.append(starts[1:], len(first))  # points up to and with every value
+    distinct = np.arange(1, len(values) + 1)
+    if curve.x.ndim > 1:
+        distinct = fitted
+    usable = values[(np.minimum(fitted, distinct) >= least) & (fitted < len(first))]
+    if len(usable) == 0:
+        raise InputError(
+            f"x has {len(values)} distinct value{'s' if len(values) > 1 else ''}; a back-test of {label} "
+            f"needs at least {least + 1}, {least} to fit and one to predict: take a form of fewer "
+            "parameters, or give cuts"
+        )
+    wanted = np.geomspace(usable[0], usable[-1], count) if count > 1 else usable[-1:]
+    nearest = np.abs(np.log(usable)[:, None] - np.log(wanted)).argmin(axis=0)
+    return tuple(float(value) for value in usable[np.unique(nearest)])
+
+
+def _checked(curve: Curve, first: np.ndarray, cuts: Sequence[float]) -> tuple[float, ...]:
+    """The cuts asked for, rising, once each."""
+    if isinstance(cuts, str) or not isinstance(cuts, Sequence | np.ndarray) or len(cuts) == 0:
+        raise InputError(f"cuts = {cuts!r} must be a list of values of x, or how many cuts to make")
+    array = np.array([as_number(cut, f"cuts[{i}]") for i, cut in enumerate(cuts)])
+    reject(array, array >= first[-1], "cuts", f"leaves nothing to predict; x ends at {first[-1]:g}")
+    distinct = np.array([len(np.unique(curve.x[first <= cut], axis=0)) for cut in array])
+    reject(
+        array, distinct < 3, "cuts", f"leaves fewer than three distinct x to fit; x starts at {first[0]:g}"
+    )
+    return tuple(float(cut) for cut in np.unique(array))
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+
+def _log_errors(predicted: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        error = np.log(predicted) - np.log(measured)
+    return np.where((predicted > 0) & (measured > 0), error, np.nan)
+
+
+def _errors(group: pd.DataFrame) -> dict[str, float]:
+    error, stderr = rmsle(group["predicted"].to_numpy(), group["y"].to_numpy())
+    return {
+        "rmsle": error,
+        "rmsle_stderr": stderr,
+        "mean_log_error": float(np.mean(group["log_error"].to_numpy())),
+    }
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    """A value for JSON; null for NaN and infinity, which it has no numbers for."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,394 @@
+"""Methods on the 92-curve benchmark: what each foretells of the held-out points, and the tables of errors."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bnsl._base.checks import InputError, check_choice, check_count
+from bnsl.curves.benchmark import KEY, Benchmark, BenchmarkCurve, load_benchmark
+from bnsl.evaluation.backtest import Method, predictions
+from bnsl.fitting.fit import fit
+from bnsl.fitting.result import ExtrapolationWarning, rmsle
+from bnsl.forecasting.forecast import forecast
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What `run_benchmark` runs by default: name -> function of a Curve that returns an object with predict(x).
+METHODS: dict[str, Method] = {
+    **{form: partial(fit, form=form) for form in ("m1", "m2", "m3", "m4", "bnsl")},
+    "forecast": forecast,
+}
+DOMAINS = ("IC", "BB", "LM", "NMT")  # in the order of the published tables
+LANGUAGE = ("BB", "LM", "NMT")
+TIE = 1e-6  # errors that differ by less than this share are equal: the solver's last digits
+OK = "ok"
+FILES = ("results.md", "curves.csv", "domains.csv")
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """One method on one curve.
+
+    Attributes:
+        curve, method: which.
+        predicted: predictions (M,) at the held-out points, or None if it failed.
+        status: "ok", the status of a fit that did not converge, or what went wrong.
+        seconds: time of fit and prediction, compilation included.
+    """
+
+    curve: BenchmarkCurve
+    method: str
+    predicted: np.ndarray | None
+    status: str
+    seconds: float
+
+    @property
+    def rmsle(self) -> tuple[float, float]:
+        """Root mean squared log error on the held-out points, and its standard error; NaN if unknown."""
+        if self.predicted is None:
+            return float("nan"), float("nan")
+        return rmsle(self.predicted, self.curve.held_out.y)
+
+
+@dataclass(frozen=True, eq=False)
+class BenchmarkRun:
+    """What methods foretold of the held-out parts of the benchmark's curves.
+
+    Attributes:
+        benchmark: the curves.
+        methods: names, in the order asked for.
+        outcomes: one a curve and method, curve by curve.
+    """
+
+    benchmark: Benchmark
+    methods: tuple[str, ...]
+    outcomes: tuple[Outcome, ...]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row a curve and method.
+
+        Columns: domain, task, model, method; fitted, held_out (numbers of points); rmsle, rmsle_stderr;
+        mean_log_error, above 0 where the method says too much; best, whether no method has a smaller rmsle;
+        status; seconds.
+        """
+        import pandas as pd
+
+        rows = []
+        for outcome in self.outcomes:
+            curve, (error, stderr) = outcome.curve, outcome.rmsle
+            bias = float("nan")
+            if outcome.predicted is not None and np.isfinite(error):
+                bias = float(np.mean(np.log(outcome.predicted) - np.log(curve.held_out.y)))
+            rows.append(
+                {
+                    **dict(zip(KEY, curve.key, strict=True)),
+                    "method": outcome.method,
+                    "fitted": len(curve.fitted),
+                    "held_out": len(curve.held_out),
+                    "rmsle": error,
+                    "rmsle_stderr": stderr,
+                    "mean_log_error": bias,
+                    "status": outcome.status,
+                    "seconds": outcome.seconds,
+                }
+            )
+        table = pd.DataFrame(rows)
+        least = table.groupby(list(KEY))["rmsle"].transform("min")
+        table.insert(9, "best", table["rmsle"] <= least * (1 + TIE))
+        return table
+
+    @cached_property
+    def errors(self) -> pd.DataFrame:
+        """RMSLE with a row a curve (index domain, task, model) and a column a method."""
+        table = self.table.pivot(index=list(KEY), columns="method", values="rmsle")
+        return table.reindex(index=[curve.key for curve in self.benchmark], columns=list(self.methods))
+
+    @cached_property
+    def by_domain(self) -> pd.DataFrame:
+        """One row a domain and method; "language" is BB, LM and NMT together.
+
+        Columns: domain, method; curves; failed, of which no error is known; rmsle_mean and rmsle_geomean over
+        the others; wins, the share of all curves on which no method has a smaller error (equal errors count
+        for each); beats_published, the share on which it is smaller than those of M1, M2, M3 and
+        M4 in `Benchmark.published`, NaN where these are not at hand; seconds, the mean of a curve.
+        """
+        import pandas as pd
+
+        published = self.benchmark.published
+        bar = None if published is None else published.min(axis=1)
+        rows = []
+        for domain, members in self._domains().items():
+            part = self.table[self.table["domain"].isin(members)]
+            for method in self.methods:
+                mine = part[part["method"] == method]
+                known = mine["rmsle"].dropna().to_numpy()
+                beats = float("nan")
+                if bar is not None:
+                    beats = float((mine.set_index(list(KEY))["rmsle"] < bar.loc[_keys(mine)]).mean())
+                rows.append(
+                    {
+                        "domain": domain,
+                        "method": method,
+                        "curves": len(mine),
+                        "failed": len(mine) - len(known),
+                        "rmsle_mean": _mean(known),
+                        "rmsle_geomean": _geometric_mean(known),
+                        "wins": float(mine["best"].mean()),
+                        "beats_published": beats,
+                        "seconds": float(mine["seconds"].mean()),
+                    }
+                )
+        return pd.DataFrame(rows)
+
+    @property
+    def points(self) -> pd.DataFrame:
+        """One row a held-out point and method: domain, task, model, method, x, y, predicted."""
+        import pandas as pd
+
+        parts = []
+        for outcome in self.outcomes:
+            held = outcome.curve.held_out
+            values = np.full(len(held), np.nan) if outcome.predicted is None else outcome.predicted
+            names = {**dict(zip(KEY, outcome.curve.key, strict=True)), "method": outcome.method}
+            parts.append(pd.DataFrame({**names, "x": held.x, "y": held.y, "predicted": values}))
+        return pd.concat(parts, ignore_index=True)
+
+    def write(self, folder: str | Path) -> tuple[Path, ...]:
+        """Write results.md (`markdown`), curves.csv (`table`) and domains.csv (`by_domain`) into a folder.
+
+        The folder is made if there is none; files of these names are overwritten. Returns their paths.
+        """
+        paths = tuple(Path(folder) / name for name in FILES)
+        paths[0].parent.mkdir(parents=True, exist_ok=True)
+        paths[0].write_text(self.markdown(), encoding="utf-8")
+        self.table.to_csv(paths[1], index=False)
+        self.by_domain.to_csv(paths[2], index=False)
+        return paths
+
+    def markdown(self) -> str:
+        """The tables by domain, then RMSLE and standard error on every curve, as Markdown; best in bold."""
+        lines = [f"# {self._title()}", "", _EXPLANATION, ""]
+        for title, column, text, least in _MEASURES:
+            rows = []
+            for domain, group in self.by_domain.groupby("domain", sort=False):
+                cells = _bold(group[column].to_numpy(float), text, least)
+                rows.append([str(domain), str(group["curves"].iloc[0]), *cells])
+            if any(any(row[2:]) for row in rows):
+                lines += [f"## {title}", "", *_markdown_table(["domain", "curves", *self.methods], rows)]
+        for domain in self._plain_domains():
+            rows = []
+            for curve in self.benchmark.select(domain=domain):
+                group = self.table[_are(self.table, curve)]
+                cells = []
+                for error, stderr, best in group[["rmsle", "rmsle_stderr", "best"]].itertuples(index=False):
+                    cell = "failed" if np.isnan(error) else f"{error:.4g} ± {stderr:.2g}"
+                    cells.append(f"**{cell}**" if best else cell)
+                rows.append([curve.task, curve.model, f"{len(curve.fitted)} / {len(curve.held_out)}", *cells])
+            head = ["task", "model", "fitted / held out", *self.methods]
+            lines += [f"## {domain}, curve by curve", "", *_markdown_table(head, rows)]
+        failed = [outcome for outcome in self.outcomes if np.isnan(outcome.rmsle[0])]
+        if failed:
+            lines += ["## Failures, which no mean counts", ""]
+            lines += [f"- {outcome.curve.name}, {outcome.method}: {outcome.status}" for outcome in failed]
+        return "\n".join(lines).rstrip() + "\n"
+
+    def summary(self) -> str:
+        """The table by domain, in plain text."""
+        table = self.by_domain.dropna(axis="columns", how="all")
+        return f"{self._title()}\n\n" + table.to_string(index=False, float_format=lambda v: f"{v:.4g}")
+
+    def __repr__(self) -> str:
+        return f"<BenchmarkRun of {', '.join(self.methods)} on {len(self.benchmark)} curves>"
+
+    def _repr_html_(self) -> str:
+        table = self.by_domain.to_html(index=False, float_format=lambda v: f"{v:.4g}")
+        return f"<div><b>{self._title()}</b>{table}</div>"
+
+    def _title(self) -> str:
+        count = len(self.benchmark)
+        return f"Errors beyond the fitted points, {count} benchmark curve{'s' if count > 1 else ''}"
+
+    def _plain_domains(self) -> list[str]:
+        found = dict.fromkeys(curve.domain for curve in self.benchmark)
+        return [*(d for d in DOMAINS if d in found), *(d for d in found if d not in DOMAINS)]
+
+    def _domains(self) -> dict[str, tuple[str, ...]]:
+        """The domains at hand, and those of language together, with their members."""
+        plain = self._plain_domains()
+        language = tuple(domain for domain in plain if domain in LANGUAGE)
+        groups: dict[str, tuple[str, ...]] = {domain: (domain,) for domain in plain}
+        return groups if len(language) < 2 else {**groups, "language": language}
+
+
+def run_benchmark(
+    benchmark: Benchmark | None = None,
+    methods: Mapping[str, Method] | Sequence[str] | None = None,
+    *,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> BenchmarkRun:
+    """Fit every method to the fitted part of every curve, and predict the held-out part.
+
+    A method is given a Curve of the fitted points and nothing else. Where it fails, the outcome says so and
+    the others go on.
+
+    Args:
+        benchmark: the curves; `bnsl.load_dataset("benchmark")` if not given, or a part of it (`select`).
+        methods: names among "m1", "m2", "m3", "m4", "bnsl" and "forecast" (all of them if not given); or a
+            mapping from names to functions of a Curve that return an object with `predict(x)`.
+        threads: methods that run at a time, each in a thread; programs compiled by JAX take turns, so that
+            several only help methods that spend their time elsewhere.
+        progress: called with the number of fits done, of all fits, and the name of the last.
+
+    Returns:
+        A BenchmarkRun, with the tables of errors.
+
+    Raises:
+        InputError: an unknown method, or a benchmark that cannot be loaded.
+    """
+    chosen = _chosen(methods)
+    count = check_count(threads, "threads", 1)
+    if benchmark is not None and not isinstance(benchmark, Benchmark):
+        raise InputError(
+            f"benchmark = {benchmark!r:.60} must be what bnsl.load_dataset('benchmark') returns, or a "
+            "part of it"
+        )
+    curves = load_benchmark() if benchmark is None else benchmark
+    total = len(chosen) * len(curves)
+    lock, stop = threading.Lock(), threading.Event()
+    done = 0
+
+    def run(name: str) -> list[Outcome]:
+        nonlocal done
+        outcomes = []
+        for curve in curves:
+            if stop.is_set():
+                break
+            outcomes.append(_outcome(curve, name, chosen[name]))
+            with lock:
+                done += 1
+                if progress is not None:
+                    progress(done, total, f"{name} on {curve.name}")
+        return outcomes
+
+    # Filters belong to the process, not to a thread: they are set once, around all threads.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExtrapolationWarning)
+        if count == 1:
+            columns = [run(name) for name in chosen]
+        else:
+            with ThreadPoolExecutor(count) as pool:
+                try:
+                    columns = list(pool.map(run, chosen))
+                except BaseException:  # an interrupt should not wait for what is left
+                    stop.set()
+                    raise
+    return BenchmarkRun(curves, tuple(chosen), tuple(o for row in zip(*columns, strict=True) for o in row))
+
+
+def method_names(methods: Sequence[str]) -> dict[str, Method]:
+    """The default methods of these names; raises InputError for one unknown, or named twice."""
+    if isinstance(methods, str) or len(methods) == 0:
+        raise InputError(f"methods = {methods!r} must be a list of names, or a mapping of names to functions")
+    for i, name in enumerate(methods):
+        check_choice(name, f"methods[{i}]", METHODS)
+        if name in methods[:i]:
+            raise InputError(f"methods names {name!r} twice")
+    return {name: METHODS[name] for name in methods}
+
+
+def _chosen(methods: Mapping[str, Method] | Sequence[str] | None) -> dict[str, Method]:
+    if methods is None:
+        return dict(METHODS)
+    if not isinstance(methods, Mapping):
+        return method_names(methods)
+    for name, method in methods.items():
+        if not isinstance(name, str) or not callable(method):
+            raise InputError(f"methods[{name!r}] = {method!r:.60} must be a function of a Curve")
+    if not methods:
+        raise InputError("methods is empty; name at least one")
+    return dict(methods)
+
+
+def _outcome(curve: BenchmarkCurve, name: str, method: Method) -> Outcome:
+    start = time.perf_counter()
+    predicted = None
+    try:
+        law = method(curve.fitted)
+        predicted = predictions(law, curve.held_out.x)
+        status = getattr(getattr(law, "status", None), "name", OK).lower().replace("converged", OK)
+    except Exception as error:  # whatever it is, the other curves go on
+        status = f"failed: {type(error).__name__}: {' '.join(str(error).split())}"
+    if predicted is not None:
+        good = np.isfinite(predicted) & (predicted > 0)
+        if not good.all():
+            status = f"no positive finite prediction at {int((~good).sum())} of {len(good)} points"
+            predicted = np.where(good, predicted, np.nan)
+    return Outcome(curve, name, predicted, status, time.perf_counter() - start)
+
+
+# --- numbers and text -----------------------------------------------------------------------------
+
+_EXPLANATION = (
+    "Every method sees the fitted points of a curve and nothing else, and predicts those beyond. RMSLE is\n"
+    "the root mean squared error of log y on them (arXiv 2209.06640), ± its standard error. The best of a\n"
+    "row is bold."
+)
+# title, column of `by_domain`, how to write it, and whether the least is best
+_MEASURES: tuple[tuple[str, str, Callable[[float], str], bool], ...] = (
+    ("Mean RMSLE", "rmsle_mean", "{:.4f}".format, True),
+    ("Geometric mean RMSLE", "rmsle_geomean", "{:.4f}".format, True),
+    ("Share of curves won", "wins", "{:.1%}".format, False),
+    (
+        "Share of curves better than all of the benchmark's own M1 to M4",
+        "beats_published",
+        "{:.1%}".format,
+        False,
+    ),
+)
+
+
+def _keys(table: pd.DataFrame) -> list[tuple[str, ...]]:
+    return list(table[list(KEY)].itertuples(index=False, name=None))
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def _geometric_mean(values: np.ndarray) -> float:
+    with np.errstate(divide="ignore"):
+        return float(np.exp(np.log(values).mean())) if len(values) else float("nan")
+
+
+def _are(table: pd.DataFrame, curve: BenchmarkCurve) -> np.ndarray:
+    """Which rows are of this curve."""
+    return np.logical_and.reduce([table[name] == value for name, value in zip(KEY, curve.key, strict=True)])
+
+
+def _bold(values: np.ndarray, text: Callable[[float], str], least: bool) -> list[str]:
+    """The values as texts, those that read like the best of them in bold, unless all do."""
+    texts = ["" if np.isnan(value) else text(value) for value in values]
+    if len(set(texts)) == 1:
+        return texts
+    best = texts[int(np.nanargmin(values) if least else np.nanargmax(values))]
+    return [f"**{cell}**" if cell == best else cell for cell in texts]
+
+
+def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return [*("| " + " | ".join(line) + " |" for line in lines), ""]

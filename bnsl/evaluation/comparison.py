@@ -1,0 +1,219 @@
+"""Several forms, one split of one curve, one ranked table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bnsl._base.checks import InputError
+from bnsl.curves.curve import Curve, as_curve
+from bnsl.evaluation.extrapolation import Extrapolation, nothing_held_out
+from bnsl.fitting.fit import fit
+from bnsl.fitting.result import FitResult, html_table
+from bnsl.forms.broken import BNSL
+from bnsl.forms.form import Form
+from bnsl.forms.registry import get_form
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ALL_FORMS = ("m1", "m2", "m3", "m4", "bnsl")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Fits of several forms to the same points.
+
+    Attributes:
+        fitted: the points that all forms were fitted to.
+        held_out: the points that none has seen, or None.
+        results: the fits by label, in the order asked for.
+    """
+
+    fitted: Curve
+    held_out: Curve | None
+    results: dict[str, FitResult]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row a form, best first by `ranked_by`.
+
+        Columns: n_params, train_rmsle, heldout_rmsle and its standard error (NaN if nothing was held out),
+        train_rmse and heldout_rmse in the units of y, aicc, delta_aicc (against the lowest), status,
+        warnings (codes).
+        """
+        return self._unsorted.sort_values(self.ranked_by, kind="stable", na_position="last")
+
+    @property
+    def error_column(self) -> str:
+        """The column of the errors worth showing: on the held-out points if there are any.
+
+        That of the RMSLE, or of the RMSE where no form has logarithms to compare.
+        """
+        part = "train" if self.held_out is None else "heldout"
+        known = self._unsorted[f"{part}_rmsle"].notna().any()
+        return f"{part}_rmsle" if known else f"{part}_rmse"
+
+    @property
+    def ranked_by(self) -> str:
+        """The column that ranks: the held-out error, or AICc if nothing was held out.
+
+        The error on the fitted points where AICc is infinite for every form.
+        """
+        by_aicc = self.held_out is None and np.isfinite(self._unsorted["aicc"]).any()
+        return "aicc" if by_aicc else self.error_column
+
+    @property
+    def ranking(self) -> str:
+        """What `ranked_by` means, for people."""
+        if self.held_out is not None:
+            return "by held-out error, best first"
+        if self.ranked_by == "aicc":
+            return "by AICc of the fit, best first"
+        return (
+            "by the error on the fitted points, which favours many parameters: there are too few points for "
+            "AICc, infinite for every form, to rank them"
+        )
+
+    @cached_property
+    def _unsorted(self) -> pd.DataFrame:
+        import pandas as pd
+
+        rows = []
+        for label, result in self.results.items():
+            error = stderr = absolute = float("nan")
+            if self.held_out is not None:
+                held = Extrapolation(result, self.held_out)
+                error, stderr, absolute = held.rmsle, held.rmsle_stderr, held.rmse
+            rows.append(
+                {
+                    "form": label,
+                    "n_params": result.n_params,
+                    "train_rmsle": result.rmsle,
+                    "heldout_rmsle": error,
+                    "heldout_stderr": stderr,
+                    "train_rmse": result.rmse,
+                    "heldout_rmse": absolute,
+                    "aicc": result.aicc,
+                    "status": result.status.name.lower(),
+                    "warnings": ", ".join(dict.fromkeys(w.code for w in result.warnings)),
+                }
+            )
+        frame = pd.DataFrame(rows).set_index("form")
+        finite = frame["aicc"].replace(np.inf, np.nan)
+        frame.insert(list(frame.columns).index("aicc") + 1, "delta_aicc", frame["aicc"] - finite.min())
+        return frame
+
+    @property
+    def best(self) -> FitResult:
+        """The fit in the first row of the table."""
+        return self.results[str(self.table.index[0])]
+
+    def __repr__(self) -> str:
+        best, value = str(self.table.index[0]), self.table[self.ranked_by].iloc[0]
+        count = f"{len(self.results)} form{'' if len(self.results) == 1 else 's'}"
+        return f"<Comparison of {count}: best {best!r}, {self.ranked_by}={value:.4g}>"
+
+    def _repr_html_(self) -> str:
+        facts = [("fitted", self.fitted.extent)]
+        if self.held_out is not None:
+            facts.append(("held out", self.held_out.extent))
+        facts.append(("ranked", self.ranking))
+        return html_table(facts) + self.table.to_html(float_format=lambda v: f"{v:.4g}")
+
+
+def compare(
+    x: Curve | ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    forms: str | Form | Sequence[str | Form] = ALL_FORMS,
+    train_until: float | None = None,
+    train_count: int | None = None,
+    train_fraction: float | None = None,
+    n_breaks: int | Sequence[int] | None = None,
+    loss: str = "log",
+    robust: str | None = None,
+    sigma: ArrayLike | None = None,
+) -> Comparison:
+    """Fit several forms to one split of one curve and rank them.
+
+    Args:
+        x: positive inputs (N,), or a Curve.
+        y: measured values (N,).
+        forms: names or Form instances, one or several.
+        train_until: fit the points with x <= this; or
+        train_count: fit this many points with the smallest x; or
+        train_fraction: fit this share of them. Without one of these all points are fitted, and the ranking
+            goes by AICc.
+        n_breaks: number of breaks for "bnsl", chosen by its evidence if not given; with several, as in
+            (0, 1, 2), each has a row of its own.
+        loss: the same loss for all, as for `bnsl.fit`.
+        robust: the same robust loss for all, as for `bnsl.fit`.
+        sigma: standard deviation of every y (N,), or one number for all.
+
+    Raises:
+        InputError: bad input, the same form twice, or a rule that leaves nothing to hold out.
+    """
+    wanted = forms_by_label(forms, n_breaks)
+    curve = as_curve(x, y, sigma, inputs=len(next(iter(wanted.values())).inputs))
+    rules = (train_until, train_count, train_fraction)
+    fitted, held_out = curve.split(
+        train_until=train_until, train_count=train_count, train_fraction=train_fraction
+    )
+    if held_out is None and any(rule is not None for rule in rules):
+        raise nothing_held_out(curve)
+    results = {}
+    for label, form in wanted.items():
+        chosen = n_breaks is None and label == BNSL.name  # by name alone: `fit` chooses the number of breaks
+        results[label] = fit(fitted, form=label if chosen else form, loss=loss, robust=robust)
+    return Comparison(fitted, held_out, results)
+
+
+def forms_by_label(
+    forms: str | Form | Sequence[str | Form], n_breaks: int | Sequence[int] | None = None
+) -> dict[str, Form]:
+    """The forms to compare (see `compare`) by the labels of their rows.
+
+    Raises:
+        InputError: an unknown form, the same one twice, forms of different inputs, or an n_breaks without
+            the "bnsl" that it is for.
+    """
+    listed = [forms] if isinstance(forms, str | Form) else forms
+    if not isinstance(listed, Sequence) or len(listed) == 0:
+        raise InputError(f"forms = {forms!r} must be a form or a list of at least one")
+    counts = list(n_breaks) if isinstance(n_breaks, Iterable) and not isinstance(n_breaks, str) else None
+    if counts == []:
+        raise InputError(f"n_breaks = {n_breaks!r} must be a whole number or a list of at least one")
+    wanted: dict[str, Form] = {}
+
+    def add(label: str, form: Form) -> None:
+        if label in wanted:
+            raise InputError(f"forms names {label!r} twice")
+        first = next(iter(wanted.values()), form)
+        if form.inputs != first.inputs:
+            raise InputError(
+                f"forms: {first.label!r} takes {', '.join(first.inputs)} and {form.label!r} takes "
+                f"{', '.join(form.inputs)}; only forms of the same inputs can be compared"
+            )
+        wanted[label] = form
+
+    unused = n_breaks is not None
+    for form in listed:
+        if not isinstance(form, str) or form.lower() != BNSL.name:
+            made = get_form(form)
+            add(form.lower() if isinstance(form, str) else made.label, made)
+            continue
+        unused = False
+        if counts is None:
+            add(BNSL.name, get_form(form, n_breaks))  # type: ignore[arg-type]
+        for count in counts or ():
+            made = get_form(form, count)
+            add(made.label, made)
+    if unused:
+        raise InputError(f"n_breaks = {n_breaks!r} is only for 'bnsl', which is not among the forms")
+    return wanted

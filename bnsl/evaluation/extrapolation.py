@@ -1,0 +1,145 @@
+"""Fit one part of a curve and look at the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bnsl._base.checks import InputError
+from bnsl.curves.curve import Curve, as_curve
+from bnsl.fitting.fit import fit
+from bnsl.fitting.result import FitResult, html_table, rmse, rmsle
+from bnsl.forms.form import Form
+from bnsl.forms.registry import get_form
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Extrapolation:
+    """A law fitted to one part of a curve, and the part that it has not seen.
+
+    Attributes:
+        result: the fit of the first part.
+        held_out: the points beyond, which took no part in the fit.
+    """
+
+    result: FitResult
+    held_out: Curve
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """The law at the held-out points, shape (M,)."""
+        return self.result.form.evaluate(self.result.theta, self.held_out.x)
+
+    @property
+    def rmse(self) -> float:
+        """Root mean squared error on the held-out points, in the units of y."""
+        return rmse(self.predicted, self.held_out.y)
+
+    @property
+    def rmsle(self) -> float:
+        """Root mean squared log error on the held-out points; NaN where a value is not positive."""
+        return rmsle(self.predicted, self.held_out.y)[0]
+
+    @property
+    def rmsle_stderr(self) -> float:
+        """Standard error of `rmsle`, as the benchmark of arXiv 2209.06640 defines it."""
+        return rmsle(self.predicted, self.held_out.y)[1]
+
+    @cached_property
+    def errors(self) -> pd.DataFrame:
+        """One row a held-out point: x, y, predicted, the log error, and the factor of x beyond the fit.
+
+        A form of several inputs has a column for each, and the largest of their factors.
+        """
+        import pandas as pd
+
+        held, last = self.held_out.x, self.result.curve.x.max(axis=0)
+        inputs = self.result.form.inputs
+        columns = {"x": held} if held.ndim == 1 else dict(zip(inputs, held.T, strict=True))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            log_error = np.log(self.predicted) - np.log(self.held_out.y)
+        return pd.DataFrame(
+            {
+                **columns,
+                "y": self.held_out.y,
+                "predicted": self.predicted,
+                "log_error": log_error,
+                "beyond": held / last if held.ndim == 1 else (held / last).max(axis=1),
+            }
+        )
+
+    # --- text -------------------------------------------------------------------------------------
+
+    def summary(self) -> str:
+        """The summary of the fit, and below it the error on the held-out points."""
+        facts = "\n".join(f"{key:<8} {value}" for key, value in self._facts())
+        return f"{self.result.summary()}\n\n{facts}"
+
+    def __repr__(self) -> str:
+        error = f"rmse={self.rmse:.4g}" if np.isnan(self.rmsle) else f"rmsle={self.rmsle:.4g}"
+        return (
+            f"<Extrapolation {self.result.form.label}: {len(self.result.curve)} points fitted, "
+            f"{len(self.held_out)} held out; held-out {error}, {self.result.status.name.lower()}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return self.result._repr_html_() + html_table(self._facts())
+
+    def _facts(self) -> list[tuple[str, str]]:
+        if np.isnan(self.rmsle):
+            error = ("rmse", f"{self.rmse:.6g} (in the units of {self.held_out.y_label})")
+        else:
+            error = ("rmsle", f"{self.rmsle:.6g} +- {self.rmsle_stderr:.3g}")
+        return [("held out", self.held_out.extent), (error[0], f"{error[1]} on the held-out points")]
+
+
+def nothing_held_out(curve: Curve) -> InputError:
+    """The error of a rule that leaves no point beyond the fitted ones."""
+    first = curve.x if curve.x.ndim == 1 else curve.x[:, 0]
+    return InputError(
+        f"nothing is held out of {len(curve)} points with x from {first[0]:g} to {first[-1]:g}: give a "
+        "train_until, train_count or train_fraction below the end"
+    )
+
+
+def extrapolate(
+    x: Curve | ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    train_until: float | None = None,
+    train_count: int | None = None,
+    train_fraction: float | None = None,
+    sigma: ArrayLike | None = None,
+    form: str | Form = "bnsl",
+    **options: Any,
+) -> Extrapolation:
+    """Fit the points up to a limit and hold out those beyond it.
+
+    Args:
+        x: positive inputs (N,), or a Curve.
+        y: measured values (N,).
+        train_until: fit the points with x <= this; or
+        train_count: fit this many points with the smallest x; or
+        train_fraction: fit this share of them.
+        sigma: standard deviation of every y (N,), or one number for all.
+        form: as for `bnsl.fit`.
+        **options: passed on to `bnsl.fit`.
+
+    Raises:
+        InputError: bad input, no rule or several, or one that leaves too little to fit or nothing to hold
+            out.
+    """
+    curve = as_curve(x, y, sigma, inputs=len(get_form(form, options.get("n_breaks")).inputs))
+    fitted, held_out = curve.split(
+        train_until=train_until, train_count=train_count, train_fraction=train_fraction
+    )
+    if held_out is None:
+        raise nothing_held_out(curve)
+    return Extrapolation(fit(fitted, form=form, **options), held_out)

@@ -1,0 +1,146 @@
+"""Whether a fitted law is adequate: breaks that the data do not determine, and features that it misses."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bnsl.curves.curve import Curve
+from bnsl.fitting.covariance import lengths
+from bnsl.fitting.result import FitWarning
+from bnsl.forms.broken import BNSL
+from bnsl.forms.form import Form
+from bnsl.planning.predictability import PLACED, VISIBLE
+
+LEAST_TESTED = 6  # degrees of freedom from which on residuals are looked at
+ALIKE = 3.0  # standard deviations from which on neighbouring residuals count as alike
+# Standard deviations from which on one break more shows; the largest over all trial breaks exceeds them in
+# 1 % of curves that have none (300 simulated, benchmarks/coverage.py draws such).
+MISSING = 3.5
+PLACES = 24  # trial breaks, even in log x,
+WIDTHS = (0.02, 0.06, 0.15, 0.4)  # and their widths as shares of its range
+
+
+def break_notes(curve: Curve, theta: np.ndarray, signal: np.ndarray, errors: np.ndarray) -> list[FitWarning]:
+    """Breaks of a BNSL that the data do not determine, by Fisher information (`bnsl.horizons`).
+
+    Args:
+        curve: the fitted points.
+        theta: coordinates (p,) in the user's units, breaks in order.
+        signal: of every break (n,), as `horizons.signals` gives it.
+        errors: standard errors (p,) of the coordinates.
+    """
+    first, last = float(curve.x.min()), float(curve.x.max())
+    notes = []
+    for i, size in enumerate(signal, start=1):
+        with np.errstate(over="ignore"):
+            position = float(np.exp(theta[3 * i + 1]))
+        if size >= VISIBLE and errors[3 * i + 1] <= PLACED:
+            continue
+        if not first <= position <= last:
+            side = "beyond" if position > last else "before"
+            text = f"break {i} lies {side} your data and is not determined by them"
+        elif size < VISIBLE:
+            text = (
+                f"break {i} is hardly to be seen in your data, {size:.2g} standard deviations, and is not "
+                "determined by them; a law without it fits about as well"
+            )
+        else:
+            text = f"the place of break {i} is not determined by your data, to a factor of 2"
+        notes.append(FitWarning("break_undetermined", text))
+    return notes
+
+
+def misfit_notes(
+    form: Form,
+    log_x: np.ndarray,
+    residual: np.ndarray,
+    jacobian: np.ndarray,
+    free: np.ndarray,
+) -> list[FitWarning]:
+    """What the residuals say that the law misses.
+
+    Args:
+        form: that was fitted.
+        log_x: (N,) in the units of the fit.
+        residual: (N,) weighted residuals, law minus data.
+        jacobian: (N, p) their derivatives.
+        free: (p,) bool, which were fitted.
+    """
+    columns = jacobian[:, free]
+    few = len(residual) - columns.shape[1] <= LEAST_TESTED
+    if log_x.ndim > 1 or few or not np.isfinite(columns).all():
+        return []
+    notes = []
+    if durbin_watson(residual, columns) < -ALIKE:
+        text = (
+            "neighbouring residuals are alike: the law misses a feature of the data, perhaps a break, or the "
+            "noise is correlated; standard errors and intervals are too small"
+        )
+        notes.append(FitWarning("correlated_residuals", text))
+    if isinstance(form, BNSL):
+        size = missing_break(log_x, residual, jacobian, free)
+        if size > MISSING:
+            text = (
+                f"one break more would show, by {size:.2g} standard deviations: the law misses a feature of "
+                "the data, and standard errors and intervals are too small"
+            )
+            notes.append(FitWarning("break_missing", text))
+    return notes
+
+
+def missing_break(log_x: np.ndarray, residual: np.ndarray, jacobian: np.ndarray, free: np.ndarray) -> float:
+    """How much one break more would show, in standard deviations.
+
+    The score test of every trial break, beside all fitted parameters; the largest is returned (Davies, 1987,
+    Biometrika 74, 33, on what that means for its distribution). Arguments as of `misfit_notes`.
+    """
+    span = float(log_x[-1] - log_x[0])
+    places = np.linspace(log_x[0], log_x[-1], PLACES + 2)[1:-1]
+    widths = span * np.array(WIDTHS)
+    trial = widths * np.logaddexp(0.0, (log_x[:, None, None] - places[:, None]) / widths)
+    trial = (jacobian[:, 1, None, None] * trial).reshape(len(log_x), -1)  # a slope moves log g, as log b does
+    columns = jacobian[:, free]
+    basis = _basis(columns, 1e-10)
+    norms = np.linalg.norm(trial, axis=0)
+    trial = trial / np.where(norms > 0, norms, 1.0)
+    for _ in range(2):  # the second time for what rounding left
+        trial = trial - basis @ (basis.T @ trial)
+    left = np.linalg.norm(trial, axis=0)
+    apart = left > 1e-3
+    if not apart.any():
+        return 0.0
+    score = np.where(apart, residual @ trial / np.where(apart, left, 1.0), 0.0)
+    rest = np.maximum(residual @ residual - score**2, 1e-300) / (len(residual) - basis.shape[1] - 1)
+    best = int(np.argmax(np.abs(score)))
+    return float(np.abs(score[best]) / np.sqrt(rest[best]))
+
+
+def durbin_watson(residual: np.ndarray, columns: np.ndarray) -> float:
+    """The Durbin-Watson statistic, sum (e_i - e_(i-1))^2 / sum e_i^2, in standard deviations from its mean.
+
+    Mean and standard deviation are the exact ones under independent noise, with p parameters fitted, of which
+    columns (N, p) are the derivatives (Durbin and Watson, 1950, Biometrika 37, 409). Far below 0:
+    neighbouring residuals (N,) are alike.
+    """
+    count, dof = len(residual), len(residual) - columns.shape[1]
+    basis = _basis(columns, 0.0)
+    # Traces of M A and (M A)^2, with A = D^T D, D the differences, and M = 1 - Q Q^T.
+    step = np.diff(basis, axis=0)
+    square = step.T @ step
+    second = np.zeros_like(basis)
+    second[:-1] -= step
+    second[1:] += step
+    mean = (2.0 * (count - 1) - np.trace(square)) / dof
+    trace = 6.0 * count - 8.0 - 2.0 * np.sum(second**2) + np.sum(square**2)
+    variance = 2.0 * (trace - dof * mean**2) / (dof * (dof + 2))
+    statistic = np.sum(np.diff(residual) ** 2) / np.sum(residual**2)
+    return float((statistic - mean) / np.sqrt(max(variance, 1e-300)))
+
+
+def _basis(columns: np.ndarray, least: float) -> np.ndarray:
+    """Orthonormal columns that span those given, less directions below the share `least` of the largest."""
+    if columns.shape[1] == 0:  # everything was fixed
+        return columns
+    size = lengths(columns)
+    u, s, _ = np.linalg.svd(columns / np.where(size > 0, size, 1.0), full_matrices=False)
+    return u[:, s >= least * s[0]]

@@ -1,0 +1,668 @@
+"""The result of a fit: parameters, status, warnings, predictions; JSON there and back."""
+
+from __future__ import annotations
+
+import enum
+import html
+import json
+import os
+import warnings as python_warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import stdtrit
+
+from bnsl._base.checks import InputError, check_share, positive_inputs
+from bnsl.curves.curve import Curve
+from bnsl.fitting.covariance import lengths, sandwich_root
+from bnsl.forms.broken import BNSL, Segment
+from bnsl.forms.form import Form, Parameter
+from bnsl.forms.registry import FORMS, get_form
+from bnsl.solver import losses
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FAR = 10.0  # a prediction this many times beyond the fitted x is far
+
+
+class Status(enum.Enum):
+    """How a fit ended; the value is a sentence."""
+
+    CONVERGED = "converged: no step lowers the cost any further"
+    NOT_CONVERGED = "not converged: the step limit came first; the cost can still be lowered"
+    UNDERDETERMINED = "underdetermined: the data do not determine all parameters; many laws fit as well"
+    FAILED = "failed: no start gave a finite cost"
+
+
+class FitWarning(NamedTuple):
+    """One thing to know about a fit: a stable code, and a sentence for people."""
+
+    code: str
+    message: str
+
+
+class Candidate(NamedTuple):
+    """A number of breaks that was weighed."""
+
+    n_breaks: int
+    log_evidence: float  # log probability density of log y, under the prior of the law and of the noise
+    probability: float  # among those weighed
+
+
+class ExtrapolationWarning(UserWarning):
+    """A prediction far beyond the fitted data was asked for."""
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A fitted law. Made by `bnsl.fit`; all fields are read-only.
+
+    Attributes:
+        form: the functional form.
+        theta: its coordinates (p,) in the user's units; `params` has the values by name.
+        covariance_root: R (p, p), whose R R^T is `covariance`; NaN in the rows of what cannot be known.
+        curve: the fitted points.
+        loss, robust, robust_scale: what was minimised.
+        fixed: names of the parameters that were held.
+        bounds: (name, lower, upper) of those that were kept between coordinates, infinite for no bound.
+        status: how the fit ended.
+        warnings: (code, message) pairs.
+        residual_scale: standard deviation of a residual in the space of the loss (relative to sigma, if
+            sigma was given), with the degrees of freedom taken off; NaN without any left.
+        candidates: the numbers of breaks that were weighed, where it was chosen.
+    """
+
+    form: Form
+    theta: np.ndarray
+    covariance_root: np.ndarray
+    curve: Curve
+    loss: str = "log"
+    robust: str | None = None
+    robust_scale: float | None = None
+    fixed: tuple[str, ...] = ()
+    bounds: tuple[tuple[str, float, float], ...] = field(default=(), kw_only=True)
+    status: Status = Status.CONVERGED
+    warnings: tuple[FitWarning, ...] = ()
+    residual_scale: float = np.nan
+    undetermined: tuple[str, ...] = field(default=())
+    candidates: tuple[Candidate, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("theta", "covariance_root"):
+            array = np.array(getattr(self, name), dtype=float)
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone: what is derived from them may hold views that cannot be pickled."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore the fields of a frozen instance."""
+        self.__dict__.update(state)
+
+    # --- the law ----------------------------------------------------------------------------------
+
+    @cached_property
+    def params(self) -> Mapping[str, float]:
+        """Parameter values in the paper's names, read-only plain floats."""
+        return MappingProxyType(self.form.to_params(self.theta))
+
+    @property
+    def n_breaks(self) -> int:
+        """Number of breaks; 0 for a form that has none."""
+        return getattr(self.form, "n_breaks", 0)
+
+    @property
+    def n_params(self) -> int:
+        """Number of parameters that were fitted."""
+        return len(self.theta) - len(self.fixed)
+
+    def predict(self, x: ArrayLike) -> np.ndarray:
+        """y at x, an array of the shape of x.
+
+        Issues an ExtrapolationWarning for x beyond ten times the fitted range. Raises InputError for x
+        that is not positive and finite.
+        """
+        points, _ = positive_inputs(x, len(self.form.inputs))
+        self._warn_if_far(points)
+        return self.form.evaluate(self.theta, x)
+
+    def slope(self, x: ArrayLike) -> np.ndarray:
+        """Local log-log slope d log y / d log x at x; negative where y falls."""
+        return self.form.slope(self.theta, x)
+
+    def interval(self, x: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper end of where a new measurement at x falls, if this form is right.
+
+        From the Gauss-Newton covariance and the residual scatter, with Student's t quantiles, in the space
+        of the loss. On curves of the form itself whose break shows, 90 % intervals hold 90 to 91 % of new
+        measurements (`benchmarks/coverage.py`). It knows nothing of other forms or of breaks still to come:
+        `Forecast.interval` does of the former, and `warnings` say where this form does not do. Where a limit
+        or a break is hardly determined, `bnsl.prediction_interval` follows the bends of the cost. NaN, with a
+        warning, where no degree of freedom is left to estimate the scatter, or where an error is beyond the
+        range of a double.
+
+        Args:
+            x: positive inputs of any shape.
+            level: probability inside, between 0 and 1.
+        """
+        level = check_share(level, "level")
+        points, shape = positive_inputs(x, len(self.form.inputs))
+        self._warn_if_far(points)
+        center, jacobian = losses.law_and_jacobian(self.form, self.loss, self.theta, np.log(points))
+        dof = max(len(self.curve) - self.n_params, 1)
+        with np.errstate(over="ignore", invalid="ignore"):  # an end beyond the range of a double is inf
+            noise = np.full((1, len(points)), self.residual_scale * self.typical_sigma)
+            spread = lengths(np.concatenate([self.covariance_root.T @ jacobian, noise]))
+            half = stdtrit(dof, 0.5 + level / 2) * spread
+            ends = tuple(losses.back(self.loss, center + sign * half).reshape(shape) for sign in (-1.0, 1.0))
+        return ends[0], ends[1]
+
+    @property
+    def typical_sigma(self) -> float:
+        """Median of `sigma_of_residuals`, which stands for that of a new measurement."""
+        return float(np.median(self.sigma_of_residuals))
+
+    @property
+    def sigma_of_residuals(self) -> np.ndarray:
+        """The sigma that was given, in the space of the loss, or ones without one, (N,)."""
+        if self.curve.sigma is None:
+            return np.ones(len(self.curve))
+        return np.asarray(losses.sigma_in_residual_space(self.loss, self.curve.sigma, self.curve.y, 1.0))
+
+    @property
+    def noise(self) -> np.ndarray:
+        """Estimated standard deviation of each point in the space of the loss, (N,); NaN if unknown."""
+        return self.residual_scale * self.sigma_of_residuals
+
+    def _warn_if_far(self, points: np.ndarray) -> None:
+        low, high = self.curve.x.min(axis=0), self.curve.x.max(axis=0)
+        if np.any(points > FAR * high) or np.any(points < low / FAR):
+            python_warnings.warn(
+                f"far_extrapolation: x reaches beyond {FAR:g} times the fitted range "
+                f"({np.min(low):.4g} to {np.max(high):.4g}); a break in between cannot be foreseen",
+                ExtrapolationWarning,
+                stacklevel=3,
+            )
+
+    # --- quality ----------------------------------------------------------------------------------
+
+    @cached_property
+    def fitted(self) -> np.ndarray:
+        """Predictions at the fitted points, shape (N,)."""
+        return self.form.evaluate(self.theta, self.curve.x)
+
+    @cached_property
+    def residuals(self) -> np.ndarray:
+        """Law minus data at the fitted points, in the space of the loss, shape (N,)."""
+        with np.errstate(all="ignore"):
+            law = losses.transform(self.loss, self.fitted, 1.0)
+            return np.asarray(law - losses.transform(self.loss, self.curve.y, 1.0))
+
+    @cached_property
+    def rmsle(self) -> float:
+        """Root mean square of log(predicted / measured) on the fitted points; NaN where y <= 0."""
+        return rmsle(self.fitted, self.curve.y)[0]
+
+    @cached_property
+    def rmse(self) -> float:
+        """Root mean square of predicted - measured on the fitted points, in the units of y."""
+        return rmse(self.fitted, self.curve.y)
+
+    @cached_property
+    def aicc(self) -> float:
+        """Corrected Akaike information criterion of the residuals; infinite with too few points.
+
+        n log(RSS / n) + 2 k + 2 k (k + 1) / (n - k - 1), with the noise among the k parameters. It compares
+        fits of the same points under the same loss.
+        """
+        n, k = len(self.curve), self.n_params + 1
+        if n - k - 1 <= 0:
+            return float("inf")
+        with np.errstate(all="ignore"):
+            mean = max(float(np.mean((self.residuals / self.sigma_of_residuals) ** 2)), 1e-300)
+        return n * float(np.log(mean)) + 2 * k + 2 * k * (k + 1) / (n - k - 1)
+
+    @cached_property
+    def covariance(self) -> np.ndarray:
+        """Gauss-Newton covariance (p, p) of the coordinates; 0 for those that were fixed.
+
+        NaN in the rows and columns of what cannot be known, and of a variance that is no double
+        (a standard error below 1e-154 or above 1e154); `stderr` has its root all the same.
+        """
+        with np.errstate(all="ignore"):
+            covariance = self.covariance_root @ self.covariance_root.T
+        variance = np.diag(covariance)
+        lost = self.covariance_root.any(axis=1) & ~((variance >= np.finfo(float).tiny) & (variance < np.inf))
+        covariance[lost], covariance[:, lost] = np.nan, np.nan
+        covariance.setflags(write=False)
+        return covariance
+
+    @cached_property
+    def stderr(self) -> Mapping[str, float]:
+        """Standard error of every parameter in its own units, to first order; NaN if not determined.
+
+        A parameter that was fixed has 0.
+        """
+        return self._errors_of(self.covariance_root)
+
+    @cached_property
+    def robust_stderr(self) -> Mapping[str, float]:
+        """As `stderr`, from the sandwich covariance (HC3): right also where the noise is uneven along x.
+
+        MacKinnon and White (1985). NaN for what is not determined, and without a degree of freedom left.
+        """
+        return self._errors_of(self._sandwich_root)
+
+    @cached_property
+    def _sandwich_root(self) -> np.ndarray:
+        jacobian = losses.law_and_jacobian(self.form, self.loss, self.theta, np.log(self.curve.x))[1].T
+        with np.errstate(all="ignore"):
+            residual = self.residuals / self.sigma_of_residuals
+            root = np.sqrt(losses.robust_cost_and_weight(self.robust, self._bent(residual))[1])
+            return sandwich_root(
+                jacobian * (root / self.sigma_of_residuals)[:, None], residual * root, self._free
+            )
+
+    def _bent(self, residual: np.ndarray) -> np.ndarray:
+        return (residual / (self.robust_scale or 1.0)) ** 2
+
+    @property
+    def _free(self) -> np.ndarray:
+        return np.array([name not in self.fixed for name in self.form.names])
+
+    def _errors_of(self, root: np.ndarray) -> Mapping[str, float]:
+        out = {}
+        for parameter, error in zip(self.form.parameters, lengths(root.T).tolist(), strict=True):
+            size = abs(self.params[parameter.name]) if parameter.log else 1.0
+            error = error * size if 0 < size < np.inf else float("nan")
+            if not np.isfinite(error) or parameter.name in self.undetermined:
+                error = float("nan")
+            out[parameter.name] = 0.0 if parameter.name in self.fixed else error
+        return MappingProxyType(out)
+
+    def param_interval(
+        self, level: float = 0.9, *, robust: bool = False
+    ) -> Mapping[str, tuple[float, float]]:
+        """Confidence interval (low, high) of every parameter, to first order.
+
+        With Student's t of N - p degrees of freedom, on the logarithm of parameters that have one sign (b, d,
+        f). A parameter that the data do not determine has an infinite interval, and a warning names it; with
+        no degree of freedom left the ends are NaN. Where the cost is far from quadratic, a limit near 0 or a
+        break near the end, `bnsl.profile` is more exact.
+
+        Args:
+            level: probability that the interval holds the true value, between 0 and 1.
+            robust: from the sandwich covariance, as `robust_stderr`.
+        """
+        level = check_share(level, "level")
+        dof = len(self.curve) - self.n_params
+        errors = lengths((self._sandwich_root if robust else self.covariance_root).T)
+        factor = stdtrit(dof, 0.5 + level / 2) if dof > 0 else np.nan
+        out = {}
+        for i, (parameter, error) in enumerate(zip(self.form.parameters, errors.tolist(), strict=True)):
+            half = 0.0 if parameter.name in self.fixed else factor * error
+            if parameter.name in self.undetermined:
+                half = np.inf
+            ends = self.theta[i] + np.array([-half, half])
+            out[parameter.name] = ends_of(parameter, ends)
+        return MappingProxyType(out)
+
+    @cached_property
+    def breaks(self) -> pd.DataFrame:
+        """One row a break: position, slope before and after, sharpness, and whether the data show it.
+
+        Slopes are those of log(y - a) against log x; `width_decades` is the factor of x, in powers of ten,
+        over which 90 % of the turn takes place (2 f log 19 / log 10, from the logistic shape of the turn).
+        """
+        import pandas as pd
+
+        rows = []
+        if isinstance(self.form, BNSL):
+            low, high = float(self.curve.x.min()), float(self.curve.x.max())
+            slope = -self.params["c0"]
+            for i in range(1, self.n_breaks + 1):
+                after = slope - self.params[f"c{i}"]
+                position, width = self.params[f"d{i}"], self.params[f"f{i}"]
+                rows.append(
+                    {
+                        "position": position,
+                        "slope_before": slope,
+                        "slope_after": after,
+                        "sharpness": 1.0 / width,
+                        "width_decades": 2.0 * width * np.log(19.0) / np.log(10.0),
+                        "inside_data": low <= position <= high,
+                    }
+                )
+                slope = after
+        columns = ["position", "slope_before", "slope_after", "sharpness", "width_decades", "inside_data"]
+        return pd.DataFrame(rows, columns=columns, index=pd.RangeIndex(1, len(rows) + 1, name="break"))
+
+    @cached_property
+    def selection(self) -> pd.DataFrame:
+        """Why this number of breaks: one row a number that was weighed; empty where it was given.
+
+        Columns: log_evidence (of the least-squares law, under a prior for laws and noise), probability
+        (among those weighed), chosen.
+        """
+        import pandas as pd
+
+        columns = ["n_breaks", "log_evidence", "probability"]
+        frame = pd.DataFrame(list(self.candidates), columns=columns).set_index("n_breaks")
+        frame["chosen"] = frame.index == self.n_breaks
+        return frame
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The power laws of which y - a is made; raises InputError for a form that is no BNSL.
+
+        The scale of a steep one, its value at x = 1, may be beyond the range of a double: infinite or 0.
+        """
+        if not isinstance(self.form, BNSL):
+            raise InputError(f"form {self.form.label!r} is not a chain of power laws; only bnsl is")
+        with np.errstate(over="ignore"):
+            return self.form.segments(self.params)
+
+    # --- text -------------------------------------------------------------------------------------
+
+    def summary(self) -> str:
+        """The fit in plain text: quality, parameters, breaks, warnings."""
+        lines = [f"{self._title()}", f"status   {self.status.value}"]
+        lines += [f"{key:<8} {value}" for key, value in self._facts()]
+        lines += ["", f"{'':10}{'value':>14}{'std error':>14}"]
+        for name, value, error in self._parameter_rows():
+            lines.append(f"{name:<10}{value:>14}{error:>14}")
+        if self.n_breaks:
+            lines += ["", self.breaks.to_string(float_format=lambda v: f"{v:.4g}")]
+        if self.warnings:
+            lines += ["", "warnings"]
+            lines += [f"  {warning.code}: {warning.message}" for warning in self.warnings]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        inner = ", ".join(f"{name}={value:.5g}" for name, value in self.params.items())
+        error = f"rmse={self.rmse:.4g}" if np.isnan(self.rmsle) else f"rmsle={self.rmsle:.4g}"
+        return f"<FitResult {self.form.label}: {inner}; {error}, {self.status.name.lower()}>"
+
+    def _repr_html_(self) -> str:
+        parts = [f"<b>{html.escape(self._title())}</b>"]
+        parts.append(html_table([("status", self.status.value), *self._facts()]))
+        parts.append(html_table(list(self._parameter_rows()), ("parameter", "value", "std error")))
+        if self.n_breaks:
+            parts.append(self.breaks.to_html(float_format=lambda v: f"{v:.4g}"))
+        parts.append(html_warnings(self.warnings))
+        return "<div>" + "".join(parts) + "</div>"
+
+    def _title(self) -> str:
+        return f"{self.form.label} fitted to {self.curve.name or 'a curve'}"
+
+    def _facts(self) -> list[tuple[str, str]]:
+        first = self.curve.x if self.curve.x.ndim == 1 else self.curve.x[:, 0]
+        robust = f", robust {self.robust} at scale {self.robust_scale:.3g}" if self.robust else ""
+        weighed = [
+            (
+                "breaks",
+                "chosen by evidence: "
+                + ", ".join(f"{c.n_breaks} ({c.probability:.0%})" for c in self.candidates),
+            )
+        ]
+        return [
+            ("points", f"{len(self.curve)}, {self.curve.x_label} from {first[0]:.6g} to {first[-1]:.6g}"),
+            ("loss", f"{self.loss}{robust}"),
+            *(weighed if self.candidates else []),
+            ("rmse" if np.isnan(self.rmsle) else "rmsle", f"{self._error_text(6)} on the fitted points"),
+        ]
+
+    def _error_text(self, digits: int) -> str:
+        """The RMSLE, or the RMSE in the units of y where there are no logarithms."""
+        if np.isnan(self.rmsle):
+            return f"{self.rmse:.{digits}g} (in the units of {self.curve.y_label})"
+        return f"{self.rmsle:.{digits}g}"
+
+    def _parameter_rows(self) -> list[tuple[str, str, str]]:
+        rows = []
+        for name, value in self.params.items():
+            error = self.stderr[name]
+            text = "fixed" if name in self.fixed else "unknown" if np.isnan(error) else f"{error:.3g}"
+            rows.append((name, f"{value:.7g}", text))
+        return rows
+
+    # --- JSON -------------------------------------------------------------------------------------
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """Everything as JSON, exact to the last bit; NaN and infinity as strings."""
+        spec = self.form.spec()
+        record = {
+            "bnsl": "fit",
+            "version": 1,
+            "form": spec,
+            "params": dict(self.params),
+            "theta": self.theta.tolist(),
+            "covariance_root": self.covariance_root.tolist(),
+            "loss": self.loss,
+            "robust": self.robust,
+            "robust_scale": self.robust_scale,
+            "fixed": list(self.fixed),
+            "bounds": [list(bound) for bound in self.bounds],
+            "undetermined": list(self.undetermined),
+            "status": self.status.name,
+            "status_text": self.status.value,
+            "warnings": [list(warning) for warning in self.warnings],
+            "residual_scale": self.residual_scale,
+            "candidates": [list(candidate) for candidate in self.candidates],
+            "rmsle": self.rmsle,
+            "rmse": self.rmse,
+            "curve": {
+                "x": self.curve.x.tolist(),
+                "y": self.curve.y.tolist(),
+                "sigma": None if self.curve.sigma is None else self.curve.sigma.tolist(),
+                "name": self.curve.name,
+                "x_label": self.curve.x_label,
+                "y_label": self.curve.y_label,
+            },
+        }
+        return json.dumps(_encode(record), indent=indent, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str, *, form: Form | None = None) -> FitResult:
+        """The result that `to_json` wrote, without fitting anything.
+
+        Args:
+            text: the JSON itself, not the name of its file.
+            form: needed only for a form of your own, which has no registered name.
+
+        Raises:
+            InputError: text that is not such a record, one that is damaged, or one of another form.
+        """
+        try:
+            record = _decode(json.loads(text))
+        except (TypeError, ValueError, RecursionError) as error:
+            if _looks_like_a_path(text):
+                raise InputError(
+                    f"text = {str(text)!r} is the name of a file; pass what is in it: "
+                    f"FitResult.from_json(pathlib.Path({str(text)!r}).read_text())"
+                ) from None
+            raise InputError(f"text is not valid JSON: {error}") from None
+        if not isinstance(record, dict) or record.get("bnsl") != "fit":
+            raise InputError('text is not a saved bnsl fit: it lacks the entry "bnsl": "fit"')
+        if record.get("version") != 1:
+            raise InputError(f"text has version {record.get('version')!r}; this bnsl reads version 1")
+        record = _Entries(record)
+        try:
+            spec = _Entries(_of_type(record["form"], dict))
+            form = _form_of(spec, form)
+            points = _Entries(_of_type(record["curve"], dict), "curve.")
+            curve = Curve(
+                np.asarray(points["x"]),
+                np.asarray(points["y"]),
+                None if points["sigma"] is None else np.asarray(points["sigma"]),
+                *(_of_type(points[key], str) for key in ("name", "x_label", "y_label")),
+                inputs=len(form.inputs),
+            )
+            p = len(form.parameters)
+            theta = np.asarray(record["theta"], float)
+            root = np.asarray(record["covariance_root"], float)
+            if theta.shape != (p,) or root.shape != (p, p) or not np.isfinite(theta).all():
+                raise InputError(f"theta and covariance_root must have {p} finite entries a side")
+            bounded = [name for name, _, _ in _of_type(record["bounds"], list)]
+            names = (*_of_type(record["fixed"], list), *_of_type(record["undetermined"], list), *bounded)
+            for name in names:
+                if name not in form.names:
+                    raise InputError(f"{name!r} is no parameter of form {form.label!r}")
+            robust = _one_of(record["robust"], (None, *losses.ROBUST))
+            scales = [record["residual_scale"], *([] if robust is None else [record["robust_scale"]])]
+            if any(_of_type(scale, float) < 0 for scale in scales):
+                raise InputError("residual_scale and robust_scale must not be negative")
+            return cls(
+                form=form,
+                theta=theta,
+                covariance_root=root,
+                curve=curve,
+                loss=_one_of(record["loss"], losses.LOSSES),
+                robust=robust,
+                robust_scale=None if robust is None else record["robust_scale"],
+                fixed=tuple(record["fixed"]),
+                bounds=tuple((str(n), float(low), float(high)) for n, low, high in record["bounds"]),
+                status=Status[_one_of(record["status"], tuple(Status.__members__))],
+                warnings=tuple(FitWarning(str(code), str(message)) for code, message in record["warnings"]),
+                residual_scale=record["residual_scale"],
+                undetermined=tuple(record["undetermined"]),
+                candidates=tuple(Candidate(int(n), float(e), float(p)) for n, e, p in record["candidates"]),
+            )
+        except _OtherFormError as error:
+            raise InputError(str(error)) from None
+        except InputError as error:
+            raise InputError(f"text is a damaged bnsl fit: {error}") from None
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise InputError(
+                f"text is a damaged bnsl fit: an entry does not hold what it should ({error})"
+            ) from None
+
+
+def rmsle(predicted: np.ndarray, measured: np.ndarray) -> tuple[float, float]:
+    """Root mean squared log error and its standard error, as the 92-curve benchmark defines them.
+
+    With m and s the mean and the standard deviation of the n squared log errors:
+    RMSLE = sqrt(m), standard error = sqrt(m + s / sqrt(n)) - sqrt(m) (arXiv 2209.06640). NaN where a value
+    is not positive.
+    """
+    predicted, measured = np.asarray(predicted, float), np.asarray(measured, float)
+    if len(measured) == 0 or not np.all(predicted > 0) or not np.all(measured > 0):
+        return float("nan"), float("nan")
+    if np.isinf(predicted).any():
+        return float("inf"), float("nan")
+    squares = (np.log(predicted) - np.log(measured)) ** 2
+    mean, deviation = float(squares.mean()), float(squares.std())
+    return float(np.sqrt(mean)), float(np.sqrt(mean + deviation / np.sqrt(len(squares))) - np.sqrt(mean))
+
+
+def ends_of(parameter: Parameter, ends: ArrayLike) -> tuple[float, float]:
+    """Lower and upper end in the units of the parameter from those of its coordinate."""
+    low, high = np.asarray(ends, float)
+    if parameter.log:
+        with np.errstate(over="ignore"):
+            low, high = np.exp([low, high])
+        if parameter.upper <= 0:
+            low, high = -high, -low
+    return float(low), float(high)
+
+
+def html_warnings(notes: Sequence[FitWarning]) -> str:
+    """Warnings as an HTML list; '' where there are none."""
+    items = [f"<li><code>{html.escape(w.code)}</code>: {html.escape(w.message)}</li>" for w in notes]
+    return f"<ul>{''.join(items)}</ul>" if items else ""
+
+
+def html_table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...] = ()) -> str:
+    """Rows of cells as an HTML table; whatever is in the cells is escaped."""
+    cells = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in rows)
+    return f"<table>{f'<tr>{cells}</tr>' if head else ''}{body}</table>"
+
+
+def rmse(predicted: np.ndarray, measured: np.ndarray) -> float:
+    """Root mean square of predicted - measured, in the units of y; NaN of no points."""
+    if len(measured) == 0:
+        return float("nan")
+    with np.errstate(over="ignore"):
+        return float(lengths((predicted - measured)[:, None])[0] / np.sqrt(len(measured)))
+
+
+class _OtherFormError(InputError):
+    """A good record of a form that was not given, or of another than was given."""
+
+
+class _Entries(dict[str, Any]):
+    """A part of a saved record, whose missing entries are named."""
+
+    def __init__(self, entries: dict[str, Any], path: str = "") -> None:
+        super().__init__(entries)
+        self.path = path
+
+    def __missing__(self, key: str) -> Any:
+        raise InputError(f"the entry {self.path + key!r} is missing")
+
+
+def _looks_like_a_path(text: object) -> bool:
+    if isinstance(text, os.PathLike):
+        return True
+    return isinstance(text, str) and text.lower().endswith(".json") and not {"\n", "{", "["} & set(text)
+
+
+def _form_of(spec: dict[str, Any], given: Form | None) -> Form:
+    """The form of a record; `given` if it is one of the user's own."""
+    name = spec["form"]
+    if given is not None:
+        if given.spec() != dict(spec):
+            raise _OtherFormError(
+                f"form = {given.label!r} is not the form {name!r:.60} that was fitted in text"
+            )
+        return given
+    if isinstance(name, str) and name.lower() not in FORMS:
+        raise _OtherFormError(
+            f"text is a fit of the form {name!r:.60}, which is none of {', '.join(FORMS)}; if it is one of "
+            "your own, pass an instance of it as well: from_json(text, form=...)"
+        )
+    return get_form(name, **{key: value for key, value in spec.items() if key != "form"})
+
+
+def _one_of(value: Any, known: tuple[Any, ...]) -> Any:
+    if value not in known:
+        raise InputError(f"{value!r} is none of {known}")
+    return value
+
+
+def _of_type(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise InputError(f"{value!r:.60} is not of type {kind.__name__}")
+    return value
+
+
+def _encode(value: Any) -> Any:
+    """NaN and infinities as strings, which JSON has no numbers for."""
+    if isinstance(value, dict):
+        return {key: _encode(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encode(entry) for entry in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return f"float:{value}"
+    if isinstance(value, str) and value.startswith(("float:", "text:")):
+        return f"text:{value}"
+    return value
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _decode(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_decode(entry) for entry in value]
+    if isinstance(value, str) and value in ("float:nan", "float:inf", "float:-inf"):
+        return float(value.removeprefix("float:"))
+    return value.removeprefix("text:") if isinstance(value, str) else value

@@ -1,0 +1,301 @@
+"""`forecast`: the best prediction of a curve, an average over laws with their weights, without settings."""
+
+from __future__ import annotations
+
+import html
+import warnings as python_warnings
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import logsumexp, ndtr
+
+from bnsl._base.checks import InputError, check_count, check_share, double_precision, positive_inputs
+from bnsl.curves.curve import Curve, as_curve
+from bnsl.evidence import grid as bayes
+from bnsl.evidence import refined as laplace
+from bnsl.fitting.fit import check_curve
+from bnsl.fitting.result import FAR, ExtrapolationWarning, FitWarning, html_table, html_warnings
+from bnsl.forecasting.average import Average, Mixture, averages, chunks, mixtures
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEW = 8  # distinct x below which a forecast rests on the prior more than on the curve
+BISECTIONS = 60
+LAWS = ("smooth", "0 breaks", "1 break", "2 breaks", "3 breaks")
+
+
+def _cdf(mixture: Mixture, log_y: np.ndarray) -> np.ndarray:
+    """Probability (M,) of a smaller measurement than log y (M,)."""
+    return np.asarray(mixture.weight @ ndtr((log_y - mixture.mean) / mixture.sd))
+
+
+def _centre(mixture: Mixture) -> np.ndarray:
+    """Mean (M,) of log y, or where it lies outside of them the nearer quartile."""
+    mean = mixture.weight @ mixture.mean
+    share = _cdf(mixture, mean)
+    if share.size and (share.min() < 0.25 or share.max() > 0.75):
+        mean = np.clip(mean, _quantile(mixture, 0.25), _quantile(mixture, 0.75))
+    return np.asarray(mean)
+
+
+def _quantile(mixture: Mixture, p: float) -> np.ndarray:
+    """log y (M,) below which a measurement falls with probability p, by bisection."""
+    heavy = mixture.weight > 1e-6 * min(p, 1.0 - p) / len(mixture.weight)
+    mean, sd = mixture.mean[heavy], mixture.sd[heavy]
+    weight = mixture.weight[heavy] / mixture.weight[heavy].sum()
+    low, high = (mean - 12.0 * sd).min(axis=0), (mean + 12.0 * sd).max(axis=0)
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        below = weight @ ndtr((middle - mean) / sd) < p
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return np.asarray(0.5 * (low + high))
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """What a curve will be: a weighted average of broken power laws, and how sure that is.
+
+    Attributes:
+        curve: the points it rests on.
+        warnings: what to know before relying on it, as (code, message).
+        averages: the average of falling laws and, for a curve that climbs, that of rising ones.
+    """
+
+    curve: Curve
+    warnings: tuple[FitWarning, ...]
+    averages: tuple[Average, ...]
+
+    # --- prediction -------------------------------------------------------------------------------
+
+    def predict(self, x: ArrayLike) -> np.ndarray:
+        """The prediction at x, of the shape of x: the exponential of the mean of log y.
+
+        It is what makes the expected squared log error smallest. Far beyond the data a few laws that climb
+        without end would carry the mean off; there it is held between the quartiles. Within the data it
+        follows what departs from every law in a correlated way.
+
+        Raises InputError for x that is not positive; warns (ExtrapolationWarning) far beyond the data.
+        """
+        points, shape = self._points(x)
+        parts = [_centre(mixture) for mixture in self._mixtures(points)]
+        return np.exp(np.concatenate(parts)).reshape(shape)
+
+    def interval(self, x: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper end of where a new measurement at x would fall with probability `level`.
+
+        It covers the uncertainty about the law and its coefficients, drift of the slope beyond the data, and
+        both kinds of noise. Arrays of the shape of x.
+        """
+        tail = 0.5 * (1.0 - check_share(level, "level"))
+        points, shape = self._points(x)
+        parts = [(_quantile(m, tail), _quantile(m, 1.0 - tail)) for m in self._mixtures(points)]
+        low, high = (np.exp(np.concatenate(ends)).reshape(shape) for ends in zip(*parts, strict=True))
+        return low, high
+
+    def quantile(self, x: ArrayLike, p: float) -> np.ndarray:
+        """The value that a new measurement at x stays below with probability p; of the shape of x."""
+        share = check_share(p, "p")
+        points, shape = self._points(x)
+        parts = [_quantile(mixture, share) for mixture in self._mixtures(points)]
+        return np.exp(np.concatenate(parts)).reshape(shape)
+
+    def probability_below(self, x: ArrayLike, y: ArrayLike) -> np.ndarray:
+        """The probability that a new measurement at x is below y; of the shape of x."""
+        points, shape = self._points(x)
+        log_y = self._log_values(y, points)
+        parts = [_cdf(m, t) for m, t in zip(self._mixtures(points), chunks(log_y), strict=True)]
+        return np.concatenate(parts).reshape(shape)
+
+    def log_density(self, x: ArrayLike, y: ArrayLike) -> np.ndarray:
+        """The log predictive density of log y at x, a proper score; of the shape of x."""
+        points, shape = self._points(x)
+        log_y = self._log_values(y, points)
+        parts = []
+        for mixture, t in zip(self._mixtures(points), chunks(log_y), strict=True):
+            normal = (
+                -0.5 * ((t - mixture.mean) / mixture.sd) ** 2 - np.log(mixture.sd) - 0.5 * np.log(2 * np.pi)
+            )
+            with np.errstate(divide="ignore"):
+                parts.append(logsumexp(normal + np.log(mixture.weight)[:, None], axis=0))
+        return np.concatenate(parts).reshape(shape)
+
+    def sample(self, x: ArrayLike, size: int = 1000, *, seed: int = 0) -> np.ndarray:
+        """Draws of a new measurement at x, shape (size,) + shape of x, independent from one x to the next."""
+        count = check_count(size, "size", 1)
+        points, shape = self._points(x)
+        rng = np.random.default_rng(seed)
+        parts = []
+        for mixture in self._mixtures(points):
+            m = mixture.mean.shape[1]
+            law = rng.choice(len(mixture.weight), size=(count, m), p=mixture.weight)
+            at = np.arange(m)
+            parts.append(mixture.mean[law, at] + mixture.sd[law, at] * rng.standard_normal((count, m)))
+        return np.exp(np.concatenate(parts, axis=1)).reshape(count, *shape)
+
+    def _points(self, x: ArrayLike) -> tuple[np.ndarray, tuple[int, ...]]:
+        points, shape = positive_inputs(x, 1)
+        low, high = self.curve.x[0], self.curve.x[-1]
+        if points.size and (points.max() > FAR * high or points.min() < low / FAR):
+            python_warnings.warn(
+                f"far_extrapolation: x reaches beyond {FAR:g} times the fitted range ({low:.4g} to "
+                f"{high:.4g}); a break in between cannot be foreseen",
+                ExtrapolationWarning,
+                stacklevel=3,
+            )
+        return points, shape
+
+    def _log_values(self, y: ArrayLike, points: np.ndarray) -> np.ndarray:
+        values = positive_inputs(y, 1)[0]
+        if values.size not in (1, points.size):
+            raise InputError(f"y has {values.size} entries and x has {points.size}; they must have as many")
+        return np.asarray(np.broadcast_to(np.log(values), points.shape))
+
+    def _mixtures(self, points: np.ndarray) -> list[Mixture]:
+        return mixtures(self.averages, np.log(points))
+
+    # --- what was averaged ------------------------------------------------------------------------
+
+    @cached_property
+    def laws(self) -> pd.DataFrame:
+        """What is averaged, one row a kind of law, heaviest first.
+
+        Columns: weight (posterior probability), limit (median of the law's limit, in units of y),
+        end_slope (mean of d log|y - limit| / d log x at the last point), breaks (positions of the breaks of
+        the likeliest law of that kind, in units of x; none for smooth laws, which bend a little everywhere).
+        Laws of the grid have breaks at trial places; those called refined were fitted.
+        """
+        import pandas as pd
+
+        total = logsumexp([part.log_evidence for part in self.averages])
+        rows = []
+        for part in self.averages:
+            weights = np.exp(part.log_evidence - total)
+            kinds = [part.state.smooth, *part.state.sharp]
+            way = "rising, " if part.rising else ""
+            for kind, nodes in enumerate(kinds):
+                facts = _facts_of_nodes(part, nodes, sharp=kind > 0)
+                rows.append({"law": way + LAWS[kind], "weight": weights[0, kind], **facts})
+            for n, law in enumerate(part.refined):
+                if law is not None:
+                    facts = _facts_of_law(part, law)
+                    rows.append({"law": f"{way}{LAWS[n + 1]}, refined", "weight": weights[1, n + 1], **facts})
+        frame = pd.DataFrame(rows).set_index("law")
+        return frame.sort_values("weight", ascending=False, kind="stable")
+
+    # --- text -------------------------------------------------------------------------------------
+
+    def summary(self) -> str:
+        """The forecast in plain text: what it rests on, what it averages, where it goes, warnings."""
+        lines = [self._title(), *(f"{key:<8} {value}" for key, value in self._facts()), ""]
+        lines += [self._shown_laws().to_string(), "", self._ahead().to_string(index=False)]
+        if self.warnings:
+            lines += ["", "warnings", *(f"  {w.code}: {w.message}" for w in self.warnings)]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        table = self.laws
+        first = f"{100 * table['weight'].iloc[0]:.0f} % {table.index[0]}"
+        return f"<Forecast of {self.curve.name or 'a curve'}, {len(self.curve)} points: {first}>"
+
+    def _repr_html_(self) -> str:
+        parts = [f"<b>{html.escape(self._title())}</b>", html_table(self._facts())]
+        parts += [self._shown_laws().to_html(), self._ahead().to_html(index=False)]
+        parts.append(html_warnings(self.warnings))
+        return "<div>" + "".join(parts) + "</div>"
+
+    def _title(self) -> str:
+        return f"forecast of {self.curve.name or 'a curve'}"
+
+    def _facts(self) -> list[tuple[str, str]]:
+        x = self.curve.x
+        return [("points", f"{len(x)}, {self.curve.x_label} from {x[0]:.6g} to {x[-1]:.6g}")]
+
+    def _shown_laws(self) -> pd.DataFrame:
+        table = self.laws[self.laws["weight"] >= 0.0005].copy()
+        table["weight"] = [f"{100 * w:.1f} %" for w in table["weight"]]
+        table["limit"] = [f"{v:.4g}" for v in table["limit"]]
+        table["end_slope"] = [f"{v:.3f}" for v in table["end_slope"]]
+        table["breaks"] = [shown_breaks(breaks, self.curve) for breaks in table["breaks"]]
+        return table
+
+    def _ahead(self) -> pd.DataFrame:
+        import pandas as pd
+
+        x = self.curve.x[-1] * np.array([1.0, 1.5, 2.0, 4.0, 10.0])
+        low, high = self.interval(x, 0.9)
+        columns = (x, self.predict(x), low, high)
+        names = (self.curve.x_label, "forecast", "low 90 %", "high 90 %")
+        return pd.DataFrame({n: [f"{v:.5g}" for v in c] for n, c in zip(names, columns, strict=True)})
+
+
+def shown_breaks(breaks: tuple[float, ...], curve: Curve) -> str:
+    """Breaks as text; those beyond the data, which are assumed and not seen, in brackets."""
+    inside = [curve.x[0] <= d <= curve.x[-1] for d in breaks]
+    return ", ".join(f"{d:.4g}" if seen else f"({d:.4g})" for d, seen in zip(breaks, inside, strict=True))
+
+
+def forecast(x: Curve | ArrayLike, y: ArrayLike | None = None, *, sigma: ArrayLike | None = None) -> Forecast:
+    """What will y be at larger x? The best prediction this package can make of one curve.
+
+    It averages smooth laws and laws with none to three sharp breaks, each with its limit, by their posterior
+    probability, with noise that may be correlated along the curve. There is nothing to set: the prior
+    was learnt once, and the curve decides on everything else. See docs/forecasting.md.
+
+    Args:
+        x: positive inputs (N,), in any unit and order, at least three distinct; or a Curve.
+        y: positive measured values (N,).
+        sigma: standard deviation of every y (N,), in the units of y; only ratios matter.
+
+    Returns:
+        A Forecast, which predicts, gives intervals, and shows in `laws` what it averaged.
+
+    Raises:
+        InputError: (a ValueError) input that cannot be forecast, before any work.
+    """
+    curve = as_curve(x, y, sigma)
+    check_curve(curve, way_out="fit it with bnsl.fit(..., loss='linear'), which has no forecast")
+    return Forecast(curve, _notes(curve), averages(curve))
+
+
+def _notes(curve: Curve) -> tuple[FitWarning, ...]:
+    distinct = len(np.unique(curve.x))
+    if distinct >= FEW:
+        return ()
+    text = f"{distinct} distinct x are few; the forecast rests on what is usual of scaling curves"
+    return (FitWarning("few_points", text),)
+
+
+def _facts_of_nodes(part: Average, nodes: bayes.Nodes, *, sharp: bool) -> dict[str, Any]:
+    weight = np.exp(np.asarray(nodes.weight))
+    limits = np.asarray(part.state.limits)[np.asarray(nodes.limit)]
+    order = np.argsort(limits)
+    middle = order[np.searchsorted(np.cumsum(weight[order]), 0.5 * weight.sum())]
+    slope = float(weight @ (nodes.slope + np.asarray(nodes.mean)[:, 1]) / weight.sum())
+    breaks = np.zeros(0)
+    if sharp:
+        with double_precision():
+            places = np.asarray(bayes.trial_breaks(part.state.span)[0])
+        trial = np.asarray(nodes.columns)[0, bayes.ALWAYS :] - bayes.SMOOTH
+        breaks = np.sort(places[trial[trial < bayes.TRIALS]]) + float(part.state.origin[0])
+    return _facts(part, _log(limits[middle]) + float(part.state.origin[1]), slope, breaks)
+
+
+def _facts_of_law(part: Average, law: laplace.Fitted) -> dict[str, Any]:
+    log_x, log_y = law.curve.origin
+    log_limit = (-1.0 if part.rising else 1.0) * (_log(law.theta[0]) + log_y)
+    return _facts(part, log_limit, laplace.end_slope(law), law.theta[4::3] + log_x)
+
+
+def _facts(part: Average, log_limit: float, slope: float, log_breaks: np.ndarray) -> dict[str, Any]:
+    sign = -1.0 if part.rising else 1.0
+    with np.errstate(over="ignore"):
+        limit, breaks = float(np.exp(sign * log_limit)), tuple(np.exp(log_breaks).tolist())
+    return {"limit": limit, "end_slope": -sign * slope, "breaks": breaks}
+
+
+def _log(value: float) -> float:
+    return float(np.log(value)) if value > 0 else -np.inf

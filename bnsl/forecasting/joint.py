@@ -1,0 +1,253 @@
+"""Joint predictive distribution of a forecast: many x at once, with what ties them together.
+
+`Forecast.sample` draws every x on its own. Statements about a curve as a whole, such as "it reaches t before
+x = b", and the choice of the next run need draws and covariances in which one law holds at all x. The
+components, laws of the grid of `bayes` and refined laws of `laplace`, are those of `averaging.mixtures`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import logsumexp
+
+from bnsl._base.checks import InputError, as_number, check_count, double_precision, positive_inputs
+from bnsl.evidence import grid as bayes
+from bnsl.evidence import refined as laplace
+from bnsl.forecasting.average import Average
+from bnsl.forecasting.forecast import Forecast
+
+NEGLIGIBLE = 1e-9  # weight of a component below which it is left out
+STEPS = 200  # points in x at which a curve is looked at for the place where it reaches a value
+
+
+class Joint(NamedTuple):
+    """Normal components of log y at M points, one a law.
+
+    Given law t, with independent standard normal z,
+
+        log y = mean[t] + moved[t] z1 + bend[t] (drift z2) + level[t] (departure[kind[t]] z3 + z4);
+
+    the first three terms are the law, the last is correlated and white noise.
+    """
+
+    weight: np.ndarray  # (T,), adding up to 1
+    mean: np.ndarray  # (T, M)
+    moved: np.ndarray  # (T, M, p) uncertainty of the coefficients
+    bend: np.ndarray  # (T, M) size of the slope's drift beyond the data
+    level: np.ndarray  # (T,) standard deviation of the white noise
+    kind: np.ndarray  # (T,) of the noise
+    drift: np.ndarray  # (M, M) root of the covariance of an integrated random walk
+    departure: np.ndarray  # (R, M, M) root of the covariance of the correlated noise
+
+    def covariance(self, *, noise: bool = False) -> np.ndarray:
+        """Covariance (M, M) of log y over all laws; with `noise`, that of new measurements."""
+        centre = self.mean - self.weight @ self.mean
+        total = np.einsum("t,tm,tn->mn", self.weight, centre, centre, optimize=True)
+        total += np.einsum("t,tmp,tnp->mn", self.weight, self.moved, self.moved, optimize=True)
+        bent = np.einsum("t,tm,tn->mn", self.weight, self.bend, self.bend, optimize=True)
+        total += bent * (self.drift @ self.drift.T)
+        if noise:
+            total += self.noise_covariance()
+        return total
+
+    def noise_covariance(self) -> np.ndarray:
+        """Covariance (M, M) of the noise alone, correlated and white."""
+        share = np.bincount(self.kind, self.weight * self.level**2, len(self.departure))
+        departures = self.departure @ self.departure.transpose(0, 2, 1)
+        return np.einsum("r,rmn->mn", share, departures) + share.sum() * np.eye(self.mean.shape[1])
+
+
+def joint(forecast: Forecast, x: ArrayLike) -> Joint:
+    """The joint predictive distribution of log y at x (M,)."""
+    points, _ = positive_inputs(x, 1)
+    log_x = np.log(points)
+    parts = [part for average in forecast.averages for part in _components(average, log_x)]
+    weight = np.concatenate([part[0] for part in parts])
+    weight = np.exp(weight - logsumexp(weight))
+    mean, bend, level, kind = (np.concatenate([part[i] for part in parts]) for i in (1, 3, 4, 5))
+    widest = max(part[2].shape[2] for part in parts)
+    moved = np.concatenate(
+        [np.pad(part[2], ((0, 0), (0, 0), (0, widest - part[2].shape[2]))) for part in parts]
+    )
+    heavy = (weight > NEGLIGIBLE) & np.isfinite(mean).all(axis=1) & np.isfinite(moved).all(axis=(1, 2))
+    state = forecast.averages[0].state
+    return Joint(
+        weight[heavy] / weight[heavy].sum(),
+        mean[heavy],
+        moved[heavy],
+        bend[heavy],
+        level[heavy],
+        kind[heavy],
+        _root(_walk(np.maximum(log_x - float(state.origin[0]), 0.0))),
+        _departure(state, log_x),
+    )
+
+
+def joint_draws(
+    forecast: Forecast, x: ArrayLike, size: int = 1000, *, noise: bool = True, seed: int = 0
+) -> np.ndarray:
+    """Draws of y at all x together, shape (size,) + shape of x; along a draw one law holds.
+
+    Args:
+        forecast: what `bnsl.forecast` returned.
+        x: positive inputs of any shape.
+        size: number of draws.
+        noise: new measurements; without it the laws themselves.
+        seed: of the random numbers.
+
+    Raises:
+        InputError: x that is not positive, or a bad size.
+    """
+    count = check_count(size, "size", 1)
+    shape = positive_inputs(x, 1)[1]
+    return np.exp(_draws(joint(forecast, x), count, noise, np.random.default_rng(seed))).reshape(
+        count, *shape
+    )
+
+
+def _draws(law: Joint, count: int, noise: bool, rng: np.random.Generator) -> np.ndarray:
+    points = law.mean.shape[1]
+    chosen = rng.choice(len(law.weight), size=count, p=law.weight)
+    out = law.mean[chosen]
+    normal = rng.standard_normal((count, law.moved.shape[2]))
+    for t in np.unique(chosen):
+        rows = chosen == t
+        out[rows] += normal[rows] @ law.moved[t].T
+    out += law.bend[chosen] * (rng.standard_normal((count, points)) @ law.drift.T)
+    if noise:
+        scatter = rng.standard_normal((count, points))
+        colour = rng.standard_normal((count, points))
+        for r in np.unique(law.kind[chosen]):
+            rows = law.kind[chosen] == r
+            scatter[rows] += colour[rows] @ law.departure[r].T
+        out += law.level[chosen, None] * scatter
+    return out
+
+
+def reach(forecast: Forecast, y: float, until: float, size: int = 2000, *, seed: int = 0) -> np.ndarray:
+    """Draws (size,) of the x at which the law first reaches y, from the end of the data up to `until`.
+
+    y is reached from above, and by a curve that climbs from below; a law that is there at the end of the data
+    gives the last x. Infinite where it is not reached; the share of finite ones is its probability.
+
+    Raises:
+        InputError: a y that is not positive, or an `until` not beyond the data.
+    """
+    value = as_number(y, "y", lambda v: 0 < v < np.inf)
+    last = float(forecast.curve.x[-1])
+    end = as_number(until, "until", np.isfinite)
+    if end <= last:
+        raise InputError(f"until = {end:g} must lie beyond the data, which end at {last:g}")
+    x = np.geomspace(last, end, STEPS)
+    law = joint(forecast, x)
+    draws = _draws(law, check_count(size, "size", 1), False, np.random.default_rng(seed))
+    gap = draws - np.log(value)
+    if forecast.curve.climbs:
+        gap = -gap
+    hit = gap <= 0
+    first = np.argmax(hit, axis=1)
+    rows = np.arange(len(gap))
+    # Between two points of the grid, the law is taken as straight in logarithms.
+    before = np.maximum(first - 1, 0)
+    fall = gap[rows, before] - gap[rows, first]
+    share = np.where((first > 0) & (fall > 0), gap[rows, before] / np.where(fall > 0, fall, 1.0), 0.0)
+    place = np.exp(np.log(x[before]) + share * (np.log(x[first]) - np.log(x[before])))
+    return np.where(hit.any(axis=1), place, np.inf)
+
+
+def probability_before(
+    first: Forecast, second: Forecast, y: float, until: float, size: int = 4000, *, seed: int = 0
+) -> float:
+    """The probability that the law of `first` reaches y before that of `second` does, both up to `until`.
+
+    Curves are taken as independent of one another, given their points. Where neither reaches y it is not
+    before. Raises InputError as `reach` does.
+    """
+    a = reach(first, y, until, size, seed=seed)
+    b = reach(second, y, until, size, seed=seed + 1)
+    return float(np.mean(a < b))
+
+
+def _components(part: Average, log_x: np.ndarray) -> list[tuple[np.ndarray, ...]]:
+    """Log weight, mean, moved, bend, level and kind of the laws of one average."""
+    state, sign = part.state, -1.0 if part.rising else 1.0
+    u = log_x - float(state.origin[0])
+    with double_precision():
+        columns = np.asarray(bayes.design(u, state.span))
+    kernel = _kernel(state, log_x)
+    krige = np.einsum("rmn,ranp->ramp", kernel, np.asarray(state.krige), optimize=True)
+    total = part.log_evidence[0]
+    out: list[tuple[np.ndarray, ...]] = []
+    for share, nodes in zip(total, [state.smooth, *state.sharp], strict=True):
+        nodes = jax.tree.map(np.asarray, nodes)
+        r, i = nodes.noise, nodes.limit
+        design = columns[:, nodes.columns].transpose(1, 0, 2)  # (T, M, p)
+        near = krige[r, i]  # (T, M, 1 + C)
+        columns_near = np.take_along_axis(near, np.broadcast_to(1 + nodes.columns[:, None], design.shape), 2)
+        eta = np.einsum("tmp,tp->tm", design, nodes.mean) - nodes.slope[:, None] * u
+        limit = np.asarray(state.limits)[i][:, None]
+        level = limit + np.exp(np.clip(eta, -600.0, 600.0))
+        gain = 1.0 - limit / level
+        mean = np.log(level) + near[..., 0] - np.einsum("tmp,tp->tm", columns_near, nodes.mean)
+        moved = np.einsum("tmp,tpj->tmj", gain[..., None] * design - columns_near, nodes.root, optimize=True)
+        out.append(
+            (
+                share + nodes.weight,
+                sign * (mean + float(state.origin[1])),
+                moved,
+                gain * nodes.drift[:, None],
+                bayes.NOISES[nodes.level],
+                r,
+            )
+        )
+    for n, law in enumerate(part.refined):
+        if law is None:
+            continue
+        curve = law.curve
+        v = log_x - curve.origin[0]
+        value, jacobian = laplace.law_and_jacobian(law.theta, v, rising=curve.rising)
+        unit = (curve.prior.correlated * bayes.CORRELATED) ** 2
+        near = (
+            unit[:, None, None] * np.exp(-np.abs(v[:, None] - curve.u) / curve.prior.length)
+        ) @ law.krige  # (R, M, 1 + p)
+        out.append(
+            (
+                law.log_weight + part.log_evidence[1, n + 1],
+                curve.origin[1] + value + near[law.kind, :, 0],
+                (jacobian.T - near[law.kind, :, 1:]) @ law.root,
+                np.full((len(law.kind), len(v)), curve.prior.drift),
+                np.sqrt(law.variance),
+                law.kind,
+            )
+        )
+    return out
+
+
+def _kernel(state: bayes.Posterior, log_x: np.ndarray) -> np.ndarray:
+    """Covariance (R, M, N) of the correlated noise at log x with that at the points, white noise being 1."""
+    u = log_x - float(state.origin[0])
+    near = np.exp(-np.abs(u[:, None] - np.asarray(state.u)) / float(state.length)) * np.asarray(state.seen)
+    return np.asarray(state.unit)[:, None, None] * near
+
+
+def _departure(state: bayes.Posterior, log_x: np.ndarray) -> np.ndarray:
+    shrunk = np.asarray(state.whiten) @ _kernel(state, log_x).transpose(0, 2, 1)
+    apart = np.exp(-np.abs(log_x[:, None] - log_x) / float(state.length))
+    unit = np.asarray(state.unit)[:, None, None]
+    return np.stack([_root(c) for c in unit * apart - shrunk.transpose(0, 2, 1) @ shrunk])
+
+
+def _walk(u: np.ndarray) -> np.ndarray:
+    """Covariance (M, M) of the integral of a random walk of the slope that begins at u = 0."""
+    low, high = np.minimum(u[:, None], u), np.maximum(u[:, None], u)
+    return low**2 * (3.0 * high - low) / 6.0
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """S (M, M) with S S^T = covariance, which may be singular."""
+    value, vector = np.linalg.eigh(covariance)
+    return vector * np.sqrt(np.maximum(value, 0.0))

@@ -1,0 +1,1 @@
+"""Many curves: a table in, a row a curve out."""

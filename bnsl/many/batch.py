@@ -1,0 +1,173 @@
+"""`fit_many` and `forecast_many`: a long-form table in, a row a curve out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bnsl._base.checks import InputError, as_array, check_choice, check_count, check_positive
+from bnsl.curves.frame import by_columns
+from bnsl.forms.form import Form
+from bnsl.forms.registry import get_form
+from bnsl.many.rows import Settings
+from bnsl.many.work import Columns, fit_table
+from bnsl.solver import losses
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DTYPES = ("float64", "float32")
+
+
+def fit_many(
+    frame: Any,
+    x: str,
+    y: str,
+    by: str | Sequence[str],
+    *,
+    form: str | Form = "bnsl",
+    n_breaks: int | None = None,
+    loss: str = "log",
+    sigma: str | None = None,
+    robust: str | None = None,
+    fixed: Mapping[str, float] | None = None,
+    bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
+    predict_at: ArrayLike | None = None,
+    out: str | os.PathLike[str] | None = None,
+    workers: int = 1,
+    device: str | Sequence[Any] | None = None,
+    dtype: str = "float64",
+    progress: bool | None = None,
+) -> pd.DataFrame:
+    """Fit a law to every curve of a long-form table.
+
+    BNSL with at most one break and M1 to M4, under the log loss and without constraints, are fitted together,
+    some 500 a second and core, tens of thousands on a GPU; the cost is that of `fit` to within 0.1 % on 98 to
+    99 % of noisy curves (docs/benchmarks.md).
+    Everything else takes as long as a call of `fit` a curve; give it more `workers`. A curve that cannot be
+    fitted is a row whose status and message say why, and stops no other.
+
+    Args:
+        frame: a row a point: a pandas or Polars DataFrame, a mapping of arrays, or a Dask DataFrame, which
+            gives a Dask DataFrame back (see `bnsl.cluster`).
+        x: the column of inputs.
+        y: the column of measured values.
+        by: the columns whose values tell the curves apart.
+        form: as in `fit`.
+        n_breaks: as in `fit`; if not given, it is chosen for every curve.
+        loss: as in `fit`.
+        sigma: the column of standard deviations of y, if there is one.
+        robust: as in `fit`.
+        fixed: as in `fit`, the same for all curves.
+        bounds: as in `fit`, the same for all curves.
+        predict_at: values of x; the result has a column `y_at_...` for each.
+        out: a folder for the results as Parquet, written as they come. If it holds results of the same
+            call already, those curves are not fitted again, unless their points have changed.
+        workers: processes. Several are kept for a minute after the call, so that the next one finds them
+            ready.
+        device: "cpu", "gpu", or JAX devices to deal the curves out to; by default a GPU, if there is one and
+            there are thousands of curves, else the CPU.
+        dtype: "float64", or "float32", which takes a third of the time and loses digits: the cost is more
+            than 0.1 % higher on a fifth of noisy curves of one break, by a quarter or more on one in a
+            hundred, and "converged" means to single precision (docs/benchmarks.md).
+        progress: show a bar with the time left; by default if the standard error is a terminal.
+
+    Returns:
+        A row a curve, in the order in which they first appear: the columns of `by`, then status ("converged",
+        "not_converged", "underdetermined", "failed", "invalid" for a curve that cannot be fitted, "error" for
+        a fault of the program), warnings (codes joined by ";"), message, n_points, n_breaks, rmsle, the
+        parameters in the paper's names, and predictions.
+
+    Raises:
+        InputError: (a ValueError) arguments that no curve can be fitted with.
+    """
+    names = by_columns(by)
+    check_choice(loss, "loss", losses.LOSSES)
+    if robust is not None:
+        check_choice(robust, "robust", losses.ROBUST)
+    for argument, mapping in (("fixed", fixed), ("bounds", bounds)):
+        if mapping is not None and not isinstance(mapping, Mapping):
+            raise InputError(f"{argument} must be a mapping of parameter names; got {mapping!r}")
+    wanted = get_form(form, n_breaks)
+    if len(wanted.inputs) != 1:
+        raise InputError(f"form {wanted.label!r} takes {len(wanted.inputs)} inputs; tables have one column x")
+    for name in {*(fixed or {}), *(bounds or {})} - set(wanted.names) if n_breaks is not None else ():
+        raise InputError(f"form {wanted.label!r} has no parameter {name!r}; it has {', '.join(wanted.names)}")
+    given: str | Form = form if isinstance(form, str) and n_breaks is None and form == "bnsl" else wanted
+    options: dict[str, Any] = {"loss": loss, "robust": robust, "fixed": fixed, "bounds": bounds}
+    settings = Settings(given, n_breaks, options, _inputs(predict_at), dtype=_dtype(dtype))
+    return _run(frame, Columns(x, y, sigma, names), settings, out, workers, device, progress)
+
+
+def forecast_many(
+    frame: Any,
+    x: str,
+    y: str,
+    by: str | Sequence[str],
+    *,
+    predict_at: ArrayLike,
+    sigma: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    workers: int = 1,
+    progress: bool | None = None,
+) -> pd.DataFrame:
+    """Forecast every curve of a long-form table, one call of `forecast` a curve.
+
+    Args:
+        frame: as in `fit_many`.
+        x: the column of inputs.
+        y: the column of measured values.
+        by: the columns whose values tell the curves apart.
+        predict_at: values of x to forecast y at.
+        sigma: the column of standard deviations of y, if there is one.
+        out: as in `fit_many`.
+        workers: as in `fit_many`.
+        progress: as in `fit_many`.
+
+    Returns:
+        A row a curve: the columns of `by`, status, warnings, message and n_points as in `fit_many`, and for
+        every x a prediction `y_at_...` with the ends of its 90 % interval, `..._low` and `..._high`.
+
+    Raises:
+        InputError: (a ValueError) arguments that no curve can be forecast with.
+    """
+    names = by_columns(by)
+    at = _inputs(predict_at)
+    if not at:
+        raise InputError("predict_at is empty; name the x to forecast y at")
+    settings = Settings("bnsl", None, {}, at, forecast=True)
+    return _run(frame, Columns(x, y, sigma, names), settings, out, workers, None, progress)
+
+
+def _inputs(predict_at: ArrayLike | None) -> tuple[float, ...]:
+    if predict_at is None:
+        return ()
+    values = as_array(np.atleast_1d(np.asarray(predict_at)), "predict_at")
+    check_positive(values, "predict_at", "is not positive; scaling laws are defined for x > 0")
+    return tuple(dict.fromkeys(values.tolist()))
+
+
+def _dtype(dtype: str) -> str:
+    check_choice(dtype, "dtype", DTYPES)
+    return dtype
+
+
+def _run(
+    frame: Any,
+    columns: Columns,
+    settings: Settings,
+    out: str | os.PathLike[str] | None,
+    workers: int,
+    device: str | Sequence[Any] | None,
+    progress: bool | None,
+) -> pd.DataFrame:
+    check_count(workers, "workers", 1)
+    if type(frame).__module__.startswith("dask"):
+        from bnsl.many.dask import fit_partitions  # Dask is there, then
+
+        return fit_partitions(frame, columns, settings, out, workers, device)
+    return fit_table(frame, columns, settings, out=out, workers=workers, device=device, progress=progress)

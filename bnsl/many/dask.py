@@ -1,0 +1,67 @@
+"""`fit_many` and `forecast_many` on a Dask DataFrame: partition by partition, on the cluster at hand.
+
+Needs the extra `dask`. The points of a curve are brought together into one partition first; then each
+partition is fitted as a table of its own. Dask runs a partition again whose worker died, and its result
+is the rows of that partition, so that every curve is there once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from bnsl._base.checks import InputError
+from bnsl.many.rows import Settings
+from bnsl.many.work import Columns, as_frame, fit_table
+
+
+def fit_partitions(
+    frame: Any,
+    columns: Columns,
+    settings: Settings,
+    out: str | os.PathLike[str] | None,
+    workers: int,
+    device: str | Sequence[Any] | None,
+) -> Any:
+    """The lazy result of `fit_many` on a Dask DataFrame, itself a Dask DataFrame.
+
+    Args:
+        frame: a Dask DataFrame, a row a point.
+        columns: the columns of x, y and sigma, if any, and of the keys.
+        settings: what is to be fitted.
+        out: must be None: the result's own `to_parquet` writes it, partition by partition.
+        workers: must be 1: the cluster has the workers.
+        device: None, "cpu" or "gpu", looked for on every worker.
+
+    Raises:
+        InputError: for `out`, `workers` or `device` that the cluster decides on, and a missing column.
+    """
+    if out is not None:
+        raise InputError("out is for tables in memory; write a Dask result with its to_parquet(...)")
+    if workers != 1:
+        raise InputError("workers is for tables in memory; a Dask cluster has its own")
+    if device is not None and not isinstance(device, str):
+        raise InputError("device must be 'cpu' or 'gpu' on a cluster; devices differ from worker to worker")
+    x, y, sigma, by = columns
+    wanted = [*by, x, y, *([sigma] if sigma else [])]
+    for name in wanted:
+        if name not in frame.columns:
+            raise InputError(f"frame has no column {name!r}; it has {', '.join(map(str, frame.columns))}")
+    together = frame[wanted].shuffle(on=by)
+    empty = frame._meta[by].reset_index(drop=True)
+    meta = as_frame(empty, None, settings)
+    return together.map_partitions(_fit_partition, columns, settings, device, meta=meta)
+
+
+def _fit_partition(
+    part: Any,
+    columns: Columns,
+    settings: Settings,
+    device: str | None,
+) -> Any:
+    """One partition as a table of its own."""
+    by = columns.by
+    if not len(part):
+        return as_frame(part[by].reset_index(drop=True), None, settings)
+    return fit_table(part, columns, settings, device=device)

@@ -1,0 +1,199 @@
+"""From some curves to as many rows of a table: together where a search of many does it, else one by one."""
+
+from __future__ import annotations
+
+import warnings as python_warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import numpy as np
+
+from bnsl._base.checks import InputError
+from bnsl.curves.curve import Curve
+from bnsl.curves.ragged import Curves, Points
+from bnsl.fitting.fit import THIN_ABOVE, check_curve, fit
+from bnsl.fitting.result import ExtrapolationWarning, Status
+from bnsl.forecasting.forecast import forecast
+from bnsl.forms.baselines import M1, M2, M3, M4
+from bnsl.forms.broken import BNSL
+from bnsl.forms.form import Form
+from bnsl.many.columns import begin_together, in_order
+from bnsl.solver.conveyor import Placement
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+INVALID = "invalid"  # status of a curve that cannot be fitted at all
+ERROR = "error"  # and of one on which the program failed
+LEVEL = 0.9
+
+# One row: column -> value.
+Row = dict[str, Any]
+
+
+class Settings(NamedTuple):
+    """What is fitted to every curve; it travels to other processes."""
+
+    form: Form | str
+    n_breaks: int | None
+    options: dict[str, Any]  # further arguments of `fit`
+    predict_at: tuple[float, ...]
+    forecast: bool = False
+    dtype: str = "float64"
+    devices: tuple[int, ...] | None = None  # ids; None for JAX's default
+    platform: str = "cpu"
+
+    @property
+    def together(self) -> bool:
+        """Whether curves are fitted in batches: one break at most, in log space, without further wishes."""
+        if self.forecast or any(v is not None for k, v in self.options.items() if k not in ("loss", "sigma")):
+            return False
+        plain = self.options.get("loss", "log") == "log"
+        return plain and (isinstance(self.form, M1 | M2 | M3 | M4) or self.one_break)
+
+    @property
+    def one_break(self) -> bool:
+        """Whether the form is a BNSL with at most one break."""
+        return isinstance(self.form, BNSL) and self.form.n_breaks <= 1
+
+
+def silent(count: float) -> None:
+    """Tell nobody that so many more curves are done."""
+
+
+def rows_of(curves: Curves, settings: Settings, report: Callable[[float], object] = silent) -> pd.DataFrame:
+    """A row for every curve, whatever it is like, under its index.
+
+    Args:
+        curves: the curves.
+        settings: what to fit.
+        report: told how many more curves are done; may be parts of one.
+    """
+    return begin_rows(curves, settings, report)()
+
+
+def begin_rows(
+    curves: Curves, settings: Settings, report: Callable[[float], object] = silent
+) -> Callable[[], pd.DataFrame]:
+    """Begin on `rows_of`, which the function that is returned ends; meanwhile a GPU is at work."""
+    begun = _begun_together(curves, settings, report) if settings.together else []
+
+    def finish() -> pd.DataFrame:
+        import pandas as pd
+
+        left = np.arange(len(curves))
+        pieces = []
+        for which, end in begun:
+            columns, alone = end()
+            done = which[~alone]
+            pieces.append(pd.DataFrame({name: v[~alone] for name, v in columns.items()}, index=done))
+            report(-int(alone.sum()))  # they are not done, after all
+            left = np.setdiff1d(left, done)
+        rows = []
+        for i in left.tolist():
+            rows.append(_alone(curves[i], settings))
+            report(1)
+        if rows:
+            pieces.append(pd.DataFrame(rows, index=left))
+        return pd.concat(pieces).sort_index() if pieces else pd.DataFrame()
+
+    return finish
+
+
+def _begun_together(
+    curves: Curves, settings: Settings, report: Callable[[float], object]
+) -> list[tuple[np.ndarray, Callable[[], tuple[dict[str, np.ndarray], np.ndarray]]]]:
+    """Which curves were begun together, a padded length at a time, and what ends the work."""
+    form = settings.form
+    if isinstance(form, str):
+        raise TypeError("curves are fitted together with a form that has its number of breaks")
+    at = {prediction_name(x): x for x in settings.predict_at}
+    placement = placement_of(settings)
+    lengths = curves.padded_lengths
+    begun = []
+    for length in np.unique(lengths[lengths <= THIN_ABOVE]).tolist():
+        which = np.flatnonzero(lengths == length)
+        chosen = curves.take(which)
+        fine = in_order(chosen, length)
+        if not fine.all():
+            which, chosen = which[fine], chosen.take(np.flatnonzero(fine))
+        if len(which):
+            end = begin_together(
+                chosen, length, form, at, dtype=settings.dtype, placement=placement, report=report
+            )
+            begun.append((which, end))
+    return begun
+
+
+# --- one by one -----------------------------------------------------------------------------------
+
+
+def note(curve: Points, status: str, message: str) -> Row:
+    """The row of a curve that has no law, and why."""
+    return {"status": status, "warnings": "", "message": message, "n_points": len(curve.x)}
+
+
+def _alone(curve: Points, settings: Settings) -> Row:
+    """The row of one curve by `fit` or `forecast`."""
+    try:
+        check_curve(Curve(*curve), settings.options.get("loss", "log"))
+        with python_warnings.catch_warnings():
+            python_warnings.simplefilter("ignore", ExtrapolationWarning)
+            return _forecast_row(curve, settings) if settings.forecast else _fit_row(curve, settings)
+    except InputError as error:
+        return note(curve, INVALID, str(error))
+    except Exception as error:  # whatever it is, the other curves go on
+        return note(curve, ERROR, f"{type(error).__name__}: {error}")
+
+
+def _fit_row(curve: Points, settings: Settings) -> Row:
+    options = {k: v for k, v in settings.options.items() if k != "sigma"}
+    breaks = settings.n_breaks if isinstance(settings.form, str) else None
+    result = fit(curve.x, curve.y, form=settings.form, n_breaks=breaks, sigma=curve.sigma, **options)
+    row: Row = {
+        "status": result.status.name.lower(),
+        "warnings": ";".join(dict.fromkeys(warning.code for warning in result.warnings)),
+        "message": "" if result.status is Status.CONVERGED else result.status.value,
+        "n_points": len(curve.x),
+        "n_breaks": result.n_breaks,
+        "rmsle": result.rmsle,
+        **result.params,
+    }
+    if settings.predict_at:
+        values = result.predict(np.array(settings.predict_at))
+        row.update({prediction_name(x): float(y) for x, y in zip(settings.predict_at, values, strict=True)})
+    return row
+
+
+def _forecast_row(curve: Points, settings: Settings) -> Row:
+    found = forecast(curve.x, curve.y, sigma=curve.sigma)
+    row: Row = {
+        "status": "converged",
+        "warnings": ";".join(warning.code for warning in found.warnings),
+        "message": "",
+        "n_points": len(curve.x),
+    }
+    at = np.array(settings.predict_at)
+    low, high = found.interval(at, LEVEL)
+    for i, (x, y) in enumerate(zip(settings.predict_at, found.predict(at), strict=True)):
+        name = prediction_name(x)
+        row.update({name: float(y), f"{name}_low": float(low[i]), f"{name}_high": float(high[i])})
+    return row
+
+
+def prediction_name(x: float) -> str:
+    """The column of a prediction: 'y_at_1000'."""
+    return f"y_at_{x:.12g}"
+
+
+# --- devices --------------------------------------------------------------------------------------
+
+
+def placement_of(settings: Settings) -> Placement:
+    """The devices of the settings."""
+    if settings.devices is None:
+        return Placement()
+    devices = {device.id: device for device in jax.devices(settings.platform)}
+    chosen = tuple(devices[i] for i in settings.devices)
+    return Placement(chosen, wide=settings.platform != "cpu")

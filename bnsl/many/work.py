@@ -1,0 +1,279 @@
+"""The work of `fit_many` and `forecast_many`: tasks, processes, progress, and results on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import numpy as np
+
+from bnsl._base.checks import InputError
+from bnsl.curves.frame import NAMES, LongTable, long_table
+from bnsl.curves.ragged import Curves
+from bnsl.evidence.breaks import MOST
+from bnsl.fitting.fit import fewest_breaks
+from bnsl.forms.broken import BNSL
+from bnsl.many.parts import POINTS, Parts
+from bnsl.many.rows import ERROR, Settings, begin_rows, note, prediction_name, rows_of, silent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TOGETHER = 4096  # curves of one task where they are fitted together
+TOGETHER_ON_GPU = 32_768
+SHARES = 2  # pieces a worker, at least, into which such work is cut for several,
+LEAST = 250  # of so many curves or more
+ALONE = 16  # curves of one task where each is fitted alone
+IDLE = 60.0  # seconds for which workers wait for another call
+MANY = 2000  # curves from which on a GPU pays for moving them there
+
+
+class Columns(NamedTuple):
+    """Which columns of a table hold what."""
+
+    x: str
+    y: str
+    sigma: str | None
+    by: list[str]
+
+
+def fit_table(
+    frame: Any,
+    columns: Columns,
+    settings: Settings,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    workers: int = 1,
+    device: str | Sequence[Any] | None = None,
+    progress: bool | None = False,
+) -> pd.DataFrame:
+    """The work of `fit_many` and `forecast_many` once the arguments are checked."""
+    import pandas as pd
+
+    x, y, sigma, by = columns
+    for name in by:
+        if name in column_names(settings) or name == POINTS:
+            raise InputError(f"by: a column {name!r} would be one of the result's; rename it")
+    table = long_table(frame, x, y, sigma, by)
+    parts, done, left = None, None, np.arange(len(table))
+    if out is not None:
+        parts, digests = Parts(out, by, _description(columns, settings)), table.curves.digests()
+        done = parts.read(table.keys.assign(**{POINTS: digests}))
+        if done is not None:
+            keyed = table.keys.merge(done[by].assign(done=True), on=by, how="left")
+            left = np.flatnonzero(keyed["done"].isna())
+    settings = _with_devices(settings, device, len(left))
+    rows: list[pd.DataFrame] = []
+    bar = _bar(len(table), len(table) - len(left), progress)
+    try:
+        for curves, found in _work(table, _tasks(table, left, settings, workers), settings, workers, bar):
+            piece = as_frame(table.keys.iloc[curves], found, settings)
+            for place in np.flatnonzero(np.isin(curves, list(table.texts))).tolist():
+                piece.loc[piece.index[place], "message"] = table.texts[int(curves[place])]
+            if parts is not None:
+                parts.write(piece.assign(**{POINTS: digests[curves]}))
+            rows.append(piece.assign(**{"": curves}))
+    finally:
+        if bar is not None:
+            bar.close()
+    fresh = pd.concat(rows).sort_values("", kind="stable").drop(columns="") if rows else None
+    return _joined(table, by, done, fresh)
+
+
+def _joined(
+    table: LongTable, by: list[str], done: pd.DataFrame | None, fresh: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Rows read and rows made, in the order of the table's curves; others that were on disk are left out."""
+    import pandas as pd
+
+    if done is None and fresh is not None:
+        return fresh.reset_index(drop=True)
+    whole = pd.concat([part for part in (done, fresh) if part is not None], ignore_index=True)
+    return table.keys.merge(whole, on=by, how="left")
+
+
+def _description(columns: Columns, settings: Settings) -> dict[str, object]:
+    """What results on disk depend on."""
+    form = settings.form if isinstance(settings.form, str) else settings.form.spec()
+    said = {k: v for k, v in settings.options.items() if v is not None}
+    return {
+        "columns": list(columns),
+        "form": form,
+        "n_breaks": settings.n_breaks,
+        "options": {k: dict(v) if isinstance(v, Mapping) else v for k, v in said.items()},
+        "predict_at": list(settings.predict_at),
+        "forecast": settings.forecast,
+        "dtype": settings.dtype,
+    }
+
+
+def _tasks(table: LongTable, left: np.ndarray, settings: Settings, workers: int) -> list[np.ndarray]:
+    """Curves in pieces of bounded size, those of one padded length together, the longest first."""
+    padded = table.curves.padded_lengths[left]
+    ordered = left[np.argsort(-padded, kind="stable")]
+    size = ALONE
+    if settings.together:
+        size = TOGETHER if settings.platform == "cpu" else TOGETHER_ON_GPU
+        if workers > 1:
+            size = min(size, max(-(-len(left) // (SHARES * workers)), LEAST))
+    pieces = []
+    for length in np.unique(padded)[::-1]:
+        alike = ordered[np.sort(padded)[::-1] == length]
+        pieces += [alike[i : i + size] for i in range(0, len(alike), size)]
+    return pieces
+
+
+def _work(
+    table: LongTable, tasks: list[np.ndarray], settings: Settings, workers: int, bar: Any
+) -> Iterator[tuple[np.ndarray, pd.DataFrame]]:
+    """Pairs of curves and their rows, as they get ready."""
+
+    def report(count: float) -> None:
+        if bar is not None:
+            bar.update(count)
+
+    left = dict(enumerate(tasks))
+    if workers > 1 and len(tasks) > 1:
+        with contextlib.suppress(BrokenProcessPool):  # if one was killed, this process does what is left
+            for number, found in _shared(table, left, settings, workers):
+                task = left.pop(number)
+                report(len(task))
+                yield task, found
+    if settings.platform == "cpu":
+        for task in left.values():
+            yield task, safe_rows(table.curves.take(task), settings, report)
+        return
+    ahead: list[tuple[np.ndarray, Callable[[], pd.DataFrame]]] = []
+    for task in left.values():  # the device is at work on one task while the host ends another
+        ahead.append((task, _begun(table.curves.take(task), settings, report)))
+        if len(ahead) > 1:
+            done, finish = ahead.pop(0)
+            yield done, finish()
+    for task, finish in ahead:
+        yield task, finish()
+
+
+def _shared(
+    table: LongTable, tasks: Mapping[int, np.ndarray], settings: Settings, workers: int
+) -> Iterator[tuple[int, pd.DataFrame]]:
+    """Tasks' numbers and rows, as processes of our own get them ready; they are kept for the next call."""
+    from loky import get_reusable_executor
+
+    pool = get_reusable_executor(workers, timeout=IDLE, initializer=_prepare)
+    queue = iter(list(tasks.items()))
+    waiting: dict[Any, int] = {}
+    try:
+        while True:
+            for number, task in itertools.islice(queue, 2 * workers - len(waiting)):
+                waiting[pool.submit(safe_rows, table.curves.take(task), settings)] = number
+            if not waiting:
+                return
+            future = next(as_completed(waiting))
+            yield waiting.pop(future), future.result()
+    finally:
+        if waiting:  # this process was interrupted, or one of the others killed
+            pool.shutdown(kill_workers=True)
+
+
+def _begun(
+    curves: Curves, settings: Settings, report: Callable[[float], object]
+) -> Callable[[], pd.DataFrame]:
+    """`safe_rows` begun."""
+    with contextlib.suppress(Exception):
+        finish = begin_rows(curves, settings, report)
+
+        def rows() -> pd.DataFrame:
+            with contextlib.suppress(Exception):
+                return finish()
+            return safe_rows(curves, settings)
+
+        return rows
+    return lambda: safe_rows(curves, settings)
+
+
+def safe_rows(curves: Curves, settings: Settings, report: Callable[[float], object] = silent) -> pd.DataFrame:
+    """`rows_of`; where the program fails on curves together, one by one, so that one curve is to blame."""
+    import pandas as pd
+
+    try:
+        return rows_of(curves, settings, report)
+    except Exception as error:
+        if len(curves) == 1:
+            return pd.DataFrame([note(curves[0], ERROR, f"{type(error).__name__}: {error}")])
+        return pd.concat([safe_rows(curves.take(np.array([i])), settings) for i in range(len(curves))])
+
+
+def _prepare() -> None:
+    """Make a process of our own ready: one thread, compiled programs kept on disk."""
+    from bnsl._base.cache import keep_compiled_programs
+
+    os.environ.setdefault("NPROC", "1")  # XLA's threads would be in the way of the other processes
+    keep_compiled_programs()
+
+
+def as_frame(keys: pd.DataFrame, rows: pd.DataFrame | None, settings: Settings) -> pd.DataFrame:
+    """Rows as a table whose columns and types do not depend on what became of the curves; None has none."""
+    import pandas as pd
+
+    found = pd.DataFrame(columns=NAMES) if rows is None else rows
+    found = found.set_axis(keys.index)
+    columns: dict[str, Any] = {}
+    for name in column_names(settings, found):
+        if name in ("status", "warnings", "message"):
+            columns[name] = found[name].fillna("").astype(str)
+        elif name in ("n_points", "n_breaks"):
+            values = found[name] if name in found else pd.Series(np.nan, keys.index)
+            columns[name] = values.astype("Int64")
+        else:
+            columns[name] = found[name].astype(float) if name in found else pd.Series(np.nan, keys.index)
+    return pd.concat([keys, pd.DataFrame(columns, index=keys.index)], axis=1)
+
+
+def column_names(settings: Settings, found: pd.DataFrame | None = None) -> list[str]:
+    """The result's columns after those of `by`."""
+    at = [prediction_name(x) for x in settings.predict_at]
+    if settings.forecast:
+        return [*NAMES[:4], *(f"{name}{end}" for name in at for end in ("", "_low", "_high"))]
+    form = settings.form
+    if isinstance(form, str):  # the number of breaks is chosen for each curve
+        form = BNSL(max(MOST, fewest_breaks(settings.options.get("fixed"), settings.options.get("bounds"))))
+    return [*NAMES, *form.names, *at]
+
+
+def _bar(total: int, done: int, progress: bool | None) -> Any:
+    """A progress bar with the time left, or None."""
+    if progress is None:
+        progress = sys.stderr.isatty()
+    if not progress:
+        return None
+    from tqdm import tqdm
+
+    return tqdm(total=total, initial=done, unit="curve", smoothing=0.1, bar_format=BAR)
+
+
+BAR = "{percentage:3.0f}%|{bar:30}| {n:.0f} of {total} curves, {elapsed} gone, {remaining} left"
+
+
+def _with_devices(settings: Settings, device: str | Sequence[Any] | None, curves: int) -> Settings:
+    """The settings with the devices that were asked for, or are sensible."""
+    if device is None:
+        if curves < MANY or not settings.together or jax.default_backend() == "cpu":
+            return settings
+        return settings._replace(devices=(jax.devices()[0].id,), platform=jax.default_backend())
+    if isinstance(device, str):
+        try:
+            found = jax.devices(device)
+        except RuntimeError:
+            raise InputError(f"device = {device!r}: JAX sees no such device here; use 'cpu'") from None
+        return settings._replace(devices=(found[0].id,), platform=found[0].platform)
+    chosen = list(device)
+    if not chosen or not all(isinstance(entry, jax.Device) for entry in chosen):
+        raise InputError(f"device = {device!r} must be 'cpu', 'gpu' or a sequence of JAX devices")
+    return settings._replace(devices=tuple(entry.id for entry in chosen), platform=chosen[0].platform)

@@ -1,0 +1,338 @@
+"""Which run to do next: the further x that most reduce the uncertainty of a prediction, by cost.
+
+Given the joint normal distribution of a law at candidates and targets, a measurement at candidate i lowers
+the variance at target t by cov(t, i)^2 / (var(i) + noise^2), whatever it turns out to be (Bayesian linear
+design; Chaloner and Verdinelli, 1995). A set is built greedily, with Potter's rank-one update of a root of
+the covariance, which keeps its digits where directions are hardly determined.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bnsl._base.checks import (
+    InputError,
+    as_array,
+    as_number,
+    check_count,
+    check_positive,
+    positive_inputs,
+    reject,
+)
+from bnsl.fitting.result import FitResult
+from bnsl.forecasting.forecast import Forecast
+from bnsl.forecasting.joint import joint
+from bnsl.planning.predictability import Predictability, as_noise
+from bnsl.solver.losses import law_and_jacobian
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LARGEST = 1e12  # standard deviation, in log y, that stands for "not determined" in the arithmetic
+SWAPS = 20  # rounds of exchanges after the greedy choice
+
+
+@dataclass(frozen=True, eq=False)
+class Suggestion:
+    """The next runs. Made by `bnsl.suggest`.
+
+    Attributes:
+        target: x of the predictions (T,).
+        candidates: x that could be measured (C,), ascending.
+        cost: of each (C,).
+        sd_before: standard deviation of log y at the target (root mean square over several), now, without the
+            white noise of a measurement.
+        sd_with: likewise once one candidate more is measured, for each (C,).
+        order: indices of the chosen candidates, in the order in which they are worth their cost.
+        sd_after: likewise once all chosen are measured.
+    """
+
+    target: np.ndarray
+    candidates: np.ndarray
+    cost: np.ndarray
+    sd_before: float
+    sd_with: np.ndarray
+    order: tuple[int, ...]
+    sd_after: float
+
+    @property
+    def chosen(self) -> np.ndarray:
+        """x of the chosen runs, most useful first."""
+        return self.candidates[list(self.order)]
+
+    @property
+    def total_cost(self) -> float:
+        """What the chosen runs cost together."""
+        return float(self.cost[list(self.order)].sum())
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row a candidate, the best value for its cost first.
+
+        Columns: x, cost, sd_with (standard deviation at the target once it alone is measured), reduction
+        (share of the variance that it removes), reduction_per_cost (relative to the best), chosen (its
+        number in the order of the set, 0 if it is not in it).
+        """
+        import pandas as pd
+
+        reduction = self._reduction()
+        value = reduction / self.cost
+        number = np.zeros(len(self.candidates), int)
+        number[list(self.order)] = np.arange(1, len(self.order) + 1)
+        frame = pd.DataFrame(
+            {
+                "x": self.candidates,
+                "cost": self.cost,
+                "sd_with": self.sd_with,
+                "reduction": reduction,
+                "reduction_per_cost": value / value.max() if value.max() > 0 else value,
+                "chosen": number,
+            }
+        )
+        return frame.sort_values("reduction_per_cost", ascending=False, kind="stable", ignore_index=True)
+
+    def _reduction(self) -> np.ndarray:
+        if self.sd_before == 0:
+            return np.zeros(len(self.candidates))
+        return np.maximum(1.0 - (self.sd_with / self.sd_before) ** 2, 0.0)
+
+    def summary(self) -> str:
+        """The choice and the table in plain text."""
+        return "\n".join([*self._lines(), "", self.table.to_string(index=False, float_format=_short)])
+
+    def __repr__(self) -> str:
+        return f"<Suggestion: x = {', '.join(f'{x:.5g}' for x in self.chosen) or 'none'}>"
+
+    def _repr_html_(self) -> str:
+        lines = "<br>".join(html.escape(line) for line in self._lines())
+        return f"<div>{lines}{self.table.to_html(index=False, float_format=_short)}</div>"
+
+    def _lines(self) -> list[str]:
+        goal = ", ".join(f"{t:.6g}" for t in self.target)
+        if not self.order:
+            return [f"no run is within the budget; log y at x = {goal} is known to {_short(self.sd_before)}"]
+        runs = ", ".join(f"{x:.6g}" for x in self.chosen)
+        return [
+            f"next     x = {runs}, at a cost of {self.total_cost:.6g}",
+            f"target   log y at x = {goal}: standard deviation {_short(self.sd_before)} now, "
+            f"{_short(self.sd_after)} with {'it' if len(self.order) == 1 else 'them'}",
+        ]
+
+
+def suggest(
+    law: FitResult | Forecast | Predictability,
+    candidates: ArrayLike,
+    target: ArrayLike,
+    *,
+    cost: ArrayLike | Callable[[np.ndarray], ArrayLike] | None = None,
+    budget: float | None = None,
+    count: int | None = None,
+    noise: ArrayLike | None = None,
+) -> Suggestion:
+    """Which further x, or set of them under a budget, tells most about the prediction at the target?
+
+    Args:
+        law: a Forecast, whose uncertainty covers laws and breaks; a FitResult, whose covariance is that of
+            one law; or a Predictability, a law with planned measurements.
+        candidates: x that could be measured (C,). One that could be measured twice is listed twice.
+        target: x of the prediction, one or several (T,); of several the mean variance counts.
+        cost: of the candidates: (C,), or a function of their x; proportional to x if not given.
+        budget: what the set may cost; without it one run (or `count`) is chosen by reduction of variance
+            per unit of cost.
+        count: how many runs at most.
+        noise: standard deviation of log y of a new measurement, one or (C,); as that of the points so far
+            if not given.
+
+    Returns:
+        A Suggestion: `chosen`, the table of candidates, standard deviations before and after.
+
+    Raises:
+        InputError: (a ValueError) candidates, targets or costs that are not positive, or a law whose
+            uncertainty is not known.
+    """
+    points = as_array(candidates, "candidates")
+    check_positive(points, "candidates", "is not positive; scaling laws are defined for x > 0")
+    goal = positive_inputs(target, 1)[0]
+    if len(goal) == 0:
+        raise InputError("target is empty; name the x of the prediction")
+    price = _cost(cost, points)
+    limit = None if budget is None else as_number(budget, "budget", lambda v: 0 < v < np.inf)
+    most = len(points) if count is None else check_count(count, "count", 1)
+    if limit is None and count is None:
+        most = 1
+    order = np.argsort(points, kind="stable")
+    points, price = points[order], price[order]
+    given = None if noise is None else as_noise(noise, len(points))[order if np.ndim(noise) else slice(None)]
+    root, scatter = _joint_root(law, points, goal, given)
+    first = _target_sd(root, len(points))
+    alone = np.array([_target_sd(_measured(root, i, scatter[i]), len(points)) for i in range(len(points))])
+    chosen = _choose(root, scatter, price, limit, most)
+    after = _target_sd(_all_measured(root, chosen, scatter), len(points))
+    return Suggestion(goal, points, price, first, alone, tuple(chosen), after)
+
+
+# --- the joint distribution -----------------------------------------------------------------------
+
+
+def _joint_root(
+    law: FitResult | Forecast | Predictability, points: np.ndarray, goal: np.ndarray, noise: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """F (C + T, r) with F F^T the covariance of log y, and standard deviations of new measurements (C,)."""
+    both = np.concatenate([points, goal])
+    if isinstance(law, Forecast):
+        found = joint(law, both)
+        # What departs from the law in a correlated way is part of what a run tells, and neighbours tell it
+        # twice; only white noise is new with each.
+        white = np.sqrt(found.weight @ found.level**2)
+        value, vector = np.linalg.eigh(found.covariance(noise=True) - white**2 * np.eye(len(both)))
+        scatter = np.full(len(points), white)
+        return vector * np.sqrt(np.maximum(value, 0.0)), scatter if noise is None else noise
+    if isinstance(law, FitResult):
+        if not np.isfinite(law.covariance_root).all():
+            raise InputError(
+                f"law: the uncertainty of this fit is not known ({law.status.value}); fit fewer breaks, or "
+                "pass a forecast"
+            )
+        # noise is that of log y, and the residuals may be in another space
+        jacobian = law_and_jacobian(law.form, "log", law.theta, np.log(both))[1]
+        root = law.covariance_root
+        typical = float(np.median(law.noise)) if law.loss == "log" else float(np.std(_log_residuals(law)))
+    elif isinstance(law, Predictability):
+        if law.loss != "log":
+            raise InputError(f"law: planned under loss={law.loss!r}; suggest needs loss='log'")
+        root = _bounded(law.prediction_root(both))
+        return root, np.full(len(points), np.median(law.noise)) if noise is None else noise
+    else:
+        raise InputError(f"law = {law!r:.60} must be a FitResult, a Forecast or a Predictability")
+    return _bounded(jacobian.T @ root), np.full(len(points), typical) if noise is None else noise
+
+
+def _log_residuals(law: FitResult) -> np.ndarray:
+    if law.curve.y.min() <= 0 or law.fitted.min() <= 0:
+        raise InputError("law: y or the law is not positive; suggest works on log y")
+    return np.log(law.fitted) - np.log(law.curve.y)
+
+
+def _bounded(root: np.ndarray) -> np.ndarray:
+    """The root with columns of unbounded length cut to LARGEST, so that updates stay finite."""
+    size = np.abs(root).max(axis=0, initial=0.0)
+    return root * np.where(size > LARGEST, LARGEST / np.where(size > 0, size, 1.0), 1.0)
+
+
+def _cost(cost: ArrayLike | Callable[[np.ndarray], ArrayLike] | None, points: np.ndarray) -> np.ndarray:
+    if cost is None:
+        return points.copy()
+    values = as_array(cost(points) if callable(cost) else cost, "cost")
+    reject(values, values <= 0, "cost", "must be positive")
+    if len(values) != len(points):
+        raise InputError(f"cost has {len(values)} entries and candidates has {len(points)}")
+    return values
+
+
+# --- choice ---------------------------------------------------------------------------------------
+
+
+def _target_sd(root: np.ndarray, candidates: int) -> float:
+    rows = root[candidates:]
+    return float(np.sqrt(np.sum(rows**2) / len(rows)))
+
+
+def _measured(root: np.ndarray, i: int, noise: float) -> np.ndarray:
+    """The root once candidate i is measured (Potter, 1963): F - F z z^T / (v + noise sqrt(v)), z = F_i."""
+    z = root[i]
+    total = float(z @ z) + noise**2
+    return root - np.outer(root @ z, z) / (total + noise * np.sqrt(total))
+
+
+def _all_measured(root: np.ndarray, chosen: list[int], noise: np.ndarray) -> np.ndarray:
+    for i in chosen:
+        root = _measured(root, i, float(noise[i]))
+    return root
+
+
+def _gains(root: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Reduction (C,) of the sum of the targets' variances by each candidate."""
+    count = len(noise)
+    cross = root[count:] @ root[:count].T
+    return np.sum(cross**2, axis=0) / (np.sum(root[:count] ** 2, axis=1) + noise**2)
+
+
+def _greedy(
+    root: np.ndarray, noise: np.ndarray, price: np.ndarray, budget: float | None, most: int, *, by_cost: bool
+) -> list[int]:
+    chosen: list[int] = []
+    left = np.inf if budget is None else budget * (1 + 1e-12)
+    open_ = np.ones(len(noise), bool)
+    while len(chosen) < most:
+        possible = open_ & (price <= left)
+        if not possible.any():
+            break
+        gains = _gains(root, noise)
+        value = np.where(possible, gains / price if by_cost else gains, -np.inf)
+        best = int(np.argmax(value))
+        if not gains[best] > 0:
+            break
+        chosen.append(best)
+        open_[best] = False
+        left -= price[best]
+        root = _measured(root, best, float(noise[best]))
+    return chosen
+
+
+def _choose(
+    root: np.ndarray, noise: np.ndarray, price: np.ndarray, budget: float | None, most: int
+) -> list[int]:
+    """Greedy by reduction per cost; under a budget also by reduction alone, each bettered by exchanges.
+
+    The better of the two greedy sets is within a constant factor of the best (Leskovec et al., 2007).
+    """
+    value = _greedy(root, noise, price, budget, most, by_cost=True)
+    if budget is None:
+        return value
+    sets = [value, _greedy(root, noise, price, budget, most, by_cost=False)]
+    sets = [_exchanged(root, noise, price, budget, most, chosen) for chosen in sets]
+    best = min(sets, key=lambda chosen: _target_sd(_all_measured(root, chosen, noise), len(noise)))
+    return _ordered(root, noise, price, best)
+
+
+def _exchanged(
+    root: np.ndarray, noise: np.ndarray, price: np.ndarray, budget: float, most: int, chosen: list[int]
+) -> list[int]:
+    """Drop one run and fill up greedily, as long as that betters the set."""
+    count = len(noise)
+    best = _target_sd(_all_measured(root, chosen, noise), count)
+    for _ in range(SWAPS):
+        trials = []
+        for drop in chosen:
+            kept = [i for i in chosen if i != drop]
+            there = _all_measured(root, kept, noise)
+            shut = price.copy()
+            shut[[*kept, drop]] = np.inf
+            room = budget - float(price[kept].sum())
+            for by_cost in (True, False):
+                more = _greedy(there, noise, shut, room, most - len(kept), by_cost=by_cost)
+                trials.append([*kept, *more])
+        scores = [_target_sd(_all_measured(root, trial, noise), count) for trial in trials]
+        if not scores or min(scores) >= best * (1 - 1e-9):
+            break
+        best, chosen = min(scores), trials[int(np.argmin(scores))]
+    return chosen
+
+
+def _ordered(root: np.ndarray, noise: np.ndarray, price: np.ndarray, chosen: list[int]) -> list[int]:
+    """The set in the order of reduction per cost."""
+    inside = np.zeros(len(noise), bool)
+    inside[chosen] = True
+    shut = np.where(inside, price, np.inf)
+    return _greedy(root, noise, shut, 1e300, len(chosen), by_cost=True)
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}"

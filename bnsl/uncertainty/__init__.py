@@ -1,0 +1,1 @@
+"""Refits near a fit: bootstrap and profile likelihood."""

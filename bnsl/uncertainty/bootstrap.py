@@ -1,0 +1,230 @@
+"""Bootstrap of a fit: thousands of refits as one batched call."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bnsl._base.checks import InputError, check_choice, check_count, check_share, positive_inputs
+from bnsl.fitting.result import FitResult, FitWarning, ends_of, html_table, html_warnings
+from bnsl.solver import losses
+from bnsl.uncertainty.refit import refit, setup
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KINDS = ("residual", "wild", "pairs")
+CLEAN = 1e-9  # residual below which replicates are refitted with all digits
+
+
+@dataclass(frozen=True, eq=False)
+class Bootstrap:
+    """Laws refitted to replicates of the data. Made by `bnsl.bootstrap`.
+
+    Attributes:
+        result: the fit that was repeated.
+        kind: "residual", "wild" or "pairs".
+        theta: coordinates of the refitted laws (R, p), in the user's units.
+        converged: which of them converged (R,).
+        scatter: residuals of the fit from which new measurements are drawn (N,), relative to sigma if that
+            was given.
+        warnings: what to know before relying on it, as (code, message).
+    """
+
+    result: FitResult
+    kind: str
+    theta: np.ndarray
+    converged: np.ndarray
+    scatter: np.ndarray
+    warnings: tuple[FitWarning, ...]
+    seed: int = field(default=0, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.theta)
+
+    @cached_property
+    def params(self) -> pd.DataFrame:
+        """One row a replicate, one column a parameter, in its own units."""
+        import pandas as pd
+
+        columns = {}
+        with np.errstate(over="ignore"):
+            for parameter, values in zip(self.result.form.parameters, self.theta.T, strict=True):
+                sign = -1.0 if parameter.upper <= 0 else 1.0
+                columns[parameter.name] = sign * np.exp(values) if parameter.log else values
+        return pd.DataFrame(columns)
+
+    @cached_property
+    def stderr(self) -> Mapping[str, float]:
+        """Standard error of every parameter, in its own units; NaN if not determined, 0 if fixed.
+
+        From the middle two thirds of the replicates, so that a few that ran away do not decide it.
+        """
+        spread = 0.5 * np.diff(np.quantile(self.params.to_numpy(), [0.158655, 0.841345], axis=0), axis=0)[0]
+        out = dict(zip(self.result.form.names, spread.tolist(), strict=True))
+        for name in self.result.undetermined:
+            out[name] = float("nan")
+        return MappingProxyType(out)
+
+    def param_interval(self, level: float = 0.9) -> Mapping[str, tuple[float, float]]:
+        """Percentile interval (low, high) of every parameter; infinite ends if not determined.
+
+        Args:
+            level: probability inside, between 0 and 1.
+        """
+        tail = 0.5 * (1.0 - check_share(level, "level"))
+        ends = np.quantile(self.theta, [tail, 1.0 - tail], axis=0).T
+        out = {}
+        for parameter, pair in zip(self.result.form.parameters, ends, strict=True):
+            lost = parameter.name in self.result.undetermined
+            out[parameter.name] = ends_of(parameter, (-np.inf, np.inf) if lost else pair)
+        return MappingProxyType(out)
+
+    def sample(self, x: ArrayLike, *, noise: bool = True) -> np.ndarray:
+        """Values at x, (R,) + shape of x: new measurements, or without noise those of the laws.
+
+        Raises InputError for x that is not positive.
+        """
+        points, shape = positive_inputs(x, len(self.result.form.inputs))
+        law = self.result.form.evaluate(self.theta, points)
+        if noise:
+            rng = np.random.default_rng([self.seed, 1])
+            drawn = rng.choice(self.scatter, size=law.shape) * self.result.typical_sigma
+            with np.errstate(all="ignore"):
+                law = losses.back(self.result.loss, losses.transform(self.result.loss, law, 1.0) + drawn)
+        return law.reshape(len(self.theta), *shape)
+
+    def interval(
+        self, x: ArrayLike, level: float = 0.9, *, noise: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper end of where a new measurement at x falls, or without `noise` the law itself.
+
+        If this form is right: like `FitResult.interval` it knows of no other. Arrays of the shape of x.
+        """
+        tail = 0.5 * (1.0 - check_share(level, "level"))
+        low, high = np.quantile(self.sample(x, noise=noise), [tail, 1.0 - tail], axis=0)
+        return low, high
+
+    def summary(self) -> str:
+        """Estimates with standard errors and 90 % intervals, in plain text."""
+        lines = [self._title(), "", f"{'':10}{'value':>14}{'std error':>14}{'low 90 %':>14}{'high 90 %':>14}"]
+        lines += [f"{row[0]:<10}" + "".join(f"{cell:>14}" for cell in row[1:]) for row in self._rows()]
+        if self.warnings:
+            lines += ["", "warnings", *(f"  {w.code}: {w.message}" for w in self.warnings)]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<Bootstrap of {self.result.form.label}: {len(self)} replicates, {self.kind}>"
+
+    def _repr_html_(self) -> str:
+        head = ("parameter", "value", "std error", "low 90 %", "high 90 %")
+        table = html_table(self._rows(), head)
+        return f"<div><b>{html.escape(self._title())}</b>{table}{html_warnings(self.warnings)}</div>"
+
+    def _title(self) -> str:
+        name = self.result.curve.name or "a curve"
+        return f"{self.kind} bootstrap of {self.result.form.label} on {name}, {len(self)} replicates"
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        ends = self.param_interval(0.9)
+        return [
+            (n, f"{v:.7g}", f"{self.stderr[n]:.3g}", f"{ends[n][0]:.5g}", f"{ends[n][1]:.5g}")
+            for n, v in self.result.params.items()
+        ]
+
+
+def bootstrap(
+    result: FitResult, replicates: int = 1000, *, kind: str = "residual", seed: int = 0
+) -> Bootstrap:
+    """Refit a law to replicates of its data: standard errors and intervals without linearisation.
+
+    Every replicate is refined from the solution of the fit, all in one batched call.
+
+    Args:
+        result: what `bnsl.fit` returned.
+        replicates: their number.
+        kind: "residual" draws residuals with replacement, each over the root of one minus its leverage
+            (Davison and Hinkley, 1997, section 6.3); "wild" keeps every residual at its point, over one minus
+            its leverage, and flips signs at random, for noise that is uneven along x (Liu, 1988; Davidson
+            and Flachaire, 2008); "pairs" draws points with replacement.
+        seed: of the random numbers.
+
+    Returns:
+        A Bootstrap: `stderr`, `param_interval`, `interval`, and the replicates themselves.
+
+    Raises:
+        InputError: (a ValueError) a fit that failed or has no degree of freedom left, or an unknown kind.
+    """
+    count = check_count(replicates, "replicates", 2)
+    check_choice(kind, "kind", KINDS)
+    ready = setup(result)
+    if ready.dof <= 0:
+        raise InputError(
+            f"result: {result.n_params} parameters for {len(result.curve)} points leave no residuals to draw "
+            "from; fit fewer breaks or more points"
+        )
+    rng = np.random.default_rng([check_count(seed, "seed"), 0])
+    residual, leverage = _residuals(result)
+    modified = residual / np.sqrt(1.0 - leverage)
+    modified = modified - modified.mean()
+    n, points = len(residual), len(ready.problem.y)
+    changes: dict[str, Any] = {}
+    if kind == "pairs":
+        drawn = np.stack([np.bincount(row, minlength=n) for row in rng.integers(0, n, (count, n))])
+        weight = np.zeros((count, points))
+        weight[:, :n] = np.sqrt(drawn) * ready.problem.weight[:n]
+        changes["weight"] = weight
+    else:
+        if kind == "residual":
+            noise = rng.choice(modified, (count, n))
+        else:
+            noise = residual / (1.0 - leverage) * rng.choice([-1.0, 1.0], (count, n))
+        with np.errstate(all="ignore"):
+            center = losses.transform(result.loss, result.fitted, 1.0)
+            y = losses.back(result.loss, center + noise * result.sigma_of_residuals)
+        changes["y"] = np.pad(y / ready.problem.unit, ((0, 0), (0, points - n)), constant_values=1.0)
+    exact = bool(np.sqrt(np.mean(residual**2)) < CLEAN)
+    theta, cost, converged = refit(ready, np.tile(ready.theta, (count, 1)), exact=exact, **changes)
+    good = np.isfinite(cost)
+    return Bootstrap(
+        result,
+        kind,
+        ready.outward(theta[good]),
+        converged[good],
+        modified,
+        _notes(result, good, converged),
+        seed,
+    )
+
+
+def _residuals(result: FitResult) -> tuple[np.ndarray, np.ndarray]:
+    """Data minus law over sigma, and leverages (N,), those of points that fix a parameter alone below 1."""
+    jacobian = losses.law_and_jacobian(result.form, result.loss, result.theta, np.log(result.curve.x))[1].T
+    free = np.array([name not in result.fixed for name in result.form.names])
+    columns = jacobian[:, free] / result.sigma_of_residuals[:, None]
+    scale = np.abs(columns).max(axis=0)
+    u, s, _ = np.linalg.svd(columns / np.where(scale > 0, scale, 1.0), full_matrices=False)
+    leverage = np.sum(u[:, s > 1e-12 * s[0]] ** 2, axis=1)
+    return -result.residuals / result.sigma_of_residuals, np.minimum(leverage, 0.99)
+
+
+def _notes(result: FitResult, good: np.ndarray, converged: np.ndarray) -> tuple[FitWarning, ...]:
+    notes = []
+    if not good.all():
+        text = f"{int((~good).sum())} of {len(good)} replicates could not be fitted and are left out"
+        notes.append(FitWarning("replicates_failed", text))
+    slow = int((good & ~converged).sum())
+    if slow > 0.02 * len(good):
+        text = f"{slow} of {len(good)} replicates did not converge; the intervals are rough"
+        notes.append(FitWarning("replicates_not_converged", text))
+    if result.undetermined:
+        text = f"{', '.join(result.undetermined)}: not determined by the data; the intervals are infinite"
+        notes.append(FitWarning("undetermined", text))
+    return tuple(notes)

@@ -1,0 +1,478 @@
+"""Profile likelihood: intervals of parameters and of new measurements that follow the bends of the cost.
+
+A quantity is moved away from its estimate, everything else is refitted, and the rise of the cost over the
+residual variance, under a root with the sign of the move, is compared with Student's t (Bates and Watts,
+1988, section 6.1). Where the law is linear in its parameters that is the Gauss-Newton interval exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import stdtrit
+
+from bnsl._base.checks import InputError, check_count, check_share, positive_inputs, suggest
+from bnsl.fitting.covariance import lengths
+from bnsl.fitting.result import FitResult, FitWarning, ends_of
+from bnsl.forms.broken import BNSL, STEEPEST
+from bnsl.solver import losses
+from bnsl.solver.search import Problem, linearised
+from bnsl.uncertainty.refit import Setup, padded, refit, setup
+
+ROUNDS = 20  # of widening and narrowing an end
+CLOSE = 1e-3  # relative error of the root of an end
+STEEP = 3.0  # roots beyond so many times the wanted one count as that, so that steps stay fair
+WIDEST = 1e3  # standard errors beyond which an end counts as infinite
+DRAWN = 0.99  # level that the curve of a profile reaches, at least
+CLEAN = 1e-9  # residual standard deviation below which refits keep all digits
+
+
+class _Found(NamedTuple):
+    """What refits with a quantity held at B values gave."""
+
+    root: np.ndarray  # (B,) root of the rise of the cost over the variance
+    theta: np.ndarray  # (B, p) in normalised units
+
+
+# From values (B,), which row of the quantities each belongs to (B,), and starts (B, p).
+_Refits = Callable[[np.ndarray, np.ndarray, np.ndarray], _Found]
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """The profile of one parameter. Made by `bnsl.profile`.
+
+    Attributes:
+        result: the fit.
+        name: of the parameter.
+        values: of the parameter, ascending (G,).
+        root: at each, the root of the rise of the cost over the residual variance, negative below the
+            estimate (G,); straight where the cost is quadratic.
+        theta: coordinates of the laws refitted with the parameter at each value (G, p).
+        warnings: what to know before relying on it, as (code, message).
+    """
+
+    result: FitResult
+    name: str
+    values: np.ndarray
+    root: np.ndarray
+    theta: np.ndarray
+    warnings: tuple[FitWarning, ...]
+    _ready: Setup = field(repr=False)
+
+    @property
+    def estimate(self) -> float:
+        """The fitted value."""
+        return self.result.params[self.name]
+
+    @property
+    def deviance(self) -> np.ndarray:
+        """Rise of the cost over the residual variance (G,): about chi-squared of one degree of freedom."""
+        return self.root**2
+
+    def threshold(self, level: float = 0.9) -> float:
+        """Deviance above which a value is ruled out at this level: the square of Student's t."""
+        return _target(self._ready, check_share(level, "level")) ** 2
+
+    def interval(self, level: float = 0.9) -> tuple[float, float]:
+        """The values (low, high) that data at this level do not rule out.
+
+        An end is infinite (or 0, for a parameter of one sign) where no value is ruled out.
+        """
+        return _param_ends(self._ready, [self.name], check_share(level, "level"))[0][0]
+
+    def __repr__(self) -> str:
+        low, high = self.interval(0.9)
+        return f"<Profile of {self.name}: {self.estimate:.5g}, 90 % from {low:.5g} to {high:.5g}>"
+
+
+def profile(result: FitResult, name: str, *, points: int = 41) -> Profile:
+    """The profile likelihood of one parameter: the others refitted at each of its values, in one batch.
+
+    Args:
+        result: what `bnsl.fit` returned.
+        name: of the parameter, such as "d1".
+        points: how many values, half of them on either side of the estimate, up to the ends of the 99 %
+        interval.
+
+    Returns:
+        A Profile, with `interval(level)`; `bnsl.plot_profile` draws it.
+
+    Raises:
+        InputError: (a ValueError) an unknown or fixed parameter, a fit that failed, or one without a degree
+            of freedom left.
+    """
+    ready = _checked(result)
+    index = _index(result, name)
+    count = check_count(points, "points", 5)
+    coordinates, edges = _coordinate_ends(ready, [index], DRAWN)
+    near = result.theta[index]
+    error = lengths(result.covariance_root.T)[index]
+    low, high = coordinates[0]
+    step = min(error if np.isfinite(error) and error > 0 else 1.0, 3.0)
+    box = _box(ready)[index]
+    low = low if np.isfinite(low) else max(near - 4.0 * step, box[0])
+    high = high if np.isfinite(high) else min(near + 4.0 * step, box[1])
+    half = count // 2 + 1  # on either side, as one may be much steeper
+    grid = np.unique(
+        np.concatenate([np.linspace(low, near, half), np.linspace(near, high, count - half + 1)])
+    )
+    root, theta = _swept(ready, index, grid)
+    root = np.where(grid < near, -root, root)
+    values, parameter = grid, result.form.parameters[index]
+    if parameter.log:
+        with np.errstate(over="ignore"):
+            values = np.exp(grid) * (-1.0 if parameter.upper <= 0 else 1.0)
+        order = np.argsort(values)
+        sign = -1.0 if parameter.upper <= 0 else 1.0
+        values, root, theta = values[order], sign * root[order], theta[order]
+    notes = _notes(result, name, edges[0])
+    return Profile(result, name, values, root, ready.outward(theta), notes, ready)
+
+
+def profile_intervals(
+    result: FitResult, level: float = 0.9, *, names: list[str] | None = None
+) -> dict[str, tuple[float, float]]:
+    """Profile-likelihood intervals (low, high) of several parameters, all in one batch.
+
+    Args:
+        result: what `bnsl.fit` returned.
+        level: probability that an interval holds the true value, between 0 and 1.
+        names: of the parameters; all that were fitted, if not given.
+
+    Raises:
+        InputError: as `profile`.
+    """
+    share = check_share(level, "level")
+    ready = _checked(result)
+    wanted = [n for n in result.form.names if n not in result.fixed] if names is None else list(names)
+    for name in wanted:
+        _index(result, name)
+    return dict(zip(wanted, _param_ends(ready, wanted, share)[0], strict=True))
+
+
+def prediction_interval(result: FitResult, x: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper end of where a new measurement at x falls, by profile likelihood.
+
+    It takes this form to be right. A value y at x is inside if the best law through the data and (x, y) is
+    not much worse than that through the data alone: the cost rises by less than t^2 residual variances. It
+    follows the bends of the cost that `FitResult.interval`, its first-order approximation, does not see.
+
+    Args:
+        result: what `bnsl.fit` returned.
+        x: positive inputs of any shape.
+        level: probability inside, between 0 and 1.
+
+    Returns:
+        Two arrays of the shape of x; an end is infinite (or 0) where no value is ruled out.
+
+    Raises:
+        InputError: bad x or level, a fit that failed, or one without a degree of freedom left.
+    """
+    share = check_share(level, "level")
+    ready = _checked(result)
+    points, shape = positive_inputs(x, len(result.form.inputs))
+    center, jacobian = losses.law_and_jacobian(result.form, result.loss, result.theta, np.log(points))
+    noise = result.residual_scale * result.typical_sigma
+    spread = np.hypot(lengths(result.covariance_root.T @ jacobian), noise)
+    spread = np.where(np.isfinite(spread), np.minimum(spread, WIDEST * noise), WIDEST * noise)
+    problem = _with_one_more(ready)
+    weight = ready.problem.unit if result.loss == "linear" else 1.0
+    exact = result.residual_scale < CLEAN
+
+    def refits(values: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> _Found:
+        with np.errstate(all="ignore"):
+            y = losses.back(result.loss, values) / ready.problem.unit
+        count, last = len(values), len(result.curve)
+        log_x = np.repeat(problem.log_x[None], count, axis=0)
+        log_x[:, last] = np.log(points[rows]) - ready.log_s
+        ys = np.repeat(problem.y[None], count, axis=0)
+        ys[:, last] = y
+        weights = problem.weight.copy()
+        weights[last] = weight / result.typical_sigma
+        bent = ready._replace(problem=problem)
+        theta, cost, _ = refit(bent, starts, exact=exact, log_x=log_x, y=ys, weight=weights)
+        return _Found(_root_of(ready, cost), theta)
+
+    ends, _ = _ends(ready, refits, center, spread, _target(ready, share))
+    with np.errstate(over="ignore"):
+        low, high = (losses.back(result.loss, v).reshape(shape) for v in ends.T)
+    return low, high
+
+
+# --- the pieces -----------------------------------------------------------------------------------
+
+
+def _checked(result: FitResult) -> Setup:
+    ready = setup(result)
+    if ready.dof <= 0 or not np.isfinite(ready.variance):
+        raise InputError(
+            f"result: {result.n_params} parameters for {len(result.curve)} points leave no residual variance "
+            "to compare with; fit fewer breaks or more points"
+        )
+    if result.robust is not None:
+        raise InputError("result: a profile is of least squares; this fit is robust. Use bnsl.bootstrap")
+    return ready
+
+
+def _index(result: FitResult, name: str) -> int:
+    names = result.form.names
+    if name not in names:
+        raise InputError(
+            f"name = {name!r} is no parameter of form {result.form.label!r}; it has {', '.join(names)}"
+            + suggest(name, names)
+        )
+    if name in result.fixed:
+        raise InputError(f"name = {name!r} was fixed in the fit; there is nothing to profile")
+    return names.index(name)
+
+
+def _target(ready: Setup, level: float) -> float:
+    return float(stdtrit(ready.dof, 0.5 + level / 2))
+
+
+def _root_of(ready: Setup, cost: np.ndarray) -> np.ndarray:
+    """Roots (B,) of the rise of the cost over that of the fit; refits that failed are as bad as can be."""
+    least = ready.variance * ready.dof
+    with np.errstate(all="ignore"):
+        root = np.sqrt(np.maximum(cost - least, 0.0) / ready.variance)
+    return np.where(np.isfinite(cost), root, np.inf)
+
+
+def _at_values(ready: Setup, indices: list[int]) -> _Refits:
+    """Refits with one of the parameters held at a value of its coordinate, in the user's units."""
+    exact = ready.result.residual_scale < CLEAN
+
+    def refits(values: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> _Found:
+        count, at = len(values), np.array(indices)[rows]
+        # From two starts: with the others as they were, and with every break as deep as it was.
+        begun = np.concatenate([_moved(ready, starts, values, at), _bent(ready, starts, values, at)])
+        free = np.tile(ready.problem.free, (2 * count, 1))
+        free[np.arange(2 * count), np.tile(at, 2)] = False
+        mixes = [ready.result.form.parameters[i].mixes for i in at]
+        theta, cost = begun.copy(), np.full(2 * count, np.inf)
+        for some, solve in ((np.tile(mixes, 2), _mixed), (~np.tile(mixes, 2), _plain)):
+            if some.any():
+                theta[some], cost[some] = solve(ready, begun[some], free[some], exact)
+        better = np.argmin(cost.reshape(2, count), axis=0) * count + np.arange(count)
+        return _Found(_root_of(ready, cost[better]), theta[better])
+
+    return refits
+
+
+def _moved(ready: Setup, starts: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """`starts` (B, p) with one coordinate each at a value in the user's units."""
+    outside = np.array(ready.result.form.rescale(starts, ready.log_s, ready.log_t))
+    outside[np.arange(len(at)), at] = values
+    return ready.inward(outside)
+
+
+def _bent(ready: Setup, starts: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Likewise, and the bend that the break has made by the end of the data stays what it was.
+
+    Where c of a break is moved its place follows, and where place or width is moved its c does.
+    """
+    moved = _moved(ready, starts, values, at)
+    if not isinstance(ready.result.form, BNSL):
+        return moved
+    for row, index in enumerate(at):
+        i = index - (index % 3)
+        if index < 3:
+            continue
+        (c, d, f), (c_new, d_new, f_new) = starts[row, i : i + 3], moved[row, i : i + 3]
+        bend = c * np.exp(f) * np.logaddexp(0.0, -d / np.exp(f))
+        with np.errstate(all="ignore"):
+            if index == i:
+                ratio = bend / (c_new * np.exp(f))
+                place = -np.exp(f) * np.log(np.expm1(ratio)) if ratio > 0 else np.nan
+                if np.isfinite(place) and ready.problem.free[i + 1]:
+                    moved[row, i + 1] = place
+            elif ready.problem.free[i]:
+                change = bend / (np.exp(f_new) * np.logaddexp(0.0, -d_new / np.exp(f_new)))
+                if np.isfinite(change) and abs(change) < STEEPEST:
+                    moved[row, i] = change
+    return moved
+
+
+def _plain(ready: Setup, begun: np.ndarray, free: np.ndarray, exact: bool) -> tuple[np.ndarray, np.ndarray]:
+    theta, cost, _ = refit(ready, begun, straight=False, exact=exact, free=free)
+    return theta, cost
+
+
+def _mixed(ready: Setup, begun: np.ndarray, free: np.ndarray, exact: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Refits with x in the user's units, in which alone a parameter that mixes with others can be held."""
+    form, none = ready.result.form, 0.0
+    plain = ready.problem._replace(
+        log_x=ready.problem.log_x + ready.log_s,
+        lower=np.asarray(_shifted(ready, ready.problem.lower)),
+        upper=np.asarray(_shifted(ready, ready.problem.upper)),
+    )
+    starts = np.asarray(form.rescale(begun, ready.log_s, none))
+    theta, cost, _ = refit(ready._replace(problem=plain), starts, straight=False, exact=exact, free=free)
+    return np.asarray(form.rescale(theta, -ready.log_s, none)), cost
+
+
+def _shifted(ready: Setup, bounds: np.ndarray) -> np.ndarray:
+    known = np.isfinite(bounds)
+    moved = np.asarray(ready.result.form.rescale(np.where(known, bounds, 0.0), ready.log_s, 0.0))
+    return np.where(known, moved, bounds)
+
+
+def _swept(ready: Setup, index: int, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Root (G,) and coordinates (G, p) at the values of `grid`, one of which is the estimate.
+
+    Both sides at once, outwards from the estimate, each refit from where the last one ended; then all again
+    from their better neighbours.
+    """
+    refits = _at_values(ready, [index])
+    middle, count = int(np.argmin(np.abs(grid - ready.result.theta[index]))), len(grid)
+    root, theta = np.zeros(count), np.tile(ready.theta, (count, 1))
+    for step in range(1, max(middle, count - 1 - middle) + 1):
+        rows = np.array([row for row in (middle - step, middle + step) if 0 <= row < count])
+        before = rows + np.where(rows < middle, 1, -1)
+        found = refits(grid[rows], np.zeros(len(rows), int), theta[before])
+        root[rows], theta[rows] = found.root, found.theta
+    left, right = np.append(np.inf, root[:-1]), np.append(root[1:], np.inf)
+    rows = np.arange(count)
+    near = np.where(left < right, np.maximum(rows - 1, 0), np.minimum(rows + 1, count - 1))
+    again = refits(grid, np.zeros(count, int), theta[near])
+    better = (again.root < root) & (rows != middle)
+    root[better], theta[better] = again.root[better], again.theta[better]
+    return root, theta
+
+
+def _param_ends(ready: Setup, names: list[str], level: float) -> tuple[list[tuple[float, float]], np.ndarray]:
+    indices = [_index(ready.result, name) for name in names]
+    ends, edges = _coordinate_ends(ready, indices, level)
+    parameters = ready.result.form.parameters
+    return [ends_of(parameters[i], pair) for i, pair in zip(indices, ends, strict=True)], edges
+
+
+def _coordinate_ends(ready: Setup, indices: list[int], level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Ends (K, 2) in the user's coordinates, and which of them (K, 2) nothing rules out."""
+    result = ready.result
+    center = result.theta[indices]
+    error = lengths(result.covariance_root.T)[indices]
+    # Where standard errors say little: a factor of e, or a tenth of what is usual in normalised units.
+    log = np.array([parameter.log for parameter in result.form.parameters])
+    usual = np.where(log, 1.0, np.maximum(np.abs(ready.theta), 0.1))
+    moved = result.form.rescale(ready.theta + np.diag(usual), ready.log_s, ready.log_t)
+    rough = np.diag(np.asarray(moved) - result.form.rescale(ready.theta, ready.log_s, ready.log_t))[indices]
+    spread = np.where(np.isfinite(error) & (error > 0), np.minimum(error, rough), rough)
+    box = _box(ready)
+    ends, open_ = _ends(
+        ready, _at_values(ready, indices), center, spread, _target(ready, level), box[indices]
+    )
+    # An end at a bound that is known to hold, or beyond which no law is possible, is an end all the same.
+    hard = _hard(ready, box)[indices]
+    return np.where(open_ & hard, box[indices], ends), open_ & ~hard
+
+
+def _hard(ready: Setup, box: np.ndarray) -> np.ndarray:
+    """Which ends (p, 2) of the box are the user's or the form's own, and not just where a search ends."""
+    form = ready.result.form
+    possible = np.array([(q.lower, q.upper) if not q.log else (-np.inf, np.inf) for q in form.parameters])
+    if isinstance(form, BNSL) and ready.result.loss != "linear":
+        possible[0, 0] = 0.0
+    given = np.isfinite(np.stack([ready.problem.lower, ready.problem.upper], axis=1))
+    return np.isfinite(box) & (given | (box == possible))
+
+
+def _box(ready: Setup) -> np.ndarray:
+    """Lower and upper bound (p, 2) of the coordinates, in the user's units."""
+    local = linearised(ready.method, ready.problem, ready.theta)
+    ends = []
+    for bounds in (local.lower, local.upper):
+        known = np.isfinite(bounds)
+        moved = np.stack(
+            [
+                np.asarray(
+                    ready.result.form.rescale(
+                        np.where(np.arange(len(bounds)) == i, bounds, ready.theta), ready.log_s, ready.log_t
+                    )
+                )[i]
+                if known[i]
+                else bounds[i]
+                for i in range(len(bounds))
+            ]
+        )
+        ends.append(moved)
+    mixes = [parameter.mixes for parameter in ready.result.form.parameters]
+    return np.where(np.array(mixes)[:, None], [-np.inf, np.inf], np.stack(ends, axis=1))
+
+
+def _ends(
+    ready: Setup,
+    refits: _Refits,
+    center: np.ndarray,
+    spread: np.ndarray,
+    target: float,
+    box: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ends (K, 2) at which the root is `target`, and which of them (K, 2) nothing rules out.
+
+    By regula falsi on the root, in all quantities and on both sides at once: an end is first widened until it
+    is ruled out, at most up to the `box` (K, 2).
+    """
+    count = len(center)
+    rows = np.tile(np.arange(count), 2)
+    side = np.repeat([-1.0, 1.0], count)
+    unit, middle = np.tile(spread, 2), np.tile(center, 2)
+    most = np.full(2 * count, WIDEST) if box is None else side * (box.T.ravel() - middle) / unit
+    most = np.maximum(np.minimum(most, WIDEST), 0.0)
+    inner, at_inner = np.zeros(2 * count), np.zeros(2 * count)  # in standard errors: not ruled out,
+    outer, at_outer = np.full(2 * count, np.inf), np.full(2 * count, np.inf)  # and ruled out
+    theta = np.tile(ready.theta, (2 * count, 1))
+    trial = np.minimum(target, most)
+    done = most == 0.0
+    for _ in range(ROUNDS):
+        active = np.flatnonzero(~done)
+        if len(active) == 0:
+            break
+        found = refits((middle + side * trial * unit)[active], rows[active], theta[active])
+        within = found.root < target
+        low, high = active[within], active[~within]
+        inner[low], at_inner[low], theta[low] = trial[low], found.root[within], found.theta[within]
+        outer[high], at_outer[high] = trial[high], found.root[~within]
+        done[active] = np.abs(found.root - target) < CLOSE * target
+        done |= np.isinf(outer) & (inner >= most)
+        with np.errstate(all="ignore"):
+            share = (target - at_inner) / (np.minimum(at_outer, STEEP * target) - at_inner)
+            wider = np.clip(target / at_inner, 1.2, 3.0)
+        share = np.where(np.isfinite(share), np.clip(share, 0.1, 0.9), 0.5)
+        inside = inner + share * (outer - inner)
+        wide = np.minimum(np.maximum(inner, 0.1 * target) * np.where(np.isfinite(wider), wider, 3.0), most)
+        trial = np.where(done, trial, np.where(np.isfinite(outer), inside, wide))
+    open_ = np.isinf(outer) & (np.abs(at_inner - target) >= 0.01 * target)
+    # What is impossible rather than improbable is not inside: its end is the last that was possible.
+    end = np.where(done, trial, np.where(np.isfinite(at_outer), 0.5 * (inner + outer), inner))
+    end = np.where(np.isinf(outer), inner, end)
+    ends = middle + np.where(open_, side * np.inf, side * end * unit)
+    return ends.reshape(2, count).T, open_.reshape(2, count).T
+
+
+def _with_one_more(ready: Setup) -> Problem:
+    """The problem with room for one more point."""
+    count = len(ready.result.curve)
+    if len(ready.problem.y) > count:
+        return ready.problem
+    problem = ready.problem
+    return padded(
+        problem._replace(
+            log_x=np.concatenate([problem.log_x, problem.log_x[-1:]]),
+            y=np.concatenate([problem.y, problem.y[-1:]]),
+            weight=np.concatenate([problem.weight, [0.0]]),
+        )
+    )
+
+
+def _notes(result: FitResult, name: str, open_: np.ndarray) -> tuple[FitWarning, ...]:
+    sides = [side for side, lost in zip(("below", "above"), open_, strict=True) if lost]
+    if not sides:
+        return ()
+    text = f"{name}: the data do not bound it from {' or from '.join(sides)}"
+    return (FitWarning("undetermined", text),)

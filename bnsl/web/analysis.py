@@ -1,0 +1,159 @@
+"""Everything that a report shows of one curve, computed once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bnsl._base.checks import InputError, as_number, check_count, positive_inputs
+from bnsl.curves.curve import Curve, as_curve
+from bnsl.evaluation.backtest import Backtest, backtest
+from bnsl.evaluation.comparison import ALL_FORMS, Comparison, compare, forms_by_label
+from bnsl.evaluation.extrapolation import nothing_held_out
+from bnsl.fitting.result import ExtrapolationWarning, FitResult
+from bnsl.forecasting.forecast import Forecast, forecast
+from bnsl.forms.broken import BNSL
+from bnsl.forms.form import Form
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEVEL = 0.9  # of the intervals in tables; figures show 50 % as well
+AHEAD = (1.5, 2.0, 4.0, 10.0)  # forecasts at these multiples of the last fitted x, if none are asked for
+CUTS = 4  # of the back-test: half as much work as all the rest
+LEAST = 5  # distinct x that a back-test of the forecast needs: 4 to fit and one to predict
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What was found of one curve.
+
+    Attributes:
+        fitted: the points that everything rests on.
+        held_out: the points that nothing has seen, or None.
+        forecast: the average over laws.
+        comparison: the forms, each fitted by itself.
+        backtest: the forecast back-tested on the fitted points; None for too few, or if none was wanted.
+        predict: x (M,) at which the forecast is tabulated.
+        options: what was asked for besides the data, for the call that made it.
+    """
+
+    fitted: Curve
+    held_out: Curve | None
+    forecast: Forecast
+    comparison: Comparison
+    backtest: Backtest | None
+    predict: np.ndarray
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def curve(self) -> Curve:
+        """All points, fitted and held out."""
+        if self.held_out is None:
+            return self.fitted
+        parts = (self.fitted, self.held_out)
+        sigma = None if self.fitted.sigma is None else np.concatenate([part.sigma for part in parts])
+        x, y = (np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y"))
+        return Curve(x, y, sigma, self.fitted.name, self.fitted.x_label, self.fitted.y_label)
+
+    @cached_property
+    def law(self) -> FitResult | None:
+        """The best BNSL among the forms, whose breaks are shown."""
+        ranked = [self.comparison.results[str(label)] for label in self.comparison.table.index]
+        return next((fit for fit in ranked if isinstance(fit.form, BNSL)), None)
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """One row a prediction: x, predicted, lower, upper."""
+        return self._forecast_at(self.predict)
+
+    @cached_property
+    def foretold(self) -> pd.DataFrame | None:
+        """One row a held-out point: x, y, predicted, lower, upper; None if there are none."""
+        if self.held_out is None:
+            return None
+        table = self._forecast_at(self.held_out.x)
+        table.insert(1, "y", self.held_out.y)
+        return table
+
+    def _forecast_at(self, x: np.ndarray) -> pd.DataFrame:
+        import pandas as pd
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExtrapolationWarning)  # the page says so in words
+            lower, upper = self.forecast.interval(x, LEVEL)
+            return pd.DataFrame(
+                {"x": x, "predicted": self.forecast.predict(x), "lower": lower, "upper": upper}
+            )
+
+
+def analyse(
+    x: Curve | ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    sigma: ArrayLike | None = None,
+    train_until: float | None = None,
+    train_count: int | None = None,
+    train_fraction: float | None = None,
+    forms: str | Form | Sequence[str | Form] = ALL_FORMS,
+    n_breaks: int | Sequence[int] | None = None,
+    predict: Sequence[float] = (),
+    cuts: int = CUTS,
+) -> Analysis:
+    """Forecast one curve, fit the forms to it, and back-test the forecast.
+
+    Args:
+        x: positive inputs (N,), in any unit, at least three distinct; or a Curve.
+        y: positive measured values (N,).
+        sigma: standard deviation of every y (N,), or one number for all.
+        train_until: rest everything on the points with x <= this; or
+        train_count: on this many points with the smallest x; or
+        train_fraction: on this share of them. The points beyond are held out, to check against.
+        forms: names or Form instances to compare, of one input.
+        n_breaks: numbers of breaks of the bnsl among them, as for `bnsl.compare`.
+        predict: x at which the forecast is tabulated; 1.5, 2, 4 and 10 times the last fitted x if empty.
+        cuts: how many cut-offs the back-test makes, at most; 0 for no back-test.
+
+    Raises:
+        InputError: bad input, as for `bnsl.forecast` and `bnsl.compare`.
+    """
+    if isinstance(predict, str) or not isinstance(predict, Sequence | np.ndarray):
+        raise InputError(f"predict = {predict!r} must be a list of values of x, such as [1000, 2000]")
+    at = [as_number(value, f"predict[{i}]") for i, value in enumerate(predict)]
+    positive_inputs(at, 1)
+    wanted = forms_by_label(forms, n_breaks)
+    for label, form in wanted.items():
+        if len(form.inputs) > 1:
+            raise InputError(f"forms: {label!r} takes {len(form.inputs)} inputs; a report is of one input")
+    cuts = check_count(cuts, "cuts")
+    curve = as_curve(x, y, sigma)
+    rules = {"train_until": train_until, "train_count": train_count, "train_fraction": train_fraction}
+    rule: dict[str, Any] = {name: value for name, value in rules.items() if value is not None}
+    fitted, held_out = curve.split(**rule)
+    if rule and held_out is None:
+        raise nothing_held_out(curve)
+
+    found = forecast(fitted)  # checks that everything can be fitted
+    asked = forms if isinstance(forms, str | Form) else tuple(forms)
+    options = {**rule, "forms": asked, "n_breaks": n_breaks, "predict": at, "cuts": cuts}
+    defaults: dict[str, Any] = {"forms": ALL_FORMS, "n_breaks": None, "predict": [], "cuts": CUTS}
+    given = {k: v for k, v in options.items() if k not in defaults or v != defaults[k]}
+    return Analysis(
+        fitted=fitted,
+        held_out=held_out,
+        forecast=found,
+        comparison=compare(curve, forms=forms, n_breaks=n_breaks, **rule),
+        backtest=backtest(fitted, method=forecast, cuts=cuts) if cuts and _many(fitted) else None,
+        predict=np.array(at) if at else float(fitted.x[-1]) * np.array(AHEAD),
+        options=given,
+    )
+
+
+def _many(curve: Curve) -> bool:
+    return len(np.unique(curve.x)) >= LEAST

@@ -1,0 +1,117 @@
+"""The app, served: to this machine alone unless asked otherwise."""
+
+from __future__ import annotations
+
+import threading
+import webbrowser
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bnsl._base.checks import InputError, check_count
+
+if TYPE_CHECKING:
+    from dash import Dash
+    from werkzeug.serving import BaseWSGIServer
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+PORT = 8050
+
+
+def make_app() -> Dash:
+    """The Dash app, to be served by any WSGI server as `make_app().server`.
+
+    Raises:
+        InputError: a missing dash.
+    """
+    try:
+        import dash
+    except ImportError:
+        raise InputError("the app needs dash; pip install 'broken-neural-scaling-laws[app]'") from None
+    from bnsl.web.app.page import page
+    from bnsl.web.app.reactions import react
+    from bnsl.web.app.session import Sessions
+
+    app = dash.Dash("bnsl.web.app", title="bnsl", update_title="", serve_locally=True)
+    app.layout = page()
+    react(app, Sessions())
+    return app
+
+
+def serve(
+    host: str = LOOPBACK[0],
+    port: int = PORT,
+    *,
+    ready: Callable[[str], Any] | None = None,
+    open_browser: bool = False,
+) -> None:
+    """Serve the app until interrupted.
+
+    Args:
+        host: where to listen. Everybody who can reach another address than the loopback's can use the app.
+        port: 0 for a free one.
+        ready: called with the address once it can be opened.
+        open_browser: open it in the user's browser.
+
+    Raises:
+        InputError: a port that is taken, or a missing dash.
+    """
+    server = make_server(host, port)
+    address = f"http://{f'[{host}]' if ':' in host else host}:{server.port}/"
+    try:
+        threading.Thread(target=_warm_up, daemon=True).start()
+        if ready is not None:
+            ready(address)
+        if open_browser:
+            webbrowser.open(address)
+        server.serve_forever()
+    finally:
+        server.server_close()
+
+
+def make_server(host: str, port: int) -> BaseWSGIServer:
+    """A server of the app that listens, to be started by `serve_forever`.
+
+    On the loopback it answers only requests made to the loopback by name, so that no page of the web can
+    reach it by a name of its own that it points here (DNS rebinding).
+
+    Raises:
+        InputError: a port that is taken, an unknown host, or a missing dash.
+    """
+    check_count(port, "port")
+    app = make_app()
+    import flask
+    from werkzeug.serving import WSGIRequestHandler
+    from werkzeug.serving import make_server as listen
+
+    class Quiet(WSGIRequestHandler):
+        def log_request(self, *_: Any, **__: Any) -> None:
+            """No line for every request."""
+
+    if host in LOOPBACK:
+
+        @app.server.before_request
+        def refuse_strangers() -> None:
+            if (flask.request.host.rsplit(":", 1)[0]).strip("[]") not in LOOPBACK:
+                flask.abort(403)
+
+    try:
+        return listen(host, port, app.server, threaded=True, request_handler=Quiet)
+    except (OSError, OverflowError, SystemExit) as error:
+        reason = getattr(error, "strerror", None) or "it may be in use"
+        raise InputError(
+            f"cannot listen on {host}, port {port}: {reason}; --port 0 finds a free one"
+        ) from None
+
+
+def _warm_up() -> None:
+    """Have the usual programs compiled while the user looks for a file."""
+    from bnsl.web.analysis import analyse
+    from bnsl.web.app.session import WORKING
+    from bnsl.web.figures import curve_figure
+
+    x = np.geomspace(1.0, 1e3, 20)
+    with WORKING:
+        found = analyse(x, 1.0 / np.sqrt(x) + 0.1 + 0.01 * np.sin(7.0 * x), cuts=0, forms="bnsl")
+        curve_figure(found.forecast, None, found.comparison.results, law=found.law)

@@ -1,0 +1,226 @@
+"""Figures as descriptions for Plotly: plain lists and dictionaries, on a light and on a dark ground.
+
+A colour is a `Shade`, one for either ground, which `for_theme` (and the page's own script) resolves. Whatever
+a user wrote is made harmless by `label`, since Plotly reads a little HTML in titles and hover texts.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bnsl._base.palette import DASHES, FITTED, FORMS, HELD_OUT, MARKERS, ramp, tint
+from bnsl.curves.curve import Curve
+from bnsl.evaluation.backtest import Backtest
+from bnsl.fitting.result import ExtrapolationWarning, FitResult
+from bnsl.forecasting.forecast import Forecast
+from bnsl.forms.broken import BNSL
+from bnsl.web.drawing import (
+    FAINT,
+    LEVELS,
+    MANY,
+    Drawing,
+    Series,
+    digits,
+    label,
+    layout_of,
+    number_format,
+    ranges_of,
+)
+from bnsl.web.words import capitals, number
+
+AHEAD = 4.0  # the forecast is drawn up to this multiple of the last fitted x
+SAMPLES = 120  # of a line, evenly in log x; half as many again in x
+EVERY = 3  # of these x has the ends of the bands worked out, which are smooth and take the most time
+DRAWN_WEIGHT = 0.01  # breaks of laws that weigh less in the forecast leave no corner in it
+REACH = 0.8  # how far a line or band may widen the y axis, in ranges of the points
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure for Plotly with its switches.
+
+    Attributes:
+        data: Plotly's traces.
+        layout: Plotly's layout.
+        series: the switches.
+        ranges: range of every axis ("x", "y") of every type ("log", "linear"), as Plotly wants it.
+    """
+
+    data: list[dict[str, Any]]
+    layout: dict[str, Any]
+    series: tuple[Series, ...]
+    ranges: dict[str, dict[str, list[float]]]
+
+
+def for_theme(value: Any, theme: str) -> Any:
+    """A figure's part with every Shade replaced by its colour on the "light" or the "dark" ground."""
+    if isinstance(value, dict):
+        if value.keys() == {"light", "dark"}:
+            return value[theme]
+        return {key: for_theme(part, theme) for key, part in value.items()}
+    return [for_theme(part, theme) for part in value] if isinstance(value, list) else value
+
+
+def curve_figure(
+    forecast: Forecast,
+    held_out: Curve | None = None,
+    fits: dict[str, FitResult] | None = None,
+    *,
+    law: FitResult | None = None,
+    steady: bool = False,
+    shown: Sequence[str] = (),
+    x_type: str = "log",
+    y_type: str = "log",
+) -> Figure:
+    """The points, the forecast with its intervals, every fitted form, and the breaks of one law.
+
+    Args:
+        forecast: the forecast of the fitted points.
+        held_out: points that it has not seen.
+        fits: fits of forms to the same points, by label.
+        law: the fit whose breaks are marked, if any.
+        steady: keep the axes where they are however the points are split, for a figure that changes.
+        shown: labels of the fits that are switched on at first.
+        x_type: "log" or "linear", the type of the x axis at first.
+        y_type: likewise of the y axis.
+    """
+    fits = fits or {}
+    fitted = forecast.curve
+    first, last = float(fitted.x[0]), float(fitted.x[-1])
+    end = max(AHEAD * last, 0.0 if held_out is None else (AHEAD if steady else 1.0) * float(held_out.x[-1]))
+    x = _line_x(forecast, fits, first, end)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExtrapolationWarning)
+        middle = forecast.predict(x)
+        bands = [_ends(forecast, x, level) for level in LEVELS]
+
+    draw = Drawing()
+    for level, (low, high), shade in zip(LEVELS, bands, (0.2, 0.52), strict=True):
+        draw.band(f"{level:.0%} interval", x, low, high, tint(shade))
+    for i, (name, fit) in enumerate(fits.items()):
+        values = fit.form.evaluate(fit.theta, x)
+        draw.line(capitals(name), x, values, FORMS[i % len(FORMS)], i, shown=name in shown)
+    ends = np.stack([*bands[0], *bands[1]], axis=1)
+    many = len(fitted) > MANY  # a band of points, on which the line is drawn
+    if not many:
+        draw.forecast(x, middle, ends)
+    draw.points("Fitted points", fitted, FITTED, "circle")
+    if held_out is not None:
+        draw.points("Held-out points", held_out, HELD_OUT, "diamond")
+    if many:
+        draw.forecast(x, middle, ends)
+    if law is not None and law.n_breaks:
+        draw.breaks(law, first, end)
+    draw.beyond(_middle(last, held_out), end)
+
+    parts = [fitted] if held_out is None else [fitted, held_out]
+    ranges = {
+        "x": ranges_of(first, end),
+        "y": ranges_of(*_extent(parts, [] if steady else [middle, *bands[0]])),
+    }
+    layout = layout_of(label(fitted.x_label), label(fitted.y_label))
+    for axis, kind in (("x", x_type), ("y", y_type)):
+        layout[f"{axis}axis"] |= {
+            "type": kind,
+            "range": ranges[axis][kind],
+            **number_format(ranges[axis]["log"]),
+        }
+    layout["xaxis"]["unifiedhovertitle"] = {"text": f"{label(fitted.x_label)}: %{{x:.5~g}}"}
+    return Figure(draw.data, layout | {"shapes": draw.shapes}, tuple(draw.series), ranges)
+
+
+def backtest_figure(tested: Backtest) -> Figure:
+    """Errors of the back-test in per cent against the distance of the extrapolation, one line a cut."""
+    draw = Drawing()
+    groups = list(tested.table.groupby("cut", sort=True))
+    values = []
+    for i, (cut, group) in enumerate(groups):
+        kept = np.isfinite(group["log_error"].to_numpy())
+        distance = group["distance"].to_numpy()[kept]
+        error = 100.0 * np.expm1(group["log_error"].to_numpy()[kept])
+        values.append(error)
+        name = f"{group['fitted'].iloc[0]} points, up to {number(float(str(cut)))}"
+        shade = ramp(i, len(groups))
+        draw.data.append(
+            {
+                "type": "scatter",
+                "name": name,
+                "x": digits(distance),
+                "y": digits(error),
+                "mode": "lines+markers" if len(error) <= 40 else "lines",
+                "line": {"color": shade, "width": 1.6, "dash": DASHES[i % len(DASHES)].plotly},
+                "marker": {"color": shade, "size": 7, "symbol": MARKERS[i % len(MARKERS)].plotly},
+                "hovertemplate": "%{x:.3g} times beyond: %{y:+.2f} %<extra>%{fullData.name}</extra>",
+            }
+        )
+        draw.switch(name, _kind(draw.data[-1], i))
+    farthest = max(float(tested.table["distance"].max()), 1.05)
+    shown = np.concatenate([np.zeros(1), *values])
+    low, high = float(shown.min()), float(shown.max())
+    margin = 0.1 * max(high - low, 1e-3)
+    ranges = {
+        "x": ranges_of(1.0, farthest),
+        "y": {"linear": [low - margin, high + margin], "log": [0.0, 1.0]},
+    }
+    layout = layout_of("x over the last fitted x", "error of the forecast (%)")
+    layout["xaxis"] |= {"type": "log", "range": ranges["x"]["log"], **number_format(ranges["x"]["log"])}
+    layout["yaxis"] |= {"range": ranges["y"]["linear"], "zeroline": True, "zerolinecolor": FAINT}
+    layout["hovermode"] = "closest"
+    return Figure(draw.data, layout, tuple(draw.series), ranges)
+
+
+# --- where ----------------------------------------------------------------------------------------
+
+
+def _line_x(forecast: Forecast, fits: dict[str, FitResult], first: float, end: float) -> np.ndarray:
+    """One set of x for all lines, so that a look at one x finds them all: even, and dense around breaks."""
+    near = np.exp(np.linspace(-0.3, 0.3, 13))
+    turn = np.linspace(-4.0, 4.0, 13)
+    laws = forecast.laws
+    x: list[np.ndarray] = [np.geomspace(first, end, SAMPLES), np.linspace(first, end, SAMPLES // 2)]
+    x += [np.outer(d, near).ravel() for d in laws.loc[laws["weight"] > DRAWN_WEIGHT, "breaks"]]
+    for fit in fits.values():
+        if isinstance(fit.form, BNSL):
+            for i in range(1, fit.n_breaks + 1):
+                position, width = fit.params[f"d{i}"], fit.params[f"f{i}"]
+                x.append(position * np.exp(np.clip(width * turn, -50.0, 50.0)))
+    together = np.unique(np.concatenate(x))
+    return together[(together >= first) & (together <= end)]
+
+
+def _ends(forecast: Forecast, x: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper end of the interval at x, some of them between their neighbours on log axes."""
+    at = np.append(x[:-1:EVERY], x[-1])
+    ends = forecast.interval(at, level)
+    low, high = (np.exp(np.interp(np.log(x), np.log(at), np.log(end))) for end in ends)
+    return low, high
+
+
+def _middle(last: float, held_out: Curve | None) -> float:
+    """Where the ground beyond the fitted points starts."""
+    return last if held_out is None else float(np.sqrt(last * max(float(held_out.x[0]), last)))
+
+
+def _extent(parts: Sequence[Curve], lines: Sequence[np.ndarray]) -> tuple[float, float]:
+    """Lower and upper end of y: all points, and lines (or room for them) that do not dwarf these."""
+    values = np.log(np.concatenate([part.y for part in parts]))
+    low, high = float(values.min()), float(values.max())
+    size = max(high - low, 0.05)
+    if not lines:
+        return float(np.exp(low - 0.5 * REACH * size)), float(np.exp(high + 0.1 * size))
+    drawn = np.concatenate(lines)
+    drawn = np.log(drawn[np.isfinite(drawn) & (drawn > 0)])
+    if len(drawn):
+        low = min(low, max(float(drawn.min()), low - REACH * size))
+        high = max(high, min(float(drawn.max()), high + REACH * size))
+    return float(np.exp(low)), float(np.exp(high))
+
+
+def _kind(trace: dict[str, Any], number: int) -> dict[str, Any]:
+    dash = DASHES[number % len(DASHES)].svg
+    return {"kind": "line", "color": trace["line"]["color"], "dash": dash}

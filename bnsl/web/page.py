@@ -1,0 +1,227 @@
+"""A report as one HTML page that carries everything it needs.
+
+Jinja escapes whatever a user wrote. The page's own rules (Content-Security-Policy) forbid every request to a
+network and every script but the page's own, so that a column's name could do no harm even if it got past.
+
+Plotly.js draws, from its "basic" bundle (MIT, 1.2 MB), kept in `assets`: the Python package `plotly` has
+the full bundle only (about 5 MB). `plotly-basic.min.js` is the file of that name, unchanged, in the
+npm package plotly.js-basic-dist-min; to renew it, `npm pack plotly.js-basic-dist-min` and copy it and its
+LICENSE here.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import platform
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+from numpy.typing import ArrayLike
+
+from bnsl._base.checks import InputError
+from bnsl.curves.curve import Curve
+from bnsl.evaluation.comparison import ALL_FORMS
+from bnsl.forms.form import Form
+from bnsl.web import tables, words
+from bnsl.web.analysis import CUTS, Analysis, analyse
+from bnsl.web.calls import Source, python_call, shell_call
+from bnsl.web.figures import Figure, backtest_figure, curve_figure
+
+if TYPE_CHECKING:
+    import jinja2
+
+ENDINGS = (".html", ".htm")
+
+
+def write_report(
+    x: Curve | ArrayLike,
+    y: ArrayLike | None = None,
+    *,
+    path: str | os.PathLike[str],
+    sigma: ArrayLike | None = None,
+    title: str | None = None,
+    source: Source | None = None,
+    train_until: float | None = None,
+    train_count: int | None = None,
+    train_fraction: float | None = None,
+    forms: str | Form | Sequence[str | Form] = ALL_FORMS,
+    n_breaks: int | Sequence[int] | None = None,
+    predict: Sequence[float] = (),
+    cuts: int = CUTS,
+) -> Path:
+    """Write a report on one curve: an HTML page that needs no network, to mail to others.
+
+    It shows the forecast and its intervals, every form, the breaks, a back-test of the forecast, what to
+    know before relying on it, and numbers and points to copy, in a figure to zoom and hover over.
+
+    Args:
+        x: positive inputs (N,), in any unit, at least three distinct; or a Curve.
+        y: positive measured values (N,).
+        path: where to write it, ending in .html.
+        sigma: standard deviation of every y (N,), or one number for all.
+        title: what to call it; the name of the curve if not given.
+        source: the file of the points, for the calls that the page shows; if not given they start from a
+            copy of the points that the page offers.
+        train_until: rest everything on the points with x <= this; or
+        train_count: on this many points with the smallest x; or
+        train_fraction: on this share of them. The points beyond are held out, to check against.
+        forms: names or Form instances to compare, of one input.
+        n_breaks: numbers of breaks of the bnsl among them, as for `bnsl.compare`.
+        predict: x at which the forecast is tabulated; 1.5, 2, 4 and 10 times the last fitted x if empty.
+        cuts: how many cut-offs the back-test makes, at most; 0 for no back-test.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: (a ValueError) bad input, a path that is no .html, or a missing jinja2.
+    """
+    target = check_path(path)
+    _environment()  # before any work, since it may be missing
+    analysis = analyse(
+        x,
+        y,
+        sigma=sigma,
+        train_until=train_until,
+        train_count=train_count,
+        train_fraction=train_fraction,
+        forms=forms,
+        n_breaks=n_breaks,
+        predict=predict,
+        cuts=cuts,
+    )
+    target.write_text(render(analysis, title=title, source=source, output=target.name), encoding="utf-8")
+    return target
+
+
+def check_path(path: str | os.PathLike[str]) -> Path:
+    """The path of a page that can be written.
+
+    Raises:
+        InputError: another ending than .html, or a folder that does not exist.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in ENDINGS:
+        raise InputError(f"path = {str(target)!r} must end in .html")
+    if not target.parent.is_dir():
+        raise InputError(f"path = {str(target)!r}: there is no folder {str(target.parent)!r}")
+    return target
+
+
+def render(
+    analysis: Analysis, *, title: str | None = None, source: Source | None = None, output: str = "report.html"
+) -> str:
+    """The page of an analysis as text.
+
+    Args:
+        analysis: what `analyse` found.
+        title: what to call it; the name of the curve if not given.
+        source: the file of the points; if not given, the calls start from the copy that the page offers.
+        output: the name of the page's file, for the calls.
+    """
+    fits, law = analysis.comparison.results, analysis.law
+    figures = {"curve": curve_figure(analysis.forecast, analysis.held_out, fits, law=law)}
+    if analysis.backtest is not None:
+        figures["backtest"] = backtest_figure(analysis.backtest)
+    name = analysis.fitted.name.replace("_", " ")
+    points, columns = tables.points_csv(analysis.curve)
+    points_file = f"{_slug(analysis.fitted.name) or 'points'}.csv"
+    source = Source() if source is None else source
+    copy = Source(points_file, columns[0], columns[1], columns[2] if len(columns) > 2 else None)
+    options = analysis.options | ({} if title is None else {"title": title})
+    texts = {
+        "predictions": tables.predictions_csv(analysis),
+        "points": points,
+        "shell": shell_call(source if source.file or source.command else copy, options, output),
+        "python": python_call(source if source.file else copy, options, output),
+    }
+    if law is not None:
+        texts["parameters"] = tables.parameters_json(law)
+    script, library = _asset("report.js"), _asset("plotly-basic.min.js")
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            title=title or (f"Forecast of {name}" if name else "Forecast of a curve"),
+            analysis=analysis,
+            words=words,
+            tables=tables,
+            law=law,
+            level=tables.LEVEL,
+            figures=figures,
+            figure_json=_json({key: _figure(figure) for key, figure in figures.items()}),
+            texts=texts,
+            texts_json=_json(texts),
+            points_file=points_file,
+            source=source,
+            style=_asset("report.css"),
+            script=script,
+            library=library,
+            policy=f"script-src {_hash(script)} {_hash(library)}",
+            made=datetime.now(UTC),
+            versions=_versions(),
+        )
+    )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    try:
+        import jinja2
+    except ImportError:
+        raise InputError("a report needs jinja2; pip install 'broken-neural-scaling-laws[report]'") from None
+    return jinja2.Environment(
+        loader=jinja2.FunctionLoader(_template),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _template(name: str) -> str:
+    return files("bnsl.web").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+@cache
+def _asset(name: str) -> str:
+    return files("bnsl.web").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    return {
+        "data": figure.data,
+        "layout": figure.layout,
+        "ranges": figure.ranges,
+        "series": {s.key: {"traces": s.traces, "shapes": s.shapes} for s in figure.series},
+    }
+
+
+def _json(value: Any) -> str:
+    """JSON that can stand inside a script element, whatever is in it."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _hash(script: str) -> str:
+    """The script as a Content-Security-Policy names it."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-")[:80]
+
+
+def _versions() -> str:
+    own = version("broken-neural-scaling-laws")
+    return f"bnsl {own}, JAX {jax.__version__}, Python {platform.python_version()}"

@@ -1,0 +1,186 @@
+"""Tables of a report as cells of text, and the same numbers to copy, exact to the last bit."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bnsl.curves.curve import Curve
+from bnsl.fitting.result import FitResult
+from bnsl.web.analysis import LEVEL, Analysis
+from bnsl.web.words import capitals, number, percent
+from bnsl.web.words import rows as rows_of
+
+LEAST_WEIGHT = 0.0005  # of a law that the table of averaged laws shows
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells for people.
+
+    Attributes:
+        head: names of the columns.
+        rows: their cells.
+        left: indices of the columns of text; the others are numbers.
+        strong: the index of a row to stress, or None.
+    """
+
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    left: tuple[int, ...] = ()
+    strong: int | None = None
+
+
+def predictions(analysis: Analysis) -> Table:
+    """Forecasts beyond the data with their intervals."""
+    last = float(analysis.fitted.x[-1])
+    rows = [
+        (number(x), f"{number(x / last)} \N{MULTIPLICATION SIGN}", *map(number, rest))
+        for x, *rest in rows_of(analysis.predictions)
+    ]
+    x_label, y_label = analysis.fitted.x_label, analysis.fitted.y_label
+    return Table(
+        (x_label, "of the last x", f"forecast of {y_label}", f"low {LEVEL:.0%}", f"high {LEVEL:.0%}"), rows
+    )
+
+
+def foretold(analysis: Analysis) -> Table | None:
+    """Forecasts of the held-out points beside what was measured."""
+    table = analysis.foretold
+    if table is None:
+        return None
+    rows: list[tuple[str, ...]] = []
+    for x, y, predicted, low, high in rows_of(table):
+        inside = "yes" if low <= y <= high else "no"
+        rows.append((*map(number, (x, y, predicted)), _signed(predicted / y - 1.0), inside))
+    head = (analysis.fitted.x_label, "measured", "forecast", "error", f"in the {LEVEL:.0%} interval")
+    return Table(head, rows)
+
+
+def breaks(fit: FitResult) -> Table:
+    """One row a break of the fitted law."""
+    rows: list[tuple[str, ...]] = []
+    for name, row in zip(fit.breaks.index, rows_of(fit.breaks), strict=True):
+        error = fit.stderr[f"d{name}"]
+        spread = (
+            "unknown"
+            if np.isnan(error)
+            else "fixed"
+            if error == 0
+            else f"\N{PLUS-MINUS SIGN} {number(error)}"
+        )
+        turn = f"{number(10.0**row.width_decades)} \N{MULTIPLICATION SIGN}"
+        seen = "yes" if row.inside_data else "no, outside the points"
+        slopes = number(row.slope_before), number(row.slope_after)
+        rows.append((str(name), number(row.position), spread, *slopes, turn, seen))
+    head = (
+        "break",
+        fit.curve.x_label,
+        "std error",
+        "slope before",
+        "slope after",
+        "turns over",
+        "in the data",
+    )
+    return Table(head, rows, left=(6,))
+
+
+def parameters(fit: FitResult) -> Table:
+    """Parameters of the fitted law with their standard errors."""
+    rows: list[tuple[str, ...]] = []
+    for name, value in fit.params.items():
+        error = fit.stderr[name]
+        text = "fixed" if name in fit.fixed else number(error)
+        rows.append((name, f"{value:.7g}".replace("-", "\N{MINUS SIGN}"), text))
+    return Table(("parameter", "value", "std error"), rows, left=(0,))
+
+
+def laws(analysis: Analysis) -> Table:
+    """What the forecast averages, heaviest first."""
+    rows: list[tuple[str, ...]] = []
+    for law, weight, limit, slope, places in rows_of(analysis.forecast.laws.reset_index()):
+        if weight >= LEAST_WEIGHT:
+            texts = number(limit), number(slope), ", ".join(map(number, places))
+            rows.append((law, f"{100 * weight:.1f} %", *texts))
+    return Table(("law", "weight", "limit", "slope at the end", "breaks at"), rows, left=(0, 4))
+
+
+def forms(analysis: Analysis) -> Table:
+    """The forms, best first."""
+    comparison = analysis.comparison
+    held = comparison.held_out is not None
+    rows: list[tuple[str, ...]] = []
+    for row in rows_of(comparison.table.reset_index()):
+        errors = [percent(row.train_rmsle), *([percent(row.heldout_rmsle)] if held else [])]
+        status = row.status.replace("_", " ")
+        rows.append((capitals(row.form), str(row.n_params), *errors, number(row.delta_aicc), status))
+    head = ["form", "parameters", "error on fitted points"]
+    head += ["on held-out points"] if held else []
+    return Table((*head, "\N{GREEK CAPITAL LETTER DELTA}AICc", "status"), rows, (0, len(head) + 1), strong=0)
+
+
+def distances(analysis: Analysis) -> Table | None:
+    """Errors of the back-test by distance."""
+    if analysis.backtest is None:
+        return None
+    rows: list[tuple[str, ...]] = []
+    for row in rows_of(analysis.backtest.by_distance):
+        ends = f"{number(row.distance_from)} to {number(row.distance_to)} \N{MULTIPLICATION SIGN}"
+        bias = _signed(float(np.expm1(row.mean_log_error)))
+        rows.append((ends, str(row.points), str(row.cuts), percent(float(row.rmsle)), bias))
+    return Table(("beyond the fitted points", "points", "cuts", "typical error", "mean error"), rows)
+
+
+# --- to copy --------------------------------------------------------------------------------------
+
+
+def predictions_csv(analysis: Analysis) -> str:
+    """The forecasts as CSV, exact."""
+    head = (analysis.fitted.x_label, "forecast", f"low_{100 * LEVEL:g}", f"high_{100 * LEVEL:g}")
+    return _csv(head, rows_of(analysis.predictions))
+
+
+def points_csv(curve: Curve) -> tuple[str, tuple[str, ...]]:
+    """All points as CSV, exact, and the names of its columns: the labels where these can tell them apart."""
+    names: tuple[str, ...] = (curve.x_label, curve.y_label)
+    columns = [curve.x, curve.y]
+    if curve.sigma is not None:
+        names = (*names, "sigma")
+        columns.append(curve.sigma)
+    # What the reader strips or takes for a number would not come back as it is.
+    good = all(name and name == " ".join(name.split()) and not _is_number(name) for name in names)
+    if len(set(names)) < len(names) or not good:
+        names = ("x", "y", "sigma")[: len(columns)]
+    return _csv(names, zip(*columns, strict=True)), names
+
+
+def parameters_json(fit: FitResult) -> str:
+    """The parameters as a JSON object, which is a Python dictionary as well."""
+    return json.dumps({name: float(value) for name, value in fit.params.items()}, indent=2)
+
+
+def _csv(head: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    for row in rows:
+        writer.writerow([repr(float(value)).removesuffix(".0") for value in row])
+    return text.getvalue()
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.2g} %".replace("-", "\N{MINUS SIGN}") if np.isfinite(share) else "unknown"

@@ -1,0 +1,166 @@
+"""What was found, in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bnsl.fitting.result import FAR, rmsle
+from bnsl.forms.registry import FORMS
+from bnsl.web.analysis import LEVEL, Analysis
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What every warning of a fit or a forecast means to someone who does not know the terms.
+PLAIN = {
+    "constant_y": "All measured values are the same. Their level is known, but not how the curve goes on.",
+    "more_parameters_than_points": "This form has more parameters than there are points, so that many "
+    "different curves pass through all of them. Allow fewer breaks or measure more points.",
+    "no_degrees_of_freedom": "This form has as many parameters as there are points. It passes through all of "
+    "them whatever they are, and nothing tells how large its errors are.",
+    "break_outside_data": "A break lies outside the measured range. The points show one side of it only, so "
+    "that its place and what comes after it are uncertain.",
+    "parameter_at_bound": "A parameter ended at the edge of what is allowed. Its true value may be the edge "
+    "itself, such as a limit of exactly 0.",
+    "nearly_singular": "The points do not pin down every parameter. Predictions can be good all the same; do "
+    "not read meaning into single parameters.",
+    "not_converged": "The fit was stopped before it had settled. Its numbers may still change.",
+    "failed": "No fit of this form was found. Do not use it.",
+    "starts_disagree": "Other curves of this form, with other parameters, fit almost as well. Beyond the "
+    "data they may go elsewhere.",
+    "out_of_range": "Some numbers are too large or too small for the computer in these units. Multiply x "
+    "or y by a constant.",
+    "break_undetermined": "The points hardly determine a break: they are described about as well without it. "
+    "Do not read meaning into its place.",
+    "break_missing": "The points bend in a way that this form does not follow; one break more would. Its "
+    "intervals are too narrow beyond the data.",
+    "correlated_residuals": "The points leave the curve in runs rather than at random. Its intervals are too "
+    "narrow.",
+    "undetermined": "A parameter is not determined by the points. Its interval is infinite.",
+    "replicates_failed": "Some of the repeated fits failed, and are not counted.",
+    "replicates_not_converged": "Some of the repeated fits had not settled. Their intervals are rough.",
+    "few_points": "There are few points. The forecast rests on how such curves usually go more than on this "
+    "one.",
+}
+UNFORESEEN = (
+    "No method can foresee a break that has left no trace in the points: if something new happens further "
+    "out, the forecast will be wrong, and its intervals with it."
+)
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing to know: of what, in plain words, and the exact messages behind it."""
+
+    subject: str
+    text: str
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One number of the summary, with what it is and how sure it is."""
+
+    head: str
+    value: str
+    text: str
+
+
+def notes(analysis: Analysis) -> list[Note]:
+    """What to know before relying on the page, the forecast's own warnings first."""
+    found = [
+        Note("Forecast", PLAIN.get(code, message), (message,)) for code, message in analysis.forecast.warnings
+    ]
+    farthest = float(analysis.predict.max())
+    last = float(analysis.fitted.x[-1])
+    if farthest > FAR * last * (1 + 1e-9):
+        text = (
+            f"A forecast at {number(farthest)} reaches {number(farthest / last)} times beyond the last "
+            "point. That far, take the interval as a rough guide."
+        )
+        found.append(Note("Forecast", text))
+    by_code: dict[str, list[tuple[str, str]]] = {}
+    for label, fit in analysis.comparison.results.items():
+        for code, message in fit.warnings:
+            by_code.setdefault(code, []).append((capitals(label), message))
+    for code, cases in by_code.items():
+        labels = list(dict.fromkeys(label for label, _ in cases))
+        details = tuple(f"{label}: {message}" for label, message in cases)
+        found.append(Note(", ".join(labels), PLAIN.get(code, cases[0][1]), details))
+    if analysis.backtest is None and analysis.options.get("cuts") != 0:
+        found.append(Note("Back-test", "There are too few points to try the forecast on a part of them."))
+    found.append(Note("Always", UNFORESEEN))
+    return found
+
+
+def facts(analysis: Analysis) -> list[Fact]:
+    """The few numbers that come first."""
+    row = analysis.predictions.iloc[min(1, len(analysis.predictions) - 1)]
+    out = [
+        Fact(
+            f"Forecast at {analysis.fitted.x_label} = {number(row['x'])}",
+            number(row["predicted"]),
+            f"{number(row['lower'])} to {number(row['upper'])} with {LEVEL:.0%} probability",
+        )
+    ]
+    law = analysis.law
+    if law is not None:
+        places = [number(d) for d in law.breaks["position"]]
+        how = next((f"{c.probability:.0%} likely" for c in law.candidates if c.n_breaks == law.n_breaks), "")
+        at = f"at {analysis.fitted.x_label} = {' and '.join(places)}" if places else "one power law"
+        out.append(Fact("Breaks of the fitted law", str(law.n_breaks), "; ".join(filter(None, (at, how)))))
+    foretold = analysis.foretold
+    if foretold is not None:
+        error = rmsle(foretold["predicted"].to_numpy(), foretold["y"].to_numpy())[0]
+        inside = int(foretold["y"].between(foretold["lower"], foretold["upper"]).sum())
+        text = f"{inside} of {points(len(foretold))} inside the {LEVEL:.0%} interval"
+        out.append(Fact("Error on the held-out points", percent(error), text))
+    if analysis.backtest is not None:
+        table = analysis.backtest.by_distance
+        near = table[table["distance_to"] <= 2.0]
+        chosen = near if len(near) else table.head(1)
+        share = np.sqrt(np.average(chosen["rmsle"] ** 2, weights=chosen["points"]))
+        far = float(chosen["distance_to"].iloc[-1])
+        out.append(
+            Fact(
+                "Error in the back-test", percent(share), f"up to {number(far)} times beyond what was fitted"
+            )
+        )
+    return out
+
+
+def number(value: float) -> str:
+    """Four digits, for people; without an exponent where that is short."""
+    if not np.isfinite(value):
+        return "unknown"
+    digits = ".4g" if abs(value) < 1e4 else ".5g"
+    rounded = float(f"{value:{digits}}")
+    text = f"{rounded:.0f}" if 1e4 <= abs(rounded) < 1e7 else f"{rounded:{digits}}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def percent(log_error: float) -> str:
+    """A log error as a share: 0.05 is '5.1 %'."""
+    if not np.isfinite(log_error):
+        return "unknown" if np.isnan(log_error) else "beyond all bounds"
+    share = 100.0 * float(np.expm1(log_error))
+    return f"{share:.2g} %" if share < 99.5 else f"{share:.0f} %"
+
+
+def points(count: int) -> str:
+    """'1 point', '5 points'."""
+    return f"{count} point{'' if count == 1 else 's'}"
+
+
+def capitals(label: str) -> str:
+    """'BNSL, 2 breaks' for 'bnsl, 2 breaks', and the label of a form of the user's own as it is."""
+    word = label.split(",")[0]
+    return label.replace(word, word.upper(), 1) if word in FORMS else label
+
+
+def rows(table: pd.DataFrame) -> list[Any]:
+    """The rows as named tuples, without the index."""
+    return list(table.itertuples(index=False))
