@@ -27,7 +27,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 import bnsl
-from bnsl._base.checks import double_precision
+from bnsl._base.precision import double_precision
 from bnsl.solver.search import Method, Problem, effort_for, search
 from bnsl.uncertainty.refit import padded
 

@@ -28,7 +28,7 @@ import pandas as pd
 from scipy.optimize import curve_fit
 
 import bnsl
-from bnsl._base.checks import double_precision
+from bnsl._base.precision import double_precision
 from bnsl.solver import conveyor as many
 from bnsl.solver import search
 from bnsl.solver.conveyor import Pieces, refine_many

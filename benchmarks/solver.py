@@ -22,7 +22,7 @@ import numpy as np
 import optimistix
 
 import bnsl
-from bnsl._base.checks import double_precision
+from bnsl._base.precision import double_precision
 from bnsl.solver import search
 from bnsl.solver.search import Method, Problem
 

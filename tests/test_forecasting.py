@@ -305,7 +305,7 @@ def test_threads_do_not_wait_for_each_other_for_ever():
 
 def test_trial_breaks_and_design_agree_with_bnsl():
     """Laws of the grid, written as a BNSL, are the same laws."""
-    from bnsl._base.checks import double_precision
+    from bnsl._base.precision import double_precision
     from bnsl.forecasting.average import averages
 
     x, y, _ = broken()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import bnsl
-from bnsl._base.checks import double_precision
+from bnsl._base.precision import double_precision
 from bnsl.forms.form import log1p_of_share, log_sum
 from bnsl.forms.registry import FORMS
 from bnsl.solver.search import FAST_COMPILE

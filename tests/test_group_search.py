@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import bnsl
-from bnsl._base import checks as _arrays
-from bnsl._base.checks import double_precision
+from bnsl._base import precision as _arrays
+from bnsl._base.precision import double_precision
 from bnsl.curves.ragged import Curves, padded_length
 from bnsl.forms.baselines import M3
 from bnsl.forms.broken import BNSL

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import bnsl
-from bnsl._base.checks import double_precision
+from bnsl._base.precision import double_precision
 from bnsl.forms.baselines import M2
 from bnsl.forms.broken import BNSL
 from bnsl.solver.conveyor import refine_many

@@ -8,7 +8,7 @@ import pytest
 
 from bnsl._base import cache as _cache
 from bnsl._base import programs as _programs
-from bnsl._base.checks import double_precision
+from bnsl._base.precision import double_precision
 from bnsl.forms.broken import BNSL
 
 traced = []

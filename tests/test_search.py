@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import bnsl
-from bnsl._base.checks import double_precision
+from bnsl._base.precision import double_precision
 from bnsl.solver.lm import levenberg_marquardt
 from bnsl.solver.moves import distinct, sharp_breaks, trial_breaks
 

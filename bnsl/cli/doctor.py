@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from bnsl._base.cache import cached_programs
-from bnsl._base.checks import double_precision
+from bnsl._base.precision import double_precision
 from bnsl._base.programs import kept_in
 from bnsl.cli._arguments import add_command
 from bnsl.cli._terminal import show

@@ -9,15 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import (
-    InputError,
-    as_number,
-    check_choice,
-    check_positive,
-    double_precision,
-    reject,
-    suggest,
-)
+from bnsl._base.checks import InputError, as_number, check_choice, check_positive, reject, suggest
+from bnsl._base.precision import double_precision
 from bnsl.curves.curve import Curve, as_curve
 from bnsl.evidence.breaks import MOST, weigh_breaks
 from bnsl.fitting import adequacy

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from scipy.special import logsumexp
 
-from bnsl._base.checks import double_precision
+from bnsl._base.precision import double_precision
 from bnsl.curves.curve import Curve
 from bnsl.evidence import grid as bayes
 from bnsl.evidence import refined as laplace

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logsumexp, ndtr
 
-from bnsl._base.checks import InputError, check_count, check_share, double_precision, positive_inputs
+from bnsl._base.checks import InputError, check_count, check_share, positive_inputs
+from bnsl._base.precision import double_precision
 from bnsl.curves.curve import Curve, as_curve
 from bnsl.evidence import grid as bayes
 from bnsl.evidence import refined as laplace

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 
-from bnsl._base.checks import InputError, as_number, check_count, double_precision, positive_inputs
+from bnsl._base.checks import InputError, as_number, check_count, positive_inputs
+from bnsl._base.precision import double_precision
 from bnsl.evidence import grid as bayes
 from bnsl.evidence import refined as laplace
 from bnsl.forecasting.average import Average

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import Array, InputError, double_precision, positive_inputs, suggest
+from bnsl._base.checks import Array, InputError, positive_inputs, suggest
+from bnsl._base.precision import double_precision
 from bnsl._base.programs import program
 
 # Shapes: p coordinates, N points, k inputs. `log_x` is (N,) for a form of one input and (N, k) otherwise.

@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bnsl._base.checks import Array, precision
+from bnsl._base.checks import Array
+from bnsl._base.precision import precision
 from bnsl._base.programs import program
 from bnsl.curves.ragged import Curves
 from bnsl.fitting.covariance import SINGULAR

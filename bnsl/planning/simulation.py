@@ -7,15 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import (
-    InputError,
-    as_array,
-    check_count,
-    check_positive,
-    double_precision,
-    positive_inputs,
-    reject,
-)
+from bnsl._base.checks import InputError, as_array, check_count, check_positive, positive_inputs, reject
+from bnsl._base.precision import double_precision
 from bnsl.fitting.result import FitResult
 from bnsl.forms.form import Form
 from bnsl.planning.predictability import as_law, as_noise

@@ -8,7 +8,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from bnsl._base.checks import Array, double_precision
+from bnsl._base.checks import Array
+from bnsl._base.precision import double_precision
 from bnsl._base.programs import program
 from bnsl.forms.form import Form, padded
 

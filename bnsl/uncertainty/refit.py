@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bnsl._base.checks import InputError, double_precision
+from bnsl._base.checks import InputError
+from bnsl._base.precision import double_precision
 from bnsl.curves.ragged import single_length
 from bnsl.fitting.result import FitResult, Status
 from bnsl.forms.broken import BNSL
