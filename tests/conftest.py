@@ -1,4 +1,4 @@
-"""Curves that several test files use."""
+"""Fixtures that several test files use."""
 
 import atexit
 import os
@@ -15,17 +15,14 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 
 import hypothesis
 import jax
-import numpy as np
 import pytest
+from samples import ADDITION, noisy
 
 import bnsl
 
 # JAX compiles in the middle of an example: no deadline. The same examples every time: a failure repeats.
 hypothesis.settings.register_profile("bnsl", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("bnsl")
-
-ADDITION = bnsl.load_dataset("four_digit_addition")
-LAW = {"a": 0.3, "b": 2.0, "c0": 0.1, "c1": 0.6, "d1": 1e3, "f1": 0.3}
 
 MOST_MAPS = 30_000  # memory maps of a process, of the 65,530 that Linux allows by default
 
@@ -37,13 +34,6 @@ def few_maps():
     maps = Path("/proc/self/maps")
     if maps.exists() and len(maps.read_bytes().splitlines()) > MOST_MAPS:
         jax.clear_caches()
-
-
-def noisy(seed=0, count=30, noise=0.01, law=LAW, low=1.0, high=1e6):
-    """x, y of a one-break law with normal noise in log y."""
-    x = np.geomspace(low, high, count)
-    rng = np.random.default_rng(seed)
-    return x, bnsl.BNSL(1).evaluate(law, x) * np.exp(noise * rng.standard_normal(count))
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from conftest import LAW, noisy
 from lmfit.model import load_model, save_model
 from lmfit.models import ConstantModel
+from samples import LAW, noisy
 
 import bnsl
 from bnsl import InputError

@@ -98,7 +98,7 @@ def test_no_sharp_break_is_in_the_padding():
 
 
 def search_program():
-    path = Path(__file__).resolve().parents[1] / "benchmarks" / "global_search.py"
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "global_search.py"
     spec = importlib.util.spec_from_file_location("global_search", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules["global_search"] = module  # where its dataclasses look themselves up

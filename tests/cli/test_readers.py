@@ -10,7 +10,7 @@ import pytest
 import bnsl
 from bnsl import cli
 
-TRAINER = Path(__file__).parent / "files" / "trainer_state.json"
+TRAINER = Path(__file__).parents[1] / "files" / "trainer_state.json"
 SWEEP = "size,step,acc\n" + "".join(
     f"{size},{step},{0.0 if size == 9 and step > 40 else 0.9 - 0.5 * step**-0.3 - 0.1 * size**-0.5!r}\n"
     for size in (1, 2, 4, 9)

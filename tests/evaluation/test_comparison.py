@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest import noisy
+from samples import noisy
 
 import bnsl
 

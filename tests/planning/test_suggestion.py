@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import ADDITION, LAW, noisy
+from samples import ADDITION, LAW, noisy
 
 import bnsl
 from bnsl import cli

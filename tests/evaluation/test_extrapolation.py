@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import noisy
+from samples import noisy
 
 import bnsl
 from bnsl.fitting.result import rmsle

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import noisy
 from hypothesis import example, given, settings
+from samples import noisy
 
 import bnsl
 

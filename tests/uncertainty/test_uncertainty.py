@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import ADDITION, LAW, noisy
+from samples import ADDITION, LAW, noisy
 from scipy import stats
 
 import bnsl

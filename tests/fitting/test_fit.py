@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import LAW, noisy
+from samples import LAW, noisy
 from scipy.optimize import least_squares
 
 import bnsl
@@ -111,7 +111,7 @@ def test_sigma_counts_as_ratios_and_a_huge_one_takes_a_point_out():
 
 
 def baselines_program():
-    path = Path(__file__).resolve().parents[1] / "benchmarks" / "baselines_vs_scipy.py"
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "baselines_vs_scipy.py"
     spec = importlib.util.spec_from_file_location("baselines_vs_scipy", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -8,8 +8,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from conftest import noisy
 from matplotlib.colors import to_rgb
+from samples import noisy
 
 import bnsl
 from bnsl import cli

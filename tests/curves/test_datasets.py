@@ -12,7 +12,7 @@ import bnsl
 from bnsl import cli
 from bnsl.curves.datasets import FEWEST_FITTED, SPLITS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from bnsl import Curation, InputError, read_curve, read_table
 from bnsl.readers.formats import read_source
 from bnsl.readers.reading import curve_from_source
 
-TRAINER = Path(__file__).parent / "files" / "trainer_state.json"
+TRAINER = Path(__file__).parents[1] / "files" / "trainer_state.json"
 
 
 def loss(step, size=1.0):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.markers import MarkerStyle
-from test_benchmarking import Constant, small
+from small_benchmark import Constant, small
 
 import bnsl
 from bnsl._base import palette as _palette

@@ -11,7 +11,7 @@ import markupsafe
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import noisy
+from samples import noisy
 
 import bnsl
 from bnsl import cli
@@ -22,7 +22,7 @@ from bnsl.web.calls import Source, python_call, shell_call
 from bnsl.web.drawing import Drawing
 from bnsl.web.page import render
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NASTY = "</script><img src=x onerror=alert(1)>&amp;\"'%{x}"
 
 

@@ -95,7 +95,7 @@ def test_every_command_has_its_examples_tested():
 
 
 def test_figures_that_the_readme_makes_are_not_for_git():
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     made = re.findall(r"(?:--plot|-o) (\S+\.png)", (root / "README.md").read_text(encoding="utf-8"))
     assert made
     assert {f"/{name}" for name in made} <= set((root / ".gitignore").read_text(encoding="utf-8").split())

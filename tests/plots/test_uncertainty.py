@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from conftest import ADDITION, LAW, noisy
+from samples import ADDITION, LAW, noisy
 
 import bnsl
 from bnsl.plots.uncertainty import WELL_KNOWN

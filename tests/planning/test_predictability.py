@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import LAW, noisy
+from samples import LAW, noisy
 from scipy.special import stdtrit
 
 import bnsl

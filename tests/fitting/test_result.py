@@ -10,8 +10,8 @@ import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import LAW, noisy
 from hypothesis import given, settings
+from samples import LAW, noisy
 
 import bnsl
 
