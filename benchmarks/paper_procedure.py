@@ -18,7 +18,7 @@ from scipy.optimize import brute, curve_fit
 
 import bnsl
 from bnsl import fit  # here, so that imports are counted on neither side
-from bnsl.fitting.result import rmsle
+from bnsl.curves.metrics import rmsle
 
 # Of each curve: the grid of (a, b*, c0, c1, d*, f1) with b and d1 = 1.25^node - offset, and that offset.
 ADDITION_GRID = ((0, 1, 0.1), (0, 40, 2.5), (0, 1, 0.25), (0, 1, 0.25), (0, 40, 2.5), (0, 1, 0.25))

@@ -14,7 +14,8 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from bnsl.fitting.result import ExtrapolationWarning, Status
+from bnsl._base.display import ExtrapolationWarning
+from bnsl.fitting.result import Status
 
 SLOW = 2.0  # seconds from which on the time is told
 STYLES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33}

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnsl.curves.curve import Curve
+from bnsl.curves.metrics import rmse, rmsle
 from bnsl.evaluation.comparison import Comparison
 from bnsl.evaluation.extrapolation import Extrapolation
-from bnsl.fitting.result import FitResult, rmse, rmsle
+from bnsl.fitting.result import FitResult
 from bnsl.forecasting.forecast import Forecast, shown_breaks
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from bnsl._base.checks import check_share, positive_inputs
+from bnsl._base.display import ExtrapolationWarning
 from bnsl.cli import _text as report
 from bnsl.cli._arguments import add_command, add_input, add_json_option, add_plot_option, add_split
 from bnsl.cli._input import read_curve, split_rule
@@ -14,7 +15,6 @@ from bnsl.cli._output import LEVEL, check_outputs, predictions, save_figure, wri
 from bnsl.cli._terminal import show
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.extrapolation import nothing_held_out
-from bnsl.fitting.result import ExtrapolationWarning
 from bnsl.forecasting.forecast import Forecast, forecast
 from bnsl.readers.files import STDIN
 

@@ -18,6 +18,9 @@ from bnsl._base.checks import (
     reject,
 )
 
+FAR = 10.0  # a prediction this many times beyond the fitted x is far
+WIDEST = 100  # decades of y in one curve under loss="log"; squares of more leave the range of a double
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -152,6 +155,36 @@ def as_curve(
         y_label=str(y_label) if y_label is not None else "y",
         inputs=inputs,
     )
+
+
+def check_curve(curve: Curve, loss: str = "log", way_out: str = "use loss='linear'") -> None:
+    """Raise InputError if the curve cannot be fitted under `loss`; `way_out` ends the advice."""
+    distinct = len(np.unique(curve.x, axis=0))
+    if distinct < 3:
+        raise InputError(
+            f"x has {distinct} distinct value{'s' if distinct > 1 else ''}; a fit needs at least three"
+        )
+    if loss == "log":
+        check_positive(
+            curve.y,
+            "y",
+            "is not positive, and loss='log' compares logarithms; fit an error such as 1 - accuracy, drop "
+            f"the row, or {way_out}",
+            curve.rows,
+        )
+        small = int(np.argmin(curve.y))
+        apart = float(np.log10(curve.y.max()) - np.log10(curve.y[small]))
+        if apart > WIDEST:
+            least, most = (
+                f"y[{i if curve.rows is None else curve.rows[i]}] = {curve.y[i]:g}"
+                for i in (small, int(np.argmax(curve.y)))
+            )
+            raise InputError(
+                f"{least} is 10^{apart:.0f} times smaller than {most}; drop the wrong one, or {way_out}"
+            )
+    elif loss == "log1p":
+        why = "is negative; loss='log1p' needs y >= 0. Drop the row or use loss='linear'"
+        reject(curve.y, curve.y < 0, "y", why, curve.rows)
 
 
 def _sigma(value: ArrayLike, y: np.ndarray) -> np.ndarray:

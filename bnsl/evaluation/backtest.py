@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_number, check_count, reject
-from bnsl.curves.curve import Curve, as_curve
-from bnsl.fitting.fit import check_curve, fit
-from bnsl.fitting.result import ExtrapolationWarning, rmsle
+from bnsl._base.display import ExtrapolationWarning
+from bnsl.curves.curve import Curve, as_curve, check_curve
+from bnsl.curves.metrics import rmsle
+from bnsl.fitting.fit import fit
 from bnsl.forms.form import Form
 from bnsl.forms.registry import get_form
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bnsl._base.checks import InputError, check_choice, check_count
+from bnsl._base.display import ExtrapolationWarning
 from bnsl.curves.benchmark import KEY, Benchmark, BenchmarkCurve, load_benchmark
+from bnsl.curves.metrics import rmsle
 from bnsl.evaluation.backtest import Method, predictions
 from bnsl.fitting.fit import fit
-from bnsl.fitting.result import ExtrapolationWarning, rmsle
 from bnsl.forecasting.forecast import forecast
 
 if TYPE_CHECKING:

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError
+from bnsl._base.display import html_table
 from bnsl.curves.curve import Curve, as_curve
+from bnsl.curves.metrics import rmse, rmsle
 from bnsl.fitting.fit import fit
-from bnsl.fitting.result import FitResult, html_table, rmse, rmsle
+from bnsl.fitting.result import FitResult
 from bnsl.forms.form import Form
 from bnsl.forms.registry import get_form
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from bnsl._base.arrays import lengths
+from bnsl._base.display import FitWarning
 from bnsl.curves.curve import Curve
-from bnsl.fitting.covariance import lengths
-from bnsl.fitting.result import FitWarning
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
 from bnsl.planning.predictability import PLACED, VISIBLE

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from bnsl._base.arrays import lengths
+
 # Relative size of a singular value below which a direction is not determined by the data.
 SINGULAR = 1e-10
 
@@ -99,10 +101,3 @@ def undetermined(jacobian: np.ndarray, free: np.ndarray, singular: float = SINGU
     share = np.abs(null).max(axis=0) if len(null) else np.zeros(columns.shape[1])
     out[free] = lost | (share > 0.1)
     return out
-
-
-def lengths(columns: np.ndarray) -> np.ndarray:
-    """Euclidean norms (p,) of the columns (N, p), whose squares may be beyond the range of a double."""
-    largest = np.abs(columns).max(axis=0)
-    unit = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
-    return unit * np.linalg.norm(columns / unit, axis=0)

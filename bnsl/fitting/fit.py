@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, as_number, check_choice, check_positive, reject, suggest
+from bnsl._base.arrays import lengths
+from bnsl._base.checks import InputError, as_number, check_choice, suggest
+from bnsl._base.display import FitWarning
 from bnsl._base.precision import double_precision
-from bnsl.curves.curve import Curve, as_curve
+from bnsl.curves.curve import WIDEST, Curve, as_curve, check_curve
 from bnsl.evidence.breaks import MOST, weigh_breaks
 from bnsl.fitting import adequacy
-from bnsl.fitting.covariance import SINGULAR, covariance_root, lengths, undetermined
-from bnsl.fitting.result import Candidate, FitResult, FitWarning, Status
+from bnsl.fitting.covariance import SINGULAR, covariance_root, undetermined
+from bnsl.fitting.result import Candidate, FitResult, Status
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form, Parameter
 from bnsl.forms.registry import get_form
@@ -24,7 +26,6 @@ from bnsl.solver import losses
 from bnsl.solver.search import Linearised, Method, Pool, Problem, block_means, linearised, polish, search
 from bnsl.uncertainty.refit import padded
 
-WIDEST = 100  # decades of y in one curve under loss="log"; squares of more leave the range of a double
 THINNED = 1024  # means on which the search runs when there are many more points
 THIN_ABOVE = 4096
 ROBUST_ROUNDS = 3  # re-estimates of a robust loss's scale
@@ -135,36 +136,6 @@ def fewest_breaks(fixed: Mapping | None, bounds: Mapping | None) -> int:
     names = [*(fixed if isinstance(fixed, Mapping) else {}), *(bounds if isinstance(bounds, Mapping) else {})]
     numbers = [name[1:] for name in names if isinstance(name, str) and name[:1] in ("c", "d", "f")]
     return max((int(number) for number in numbers if number.isdecimal()), default=0)
-
-
-def check_curve(curve: Curve, loss: str = "log", way_out: str = "use loss='linear'") -> None:
-    """Raise InputError if the curve cannot be fitted under `loss`; `way_out` ends the advice."""
-    distinct = len(np.unique(curve.x, axis=0))
-    if distinct < 3:
-        raise InputError(
-            f"x has {distinct} distinct value{'s' if distinct > 1 else ''}; a fit needs at least three"
-        )
-    if loss == "log":
-        check_positive(
-            curve.y,
-            "y",
-            "is not positive, and loss='log' compares logarithms; fit an error such as 1 - accuracy, drop "
-            f"the row, or {way_out}",
-            curve.rows,
-        )
-        small = int(np.argmin(curve.y))
-        apart = float(np.log10(curve.y.max()) - np.log10(curve.y[small]))
-        if apart > WIDEST:
-            least, most = (
-                f"y[{i if curve.rows is None else curve.rows[i]}] = {curve.y[i]:g}"
-                for i in (small, int(np.argmax(curve.y)))
-            )
-            raise InputError(
-                f"{least} is 10^{apart:.0f} times smaller than {most}; drop the wrong one, or {way_out}"
-            )
-    elif loss == "log1p":
-        why = "is negative; loss='log1p' needs y >= 0. Drop the row or use loss='linear'"
-        reject(curve.y, curve.y < 0, "y", why, curve.rows)
 
 
 def _orientations(form: Form, curve: Curve, fixed: Mapping | None, bounds: Mapping | None) -> list[Form]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import enum
-import html
 import json
 import os
 import warnings as python_warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from types import MappingProxyType
@@ -17,9 +16,25 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
+from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, check_share, positive_inputs
-from bnsl.curves.curve import Curve
-from bnsl.fitting.covariance import lengths, sandwich_root
+from bnsl._base.display import (
+    PARAMETER_HEAD,
+    ExtrapolationWarning,
+    FitWarning,
+    fact_lines,
+    html_frame,
+    html_of,
+    html_table,
+    html_warnings,
+    paragraphs,
+    parameter_lines,
+    table_text,
+    warning_lines,
+)
+from bnsl.curves.curve import FAR, Curve
+from bnsl.curves.metrics import rmse, rmsle
+from bnsl.fitting.covariance import sandwich_root
 from bnsl.forms.broken import BNSL, Segment
 from bnsl.forms.form import Form, Parameter
 from bnsl.forms.registry import FORMS, get_form
@@ -27,8 +42,6 @@ from bnsl.solver import losses
 
 if TYPE_CHECKING:
     import pandas as pd
-
-FAR = 10.0  # a prediction this many times beyond the fitted x is far
 
 
 class Status(enum.Enum):
@@ -40,23 +53,12 @@ class Status(enum.Enum):
     FAILED = "failed: no start gave a finite cost"
 
 
-class FitWarning(NamedTuple):
-    """One thing to know about a fit: a stable code, and a sentence for people."""
-
-    code: str
-    message: str
-
-
 class Candidate(NamedTuple):
     """A number of breaks that was weighed."""
 
     n_breaks: int
     log_evidence: float  # log probability density of log y, under the prior of the law and of the noise
     probability: float  # among those weighed
-
-
-class ExtrapolationWarning(UserWarning):
-    """A prediction far beyond the fitted data was asked for."""
 
 
 @dataclass(frozen=True)
@@ -374,17 +376,12 @@ class FitResult:
 
     def summary(self) -> str:
         """The fit in plain text: quality, parameters, breaks, warnings."""
-        lines = [f"{self._title()}", f"status   {self.status.value}"]
-        lines += [f"{key:<8} {value}" for key, value in self._facts()]
-        lines += ["", f"{'':10}{'value':>14}{'std error':>14}"]
-        for name, value, error in self._parameter_rows():
-            lines.append(f"{name:<10}{value:>14}{error:>14}")
-        if self.n_breaks:
-            lines += ["", self.breaks.to_string(float_format=lambda v: f"{v:.4g}")]
-        if self.warnings:
-            lines += ["", "warnings"]
-            lines += [f"  {warning.code}: {warning.message}" for warning in self.warnings]
-        return "\n".join(lines)
+        return paragraphs(
+            [self._title(), *fact_lines([("status", self.status.value), *self._facts()])],
+            parameter_lines(PARAMETER_HEAD, self._parameter_rows()),
+            table_text(self.breaks) if self.n_breaks else "",
+            warning_lines(self.warnings),
+        )
 
     def __repr__(self) -> str:
         inner = ", ".join(f"{name}={value:.5g}" for name, value in self.params.items())
@@ -392,13 +389,13 @@ class FitResult:
         return f"<FitResult {self.form.label}: {inner}; {error}, {self.status.name.lower()}>"
 
     def _repr_html_(self) -> str:
-        parts = [f"<b>{html.escape(self._title())}</b>"]
-        parts.append(html_table([("status", self.status.value), *self._facts()]))
-        parts.append(html_table(list(self._parameter_rows()), ("parameter", "value", "std error")))
-        if self.n_breaks:
-            parts.append(self.breaks.to_html(float_format=lambda v: f"{v:.4g}"))
-        parts.append(html_warnings(self.warnings))
-        return "<div>" + "".join(parts) + "</div>"
+        return html_of(
+            self._title(),
+            html_table([("status", self.status.value), *self._facts()]),
+            html_table(self._parameter_rows(), PARAMETER_HEAD),
+            html_frame(self.breaks) if self.n_breaks else "",
+            html_warnings(self.warnings),
+        )
 
     def _title(self) -> str:
         return f"{self.form.label} fitted to {self.curve.name or 'a curve'}"
@@ -546,23 +543,6 @@ class FitResult:
             ) from None
 
 
-def rmsle(predicted: np.ndarray, measured: np.ndarray) -> tuple[float, float]:
-    """Root mean squared log error and its standard error, as the 92-curve benchmark defines them.
-
-    With m and s the mean and the standard deviation of the n squared log errors:
-    RMSLE = sqrt(m), standard error = sqrt(m + s / sqrt(n)) - sqrt(m) (arXiv 2209.06640). NaN where a value
-    is not positive.
-    """
-    predicted, measured = np.asarray(predicted, float), np.asarray(measured, float)
-    if len(measured) == 0 or not np.all(predicted > 0) or not np.all(measured > 0):
-        return float("nan"), float("nan")
-    if np.isinf(predicted).any():
-        return float("inf"), float("nan")
-    squares = (np.log(predicted) - np.log(measured)) ** 2
-    mean, deviation = float(squares.mean()), float(squares.std())
-    return float(np.sqrt(mean)), float(np.sqrt(mean + deviation / np.sqrt(len(squares))) - np.sqrt(mean))
-
-
 def ends_of(parameter: Parameter, ends: ArrayLike) -> tuple[float, float]:
     """Lower and upper end in the units of the parameter from those of its coordinate."""
     low, high = np.asarray(ends, float)
@@ -572,27 +552,6 @@ def ends_of(parameter: Parameter, ends: ArrayLike) -> tuple[float, float]:
         if parameter.upper <= 0:
             low, high = -high, -low
     return float(low), float(high)
-
-
-def html_warnings(notes: Sequence[FitWarning]) -> str:
-    """Warnings as an HTML list; '' where there are none."""
-    items = [f"<li><code>{html.escape(w.code)}</code>: {html.escape(w.message)}</li>" for w in notes]
-    return f"<ul>{''.join(items)}</ul>" if items else ""
-
-
-def html_table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...] = ()) -> str:
-    """Rows of cells as an HTML table; whatever is in the cells is escaped."""
-    cells = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in rows)
-    return f"<table>{f'<tr>{cells}</tr>' if head else ''}{body}</table>"
-
-
-def rmse(predicted: np.ndarray, measured: np.ndarray) -> float:
-    """Root mean square of predicted - measured, in the units of y; NaN of no points."""
-    if len(measured) == 0:
-        return float("nan")
-    with np.errstate(over="ignore"):
-        return float(lengths((predicted - measured)[:, None])[0] / np.sqrt(len(measured)))
 
 
 class _OtherFormError(InputError):

@@ -13,12 +13,11 @@ from numpy.typing import ArrayLike
 from scipy.special import logsumexp, ndtr
 
 from bnsl._base.checks import InputError, check_count, check_share, positive_inputs
+from bnsl._base.display import ExtrapolationWarning, FitWarning, html_table, html_warnings
 from bnsl._base.precision import double_precision
-from bnsl.curves.curve import Curve, as_curve
+from bnsl.curves.curve import FAR, Curve, as_curve, check_curve
 from bnsl.evidence import grid as bayes
 from bnsl.evidence import refined as laplace
-from bnsl.fitting.fit import check_curve
-from bnsl.fitting.result import FAR, ExtrapolationWarning, FitWarning, html_table, html_warnings
 from bnsl.forecasting.average import Average, Mixture, averages, chunks, mixtures
 
 if TYPE_CHECKING:

@@ -10,10 +10,11 @@ import jax
 import numpy as np
 
 from bnsl._base.checks import InputError
-from bnsl.curves.curve import Curve
+from bnsl._base.display import ExtrapolationWarning
+from bnsl.curves.curve import Curve, check_curve
 from bnsl.curves.ragged import Curves, Points
-from bnsl.fitting.fit import THIN_ABOVE, check_curve, fit
-from bnsl.fitting.result import ExtrapolationWarning, Status
+from bnsl.fitting.fit import THIN_ABOVE, fit
+from bnsl.fitting.result import Status
 from bnsl.forecasting.forecast import forecast
 from bnsl.forms.baselines import M1, M2, M3, M4
 from bnsl.forms.broken import BNSL

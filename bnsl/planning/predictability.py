@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, as_array, check_choice, check_positive, positive_inputs, reject
-from bnsl.fitting.covariance import covariance_root, lengths, undetermined
-from bnsl.fitting.result import FitResult, html_table
+from bnsl._base.display import html_table
+from bnsl.fitting.covariance import covariance_root, undetermined
+from bnsl.fitting.result import FitResult
 from bnsl.forms.broken import BNSL, breaks_in
 from bnsl.forms.form import Form
 from bnsl.forms.registry import get_form

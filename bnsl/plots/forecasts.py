@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnsl._base.checks import InputError, as_number, check_share
+from bnsl._base.display import ExtrapolationWarning
 from bnsl._base.palette import tint
 from bnsl.curves.curve import Curve
-from bnsl.fitting.result import ExtrapolationWarning
 from bnsl.forecasting.forecast import Forecast
 from bnsl.plots._drawing import (
     LAW,

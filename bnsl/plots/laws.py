@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bnsl._base.checks import InputError, as_number, check_share
+from bnsl._base.display import ExtrapolationWarning
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.extrapolation import Extrapolation
-from bnsl.fitting.result import ExtrapolationWarning, FitResult
+from bnsl.fitting.result import FitResult
 from bnsl.forms.broken import BNSL, Segment, breaks_in
 from bnsl.plots._drawing import (
     COLOURS,

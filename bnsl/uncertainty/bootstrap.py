@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, check_choice, check_count, check_share, positive_inputs
-from bnsl.fitting.result import FitResult, FitWarning, ends_of, html_table, html_warnings
+from bnsl._base.display import FitWarning, html_table, html_warnings
+from bnsl.fitting.result import FitResult, ends_of
 from bnsl.solver import losses
 from bnsl.uncertainty.refit import refit, setup
 

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
+from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, check_count, check_share, positive_inputs, suggest
-from bnsl.fitting.covariance import lengths
-from bnsl.fitting.result import FitResult, FitWarning, ends_of
+from bnsl._base.display import FitWarning
+from bnsl.fitting.result import FitResult, ends_of
 from bnsl.forms.broken import BNSL, STEEPEST
 from bnsl.solver import losses
 from bnsl.solver.search import Problem, linearised

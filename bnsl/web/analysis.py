@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_number, check_count, positive_inputs
+from bnsl._base.display import ExtrapolationWarning
 from bnsl.curves.curve import Curve, as_curve
 from bnsl.evaluation.backtest import Backtest, backtest
 from bnsl.evaluation.comparison import ALL_FORMS, Comparison, compare, forms_by_label
 from bnsl.evaluation.extrapolation import nothing_held_out
-from bnsl.fitting.result import ExtrapolationWarning, FitResult
+from bnsl.fitting.result import FitResult
 from bnsl.forecasting.forecast import Forecast, forecast
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form

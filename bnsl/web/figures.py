@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from bnsl._base.display import ExtrapolationWarning
 from bnsl._base.palette import DASHES, FITTED, FORMS, HELD_OUT, MARKERS, ramp, tint
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.backtest import Backtest
-from bnsl.fitting.result import ExtrapolationWarning, FitResult
+from bnsl.fitting.result import FitResult
 from bnsl.forecasting.forecast import Forecast
 from bnsl.forms.broken import BNSL
 from bnsl.web.drawing import (

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl.fitting.result import FAR, rmsle
+from bnsl.curves.curve import FAR
+from bnsl.curves.metrics import rmsle
 from bnsl.forms.registry import FORMS
 from bnsl.web.analysis import LEVEL, Analysis
 

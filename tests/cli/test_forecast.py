@@ -12,7 +12,7 @@ import pytest
 import bnsl
 from bnsl import cli
 from bnsl.cli import _text as report
-from bnsl.fitting.result import rmse, rmsle
+from bnsl.curves.metrics import rmse, rmsle
 
 CSV = "x,y\n" + "".join(f"{x},{2.0 * x**-0.3 + 0.5}\n" for x in (1, 2, 4, 8, 16, 32, 64, 128))
 

@@ -15,7 +15,7 @@ from small_benchmark import Constant, small
 import bnsl
 from bnsl import cli
 from bnsl.evaluation import benchmark as benchmarking
-from bnsl.fitting.result import rmsle
+from bnsl.curves.metrics import rmsle
 
 CHEAP = {"same": Constant, "less": partial(Constant, factor=0.4)}
 

@@ -6,7 +6,7 @@ import pytest
 from samples import noisy
 
 import bnsl
-from bnsl.fitting.result import rmsle
+from bnsl.curves.metrics import rmsle
 
 X, Y = np.array([8.0, 1, 2, 4, 16, 16, 32]), np.array([0.5, 1, 0.8, 0.6, 0.4, 0.45, 0.3])
 CURVE = bnsl.Curve(X, Y, 0.1 * Y, "curve", "size", "loss")
