@@ -2,53 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import lengths
-from bnsl._base.checks import InputError, as_number, check_choice, suggest
-from bnsl._base.display import FitWarning
+from bnsl._base.checks import InputError, as_number, check_choice
 from bnsl._base.precision import double_precision
 from bnsl.curves.curve import WIDEST, Curve, as_curve, check_curve
 from bnsl.evidence.breaks import MOST, weigh_breaks
 from bnsl.fitting import adequacy
-from bnsl.fitting.covariance import SINGULAR, covariance_root, undetermined
+from bnsl.fitting.constraints import (
+    Constraints,
+    canonical_order,
+    check_constraints,
+    fewest_breaks,
+    in_units,
+    orientations,
+)
+from bnsl.fitting.covariance import covariance_root, undetermined
 from bnsl.fitting.result import Candidate, FitResult, Status
 from bnsl.forms.broken import BNSL
-from bnsl.forms.form import Form, Parameter
+from bnsl.forms.form import Form
 from bnsl.forms.registry import get_form
-from bnsl.planning.predictability import signals
 from bnsl.solver import losses
 from bnsl.solver.search import Linearised, Method, Pool, Problem, block_means, linearised, polish, search
-from bnsl.uncertainty.refit import padded
 
 THINNED = 1024  # means on which the search runs when there are many more points
 THIN_ABOVE = 4096
 ROBUST_ROUNDS = 3  # re-estimates of a robust loss's scale
 HUBER_TUNING = 1.345  # scale in standard deviations: 95 % efficiency on normal noise (Huber, 1981)
 OUTLYING = 6.0  # standard deviations, by the median, from which on a point is an outlier to a robust loss
-# Two costs differ if more than this share lies between them, and more than rounding explains.
-SAME_COST = 1e-3
-
-
-class _Constraints(NamedTuple):
-    held: dict[str, float]
-    lower: dict[str, float]
-    upper: dict[str, float]
-
-    @property
-    def names(self) -> set[str]:
-        return {*self.held, *self.lower, *self.upper}
-
-    @property
-    def pairs(self) -> tuple[tuple[str, float, float], ...]:
-        """(name, lower, upper) of the bounded ones."""
-        names = {**self.lower, **self.upper}
-        return tuple((n, self.lower.get(n, -np.inf), self.upper.get(n, np.inf)) for n in names)
 
 
 def fit(
@@ -102,8 +88,8 @@ def fit(
     if n_breaks is None and isinstance(form, str) and isinstance(wanted, BNSL):
         fewest = min(fewest_breaks(fixed, bounds), MOST)
         wanted = BNSL(max(fewest, 1))
-        for oriented in _orientations(wanted, curve, fixed, bounds):
-            _check_constraints(oriented, loss, fixed, bounds)
+        for oriented in orientations(wanted, curve, fixed, bounds):
+            check_constraints(oriented, loss, fixed, bounds)
         if curve.y.min() > 0 and np.log10(curve.y.max()) - np.log10(curve.y.min()) <= WIDEST:
             clean = curve if robust is None else _without_outliers(curve, loss, robust)
             weighed = weigh_breaks(clean, fewest)
@@ -115,8 +101,8 @@ def fit(
         )
     if not isinstance(wanted, BNSL) and curve.y.max() <= 0:
         raise InputError(f"y has no positive value, and form {wanted.label!r} is positive; use form='bnsl'")
-    candidates = _orientations(wanted, curve, fixed, bounds)
-    checked = [(f, _check_constraints(f, loss, fixed, bounds)) for f in candidates]
+    candidates = orientations(wanted, curve, fixed, bounds)
+    checked = [(f, check_constraints(f, loss, fixed, bounds)) for f in candidates]
     # Values of 1e300 beside 1e-300 overflow on the way to a covariance, which then is not known.
     with np.errstate(all="ignore"):
         results = [_fit_form(f, c, curve, loss, robust, robust_scale) for f, c in checked]
@@ -131,85 +117,9 @@ def _without_outliers(curve: Curve, loss: str, robust: str) -> Curve:
     return curve.take(near) if enough else curve
 
 
-def fewest_breaks(fixed: Mapping | None, bounds: Mapping | None) -> int:
-    """The number of breaks that the names of constrained parameters speak of."""
-    names = [*(fixed if isinstance(fixed, Mapping) else {}), *(bounds if isinstance(bounds, Mapping) else {})]
-    numbers = [name[1:] for name in names if isinstance(name, str) and name[:1] in ("c", "d", "f")]
-    return max((int(number) for number in numbers if number.isdecimal()), default=0)
-
-
-def _orientations(form: Form, curve: Curve, fixed: Mapping | None, bounds: Mapping | None) -> list[Form]:
-    """The form, and the BNSL with b < 0 beside or instead of it where constraints or data call for it."""
-    if not isinstance(form, BNSL) or form.rising:
-        return [form]
-    rising = replace(form, rising=True)
-    # What is no number or no pair is refused afterwards, with its name, by `_check_constraints`.
-    value = _number((fixed if isinstance(fixed, Mapping) else {}).get("b"))
-    pair = (bounds if isinstance(bounds, Mapping) else {}).get("b")
-    low, high = map(_number, pair) if isinstance(pair, Sequence) and len(pair) == 2 else (None, None)
-    if (value is not None and value < 0) or (high is not None and high <= 0):
-        return [rising]
-    if value is not None or (low is not None and low >= 0):
-        return [form]
-    return [form, rising] if curve.climbs else [form]
-
-
-def _number(value: Any) -> float | None:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None
-
-
-def _check_constraints(form: Form, loss: str, fixed: Mapping | None, bounds: Mapping | None) -> _Constraints:
-    by_name = {parameter.name: parameter for parameter in form.parameters}
-    for argument, mapping in (("fixed", fixed), ("bounds", bounds)):
-        if mapping is not None and not isinstance(mapping, Mapping):
-            raise InputError(f"{argument} must be a mapping of parameter names; got {mapping!r}")
-        for name in mapping or {}:
-            if name not in by_name:
-                raise InputError(
-                    f"{argument}: form {form.label!r} has no parameter {name!r}; it has "
-                    f"{', '.join(form.names)}" + suggest(name, form.names)
-                )
-    held = {n: form.coordinate(by_name[n], v, "fixed") for n, v in (fixed or {}).items()}
-    lower: dict[str, float] = {}
-    upper: dict[str, float] = {}
-    for name, pair in (bounds or {}).items():
-        parameter = by_name[name]
-        if not isinstance(pair, Sequence) or len(pair) != 2:
-            raise InputError(f"bounds[{name!r}] = {pair!r} must be a pair (lower, upper)")
-        if name in held:
-            raise InputError(f"{name!r} is in fixed and in bounds; leave one out")
-        ends = [form.coordinate(parameter, end, "bounds") if _binds(parameter, end) else None for end in pair]
-        if parameter.log and parameter.upper <= 0:
-            ends.reverse()  # b < 0: the coordinate is log|b|, which falls as b rises
-        if ends[0] is not None:
-            lower[name] = ends[0]
-        if ends[1] is not None:
-            upper[name] = ends[1]
-        if name in lower and name in upper and lower[name] >= upper[name]:
-            raise InputError(f"bounds[{name!r}] = {pair!r}: the lower bound must be below the upper one")
-    if isinstance(form, BNSL) and loss != "linear":
-        for argument, value in (("fixed", held.get("a")), ("bounds", upper.get("a"))):
-            if value is not None and value < 0:
-                raise InputError(
-                    f"{argument}['a']: a limit of {value:g} is impossible under loss={loss!r}, which needs a "
-                    "positive law; use a >= 0, or loss='linear'"
-                )
-    return _Constraints(held, lower, upper)
-
-
-def _binds(parameter: Parameter, end: float | None) -> bool:
-    """Whether a bound says more than the parameter's own range does (0 for a logarithm does not)."""
-    if end is None or (isinstance(end, float) and np.isinf(end)):
-        return False
-    return not (parameter.log and end == 0)
-
-
 def _fit_form(
     form: Form,
-    constraints: _Constraints,
+    constraints: Constraints,
     curve: Curve,
     loss: str,
     robust: str | None,
@@ -224,7 +134,7 @@ def _fit_form(
         # The other losses look at the largest y; the smallest may be anything.
         log_t = float(np.log(curve.y).mean() if loss == "log" else np.log(np.abs(curve.y).max() or 1.0))
     held, lower, upper = (
-        _in_units(form, values, default, -log_s, -log_t)
+        in_units(form, values, default, -log_s, -log_t)
         for values, default in (
             (constraints.held, 0.0),
             (constraints.lower, -np.inf),
@@ -254,7 +164,7 @@ def _fit_form(
             scale = None if robust_scale is None else robust_scale / measure
             problem, pool = _robust_rounds(method, problem, pool, scale)
         pool = _representable(form, pool, log_s, log_t)
-        local = linearised(method, padded(problem), pool.theta[0])
+        local = linearised(method, problem, pool.theta[0])
     return _result(form, constraints, curve, method, problem, pool, local, (log_s, log_t), measure)
 
 
@@ -268,21 +178,12 @@ def _representable(form: Form, pool: Pool, log_s: np.ndarray, log_t: float) -> P
     return pool
 
 
-def _in_units(
-    form: Form, values: Mapping[str, float], default: float, log_s: np.ndarray, log_t: float
-) -> np.ndarray:
-    """Coordinates (p,) of constraints, once x and y are multiplied by exp(log_s) and exp(log_t)."""
-    theta = np.array([values.get(name, 0.0) for name in form.names])
-    given = np.array([name in values for name in form.names])
-    return np.where(given, np.asarray(form.rescale(theta, log_s, log_t)), default)
-
-
 def _search_thinned(method: Method, problem: Problem) -> Pool:
     """Search on all points; with very many, on weighted means of runs of them, then polish on all."""
     if len(problem.y) <= THIN_ABOVE:
-        return search(method, padded(problem))
-    pool = search(method, padded(block_means(problem, THINNED)))
-    return polish(method, padded(problem), pool.theta[:1])
+        return search(method, problem)
+    pool = search(method, block_means(problem, THINNED))
+    return polish(method, problem, pool.theta[:1])
 
 
 def _robust_rounds(method: Method, problem: Problem, pool: Pool, scale: float | None) -> tuple[Problem, Pool]:
@@ -290,7 +191,7 @@ def _robust_rounds(method: Method, problem: Problem, pool: Pool, scale: float | 
     plain = method._replace(robust=None)
     for _ in range(1 if scale is not None else ROBUST_ROUNDS):
         if scale is None:
-            residual = linearised(plain, padded(problem), pool.theta[0]).residual[: len(problem.y)]
+            residual = linearised(plain, problem, pool.theta[0]).residual
             spread = float(np.median(np.abs(residual))) / 0.6745
             new = max(HUBER_TUNING * spread, 1e-12)
         else:
@@ -309,7 +210,7 @@ def _misfit(result: FitResult) -> float:
 
 def _result(
     form: Form,
-    constraints: _Constraints,
+    constraints: Constraints,
     curve: Curve,
     method: Method,
     problem: Problem,
@@ -344,19 +245,16 @@ def _result(
     root[blurred] = np.nan
     for i, name in enumerate(form.names):
         theta[i] = constraints.held.get(name, theta[i])  # not a rounding of it
-    order = _canonical_order(form, theta, constraints)
+    order = canonical_order(form, theta, constraints)
     theta, root, lost, at_bound, blurred = (v[order] for v in (theta, root, lost, at_bound, blurred))
-    notes = _notes(form, constraints, curve, pool, theta, lost, at_bound, condition, dof)
-    notes += _range_notes(form, curve, theta, blurred)
+    notes = adequacy.fit_notes(form, constraints, curve, pool, theta, lost, at_bound, condition, dof)
+    notes += adequacy.range_notes(form, curve, theta, blurred)
     if not failed and dof > 0 and sum_of_squares > 0:
         white = local.jacobian / np.sqrt(variance)
         if isinstance(form, BNSL):
-            signal = signals(form, best, white, free)[(order[3::3] - 3) // 3]
+            signal = adequacy.signals(form, best, white, free)[(order[3::3] - 3) // 3]
             notes += adequacy.break_notes(curve, theta, signal, lengths(root.T))
-        count = len(curve)
-        notes += adequacy.misfit_notes(
-            form, problem.log_x, local.residual[:count], local.jacobian[:count], free
-        )
+        notes += adequacy.misfit_notes(form, problem.log_x, local.residual, local.jacobian, free)
     if failed:
         status = Status.FAILED
     elif dof < 0 or lost.any():
@@ -378,109 +276,3 @@ def _result(
         residual_scale=measure * float(np.sqrt(variance)),
         undetermined=tuple(names[lost]),
     )
-
-
-def _canonical_order(form: Form, theta: np.ndarray, constraints: _Constraints) -> np.ndarray:
-    """Indices that put the breaks in the order of their positions, unless constraints name them."""
-    if isinstance(form, BNSL) and not any(name[0] in "cdf" and name != "c0" for name in constraints.names):
-        return form.canonical_order(theta)
-    return np.arange(len(theta))
-
-
-def _notes(
-    form: Form,
-    constraints: _Constraints,
-    curve: Curve,
-    pool: Pool,
-    theta: np.ndarray,
-    lost: np.ndarray,
-    at_bound: np.ndarray,
-    condition: float,
-    dof: int,
-) -> list[FitWarning]:
-    notes = []
-    names = np.array(form.names)
-    if np.ptp(curve.y) == 0:
-        notes.append(FitWarning("constant_y", "all y are equal; only the level of the curve is determined"))
-    if dof < 0:
-        notes.append(
-            FitWarning(
-                "more_parameters_than_points",
-                f"{len(names) - len(constraints.held)} parameters for {len(curve)} points: many laws pass "
-                "through all of them; take fewer breaks or more points",
-            )
-        )
-    elif dof == 0:
-        notes.append(
-            FitWarning(
-                "no_degrees_of_freedom",
-                f"as many parameters as points ({len(curve)}): the scatter is unknown, and so is every "
-                "standard error",
-            )
-        )
-    if isinstance(form, BNSL):
-        first, last = float(curve.x.min()), float(curve.x.max())
-        for i in range(1, form.n_breaks + 1):
-            position = float(np.exp(theta[3 * i + 1]))
-            if not first <= position <= last:
-                side = "before the first" if position < first else "beyond the last"
-                notes.append(
-                    FitWarning(
-                        "break_outside_data",
-                        f"break {i} at {position:.4g} lies {side} point; the data show one side of it only",
-                    )
-                )
-    if at_bound.any():
-        which = ", ".join(names[at_bound])
-        notes.append(
-            FitWarning(
-                "parameter_at_bound", f"{which}: at the end of the allowed range, with one-sided errors"
-            )
-        )
-    if lost.any():
-        notes.append(
-            FitWarning(
-                "nearly_singular",
-                f"{', '.join(names[lost])}: not determined by the data; the standard errors are unknown",
-            )
-        )
-    elif condition > 1.0 / (1e2 * SINGULAR):
-        notes.append(
-            FitWarning(
-                "nearly_singular",
-                f"parameters trade off against each other (condition number {condition:.1e}); read "
-                "predictions rather than parameters",
-            )
-        )
-    if not pool.converged[0] and np.isfinite(pool.cost[0]):
-        notes.append(FitWarning("not_converged", Status.NOT_CONVERGED.value))
-    if not np.isfinite(pool.cost[0]):
-        notes.append(FitWarning("failed", Status.FAILED.value))
-    elif _rivals(pool, len(curve)):
-        notes.append(
-            FitWarning(
-                "starts_disagree",
-                "other laws of this form fit almost as well (cost within 5 %) with other parameters",
-            )
-        )
-    return notes
-
-
-def _range_notes(form: Form, curve: Curve, theta: np.ndarray, blurred: np.ndarray) -> list[FitWarning]:
-    """What is known of the law and cannot be written as a double in the user's units."""
-    params = form.to_params(theta)
-    what = [q.name for q in form.parameters if q.log and not 0 < abs(params[q.name]) < np.inf]
-    what += [f"the standard error of {name}" for name in np.array(form.names)[blurred]]
-    if np.isinf(form.evaluate(theta, curve.x)).any():
-        what.append("predictions")
-    if not what:
-        return []
-    text = "beyond the range of a double in these units (1e-308 to 1e308); multiply x or y by a constant"
-    return [FitWarning("out_of_range", f"{', '.join(what)}: {text}")]
-
-
-def _rivals(pool: Pool, count: int) -> bool:
-    """Whether a converged start ended elsewhere, at a cost between 0.1 % and 5 % above the best."""
-    floor = 1e-20 * count
-    excess = (pool.cost - pool.cost[0]) / (pool.cost[0] + floor)
-    return bool(np.any(pool.converged & (excess > SAME_COST) & (excess < 0.05)))

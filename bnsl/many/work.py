@@ -18,7 +18,7 @@ from bnsl._base.checks import InputError
 from bnsl.curves.frame import NAMES, LongTable, long_table
 from bnsl.curves.ragged import Curves
 from bnsl.evidence.breaks import MOST
-from bnsl.fitting.fit import fewest_breaks
+from bnsl.fitting.constraints import fewest_breaks
 from bnsl.forms.broken import BNSL
 from bnsl.many.parts import POINTS, Parts
 from bnsl.many.rows import ERROR, Settings, begin_rows, note, prediction_name, rows_of, silent

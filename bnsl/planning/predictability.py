@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, as_array, check_choice, check_positive, positive_inputs, reject
 from bnsl._base.display import html_table
+from bnsl.fitting.adequacy import ARITHMETIC, PLACED, VISIBLE, signals
 from bnsl.fitting.covariance import covariance_root, undetermined
 from bnsl.fitting.result import FitResult
 from bnsl.forms.broken import BNSL, breaks_in
@@ -31,12 +32,6 @@ from bnsl.solver.losses import LOSSES, law_and_jacobian
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# A break shows if it stands out by so many standard deviations once its place and width are given. Where
-# they are sought as well, straight laws show one of 3 in 4 % of 5,000 simulations and one of 4 in 0.1 %.
-VISIBLE = 4.0
-PLACED = float(np.log(2.0))  # standard deviation of log d from which on a break's place is not known
-ARITHMETIC = 1e-14  # singular values below this share of the largest are rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,40 +236,6 @@ def _predictability(
         _root=root,
         _signals=signals(form, near, white, free),
     )
-
-
-def signals(form: Form, theta: np.ndarray, white: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """|c_i| over its standard error, the place and width of break i being given: (n_breaks,).
-
-    It is, to first order, how far the law is from the nearest without break i, in standard deviations of
-    the noise; its square is the noncentrality of the likelihood ratio.
-
-    Args:
-        form: a BNSL; any other has no breaks.
-        theta: coordinates (p,).
-        white: (N, p) derivatives by the coordinates over the noise.
-        free: (p,) bool, which are fitted.
-    """
-    if not isinstance(form, BNSL):
-        return np.zeros(0)
-    out = np.zeros(form.n_breaks)
-    for i in range(form.n_breaks):
-        at = 3 + 3 * i
-        others = free.copy()
-        others[at : at + 3] = False
-        column, rest = white[:, at], white[:, others]
-        if not np.isfinite(white).all() or not column.any():
-            continue
-        norms = lengths(rest)
-        rest = rest / np.where(norms > 0, norms, 1.0)
-        size = float(np.linalg.norm(column))
-        basis, r = np.linalg.qr(rest)
-        basis = basis[:, np.abs(np.diag(r)) > ARITHMETIC]
-        left = column / size - basis @ (basis.T @ (column / size))
-        left -= basis @ (basis.T @ left)  # the second time for what rounding left
-        share = float(np.linalg.norm(left))
-        out[i] = abs(theta[at]) * size * share if share > ARITHMETIC else 0.0
-    return out
 
 
 @dataclass(frozen=True, eq=False)

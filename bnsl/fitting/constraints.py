@@ -1,0 +1,126 @@
+"""Parameters held at values or kept between bounds: checked, and in the coordinates of a form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bnsl._base.checks import InputError, suggest
+from bnsl.curves.curve import Curve
+from bnsl.forms.broken import BNSL
+from bnsl.forms.form import Form, Parameter
+
+
+class Constraints(NamedTuple):
+    """What a user says of parameters, by name, as coordinates of the form."""
+
+    held: dict[str, float]
+    lower: dict[str, float]
+    upper: dict[str, float]
+
+    @property
+    def names(self) -> set[str]:
+        """All that are constrained."""
+        return {*self.held, *self.lower, *self.upper}
+
+    @property
+    def pairs(self) -> tuple[tuple[str, float, float], ...]:
+        """(name, lower, upper) of the bounded ones."""
+        names = {**self.lower, **self.upper}
+        return tuple((n, self.lower.get(n, -np.inf), self.upper.get(n, np.inf)) for n in names)
+
+
+def fewest_breaks(fixed: Mapping | None, bounds: Mapping | None) -> int:
+    """The number of breaks that the names of constrained parameters speak of."""
+    names = [*(fixed if isinstance(fixed, Mapping) else {}), *(bounds if isinstance(bounds, Mapping) else {})]
+    numbers = [name[1:] for name in names if isinstance(name, str) and name[:1] in ("c", "d", "f")]
+    return max((int(number) for number in numbers if number.isdecimal()), default=0)
+
+
+def orientations(form: Form, curve: Curve, fixed: Mapping | None, bounds: Mapping | None) -> list[Form]:
+    """The form, and the BNSL with b < 0 beside or instead of it where constraints or data call for it."""
+    if not isinstance(form, BNSL) or form.rising:
+        return [form]
+    rising = replace(form, rising=True)
+    # What is no number or no pair is refused afterwards, with its name, by `check_constraints`.
+    value = _number((fixed if isinstance(fixed, Mapping) else {}).get("b"))
+    pair = (bounds if isinstance(bounds, Mapping) else {}).get("b")
+    low, high = map(_number, pair) if isinstance(pair, Sequence) and len(pair) == 2 else (None, None)
+    if (value is not None and value < 0) or (high is not None and high <= 0):
+        return [rising]
+    if value is not None or (low is not None and low >= 0):
+        return [form]
+    return [form, rising] if curve.climbs else [form]
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def check_constraints(form: Form, loss: str, fixed: Mapping | None, bounds: Mapping | None) -> Constraints:
+    """The constraints of a call; raises InputError, with argument and name, for those that cannot be."""
+    by_name = {parameter.name: parameter for parameter in form.parameters}
+    for argument, mapping in (("fixed", fixed), ("bounds", bounds)):
+        if mapping is not None and not isinstance(mapping, Mapping):
+            raise InputError(f"{argument} must be a mapping of parameter names; got {mapping!r}")
+        for name in mapping or {}:
+            if name not in by_name:
+                raise InputError(
+                    f"{argument}: form {form.label!r} has no parameter {name!r}; it has "
+                    f"{', '.join(form.names)}" + suggest(name, form.names)
+                )
+    held = {n: form.coordinate(by_name[n], v, "fixed") for n, v in (fixed or {}).items()}
+    lower: dict[str, float] = {}
+    upper: dict[str, float] = {}
+    for name, pair in (bounds or {}).items():
+        parameter = by_name[name]
+        if not isinstance(pair, Sequence) or len(pair) != 2:
+            raise InputError(f"bounds[{name!r}] = {pair!r} must be a pair (lower, upper)")
+        if name in held:
+            raise InputError(f"{name!r} is in fixed and in bounds; leave one out")
+        ends = [form.coordinate(parameter, end, "bounds") if _binds(parameter, end) else None for end in pair]
+        if parameter.log and parameter.upper <= 0:
+            ends.reverse()  # b < 0: the coordinate is log|b|, which falls as b rises
+        if ends[0] is not None:
+            lower[name] = ends[0]
+        if ends[1] is not None:
+            upper[name] = ends[1]
+        if name in lower and name in upper and lower[name] >= upper[name]:
+            raise InputError(f"bounds[{name!r}] = {pair!r}: the lower bound must be below the upper one")
+    if isinstance(form, BNSL) and loss != "linear":
+        for argument, value in (("fixed", held.get("a")), ("bounds", upper.get("a"))):
+            if value is not None and value < 0:
+                raise InputError(
+                    f"{argument}['a']: a limit of {value:g} is impossible under loss={loss!r}, which needs a "
+                    "positive law; use a >= 0, or loss='linear'"
+                )
+    return Constraints(held, lower, upper)
+
+
+def _binds(parameter: Parameter, end: float | None) -> bool:
+    """Whether a bound says more than the parameter's own range does (0 for a logarithm does not)."""
+    if end is None or (isinstance(end, float) and np.isinf(end)):
+        return False
+    return not (parameter.log and end == 0)
+
+
+def in_units(
+    form: Form, values: Mapping[str, float], default: float, log_s: np.ndarray, log_t: float
+) -> np.ndarray:
+    """Coordinates (p,) of constraints, once x and y are multiplied by exp(log_s) and exp(log_t)."""
+    theta = np.array([values.get(name, 0.0) for name in form.names])
+    given = np.array([name in values for name in form.names])
+    return np.where(given, np.asarray(form.rescale(theta, log_s, log_t)), default)
+
+
+def canonical_order(form: Form, theta: np.ndarray, constraints: Constraints) -> np.ndarray:
+    """Indices that put the breaks in the order of their positions, unless constraints name them."""
+    if isinstance(form, BNSL) and not any(name[0] in "cdf" and name != "c0" for name in constraints.names):
+        return form.canonical_order(theta)
+    return np.arange(len(theta))
