@@ -75,6 +75,15 @@ def log_softmax(values: Array, axis: int = -1) -> Array:
     return values - xp.expand_dims(logsumexp(values, axis=axis), axis=axis)
 
 
+def ndtr(z: Array) -> Array:
+    """The standard normal distribution function."""
+    if isinstance(z, np.ndarray | np.generic):
+        from scipy.special import ndtr as distribution
+    else:
+        from jax.scipy.special import ndtr as distribution
+    return distribution(z)
+
+
 def along(values: Array, index: Array, axis: int) -> Array:
     """Entries of `values` at an index along one axis, as NumPy's `take_along_axis`."""
     return namespace(values).take_along_axis(values, index, axis=axis)

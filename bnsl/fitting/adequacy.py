@@ -12,7 +12,7 @@ from bnsl.fitting.covariance import SINGULAR
 from bnsl.fitting.result import Status
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
-from bnsl.solver.search import Pool
+from bnsl.solver.pool import Pool
 
 # A break shows if it stands out by so many standard deviations once its place and width are given. Where
 # they are sought as well, straight laws show one of 3 in 4 % of 5,000 simulations and one of 4 in 0.1 %.

@@ -12,7 +12,7 @@ from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, as_number, check_choice
 from bnsl._base.precision import double_precision
 from bnsl.curves.curve import WIDEST, Curve, as_curve, check_curve
-from bnsl.evidence.breaks import MOST, weigh_breaks
+from bnsl.evidence.breaks import MOST, Candidate, weigh_breaks
 from bnsl.fitting import adequacy
 from bnsl.fitting.constraints import (
     Constraints,
@@ -23,12 +23,14 @@ from bnsl.fitting.constraints import (
     orientations,
 )
 from bnsl.fitting.covariance import covariance_root, undetermined
-from bnsl.fitting.result import Candidate, FitResult, Status
+from bnsl.fitting.result import FitResult, Status
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
 from bnsl.forms.registry import get_form
 from bnsl.solver import losses
-from bnsl.solver.search import Linearised, Method, Pool, Problem, block_means, linearised, polish, search
+from bnsl.solver.pool import Pool
+from bnsl.solver.problem import Linearised, Method, Problem, block_means, linearised
+from bnsl.solver.search import polish, search
 
 THINNED = 1024  # means on which the search runs when there are many more points
 THIN_ABOVE = 4096

@@ -10,40 +10,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from bnsl._base.checks import Array, InputError
-from bnsl.forms.form import Form, Parameter, Separable, data_range, limit_nodes, log_sum
+from bnsl._base.arrays import Array, expit, log_expit, namespace
+from bnsl._base.checks import InputError
+from bnsl.forms.form import Form, Parameter, Separable
+from bnsl.forms.pieces import box_of, data_range, limit_nodes, log_sum, no_dictionary, stacked
 
-
-def _stack(like: Any, parts: list[Any]) -> Any:
-    return (jnp if isinstance(like, jax.Array) else np).stack(parts, axis=-1)
-
-
-def _exp(value: Any) -> Any:
-    return (jnp if isinstance(value, jax.Array) else np).exp(value)
-
-
-def _box(*pairs: tuple[Any, Any]) -> tuple[Array, Array]:
-    lower, upper = zip(*pairs, strict=True)
-    return jnp.stack([jnp.asarray(v) for v in lower]), jnp.stack([jnp.asarray(v) for v in upper])
-
-
-def _no_dictionary(log_x: Array) -> dict[str, Any]:
-    return {
-        "dictionary": jnp.zeros((0, 0, log_x.shape[0])),
-        "positions": jnp.zeros(0),
-        "shapes": jnp.zeros(0),
-    }
-
-
-FREE = (-jnp.inf, jnp.inf)
+FREE = (-np.inf, np.inf)
 NO_ALPHA = 1e-30  # an alpha of M4 that no double can tell from 0
+TOPS = (0.003, 0.03, 0.1, 0.3, 1.0, 10.0)  # trial e0 of M4 above the data, in units of their spread
+ALPHAS = (0.1, 0.4, 1.0, 2.0, 5.0)
 CUT_OFF = (1, 2, 3, 5, 8)  # numbers of first points at which M4 may be cut off
 ALMOST_CUT = 0.02  # the alpha of such a start
 NEWTON_STEPS = 6  # two more than every input needs
+
+
+def _columns(theta: Array) -> list[Array]:
+    """The coordinates (..., 1), to go with points (..., N)."""
+    return [theta[..., i, None] for i in range(theta.shape[-1])]
+
+
+def _rows(*parts: Array) -> Array:
+    """A Jacobian (..., p, N) from its rows, which broadcast."""
+    xp = namespace(*parts)
+    return xp.stack(xp.broadcast_arrays(*parts), axis=-2)
+
+
+def _line(log_x: Array) -> Array:
+    """The basis (..., 2, N) of laws that are linear in (log b, c)."""
+    xp = namespace(log_x)
+    return xp.stack([xp.ones_like(log_x), -log_x], axis=-2)
 
 
 @dataclass(frozen=True)
@@ -59,27 +56,30 @@ class M1(Form):
 
     def log_y(self, theta: Array, log_x: Array) -> Array:
         """log b - c log x."""
-        return theta[0] - theta[1] * log_x
+        log_b, c = _columns(theta)
+        return log_b - c * log_x
+
+    def log_y_and_jacobian(self, theta: Array, log_x: Array) -> tuple[Array, Array]:
+        """log y, and 1 and -log x."""
+        value = self.log_y(theta, log_x)
+        return value, _rows(namespace(value).ones_like(value), -log_x)
 
     def rescale(self, theta: Any, log_s: Any, log_t: Any) -> Any:
         """b carries the units of y and of x^c."""
         log_b, c = theta[..., 0], theta[..., 1]
-        return _stack(theta, [log_b + log_t + c * log_s, c])
+        return stacked([log_b + log_t + c * log_s, c])
 
     def domain(self, log_x: Array, y: Array, weight: Array) -> tuple[Array, Array]:
         """No bounds."""
-        return _box(FREE, FREE)
+        nothing = 0.0 * y[..., 0]
+        return box_of((nothing - np.inf, nothing + np.inf), FREE)
 
     def separable(self, log_x: Array, y: Array, weight: Array) -> Separable:
         """log y is linear in (log b, c)."""
-        safe = jnp.where(y > 0, y, jnp.max(jnp.abs(y)))
-        return Separable(
-            outer=jnp.zeros(1),
-            target=jnp.log(safe)[None],
-            weight=jnp.ones_like(y)[None],
-            always=jnp.stack([jnp.ones_like(log_x), -log_x]),
-            **_no_dictionary(log_x),
-        )
+        xp = namespace(log_x, y)
+        safe = xp.where(y > 0, y, xp.max(xp.abs(y), axis=-1, keepdims=True))
+        target, slope = xp.log(safe)[..., None, :], xp.ones_like(y)[..., None, :]
+        return Separable(0.0 * y[..., :1], target, slope, _line(log_x), *no_dictionary(log_x))
 
     def assemble(self, outer: Array, positions: Array, shapes: Array, beta: Array) -> Array:
         """(log b, c)."""
@@ -99,31 +99,34 @@ class M2(Form):
 
     def log_y(self, theta: Array, log_x: Array) -> Array:
         """log(e + b x^-c)."""
-        return log_sum(theta[2], theta[0] - theta[1] * log_x)
+        log_b, c, e = _columns(theta)
+        return log_sum(e, log_b - c * log_x)
+
+    def log_y_and_jacobian(self, theta: Array, log_x: Array) -> tuple[Array, Array]:
+        """log y and its derivatives."""
+        xp = namespace(theta, log_x)
+        log_b, c, e = _columns(theta)
+        log_g = log_b - c * log_x
+        value = log_sum(e, log_g)
+        share = xp.exp(log_g - value)
+        return value, _rows(share, -share * log_x, xp.exp(-value))
 
     def rescale(self, theta: Any, log_s: Any, log_t: Any) -> Any:
         """As M1; e carries the unit of y."""
         log_b, c, e = (theta[..., i] for i in range(3))
-        return _stack(theta, [log_b + log_t + c * log_s, c, e * _exp(log_t)])
+        return stacked([log_b + log_t + c * log_s, c, e * namespace(theta, log_t).exp(log_t)])
 
     def domain(self, log_x: Array, y: Array, weight: Array) -> tuple[Array, Array]:
         """e between 0 and the largest y."""
-        return _box(FREE, FREE, (0.0, data_range(y, weight)[1]))
+        return box_of(FREE, FREE, (0.0, data_range(y, weight)[1]))
 
     def separable(self, log_x: Array, y: Array, weight: Array) -> Separable:
         """log(y - e) is linear in (log b, c)."""
-        limits, target, slope = limit_nodes(y, weight, rising=False)
-        return Separable(
-            outer=limits,
-            target=target,
-            weight=slope,
-            always=jnp.stack([jnp.ones_like(log_x), -log_x]),
-            **_no_dictionary(log_x),
-        )
+        return Separable(*limit_nodes(y, weight, rising=False), _line(log_x), *no_dictionary(log_x))
 
     def assemble(self, outer: Array, positions: Array, shapes: Array, beta: Array) -> Array:
         """(log b, c, e)."""
-        return jnp.stack([beta[0], beta[1], outer])
+        return namespace(beta).stack([beta[..., 0], beta[..., 1], outer], axis=-1)
 
 
 @dataclass(frozen=True)
@@ -140,77 +143,74 @@ class M3(Form):
 
     def log_y(self, theta: Array, log_x: Array) -> Array:
         """log(e + b (1/x + g)^c)."""
-        return log_sum(theta[3], theta[0] + theta[1] * log_sum(theta[2], -log_x))
+        log_b, c, g, e = _columns(theta)
+        return log_sum(e, log_b + c * log_sum(g, -log_x))
+
+    def log_y_and_jacobian(self, theta: Array, log_x: Array) -> tuple[Array, Array]:
+        """log y and its derivatives."""
+        xp = namespace(theta, log_x)
+        log_b, c, g, e = _columns(theta)
+        inner = log_sum(g, -log_x)
+        log_g = log_b + c * inner
+        value = log_sum(e, log_g)
+        share = xp.exp(log_g - value)
+        return value, _rows(share, share * inner, share * c * xp.exp(-inner), xp.exp(-value))
 
     def rescale(self, theta: Any, log_s: Any, log_t: Any) -> Any:
         """As M2; g carries the unit of 1/x."""
+        xp = namespace(theta, log_s, log_t)
         log_b, c, g, e = (theta[..., i] for i in range(4))
-        return _stack(theta, [log_b + log_t + c * log_s, c, g * _exp(-log_s), e * _exp(log_t)])
+        return stacked([log_b + log_t + c * log_s, c, g * xp.exp(-log_s), e * xp.exp(log_t)])
 
     def domain(self, log_x: Array, y: Array, weight: Array) -> tuple[Array, Array]:
         """e between 0 and the largest y; 1/g no farther than a range before the data."""
         low, high = data_range(log_x, weight)
-        return _box(FREE, FREE, (0.0, jnp.exp(high - 2 * low)), (0.0, data_range(y, weight)[1]))
+        most = namespace(log_x).exp(high - 2 * low)
+        return box_of(FREE, FREE, (0.0, most), (0.0, data_range(y, weight)[1]))
 
     def separable(self, log_x: Array, y: Array, weight: Array) -> Separable:
         """log(y - e) is linear in (log b, c) once g is given."""
+        xp = namespace(log_x, y)
         low, high = data_range(log_x, weight)
-        limits, target, slope = limit_nodes(y, weight, rising=False)
-        saturation = low + jnp.linspace(0.0, 1.4, 29) * (high - low)  # x = 1/g
-        positions = jnp.concatenate([jnp.zeros(1), jnp.exp(-saturation)])
-        return Separable(
-            outer=limits,
-            target=target,
-            weight=slope,
-            always=jnp.ones_like(log_x)[None],
-            dictionary=log_sum(positions[:, None], -log_x)[:, None, :],
-            positions=positions,
-            shapes=jnp.zeros(1),
-        )
+        low, range_ = low[..., None], (high - low)[..., None]
+        saturation = low + xp.asarray(np.linspace(0.0, 1.4, 29), dtype=log_x.dtype) * range_  # x = 1/g
+        positions = xp.concat([0.0 * low, xp.exp(-saturation)], axis=-1)
+        dictionary = log_sum(positions[..., None], -log_x[..., None, :])[..., None, :]
+        always = xp.ones_like(log_x)[..., None, :]
+        nodes = limit_nodes(y, weight, rising=False)
+        return Separable(*nodes, always, dictionary, positions, xp.zeros_like(low))
 
     def assemble(self, outer: Array, positions: Array, shapes: Array, beta: Array) -> Array:
         """(log b, c, g, e)."""
-        return jnp.stack([beta[0], beta[1], positions[0], outer])
+        return namespace(beta).stack([beta[..., 0], beta[..., 1], positions[..., 0], outer], axis=-1)
 
 
-@jax.custom_jvp
 def logit_share(log_odds: Array, alpha: Array) -> Array:
     """The u that solves log sigmoid(u) - alpha log sigmoid(-u) = log_odds, for alpha >= 0.
 
     At alpha = 0 the law is e + b x^-c cut off at e0, and u is infinite beyond the cut.
     """
+    xp = namespace(log_odds, alpha)
     # alpha > 1 is the mirror image of 1 / alpha. For alpha <= 1 and v = -log sigmoid(u) the equation reads
     # v + alpha log(exp(v) - 1) = alpha v - log_odds, and Lambert's w + log w = z, w = v / alpha, is close.
-    alpha = jnp.maximum(alpha, NO_ALPHA)
+    alpha = xp.maximum(alpha, NO_ALPHA)
     mirrored = alpha > 1.0
-    a = jnp.where(mirrored, 1.0 / alpha, alpha)
-    target = jnp.where(mirrored, -log_odds / alpha, log_odds)
-    z = -target / a - jnp.log(a)
-    log_w = jnp.where(z > 1.0, jnp.log(jnp.maximum(z, 1.0)), z)
+    a = xp.where(mirrored, 1.0 / alpha, alpha)
+    target = xp.where(mirrored, -log_odds / alpha, log_odds)
+    z = -target / a - xp.log(a)
+    log_w = xp.where(z > 1.0, xp.log(xp.maximum(z, 1.0)), z)
     for _ in range(2):
-        w = jnp.exp(log_w)
+        w = xp.exp(log_w)
         log_w = log_w - (w + log_w - z) / (w + 1.0)
-    log_v = log_w + jnp.log(a)
-    v = jnp.exp(log_v)
+    log_v = log_w + xp.log(a)
+    v = xp.exp(log_v)
     small = v < 1e-8
-    guess = jnp.where(small, -log_v, -v - jnp.log(-jnp.expm1(-jnp.where(small, 1.0, v))))
-
+    u = xp.where(small, -log_v, -v - xp.log(-xp.expm1(-xp.where(small, 1.0, v))))
     # The left side is concave and rises with a slope between a and 1: Newton's iteration converges.
-    def step(_: int, u: Array) -> Array:
-        value = jax.nn.log_sigmoid(u) - a * jax.nn.log_sigmoid(-u) - target
-        return u - value / (jax.nn.sigmoid(-u) + a * jax.nn.sigmoid(u))
-
-    u = jax.lax.fori_loop(0, NEWTON_STEPS, step, guess)
-    return jnp.where(mirrored, -u, u)
-
-
-@logit_share.defjvp
-def _logit_share_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
-    log_odds, alpha = primals
-    d_log_odds, d_alpha = tangents
-    u = logit_share(log_odds, alpha)
-    slope = jax.nn.sigmoid(-u) + jnp.maximum(alpha, NO_ALPHA) * jax.nn.sigmoid(u)
-    return u, (d_log_odds + d_alpha * jax.nn.log_sigmoid(-u)) / slope
+    for _ in range(NEWTON_STEPS):
+        value = log_expit(u) - a * log_expit(-u) - target
+        u = u - value / (expit(-u) + a * expit(u))
+    return xp.where(mirrored, -u, u)
 
 
 @dataclass(frozen=True)
@@ -243,57 +243,98 @@ class M4(Form):
 
     def log_y(self, theta: Array, log_x: Array) -> Array:
         """log(e + (e0 - e) sigmoid(u)); NaN where e >= e0."""
-        log_b, c, e, log_e0, alpha = theta
-        log_height = log_e0 + jnp.log1p(-e * jnp.exp(-log_e0))
+        log_height, u = self._height_and_logit(theta, log_x)
+        return log_sum(theta[..., 2, None], log_height + log_expit(u))
+
+    def _height_and_logit(self, theta: Array, log_x: Array) -> tuple[Array, Array]:
+        """log(e0 - e) (..., 1) and u (..., N)."""
+        xp = namespace(theta, log_x)
+        log_b, c, e, log_e0, alpha = _columns(theta)
+        log_height = log_e0 + xp.log1p(-e * xp.exp(-log_e0))
         log_odds = log_b - c * log_x - (1.0 - alpha) * log_height
-        u = logit_share(log_odds, jnp.broadcast_to(alpha, log_odds.shape))
-        return log_sum(e, log_height + jax.nn.log_sigmoid(u))
+        return log_height, logit_share(log_odds, alpha)
+
+    def log_y_and_jacobian(self, theta: Array, log_x: Array) -> tuple[Array, Array]:
+        """log y and its derivatives, those of u by implicit differentiation of its equation."""
+        xp = namespace(theta, log_x)
+        _, _, e, log_e0, alpha = _columns(theta)
+        log_height, u = self._height_and_logit(theta, log_x)
+        log_part = log_height + log_expit(u)
+        value = log_sum(e, log_part)
+        above, below = expit(u), expit(-u)
+        left = below + xp.maximum(alpha, NO_ALPHA) * above  # d log odds / d u
+        share = xp.exp(log_part - value)
+        by_odds = share * below / left
+        # log(e0 - e) moves with e by -1 / (e0 - e) and with log e0 by e0 / (e0 - e); odds by -(1 - alpha).
+        by_height = share - (1.0 - alpha) * by_odds
+        inverse_height = xp.exp(-log_height)
+        by_limit = xp.exp(-value) - by_height * inverse_height
+        by_alpha = by_odds * (log_height + log_expit(-u))
+        by_top = by_height * xp.exp(log_e0) * inverse_height
+        return value, _rows(by_odds, -by_odds * log_x, by_limit, by_top, by_alpha)
 
     def rescale(self, theta: Any, log_s: Any, log_t: Any) -> Any:
         """e and e0 carry the unit of y, b that of y^(1 - alpha) x^c."""
         log_b, c, e, log_e0, alpha = (theta[..., i] for i in range(5))
         log_b = log_b + (1.0 - alpha) * log_t + c * log_s
-        return _stack(theta, [log_b, c, e * _exp(log_t), log_e0 + log_t, alpha])
+        return stacked([log_b, c, e * namespace(theta, log_t).exp(log_t), log_e0 + log_t, alpha])
 
     def domain(self, log_x: Array, y: Array, weight: Array) -> tuple[Array, Array]:
         """e between 0 and the largest y; e0 up to 10^6 times it, from where on M4 is M2."""
-        low, high = data_range(jnp.abs(y), weight)
-        return _box(FREE, FREE, (0.0, high), (jnp.log(low), jnp.log(1e6 * high)), (0.0, 100.0))
+        xp = namespace(y)
+        low, high = data_range(xp.abs(y), weight)
+        return box_of(FREE, FREE, (0.0, high), (xp.log(low), xp.log(1e6 * high)), (0.0, 100.0))
 
     def separable(self, log_x: Array, y: Array, weight: Array) -> Separable:
         """log(y - e) - alpha log(e0 - y) is linear in (log b, c).
 
         Besides there are starts with hardly any alpha: M2 cut off at e0, the mean of the first few points.
         """
+        xp = namespace(log_x, y)
         seen = weight > 0
         low, high = data_range(y, weight)
-        limits, log_gap, gentle = limit_nodes(y, weight, rising=False)  # (E,), (E, N)
-        excess = jnp.array([0.003, 0.03, 0.1, 0.3, 1.0, 10.0])
-        tops = high + excess * jnp.maximum(high - low, 1e-3 * jnp.abs(high))
-        alpha = jnp.array([0.1, 0.4, 1.0, 2.0, 5.0])
-        room = jnp.where(seen, tops[:, None] - y, 1.0)[:, None, None]  # (T, 1, 1, N)
-        target = log_gap - alpha[:, None, None] * jnp.log(room)  # (T, A, E, N)
-        safe = jnp.where(seen & (y > 0), y, 1.0)
-        slope = 1.0 / (safe / jnp.exp(log_gap) + alpha[:, None, None] * safe / room)
-        smooth = jnp.stack(jnp.meshgrid(tops, alpha, limits, indexing="ij"), axis=-1)
-        count = jnp.array(CUT_OFF)
-        sums = jnp.cumsum(jnp.where(seen, y, 0.0))
-        cuts = sums[jnp.minimum(count, y.shape[0]) - 1] / count
-        beyond = jnp.arange(y.shape[0]) >= count[:, None, None]  # (C, 1, N)
-        sharp = jnp.stack(jnp.meshgrid(cuts, jnp.array([ALMOST_CUT]), limits, indexing="ij"), axis=-1)
-        columns = y.shape[0]
+        low, high = low[..., None], high[..., None]
+        limits, log_gap, gentle = limit_nodes(y, weight, rising=False)  # (..., E), (..., E, N)
+        alpha = xp.asarray(ALPHAS, dtype=y.dtype)[:, None, None]  # (A, 1, 1)
+        tops = high + xp.asarray(TOPS, dtype=y.dtype) * xp.maximum(high - low, 1e-3 * xp.abs(high))
+        there = seen[..., None, None, None, :]
+        points = y[..., None, None, None, :]
+        room = xp.where(there, tops[..., :, None, None, None] - points, 1.0)  # (..., T, 1, 1, N)
+        gap = log_gap[..., None, None, :, :]
+        target = gap - alpha * xp.log(room)  # (..., T, A, E, N)
+        safe = xp.where(there & (points > 0), points, 1.0)
+        slope = 1.0 / (safe / xp.exp(gap) + alpha * safe / room)
+        smooth = _grid(tops, xp.asarray(ALPHAS, dtype=y.dtype), limits)
+        count = np.array(CUT_OFF)
+        sums = xp.cumulative_sum(xp.where(seen, y, 0.0), axis=-1)
+        last = np.minimum(count, y.shape[-1]) - 1
+        cuts = xp.stack([sums[..., int(i)] for i in last], axis=-1) / xp.asarray(count, dtype=y.dtype)
+        beyond = xp.asarray(np.arange(y.shape[-1]) >= count[:, None, None])  # (C, 1, N)
+        sharp = _grid(cuts, xp.asarray((ALMOST_CUT,), dtype=y.dtype), limits)
+        gentle = xp.where(beyond, gentle[..., None, :, :], 0.0)
+        repeated = xp.broadcast_to(log_gap[..., None, :, :], gentle.shape)
+        flat = (*y.shape[:-1], -1, y.shape[-1])
         return Separable(
-            outer=jnp.concatenate([smooth.reshape(-1, 3), sharp.reshape(-1, 3)]),
-            target=jnp.concatenate([target.reshape(-1, columns), jnp.tile(log_gap, (len(CUT_OFF), 1))]),
-            weight=jnp.concatenate(
-                [slope.reshape(-1, columns), jnp.where(beyond, gentle, 0.0).reshape(-1, columns)]
-            ),
-            always=jnp.stack([jnp.ones_like(log_x), -log_x]),
-            **_no_dictionary(log_x),
-            alike=limits.shape[0],
+            outer=xp.concat([smooth, sharp], axis=-2),
+            target=xp.concat([xp.reshape(target, flat), xp.reshape(repeated, flat)], axis=-2),
+            weight=xp.concat([xp.reshape(slope, flat), xp.reshape(gentle, flat)], axis=-2),
+            always=_line(log_x),
+            dictionary=no_dictionary(log_x)[0],
+            positions=no_dictionary(log_x)[1],
+            shapes=no_dictionary(log_x)[2],
+            alike=limits.shape[-1],
         )
 
     def assemble(self, outer: Array, positions: Array, shapes: Array, beta: Array) -> Array:
         """(log b, c, e, log e0, alpha)."""
-        top, alpha, limit = outer
-        return jnp.stack([beta[0], beta[1], limit, jnp.log(top), alpha])
+        top, alpha, limit = outer[..., 0], outer[..., 1], outer[..., 2]
+        xp = namespace(beta)
+        return xp.stack([beta[..., 0], beta[..., 1], limit, xp.log(top), alpha], axis=-1)
+
+
+def _grid(tops: Array, alphas: Array, limits: Array) -> Array:
+    """All (e0, alpha, e) of trial values (..., T), (A,), (..., E): (..., T A E, 3)."""
+    xp = namespace(tops)
+    parts = xp.broadcast_arrays(tops[..., :, None, None], alphas[:, None], limits[..., None, None, :])
+    grid = xp.stack(parts, axis=-1)
+    return xp.reshape(grid, (*grid.shape[:-4], -1, 3))

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from bnsl._base.checks import Array, InputError, check_count
-from bnsl.forms.form import (
-    Form,
-    Parameter,
-    Separable,
-    data_range,
-    limit_nodes,
-    log1p_of_share,
-    log_difference,
-    log_sum,
-)
+from bnsl._base.arrays import Array, along, log1p_of_share, namespace, once, softplus
+from bnsl._base.checks import InputError, check_count
+from bnsl.forms.form import Form, Parameter, Separable
+from bnsl.forms.pieces import box_of, data_range, limit_nodes, log_difference, log_sum, stacked
 
 # Trial breaks: 24 positions and 5 widths (as shares of the range of log x) were enough for the global
 # search of `benchmarks/global_search.py`; twice as many found nothing more.
@@ -39,13 +31,81 @@ class Segment(NamedTuple):
     slope: float
 
 
+def broken_power_law(x: Array, a: Array, b: Array, c0: Array, c: Array, d: Array, f: Array) -> Array:
+    """y = a + b x^(-c0) prod_i (1 + (x/d_i)^(1/f_i))^(-c_i f_i) (arXiv 2210.14891, equation 1).
+
+    The law as a plain function, for code of your own. On JAX arrays it is compiled, and can be derived, mapped
+    and put into other compiled functions, on any device and in any precision; on NumPy arrays and numbers it
+    runs at once. It is computed in logarithms, where no power overflows.
+
+    Args:
+        x: positive inputs, of any shape S.
+        a: the limit; it broadcasts with x, as `b` and `c0` do.
+        b: the scale; negative for a law that rises to its limit.
+        c0: the first slope, as -c0.
+        c: slope changes of the breaks, shape (..., n), whose leading axes broadcast with x.
+        d: positions of the breaks, positive, likewise.
+        f: widths of the breaks, positive, likewise.
+
+    Returns:
+        y, of the shape that x, a, b, c0 and the leading axes of c, d and f broadcast to. For B laws at N points,
+        give x as (N,), a as (B, 1) and c as (B, 1, n).
+
+    Raises:
+        InputError: (a ValueError) on NumPy arrays, where an x, d or f is not positive, or c, d and f disagree
+            in their number of breaks. On JAX arrays such values give NaN.
+    """
+    arguments = (x, a, b, c0, c, d, f)
+    if any(hasattr(v, "__array_namespace__") and not isinstance(v, np.ndarray | np.generic) for v in arguments):
+        return _compiled_law()(*arguments)
+    arrays = [v if v.dtype.kind == "f" else v.astype(float) for v in map(np.asarray, arguments)]
+    for name, array in zip("xdf", (arrays[0], *arrays[5:]), strict=True):
+        if array.size and not (array > 0).all():
+            worst = array[~(array > 0)].ravel()[0]
+            raise InputError(f"{name} holds {worst:g}; x, d and f of a broken power law must be positive")
+    _check_breaks(*arrays[4:])
+    with np.errstate(over="ignore", under="ignore"):
+        return np.asarray(_law(*arrays))
+
+
+def _check_breaks(*chains: Array) -> None:
+    if any(chain.ndim == 0 for chain in chains) or len({chain.shape[-1] for chain in chains}) > 1:
+        shapes = ", ".join(str(chain.shape) for chain in chains)
+        raise InputError(f"c, d and f must have the breaks along their last axis, as many each; got {shapes}")
+
+
+def _law(x: Array, a: Array, b: Array, c0: Array, c: Array, d: Array, f: Array) -> Array:
+    xp = namespace(x, a, b, c0, c, d, f)
+    log_x = xp.log(x)
+    bends = c * f * xp.logaddexp((log_x[..., None] - xp.log(d)) / f, xp.zeros_like(f))
+    chain = -c0 * log_x - xp.sum(bends, axis=-1)
+    # Where b is 0 its logarithm is not, and the derivative by b is the power law itself.
+    there = b != 0
+    size = xp.exp(xp.log(xp.abs(xp.where(there, b, xp.ones_like(b)))) + chain)
+    return a + xp.where(there, xp.sign(b) * size, b * xp.exp(chain))
+
+
+@lru_cache(maxsize=1)
+def _compiled_law() -> Any:
+    import jax
+    import jax.numpy as jnp
+
+    def law(*arguments: Any) -> Any:
+        arrays = [jnp.asarray(v) for v in arguments]
+        _check_breaks(*arrays[4:])
+        return _law(*arrays)
+
+    return jax.jit(law)
+
+
 def log_power_chain(theta: Array, log_x: Array) -> Array:
     """log g = log b - c0 log x - sum_i c_i f_i softplus((log x - log d_i) / f_i); y = a +- g (eq. 1)."""
-    log_g = theta[1] - theta[2] * log_x
-    for i in range(3, theta.shape[0], 3):
-        slope, log_d, width = theta[i], theta[i + 1], jnp.exp(theta[i + 2])
-        log_g = log_g - slope * width * jax.nn.softplus((log_x - log_d) / width)
-    return log_g
+    xp = namespace(theta, log_x)
+    log_g = theta[..., 1, None] - theta[..., 2, None] * log_x
+    if theta.shape[-1] == 3:
+        return log_g
+    change, log_d, width = theta[..., 3::3, None], theta[..., 4::3, None], xp.exp(theta[..., 5::3, None])
+    return log_g - xp.sum(change * width * softplus((log_x[..., None, :] - log_d) / width), axis=-2)
 
 
 @dataclass(frozen=True)
@@ -61,7 +121,7 @@ class BNSL(Form):
     rising: bool = False
     name: ClassVar[str] = "bnsl"
     per_pick: ClassVar[int] = 3
-    level: ClassVar[int] = 1  # log b
+    level: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         check_count(self.n_breaks, "n_breaks")
@@ -103,34 +163,58 @@ class BNSL(Form):
     def log_y(self, theta: Array, log_x: Array) -> Array:
         """log(a +- g)."""
         log_g = log_power_chain(theta, log_x)
-        return log_difference(theta[0], log_g) if self.rising else log_sum(theta[0], log_g)
+        limit = theta[..., 0, None]
+        return log_difference(limit, log_g) if self.rising else log_sum(limit, log_g)
 
     def y(self, theta: Array, log_x: Array) -> Array:
         """a +- g; unlike exp(log_y) also where a or y is negative."""
-        g = jnp.exp(log_power_chain(theta, log_x))
-        return theta[0] - g if self.rising else theta[0] + g
+        g = namespace(theta, log_x).exp(log_power_chain(theta, log_x))
+        return theta[..., 0, None] - g if self.rising else theta[..., 0, None] + g
 
     def log_y_and_jacobian(self, theta: Array, log_x: Array) -> tuple[Array, Array]:
         """log y and its derivatives in closed form, one softplus and one sigmoid a break."""
-        change, log_d, log_f = theta[3:].reshape(self.n_breaks, 3).T[:, :, None]
-        width = jnp.exp(log_f)
-        z = (log_x - log_d) / width
-        decay = jnp.exp(-jnp.abs(z))
+        xp = namespace(theta, log_x)
+        log_g, chain = self._chain(theta, log_x)
+        limit = theta[..., 0, None]
+        value = log_difference(limit, log_g) if self.rising else log_sum(limit, log_g)
+        value, share, inverse = once(value, xp.exp(log_g - value), xp.exp(-value))
+        return value, self._rows(inverse, -share if self.rising else share, log_x, chain)
+
+    def y_and_jacobian(self, theta: Array, log_x: Array) -> tuple[Array, Array]:
+        """y and its derivatives in closed form."""
+        xp = namespace(theta, log_x)
+        log_g, chain = self._chain(theta, log_x)
+        (g,) = once(xp.exp(log_g))
+        g = -g if self.rising else g
+        return theta[..., 0, None] + g, self._rows(xp.ones_like(g), g, log_x, chain)
+
+    def _chain(self, theta: Array, log_x: Array) -> tuple[Array, Array | None]:
+        """log g (..., N), and its derivatives by c_i, log d_i, log f_i, (..., 3 n, N)."""
+        xp = namespace(theta, log_x)
+        log_g = theta[..., 1, None] - theta[..., 2, None] * log_x
+        if not self.n_breaks:
+            return log_g, None
+        change, log_d = theta[..., 3::3, None], theta[..., 4::3, None]
+        width = xp.exp(theta[..., 5::3, None])
+        z = (log_x[..., None, :] - log_d) / width
+        size = xp.abs(z)
+        decay = xp.exp(-size)
         bend = log1p_of_share(decay)
-        soft = width * (jnp.maximum(z, 0.0) + bend)
-        step = jnp.where(z >= 0, 1.0, decay) / (1.0 + decay)
+        whole = 1.0 / (1.0 + decay)
+        soft = width * (xp.maximum(z, 0.0) + bend)
+        step = xp.where(z >= 0, 1.0, decay) * whole
         # soft - width z step, whose terms would cancel beyond the break.
-        turn = width * (bend + jnp.abs(z) * decay / (1.0 + decay))
-        # Without the barrier XLA computes every exponential again in each of the rows below.
-        soft, step, turn = jax.lax.optimization_barrier((soft, step, turn))
-        log_g = theta[1] - theta[2] * log_x - jnp.sum(change * soft, axis=0)
-        value = log_difference(theta[0], log_g) if self.rising else log_sum(theta[0], log_g)
-        share, inverse = jnp.exp(log_g - value), jnp.exp(-value)
-        value, share, inverse = jax.lax.optimization_barrier((value, share, inverse))
-        share = -share if self.rising else share
-        chain = jnp.stack([-soft, change * step, -change * turn], axis=1)
-        rows = [inverse[None], share[None], -share[None] * log_x, share * chain.reshape(-1, log_x.shape[0])]
-        return value, jnp.concatenate(rows)
+        turn = width * (bend + size * decay * whole)
+        soft, step, turn = once(soft, step, turn)
+        log_g = log_g - xp.sum(change * soft, axis=-2)
+        chain = xp.stack([-soft, change * step, -change * turn], axis=-2)
+        return log_g, xp.reshape(chain, (*chain.shape[:-3], -1, chain.shape[-1]))
+
+    def _rows(self, by_limit: Array, share: Array, log_x: Array, chain: Array | None) -> Array:
+        """The Jacobian (..., p, N) from d y / d a, d y / d log g and the derivatives of log g."""
+        xp = namespace(share)
+        rows = [by_limit[..., None, :], share[..., None, :], (-share * log_x)[..., None, :]]
+        return xp.concat(rows if chain is None else [*rows, share[..., None, :] * chain], axis=-2)
 
     # The solver's coordinates of break i, besides log f_i: its depth S = f softplus(-log d / f), how far
     # the data (which end at log x = 0) reach past it, and the bend c S that it has made by their end. The
@@ -139,57 +223,65 @@ class BNSL(Form):
 
     def from_working(self, working: Array) -> Array:
         """c_i, log d_i from bend and depth."""
-        bend, depth, log_f = self._breaks(working)
-        width = jnp.exp(log_f)
-        ratio = depth / width
-        log_d = -depth - width * jnp.log(-jnp.expm1(-ratio))
-        return self._with_breaks(working, bend / depth, log_d, log_f)
+        if not self.n_breaks:
+            return working
+        xp = namespace(working)
+        bend, depth, log_f = working[..., 3::3], working[..., 4::3], working[..., 5::3]
+        width = xp.exp(log_f)
+        log_d = -depth - width * xp.log(-xp.expm1(-depth / width))
+        return _with_breaks(working[..., :3], bend / depth, log_d, log_f)
 
     def to_working(self, theta: Array) -> Array:
         """Bend and depth from c_i, log d_i."""
-        change, log_d, log_f = self._breaks(theta)
-        depth = _depth(log_d, jnp.exp(log_f))
-        return self._with_breaks(theta, change * depth, depth, log_f)
+        if not self.n_breaks:
+            return theta
+        depth = _depth(theta[..., 4::3], namespace(theta).exp(theta[..., 5::3]))
+        return _with_breaks(theta[..., :3], theta[..., 3::3] * depth, depth, theta[..., 5::3])
 
     def working_jacobian(self, working: Array, jacobian: Array) -> Array:
         """Derivatives by bend and depth from those by c_i and log d_i."""
         if not self.n_breaks:
             return jacobian
-        bend, depth, log_f = self._breaks(working)[:, :, None]
-        width = jnp.exp(log_f)
-        past = jnp.expm1(depth / width)
-        by_change, by_log_d, by_log_f = jacobian[3:].reshape(self.n_breaks, 3, -1).swapaxes(0, 1)
+        xp = namespace(working, jacobian)
+        bend, depth = working[..., 3::3], working[..., 4::3]
+        width = xp.exp(working[..., 5::3])
+        ratio = depth / width
+        past = 1.0 / xp.expm1(ratio)
+        shallow = 1.0 / depth
+        by_depth, by_place = -bend * shallow**2, -1.0 - past
+        by_width = depth * past - width * xp.log(-xp.expm1(-ratio))
+        change, place = jacobian[..., 3::3, :], jacobian[..., 4::3, :]
         rows = [
-            by_change / depth,
-            -by_change * (bend / depth**2) - by_log_d * (1.0 + 1.0 / past),
-            by_log_f + by_log_d * (depth / past - width * jnp.log(-jnp.expm1(-depth / width))),
+            change * shallow[..., None],
+            change * by_depth[..., None] + place * by_place[..., None],
+            jacobian[..., 5::3, :] + place * by_width[..., None],
         ]
-        return jnp.concatenate([jacobian[:3], jnp.stack(rows, axis=1).reshape(3 * self.n_breaks, -1)])
+        chain = xp.stack(rows, axis=-2)
+        chain = xp.reshape(chain, (*chain.shape[:-3], -1, chain.shape[-1]))
+        return xp.concat([jacobian[..., :3, :], chain], axis=-2)
 
     def working_box(self, working: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
         """The bounds of log d_i as bounds of the depth at the present f_i."""
-        _, low_d, low_f = self._breaks(lower)
-        _, high_d, high_f = self._breaks(upper)
-        free = jnp.full(low_d.shape, jnp.inf)
-        width = jnp.exp(jnp.clip(self._breaks(working)[2], low_f, high_f))
-        low = self._with_breaks(lower, -free, _depth(high_d, width), low_f)
-        return low, self._with_breaks(upper, free, _depth(low_d, width), high_f)
-
-    def _breaks(self, theta: Array) -> Array:
-        return theta[3:].reshape(self.n_breaks, 3).T
-
-    def _with_breaks(self, theta: Array, *columns: Array) -> Array:
-        return jnp.concatenate([theta[:3], jnp.stack(columns, axis=1).ravel()])
+        if not self.n_breaks:
+            return lower, upper
+        xp = namespace(working, lower, upper)
+        low_f, high_f = lower[..., 5::3], upper[..., 5::3]
+        width = xp.exp(xp.clip(working[..., 5::3], low_f, high_f))
+        deep, shallow = _depth(lower[..., 4::3], width), _depth(upper[..., 4::3], width)
+        free = xp.full_like(deep, xp.inf)
+        low_f, high_f = low_f + 0.0 * deep, high_f + 0.0 * deep
+        first, last = (xp.broadcast_to(v[..., :3], working[..., :3].shape) for v in (lower, upper))
+        return _with_breaks(first, -free, shallow, low_f), _with_breaks(last, free, deep, high_f)
 
     def rescale(self, theta: Any, log_s: Any, log_t: Any) -> Any:
         """a and b carry the unit of y, b that of x^c0 too, and every d that of x."""
+        xp = namespace(theta, log_s, log_t)
         parts = [theta[..., i] for i in range(theta.shape[-1])]
-        xp = jnp if isinstance(theta, jax.Array) else np
         parts[0] = parts[0] * xp.exp(log_t)
         parts[1] = parts[1] + log_t + parts[2] * log_s
         for i in range(4, len(parts), 3):
             parts[i] = parts[i] + log_s
-        return xp.stack(parts, axis=-1)
+        return stacked(parts)
 
     def domain(self, log_x: Array, y: Array, weight: Array) -> tuple[Array, Array]:
         """The limit between 0 and the largest y; breaks up to one data range beyond the data.
@@ -197,72 +289,71 @@ class BNSL(Form):
         Breaks farther away, much sharper than the spacing or much wider than the range of log x
         cannot be told from none.
         """
+        xp = namespace(log_x, y)
         low_x, high_x = data_range(log_x, weight)
         low, high = data_range(y, weight)
-        span = jnp.maximum(high_x - low_x, 1e-6)
-        spread = jnp.maximum(high - low, 1e-3 * jnp.abs(high))
-        spread = jnp.where(spread > 0, spread, 1.0)  # all y are 0
+        span = xp.maximum(high_x - low_x, 1e-6)
+        spread = xp.maximum(high - low, 1e-3 * xp.abs(high))
+        spread = xp.where(spread > 0, spread, 1.0)  # all y are 0
         if self.rising:
-            limit = (jnp.where(low > 0, 0.0, low), high + 1e3 * spread)
+            limit = (xp.where(low > 0, 0.0, low), high + 1e3 * spread)
         else:
-            limit = (jnp.where(low > 0, 0.0, low - 1e3 * spread), high)
-        inf = jnp.inf
-        lower = [limit[0], -inf, -STEEPEST]
-        upper = [limit[1], inf, STEEPEST]
-        for _ in range(self.n_breaks):
-            lower += [-inf, low_x - span, jnp.log(1e-4 * span)]
-            upper += [inf, high_x + span, jnp.log(2.0 * span)]
-        return jnp.stack([jnp.asarray(v) for v in lower]), jnp.stack([jnp.asarray(v) for v in upper])
+            limit = (xp.where(low > 0, 0.0, low - 1e3 * spread), high)
+        pairs = [limit, (-np.inf, np.inf), (-STEEPEST, STEEPEST)]
+        one = [(-np.inf, np.inf), (low_x - span, high_x + span), (xp.log(1e-4 * span), xp.log(2.0 * span))]
+        return box_of(*pairs, *(one * self.n_breaks))
 
     def separable(self, log_x: Array, y: Array, weight: Array) -> Separable:
         """log|y - a| is linear in (log b, c0, ..., c_n) once a and the breaks' d and f are given."""
-        low_x, high_x = data_range(log_x, weight)
-        span = jnp.maximum(high_x - low_x, 1e-6)
+        xp = namespace(log_x, y)
         limits, target, slope = limit_nodes(y, weight, self.rising)
-        share = jnp.linspace(0.0, 1.0, POSITIONS)
-        rank = share * (jnp.sum(weight > 0) - 1)
-        # Half-way between even spacing in log x and even spacing in points: neither misses a cluster.
-        quantile = jnp.interp(rank, jnp.arange(log_x.shape[0]), log_x)
-        positions = 0.5 * (quantile + low_x + share * span) + share * 0.1 * span
-        shapes = span * jnp.array(WIDTHS)
-        trial = jax.vmap(jax.vmap(self.trial, (None, 0, None)), (0, None, None))
-        return Separable(
-            outer=limits,
-            target=target,
-            weight=slope,
-            always=jnp.stack([jnp.ones_like(log_x), -log_x]),
-            dictionary=trial(positions, shapes, log_x),
-            positions=positions,
-            shapes=shapes,
-        )
+        positions, shapes, dictionary = _trial_grid(log_x, weight)
+        if not self.n_breaks:
+            dictionary = dictionary[..., :0, :0, :]
+            positions, shapes = positions[..., :0], shapes[..., :0]
+        always = xp.stack([xp.ones_like(log_x), -log_x], axis=-2)
+        return Separable(limits, target, slope, always, dictionary, positions, shapes)
 
-    def trial(self, position: Array, shape: Array, log_x: Array) -> Array:
-        """What a break at log d = position of width f = shape adds to log g, for c = 1."""
-        return -shape * jax.nn.softplus((log_x - position) / shape)
+    def assemble(self, outer: Array, positions: Array, shapes: Array, beta: Array) -> Array:
+        """(a, log b, c0, c_1, log d_1, log f_1, ...)."""
+        xp = namespace(outer, beta)
+        head = xp.stack([outer, beta[..., 0], beta[..., 1]], axis=-1)
+        return _with_breaks(head, beta[..., 2:], positions, xp.log(shapes))
 
-    def outer_of(self, theta: Array) -> Array:
-        """The limit a."""
-        return theta[0]
+    def canonical_order(self, theta: np.ndarray) -> np.ndarray:
+        """Indices that put the breaks in the order of their positions."""
+        order = np.argsort(theta[4::3], kind="stable")
+        return np.concatenate([np.arange(3), (3 + 3 * order[:, None] + np.arange(3)).ravel()]).astype(int)
+
+    # --- a search among laws of several breaks (`bnsl.solver.hops`); one curve, M laws ------------------
+
+    @staticmethod
+    def trial(position: Array, shape: Array, log_x: Array) -> Array:
+        """What breaks at log d = position of width f = shape add to log g, for c = 1: (..., N)."""
+        return -shape[..., None] * softplus((log_x - position[..., None]) / shape[..., None])
 
     def regrowth(
         self, theta: Array, outer: Array, dropped: Sequence[int], log_x: Array, y: Array, weight: Array
     ) -> tuple[Array, Array, Array]:
-        """As `separable`, with the limit `outer` and the breaks of a solution that are not dropped.
+        """The linear problem of replacing the breaks `dropped` of laws (M, p), at other limits (M,).
 
+        Returns target (M, N) and weight (M, N) as in `Separable`, and the basis of what stays (M, q, N).
         Where a point lies far towards the limit, or beyond it, log|y - a| is continued by its tangent at
-        half of the solution's |y - a|.
+        half of the law's |y - a|.
         """
-        size = jnp.where(jnp.min(jnp.where(weight > 0, y, jnp.inf)) > 0, jnp.abs(y), 1.0)
-        size = jnp.where(weight > 0, size, 1.0)
+        xp = namespace(theta, log_x)
+        limit = outer[..., None]
+        size = xp.where(xp.min(y) > 0, xp.abs(y), xp.ones_like(y))
         law = self.y(theta, log_x)
-        half = 0.5 * jnp.maximum(outer - law if self.rising else law - outer, 1e-3 * size)
-        gap = jnp.where(weight > 0, outer - y if self.rising else y - outer, 1.0)
-        target = jnp.where(gap > half, jnp.log(jnp.maximum(gap, half)), jnp.log(half) + gap / half - 1.0)
+        half = 0.5 * xp.maximum(limit - law if self.rising else law - limit, 1e-3 * size)
+        gap = limit - y if self.rising else y - limit
+        target = xp.where(gap > half, xp.log(xp.maximum(gap, half)), xp.log(half) + gap / half - 1.0)
         stay = kept(self.n_breaks, dropped)
-        _, log_d, log_f = self._breaks(theta)[:, np.array(stay, int)]
-        basis = jax.vmap(self.trial, (0, 0, None))(log_d, jnp.exp(log_f), log_x)
-        always = jnp.concatenate([jnp.stack([jnp.ones_like(log_x), -log_x]), basis])
-        return target, jnp.maximum(gap, half) / size, always
+        log_d, log_f = theta[..., 4::3][..., stay], theta[..., 5::3][..., stay]
+        basis = self.trial(log_d, xp.exp(log_f), log_x)
+        straight = xp.stack([xp.ones_like(log_x), -log_x])
+        always = xp.concat([xp.broadcast_to(straight, (*basis.shape[:-2], 2, len(log_x))), basis], axis=-2)
+        return target, xp.maximum(gap, half) / size, always
 
     def regrown(
         self,
@@ -273,41 +364,33 @@ class BNSL(Form):
         shapes: Array,
         beta: Array,
     ) -> Array:
-        """theta with another limit, new breaks in the place of some, and new slopes."""
-        slopes = [3 + 3 * i for i in (*kept(self.n_breaks, dropped), *dropped)]
-        first = 3 + 3 * np.array(dropped)
-        new = jnp.asarray(theta).at[0].set(outer).at[np.array([1, 2, *slopes])].set(beta)
-        return new.at[first + 1].set(positions).at[first + 2].set(jnp.log(shapes))
+        """Laws (M, p) with other limits, other breaks (M, k) in the place of some, and other slopes."""
+        xp = namespace(theta, beta)
+        columns = [theta[..., i] for i in range(theta.shape[-1])]
+        columns[0], columns[1], columns[2] = outer, beta[..., 0], beta[..., 1]
+        for rank, i in enumerate((*kept(self.n_breaks, dropped), *dropped)):
+            columns[3 + 3 * i] = beta[..., 2 + rank]
+        for rank, i in enumerate(dropped):
+            columns[4 + 3 * i], columns[5 + 3 * i] = positions[..., rank], xp.log(shapes[..., rank])
+        return xp.stack(columns, axis=-1)
 
     def sprouted(self, theta: Array, positions: Array, shapes: Array) -> Array:
-        """theta with its last breaks replaced by others whose slope change is 0."""
-        new = jnp.stack([jnp.zeros_like(positions), positions, jnp.log(shapes)], axis=1)
-        return jnp.concatenate([theta[: theta.shape[0] - new.size], new.ravel()])
+        """Laws (M, p) with their last breaks replaced by others (M, k) whose slope change is 0."""
+        xp = namespace(theta, positions)
+        head = theta[..., : theta.shape[-1] - 3 * positions.shape[-1]]
+        return _with_breaks(head, xp.zeros_like(positions), positions, xp.log(shapes))
 
     def without(self, theta: np.ndarray, dropped: Sequence[int]) -> np.ndarray:
-        """theta with the breaks `dropped` put last, their slope change 0."""
+        """Coordinates (..., p) with the breaks `dropped` put last, their slope change 0."""
         breaks = theta[..., 3:].reshape(*theta.shape[:-1], self.n_breaks, 3)
         breaks = breaks[..., [*kept(self.n_breaks, dropped), *dropped], :].copy()
         breaks[..., self.n_breaks - len(dropped) :, 0] = 0.0
         return np.concatenate([theta[..., :3], breaks.reshape(*theta.shape[:-1], -1)], axis=-1)
 
-    def kick_scale(self, log_x: Array, weight: Array) -> Array:
-        """A tenth of the data's range for every log d, a factor of two for every f."""
-        low_x, high_x = data_range(log_x, weight)
-        each = jnp.stack([jnp.zeros_like(low_x), 0.1 * (high_x - low_x), jnp.asarray(0.7)])
-        return jnp.concatenate([jnp.zeros(3), jnp.tile(each, self.n_breaks)])
-
-    def assemble(self, outer: Array, positions: Array, shapes: Array, beta: Array) -> Array:
-        """(a, log b, c0, c_1, log d_1, log f_1, ...)."""
-        theta = [outer, beta[0], beta[1]]
-        for i in range(self.n_breaks):
-            theta += [beta[2 + i], positions[i], jnp.log(shapes[i])]
-        return jnp.stack(theta)
-
-    def canonical_order(self, theta: np.ndarray) -> np.ndarray:
-        """Indices that put the breaks in the order of their positions."""
-        order = np.argsort(theta[4::3], kind="stable")
-        return np.concatenate([np.arange(3), (3 + 3 * order[:, None] + np.arange(3)).ravel()]).astype(int)
+    def kick_scale(self, log_x: np.ndarray) -> np.ndarray:
+        """Typical displacement (p,) of a random kick: a tenth of the data's range for every log d, 2 for f."""
+        each = np.array([0.0, 0.1 * (log_x.max() - log_x.min()), 0.7])
+        return np.concatenate([np.zeros(3), np.tile(each, self.n_breaks)])
 
     def segments(self, params: Mapping[str, float]) -> tuple[Segment, ...]:
         """The n + 1 power laws of which y - a is made, from left to right (the paper's Figure 1).
@@ -328,7 +411,32 @@ class BNSL(Form):
 
 
 def _depth(log_d: Array, width: Array) -> Array:
-    return width * jax.nn.softplus(-log_d / width)
+    return width * softplus(-log_d / width)
+
+
+def _with_breaks(head: Array, change: Array, log_d: Array, log_f: Array) -> Array:
+    """Coordinates (..., k + 3 n): those of `head` (..., k), then the three of every break (..., n)."""
+    xp = namespace(head, change)
+    breaks = xp.stack([change, log_d, log_f], axis=-1)
+    return xp.concat([head, xp.reshape(breaks, (*breaks.shape[:-2], -1))], axis=-1)
+
+
+def _trial_grid(log_x: Array, weight: Array) -> tuple[Array, Array, Array]:
+    """Positions (..., D) and widths (..., F) of trial breaks, and what they add to log g (..., D, F, N)."""
+    xp = namespace(log_x)
+    low, high = data_range(log_x, weight)
+    low, span = low[..., None], xp.maximum(high - low, 1e-6)[..., None]
+    share = xp.asarray(np.linspace(0.0, 1.0, POSITIONS), dtype=log_x.dtype)
+    rank = share * (xp.sum(xp.astype(weight > 0, log_x.dtype), axis=-1, keepdims=True) - 1.0)
+    left = xp.clip(xp.floor(rank), 0.0, log_x.shape[-1] - 2.0)
+    index = xp.astype(left, xp.int64 if xp is np else xp.int32)
+    before = along(log_x, index, -1)
+    # Half-way between even spacing in log x and even spacing in points: neither misses a cluster.
+    quantile = before + (rank - left) * (along(log_x, index + 1, -1) - before)
+    positions = 0.5 * (quantile + low + share * span) + share * 0.1 * span
+    shapes = span * xp.asarray(WIDTHS, dtype=log_x.dtype)
+    places, widths = positions[..., :, None], shapes[..., None, :]
+    return positions, shapes, BNSL.trial(places, widths, log_x[..., None, None, :])
 
 
 def kept(n_breaks: int, dropped: Sequence[int]) -> list[int]:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import Array, InputError, positive_inputs, suggest
-from bnsl._base.precision import double_precision
-from bnsl._base.programs import program
+from bnsl._base.arrays import Array, namespace
+from bnsl._base.checks import InputError, positive_inputs, suggest
 
-# Shapes: p coordinates, N points, k inputs. `log_x` is (N,) for a form of one input and (N, k) otherwise.
+# Shapes: p coordinates, N points, k inputs, any batch axes in front, which broadcast. `log_x` is (..., N) for a
+# form of one input and (..., N, k) otherwise.
 
 
 @dataclass(frozen=True)
@@ -44,13 +41,13 @@ class Separable(NamedTuple):
     1973, variable projection).
     """
 
-    outer: Array  # (A, ...) whatever `assemble` needs of the outer node
-    target: Array  # (A, N)
-    weight: Array  # (A, N), d log y / d target
-    always: Array  # (q, N)
-    dictionary: Array  # (D, F, N); D or F may be 0
-    positions: Array  # (D,)
-    shapes: Array  # (F,)
+    outer: Array  # (..., A) or (..., A, k), whatever `assemble` needs of the outer node
+    target: Array  # (..., A, N)
+    weight: Array  # (..., A, N), d log y / d target
+    always: Array  # (..., q, N)
+    dictionary: Array  # (..., D, F, N); D or F may be 0
+    positions: Array  # (..., D)
+    shapes: Array  # (..., F)
     alike: int = 1  # outer nodes come in runs of so many, of which only the best is a start
 
 
@@ -61,13 +58,17 @@ class Form(abc.ABC):
     the units (`rescale`), and the box in which they are sought (`domain`). `separable` and `assemble`
     are optional: they give better starts than the default, a scan of the box. Instances are immutable and
     hashable, since they are static arguments of compiled programs.
+
+    A form that also gives `log_y_and_jacobian` is written with batch axes, on arrays of the array API standard,
+    and runs in NumPy as in JAX (`bnsl._base.arrays.namespace` tells which). One that does not is written for one
+    theta (p,) and one log_x (N,) or (N, k), likewise or with `jax.numpy`: JAX derives it, and runs it.
     """
 
     name: ClassVar[str]
     inputs: ClassVar[tuple[str, ...]] = ("x",)
-    picks: int = 0
-    per_pick: ClassVar[int] = 0  # coordinates of a pick, where those of picks come last
-    level: ClassVar[int] = 0  # and the coordinate that adds to what a `trial` adds to
+    picks: int = 0  # columns of the dictionary of `separable` in one law
+    per_pick: int = 0
+    n_breaks: int = 0  # breaks that a search may take out and put back elsewhere
 
     # --- what a form must say ---------------------------------------------------------------------
 
@@ -78,18 +79,18 @@ class Form(abc.ABC):
 
     @abc.abstractmethod
     def log_y(self, theta: Array, log_x: Array) -> Array:
-        """log y of one coordinate vector theta (p,) at log_x (N,) or (N, k): (N,). Pure JAX."""
+        """log y (..., N) of coordinates theta (..., p) at log_x (..., N) or (..., N, k)."""
 
     @abc.abstractmethod
     def rescale(self, theta: Any, log_s: Any, log_t: Any) -> Any:
         """Coordinates of the same law once x is multiplied by exp(log_s) and y by exp(log_t).
 
-        theta is (..., p), log_s a number (or (k,)), log_t a number; works on NumPy and JAX arrays.
+        theta is (..., p), log_s a number or (...,), or (k,) for several inputs, log_t a number or (...,).
         """
 
     @abc.abstractmethod
     def domain(self, log_x: Array, y: Array, weight: Array) -> tuple[Array, Array]:
-        """Lower and upper bounds (p,) of the coordinates for data in normalised units.
+        """Lower and upper bounds (..., p) of the coordinates for data in normalised units.
 
         Points of weight 0 are padding and must not count.
         """
@@ -97,68 +98,32 @@ class Form(abc.ABC):
     # --- what a form may better -------------------------------------------------------------------
 
     def y(self, theta: Array, log_x: Array) -> Array:
-        """y (N,) of one coordinate vector; differs from exp(log_y) only where y may be negative."""
-        return jnp.exp(self.log_y(theta, log_x))
+        """y (..., N); differs from exp(log_y) only where y may be negative."""
+        return namespace(theta, log_x).exp(self.log_y(theta, log_x))
 
     def log_y_and_jacobian(self, theta: Array, log_x: Array) -> tuple[Array, Array]:
-        """log y (N,) and its derivatives with respect to the coordinates (p, N)."""
-        return _value_and_jacobian(lambda t: self.log_y(t, log_x), theta)
+        """log y (..., N) and its derivatives by the coordinates (..., p, N), in closed form."""
+        raise TypeError(f"form {self.name!r} gives no derivatives; `bnsl.forms.autodiff.runnable` derives it")
 
     def y_and_jacobian(self, theta: Array, log_x: Array) -> tuple[Array, Array]:
-        """y (N,) and its derivatives with respect to the coordinates (p, N)."""
-        return _value_and_jacobian(lambda t: self.y(t, log_x), theta)
+        """y (..., N) and its derivatives by the coordinates (..., p, N)."""
+        log_y, jacobian = self.log_y_and_jacobian(theta, log_x)
+        y = namespace(log_y).exp(log_y)
+        return y, y[..., None, :] * jacobian
 
     def separable(self, log_x: Array, y: Array, weight: Array) -> Separable | None:
         """The starting problem in normalised units, or None to scan the domain instead."""
         return None
 
     def assemble(self, outer: Array, positions: Array, shapes: Array, beta: Array) -> Array:
-        """Coordinates (p,) from an outer node, the picked positions and shapes, and the linear solution."""
+        """Coordinates (..., p) from outer nodes (...,) or (..., k) and linear solutions (..., q + picks).
+
+        `positions` and `shapes` of what was picked are (..., picks).
+        """
         raise TypeError(f"form {self.name!r} gives `separable` but no `assemble`")
 
-    def outer_of(self, theta: Array) -> Array:
-        """The outer node of `separable` at which a solution stands."""
-        raise TypeError(f"form {self.name!r} has picks but no `outer_of`")
-
-    def trial(self, position: Array, shape: Array, log_x: Array) -> Array:
-        """The basis column (N,) of one pick."""
-        raise TypeError(f"form {self.name!r} has picks but no `trial`")
-
-    def regrowth(
-        self, theta: Array, outer: Array, dropped: Sequence[int], log_x: Array, y: Array, weight: Array
-    ) -> tuple[Array, Array, Array]:
-        """The linear problem of replacing the picks `dropped` of a solution, at another outer node.
-
-        Returns target (N,) and weight (N,) as in `Separable`, and the basis of what stays (q, N).
-        """
-        raise TypeError(f"form {self.name!r} has picks but no `regrowth`")
-
-    def regrown(
-        self,
-        theta: Array,
-        outer: Array,
-        dropped: Sequence[int],
-        positions: Array,
-        shapes: Array,
-        beta: Array,
-    ) -> Array:
-        """Coordinates (p,) with other picks (k,) in the place of `dropped`, from the linear solution."""
-        raise TypeError(f"form {self.name!r} has picks but no `regrown`")
-
-    def sprouted(self, theta: Array, positions: Array, shapes: Array) -> Array:
-        """theta with its last picks (k,) replaced by others, of no effect yet."""
-        raise TypeError(f"form {self.name!r} has picks but no `sprouted`")
-
-    def without(self, theta: np.ndarray, dropped: Sequence[int]) -> np.ndarray:
-        """Coordinates (..., p) with the picks `dropped` put last, of no effect."""
-        raise TypeError(f"form {self.name!r} has picks but no `without`")
-
-    def kick_scale(self, log_x: Array, weight: Array) -> Array:
-        """Typical displacement (p,) of the coordinates that a search tries from a solution it has found."""
-        return jnp.zeros(len(self.parameters))
-
     def from_working(self, working: Array) -> Array:
-        """Coordinates (p,) from those in which the solver walks, where log x of the last point is 0.
+        """Coordinates (..., p) from those in which the solver walks, where log x of the last point is 0.
 
         A form may choose others than its own, in which the valleys of the cost are straighter.
         """
@@ -169,12 +134,16 @@ class Form(abc.ABC):
         return theta
 
     def working_jacobian(self, working: Array, jacobian: Array) -> Array:
-        """Derivatives (p, N) by the solver's coordinates, at `working`, from those by the form's own."""
+        """Derivatives (..., p, N) by the solver's coordinates, at `working`, from those by the form's own."""
         return jacobian
 
     def working_box(self, working: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
         """Bounds in the solver's coordinates, at `working`, from those of the form's own."""
         return lower, upper
+
+    def canonical_order(self, theta: np.ndarray) -> np.ndarray:
+        """Indices (p,) that put the coordinates of one law in the order in which they are reported."""
+        return np.arange(len(theta))
 
     # --- for its users ----------------------------------------------------------------------------
 
@@ -189,7 +158,7 @@ class Form(abc.ABC):
         return self.name
 
     def spec(self) -> dict[str, Any]:
-        """The arguments that `bnsl.forms.get_form` needs to make this form again."""
+        """The arguments that `bnsl.get_form` needs to make this form again."""
         return {"form": self.name}
 
     def to_params(self, theta: ArrayLike) -> dict[str, float]:
@@ -243,9 +212,8 @@ class Form(abc.ABC):
         """
         theta = self.from_params(params) if isinstance(params, Mapping) else np.asarray(params, float)
         points, shape = positive_inputs(x, len(self.inputs))
-        batch = theta.reshape(-1, theta.shape[-1])
-        with double_precision():
-            values = np.asarray(_evaluate(self, batch, np.log(padded(points))))[:, : len(points)]
+        with np.errstate(all="ignore"):
+            values = np.asarray(_runnable(self).y(theta, np.log(points)))
         return values.reshape(theta.shape[:-1] + shape)
 
     def slope(self, params: Mapping[str, float] | ArrayLike, x: ArrayLike) -> np.ndarray:
@@ -255,30 +223,29 @@ class Form(abc.ABC):
         """
         theta = self.from_params(params) if isinstance(params, Mapping) else np.asarray(params, float)
         points, shape = positive_inputs(x, len(self.inputs))
-        with double_precision():
-            values = np.asarray(_slope(self, theta, np.log(points)))
-        return values.reshape(shape + ((len(self.inputs),) if len(self.inputs) > 1 else ()))
+        with np.errstate(all="ignore"):
+            slopes = _runnable(self).log_slope(theta, np.log(points))  # (N, k)
+        return slopes.reshape(shape + ((len(self.inputs),) if len(self.inputs) > 1 else ()))
+
+    def log_slope(self, theta: np.ndarray, log_x: np.ndarray) -> np.ndarray:
+        """d log y / d log x (N, k) of one law theta (p,) at log_x (N,) or (N, k).
+
+        Moving x is changing its unit: the slope is the derivative by the coordinates times that of `rescale`
+        by the unit, which a step along the imaginary axis gives to the last digit.
+        """
+        jacobian = self.log_y_and_jacobian(theta, log_x)[1]
+        count, step = len(self.inputs), 1e-30
+        moves = []
+        for i in range(count):
+            shift = -1j * step * (np.arange(count) == i)
+            moves.append(np.imag(self.rescale(theta, shift if count > 1 else shift[0], 0.0)) / step)
+        return np.stack([move @ jacobian for move in moves], axis=-1)
 
 
-def padded(points: np.ndarray) -> np.ndarray:
-    """The last row repeated up to the next power of two, 16 at least: few lengths, few compiled programs."""
-    if len(points) == 0:
-        return points
-    length = max(16, 1 << (len(points) - 1).bit_length())
-    return np.concatenate([points, np.repeat(points[-1:], length - len(points), axis=0)])
+def _runnable(form: Form) -> Form:
+    from bnsl.forms.autodiff import runnable
 
-
-@partial(program, static_argnums=0)
-def _evaluate(form: Form, theta: Array, log_x: Array) -> Array:
-    return jax.vmap(form.y, in_axes=(0, None))(theta, log_x)
-
-
-@partial(program, static_argnums=0)
-def _slope(form: Form, theta: Array, log_x: Array) -> Array:
-    def at_point(point: Array) -> Array:
-        return form.log_y(theta, point[None])[0]
-
-    return jax.vmap(jax.grad(at_point))(log_x)
+    return runnable(form)
 
 
 def _range_text(parameter: Parameter) -> str:
@@ -288,82 +255,3 @@ def _range_text(parameter: Parameter) -> str:
     if np.isinf(parameter.lower):
         return f"<{strict} {parameter.upper:g}"
     return f"from {parameter.lower:g} to {parameter.upper:g}"
-
-
-# --- pieces that forms share ----------------------------------------------------------------------
-
-
-# artanh(s) / s in powers of s^2; for s up to 1/3 the terms left out are below rounding.
-_ARTANH = tuple(1.0 / (2 * k + 1) for k in range(17))
-
-
-def log1p_of_share(share: Array) -> Array:
-    """log(1 + share) for 0 <= share <= 1, as 2 artanh(share / (2 + share)).
-
-    XLA's own log1p, which serves every argument, takes several times as long, and laws spend most of their
-    time there. NaN stays NaN.
-    """
-    s = share / (2.0 + share)
-    square = s * s
-    value = jnp.full_like(s, _ARTANH[-1])
-    for coefficient in _ARTANH[-2::-1]:
-        value = value * square + coefficient
-    return 2.0 * s * value
-
-
-def _value_and_jacobian(function: Callable[[Array], Array], theta: Array) -> tuple[Array, Array]:
-    def push(tangent: Array) -> tuple[Array, Array]:
-        return jax.jvp(function, (theta,), (tangent,))
-
-    return jax.vmap(push, out_axes=(None, 0))(jnp.eye(theta.shape[0], dtype=theta.dtype))
-
-
-@jax.custom_jvp
-def log_sum(limit: Array, log_g: Array) -> Array:
-    """log(limit + exp(log_g)) for limit >= 0, without overflow, exact and differentiable at limit = 0."""
-    log_limit = jnp.log(limit)
-    larger = jnp.maximum(log_limit, log_g)
-    apart = jnp.where(log_limit == log_g, 0.0, jnp.abs(log_limit - log_g))  # both may be infinite
-    return larger + log1p_of_share(jnp.exp(-apart))
-
-
-@log_sum.defjvp
-def _log_sum_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
-    limit, log_g = primals
-    d_limit, d_log_g = tangents
-    value = log_sum(limit, log_g)
-    return value, jnp.exp(-value) * d_limit + jnp.exp(log_g - value) * d_log_g
-
-
-def log_difference(limit: Array, log_g: Array) -> Array:
-    """log(limit - exp(log_g)); NaN where the difference is not positive."""
-    return jnp.log(limit) + jnp.log1p(-jnp.exp(log_g - jnp.log(limit)))
-
-
-def data_range(log_x: Array, weight: Array) -> tuple[Array, Array]:
-    """Smallest and largest log x (of one input) over the points of positive weight."""
-    seen = weight > 0
-    return jnp.min(jnp.where(seen, log_x, jnp.inf)), jnp.max(jnp.where(seen, log_x, -jnp.inf))
-
-
-def limit_nodes(y: Array, weight: Array, rising: bool) -> tuple[Array, Array, Array]:
-    """Trial limits with log|y - limit| and d log y / d log|y - limit| for each: (A,), (A, N), (A, N).
-
-    A falling curve has its limit below all points, down to 0; a rising one above all points.
-    """
-    seen = weight > 0
-    low, high = jnp.min(jnp.where(seen, y, jnp.inf)), jnp.max(jnp.where(seen, y, -jnp.inf))
-    if rising:
-        step = jnp.array([0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0])
-        spread = jnp.maximum(high - low, 1e-3 * jnp.abs(high))
-        limits = high + step * jnp.where(spread > 0, spread, 1.0)
-        gap: Array = limits[:, None] - y
-    else:
-        share = jnp.array([1.0, 0.8, 0.6, 0.4, 0.25, 0.14, 0.07, 0.03, 0.01, 0.002])
-        floor = jnp.where(low > 0, low, high - low)  # only a linear loss sees low <= 0
-        floor = jnp.where(floor > 0, floor, 1.0)
-        limits = low - share * floor
-        gap = y - limits[:, None]
-    gap = jnp.where(seen, gap, 1.0)
-    magnitude = jnp.where(jnp.min(jnp.where(seen, y, jnp.inf)) > 0, jnp.abs(y), 1.0)
-    return limits, jnp.log(gap), gap / jnp.where(seen, magnitude, 1.0)

@@ -12,8 +12,8 @@ from bnsl._base.precision import double_precision
 from bnsl.fitting.result import FitResult
 from bnsl.forms.form import Form
 from bnsl.planning.predictability import as_law, as_noise
-from bnsl.solver.conveyor import refine_many
-from bnsl.solver.search import Method, Problem
+from bnsl.solver.search import refine_many
+from bnsl.solver.problem import Method, Problem
 from bnsl.uncertainty.refit import padded
 
 CLEAN = 1e-4  # noise below which fits keep all digits

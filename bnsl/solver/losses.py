@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
-from bnsl._base.checks import Array
-from bnsl._base.precision import double_precision
-from bnsl._base.programs import program
-from bnsl.forms.form import Form, padded
+from bnsl._base.arrays import Array, namespace
+from bnsl.forms.autodiff import runnable
+from bnsl.forms.form import Form
 
 LOSSES = ("log", "log1p", "linear")
 ROBUST = ("huber", "soft_l1")
@@ -22,7 +19,7 @@ def transform(loss: str, y: Array, unit: float | Array) -> Array:
 
     log y; log(1 + y) in the user's units (the paper's released code); or y.
     """
-    xp = np if isinstance(y, np.ndarray) else jnp
+    xp = namespace(y)
     if loss == "log":
         return xp.log(y)
     if loss == "log1p":
@@ -37,33 +34,34 @@ def back(loss: str, value: Any) -> np.ndarray:
     return np.expm1(value) if loss == "log1p" else np.asarray(value)
 
 
+def model(form: Form, loss: str, theta: Array, log_x: Array, unit: float | Array) -> Array:
+    """The law in residual space (..., N), by itself."""
+    return transform(loss, form.y(theta, log_x), unit) if loss != "log" else form.log_y(theta, log_x)
+
+
 def model_and_jacobian(
     form: Form, loss: str, theta: Array, log_x: Array, unit: float | Array
 ) -> tuple[Array, Array]:
-    """The law in residual space (N,) and its derivatives by the coordinates (p, N)."""
+    """The law in residual space (..., N) and its derivatives by the coordinates (..., p, N).
+
+    `unit` is a number or (..., 1).
+    """
     if loss == "linear":
         return form.y_and_jacobian(theta, log_x)
     log_y, jacobian = form.log_y_and_jacobian(theta, log_x)
     if loss == "log":
         return log_y, jacobian
-    y = unit * jnp.exp(log_y)
-    return jnp.log1p(y), jacobian * (y / (1.0 + y))
+    xp = namespace(log_y)
+    y = unit * xp.exp(log_y)
+    return xp.log1p(y), jacobian * (y / (1.0 + y))[..., None, :]
 
 
 def law_and_jacobian(
     form: Form, loss: str, theta: np.ndarray, log_x: np.ndarray, unit: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`model_and_jacobian` for callers with NumPy arrays: compiled, for a few lengths."""
-    count = len(log_x)
-    with double_precision():
-        found = _law_and_jacobian(form, loss, theta, padded(log_x), unit)
-        value, jacobian = (np.asarray(part)[..., :count] for part in found)
-    return value, jacobian
-
-
-@partial(program, static_argnums=(0, 1))
-def _law_and_jacobian(form: Form, loss: str, theta: Array, log_x: Array, unit: Array) -> tuple[Array, Array]:
-    return model_and_jacobian(form, loss, theta, log_x, unit)
+    """`model_and_jacobian` of one law (p,) of any form, in silence."""
+    with np.errstate(all="ignore"):
+        return model_and_jacobian(runnable(form), loss, theta, log_x, unit)
 
 
 def sigma_in_residual_space(loss: str, sigma: Array, y: Array, unit: float | Array) -> Array:
@@ -80,10 +78,11 @@ def robust_cost_and_weight(robust: str | None, z: Array) -> tuple[Array, Array]:
 
     None: z. Huber: z up to 1, then 2 sqrt(z) - 1. Soft-L1: 2 (sqrt(1 + z) - 1).
     """
+    xp = namespace(z)
     if robust is None:
-        return z, jnp.ones_like(z)
+        return z, xp.ones_like(z)
     if robust == "huber":
-        root = jnp.sqrt(jnp.maximum(z, 1.0))
-        return jnp.where(z <= 1.0, z, 2.0 * root - 1.0), 1.0 / root
-    root = jnp.sqrt(1.0 + z)
+        root = xp.sqrt(xp.maximum(z, 1.0))
+        return xp.where(z <= 1.0, z, 2.0 * root - 1.0), 1.0 / root
+    root = xp.sqrt(1.0 + z)
     return 2.0 * (root - 1.0), 1.0 / root

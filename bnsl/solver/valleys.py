@@ -1,31 +1,17 @@
 """Laws of one break that end somewhere along a valley, in which the solver creeps, taken to its bottom.
 
-There are two such valleys: a break before the data, and a sharp break beside a point.
+There are two such valleys: a break before the data, and a sharp break beside a point. Everything is for C
+curves; `Refine` is whatever takes rows to their ends, in NumPy or compiled.
 """
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from bnsl._base.checks import Array
-from bnsl._base.programs import program
-from bnsl.solver.conveyor import (
-    COMPILE,
-    MAX_STEPS,
-    TOLERANCE,
-    Placement,
-    batched,
-    begun,
-    convey,
-    pieces_of,
-    taken,
-)
-from bnsl.solver.search import Method, Problem
-from bnsl.solver.search import _residuals as residuals_of
+from bnsl._base.arrays import Array, along, namespace
+from bnsl.solver.problem import Method, Problem, taken
 from bnsl.solver.walk import Walk
 
 BREAK = (4, 5)  # coordinates of its position and width
@@ -34,47 +20,51 @@ SHARP = 0.3  # a break narrower than this share of the distance between points m
 EARLY, HALFWAY = 0.15, 0.5
 WRITABLE = 500.0  # largest log b of such a law; the numbers of a double end at 709
 
+# From problems and a start (B, p) of each, where they end (B, p) and the walk.
+Refine = Callable[[Problem, np.ndarray], tuple[np.ndarray, Walk]]
+# From problems and coordinates (B, p), their costs (B,).
+Costs = Callable[[Problem, np.ndarray], np.ndarray]
+
 
 def leave_valleys(
-    method: Method, problems: Problem, theta: np.ndarray, walk: Walk, placement: Placement
+    method: Method, problems: Problem, theta: np.ndarray, walk: Walk, refine: Refine, costs: Costs
 ) -> None:
     """Go on from where C laws of one break ended, in place, where that is better.
 
     Args:
         method: form and loss.
-        problems: the problems.
+        problems: the C problems.
         theta: (C, 6) coordinates.
         walk: where they stand.
-        placement: the devices to use.
+        refine: takes problems from a start each to their ends.
+        costs: of laws as they are.
     """
     bounded = np.isfinite(problems.lower).any() or np.isfinite(problems.upper).any()
     if method.straight and problems.free.all() and not bounded:
-        _from_the_other_end(method, problems, theta, walk, placement)
-    _place_at_points(method, problems, theta, walk, placement)
+        _from_the_other_end(problems, theta, walk, refine, costs)
+    _place_at_points(problems, theta, walk, refine)
 
 
 def _from_the_other_end(
-    method: Method, problems: Problem, theta: np.ndarray, walk: Walk, placement: Placement
+    problems: Problem, theta: np.ndarray, walk: Walk, refine: Refine, costs: Costs
 ) -> None:
     """Go on from laws whose break lies before the data or at their beginning, in place, where that is better.
 
     Seen from the other end of the data such a break lies beyond the end, where the valley that it leaves is
     straight in the walk's coordinates.
     """
-    first = problems.log_x[:, 0]
+    first = np.broadcast_to(problems.log_x[:, 0], len(theta))
     share = 1.0 - theta[:, 4] / first
     early = (share < EARLY) | (~walk.converged & (share < HALFWAY))
     rows = np.flatnonzero(early & np.isfinite(walk.cost))
     if not len(rows):
         return
-    part = taken(method, problems, rows)
-    part = part._replace(log_x=np.where(part.weight > 0, first[rows, None] - part.log_x, 0.0))
-    found, there = _refined(method, part, mirrored(theta[rows], first[rows]), placement)
-    found = mirrored(_nearer(found, first[rows]), first[rows])
-    cost = np.empty(len(rows))
-    for some, _ in pieces_of(len(rows), placement.chunks[0]):
-        cost[some] = np.asarray(_costs(method, taken(method, problems, rows[some]), found[some]))
-    _keep_better(theta, walk, rows, found, there._replace(cost=cost))
+    part = taken(problems, rows)
+    first = first[rows]
+    log_x = np.where(part.weight > 0, first[:, None] - part.log_x, 0.0)
+    found, there = refine(part._replace(log_x=log_x), mirrored(theta[rows], first))
+    found = mirrored(_nearer(found, first), first)
+    _keep_better(theta, walk, rows, found, there._replace(cost=costs(part, found)))
 
 
 def _nearer(theta: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -89,45 +79,24 @@ def _nearer(theta: np.ndarray, first: np.ndarray) -> np.ndarray:
     return out
 
 
-@partial(program, static_argnums=0, compiler_options=COMPILE)
-def _costs(method: Method, problems: Problem, theta: Array) -> Array:
-    axes = batched(method.form, problems)
-    residual = jax.vmap(lambda problem, at: residuals_of(method, problem, at)[0], (axes, 0))(problems, theta)
-    return jnp.sum(residual**2, axis=1)
-
-
 def mirrored(theta: np.ndarray, first: np.ndarray) -> np.ndarray:
     """Laws of one break (B, 6) as functions of first - log x; twice that is what it was."""
     a, log_b, c0, c1, log_d, log_f = theta.T
     return np.stack([a, log_b + c1 * log_d - (c0 + c1) * first, -c0 - c1, c1, first - log_d, log_f], axis=1)
 
 
-def _place_at_points(
-    method: Method, problems: Problem, theta: np.ndarray, walk: Walk, placement: Placement
-) -> None:
+def _place_at_points(problems: Problem, theta: np.ndarray, walk: Walk, refine: Refine) -> None:
     """Put sharp breaks that ended near a point at that point, in place, where that is better.
 
     There the cost has a kink, along which the solver would creep; with the break held it does not.
     """
-    starts, sharp = np.empty_like(theta), np.zeros(len(theta), bool)
-    for rows, _ in pieces_of(len(theta), placement.chunks[0]):
-        moved, near = _at_points(problems.log_x[rows], problems.weight[rows], theta[rows])
-        starts[rows], sharp[rows] = np.asarray(moved), np.asarray(near)
+    starts, sharp = at_points(problems.log_x, problems.weight, theta)
     rows = np.flatnonzero(sharp & np.isfinite(walk.cost))
     if not len(rows):
         return
-    held = taken(method, problems, rows)
+    held = taken(problems, rows)
     held = held._replace(free=held.free & ~np.isin(np.arange(theta.shape[1]), BREAK))
-    _keep_better(theta, walk, rows, *_refined(method, held, starts[rows], placement))
-
-
-def _refined(
-    method: Method, problems: Problem, starts: np.ndarray, placement: Placement
-) -> tuple[np.ndarray, Walk]:
-    """Every problem followed from its start (B, p) to the end."""
-    walk = begun(method, problems, starts, placement.chunks[0])
-    options = (None, MAX_STEPS, False, TOLERANCE, placement.chunks, placement)
-    return convey(method, problems, np.arange(len(starts)), walk, *options)
+    _keep_better(theta, walk, rows, *refine(held, starts[rows]))
 
 
 def _keep_better(theta: np.ndarray, walk: Walk, rows: np.ndarray, found: np.ndarray, there: Walk) -> None:
@@ -135,21 +104,19 @@ def _keep_better(theta: np.ndarray, walk: Walk, rows: np.ndarray, found: np.ndar
     better = there.cost < walk.cost[rows]
     theta[rows[better]] = found[better]
     for whole, part in zip(walk, there, strict=True):
-        whole[rows[better]] = part[better]
+        if whole.size:
+            whole[rows[better]] = part[better]
 
 
-@partial(program, compiler_options=COMPILE)
-def _at_points(log_x: Array, weight: Array, theta: Array) -> tuple[Array, Array]:
-    return jax.vmap(at_point)(log_x, weight, theta)
-
-
-def at_point(log_x: Array, weight: Array, theta: Array) -> tuple[Array, Array]:
-    """A law of one break (p,) with its break at the nearest point, and whether that may be its place."""
-    log_x = jnp.where(weight > 0, log_x, jnp.inf)
-    apart = jnp.abs(log_x - theta[4])
-    nearest = jnp.argmin(apart)
-    place = log_x[nearest]
-    others = jnp.abs(log_x - place)
-    gap = jnp.min(jnp.where(others > 0, others, jnp.inf))
-    sharp = (jnp.exp(theta[5]) < SHARP * gap) & (apart[nearest] < SHARP * gap) & jnp.isfinite(gap)
-    return jnp.asarray(theta).at[4].set(place), sharp
+def at_points(log_x: Array, weight: Array, theta: Array) -> tuple[Array, Array]:
+    """Laws of one break (C, p) with their breaks at the nearest point, and whether that may be their place."""
+    xp = namespace(log_x, theta)
+    log_x = xp.where(weight > 0, log_x, xp.inf)
+    apart = xp.abs(log_x - theta[:, 4, None])
+    nearest = xp.argmin(apart, axis=1, keepdims=True)
+    place = along(xp.broadcast_to(log_x, apart.shape), nearest, 1)
+    others = xp.abs(log_x - place)
+    gap = xp.min(xp.where(others > 0, others, xp.inf), axis=1)
+    close = along(apart, nearest, 1)[:, 0]
+    sharp = (xp.exp(theta[:, 5]) < SHARP * gap) & (close < SHARP * gap) & xp.isfinite(gap)
+    return xp.concat([theta[:, :4], place, theta[:, 5:]], axis=1), sharp

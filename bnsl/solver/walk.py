@@ -1,231 +1,325 @@
-"""Bounded nonlinear least squares for many problems at once: every row has data of its own.
+"""The one Levenberg-Marquardt step, for all rows, and the driver that takes it in NumPy.
 
-The same Levenberg-Marquardt as `bnsl._solve`, in rounds: a `Walk` holds where every row stands, `advance`
-takes it some steps further, and between rounds the caller takes out rows that are done and puts in others.
-No row waits for another, and none is ranked against another. Steps come from normal equations, solved by a
-Cholesky factorisation written out for all rows together (batched LAPACK calls on matrices this small cost
-several times as much), or by QR where half of the digits are not enough.
+Levenberg-Marquardt with MINPACK's column scaling (Moré, 1978), Nielsen's damping schedule (1999), and bounds by
+projection. Steps come from normal equations, or by Householder QR where half of the digits are not enough;
+these are corrected to second order along curved valleys with one more evaluation (Fan 2012, the modified
+Levenberg-Marquardt method; close to the geodesic acceleration of Transtrum and Sethna 2012).
+
+A `Walk` holds where every row stands, and `step` takes all rows one step further, in NumPy or traced by JAX.
+`follow` repeats it in NumPy: rows that are done, or no longer worth it, leave. `bnsl.many.conveyor` repeats it
+compiled, in chunks of one shape.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
+import numpy as np
 
-from bnsl._base.checks import Array
-from bnsl.solver.lm import LAST_STEPS, MAX_DAMPING, TINY, least_squares_step
+from bnsl._base.arrays import Array, namespace
+from bnsl.solver.effort import (
+    ALIKE,
+    BEHIND,
+    CLEAN,
+    LAST_STEPS,
+    LEAST_DAMPING,
+    LEAST_DAMPING_EXACT,
+    MAX_DAMPING,
+    MOST_CURVED,
+    PATIENCE,
+    ROUND,
+    ROUNDING,
+    SETTLING,
+    STALLED,
+)
+from bnsl.solver.problem import Method, Rows, bounds, evaluate, inward, misfits, outward, taken
+from bnsl.solver.steps import again, damped_step, triangular_step
 
-# Shapes: B rows, p coordinates, N points.
-# thetas (B, p) -> weighted residuals (B, N), their derivatives (B, p, N), costs (B,).
-Evaluate = Callable[[Array], tuple[Array, Array, Array]]
-# thetas (B, p) -> lower and upper bounds (B, p).
-Box = Callable[[Array], tuple[Array, Array]]
-
-# In units of the rounding error: below it rounding in the products of the normal equations decides.
-LEAST_DAMPING = 4500.0
-LEAST_DAMPING_EXACT = 0.0045
-
-PROMISE = 1e30  # a decrease that no step keeps
+TINY = 1e-300
 
 
 class Walk(NamedTuple):
-    """Where each of B rows stands between two rounds; all arrays have the rows first.
+    """Where each of B rows stands; all arrays have the rows first."""
 
-    They are JAX's in a compiled program and NumPy's between two.
-    """
-
-    trial: Any  # (B, p) where to evaluate next
-    decrease: Any  # (B,) what the linear model promises of it
-    theta: Any  # (B, p) the best so far
-    cost: Any  # (B,) its cost
-    scale: Any  # (B, p)
-    damping: Any  # (B,)
-    growth: Any  # (B,)
-    hidden: Any  # (B,) number of steps so small that rounding hides what they gain
-    steps: Any  # (B,)
-    converged: Any  # (B,) bool
-    failed: Any  # (B,) bool: no finite cost at the start
-    gram: Any  # (B, p, p) products of the derivatives at theta
-    gradient: Any  # (B, p) half of the cost's
+    trial: Array  # (B, p) where to evaluate next
+    decrease: Array  # (B,) what the linear model promises of it
+    theta: Array  # (B, p) the best so far, in the coordinates of the walk
+    cost: Array  # (B,) its cost
+    scale: Array  # (B, p)
+    damping: Array  # (B,)
+    growth: Array  # (B,)
+    hidden: Array  # (B,) number of steps so small that rounding hides what they gain
+    steps: Array  # (B,)
+    converged: Array  # (B,) bool
+    failed: Array  # (B,) bool: no finite cost at the start
+    gram: Array  # (B, p, p) products of the derivatives at theta
+    gradient: Array  # (B, p) half of the cost's
+    jacobian: Array  # (B, p, N) where steps are exact, else (B, 0, 0)
+    residual: Array  # (B, N) likewise, else (B, 0)
 
     @property
-    def done(self) -> Any:
+    def done(self) -> Array:
         """Rows (B,) that will not move any more."""
         return self.converged | self.failed
 
 
-def begin(start: Array) -> Walk:
-    """Rows that are about to be evaluated at `start` (B, p) for the first time."""
-    batch, p = start.shape
-    zeros = jnp.zeros(batch, start.dtype)
+def begin(method: Method, rows: Rows, starts: Array, *, exact: bool = False) -> Walk:
+    """The walk of rows that are about to be evaluated for the first time, at coordinates (B, p) of the form."""
+    xp = namespace(starts)
+    inside = xp.where(rows.free, xp.clip(starts, rows.lower, rows.upper), starts)
+    first = outward(method, inside)
+    first = xp.where(rows.free, xp.clip(first, *bounds(method, rows, first)), first)
+    return fresh(first, rows.data.shape[-1] if exact else 0)
+
+
+def fresh(first: Array, points: int = 0) -> Walk:
+    """The walk of rows at coordinates (B, p) of the walk; `points` of each where steps are exact."""
+    xp = namespace(first)
+    batch, p = first.shape
+    dtype = first.dtype
+    zeros = xp.zeros(batch, dtype=dtype)
+    count = xp.zeros(batch, dtype=xp.int32)
+    no = xp.zeros(batch, dtype=xp.bool)
     return Walk(
-        trial=start,
+        trial=first,
         decrease=zeros,
-        theta=start,
-        cost=jnp.full(batch, jnp.inf, start.dtype),
-        scale=jnp.zeros_like(start),
-        damping=jnp.full(batch, 1e-3, start.dtype),
-        growth=jnp.full(batch, 2.0, start.dtype),
-        hidden=jnp.zeros(batch, jnp.int32),
-        steps=jnp.zeros(batch, jnp.int32),
-        converged=jnp.zeros(batch, bool),
-        failed=jnp.zeros(batch, bool),
-        gram=jnp.zeros((batch, p, p), start.dtype),
-        gradient=jnp.zeros_like(start),
+        theta=first,
+        cost=xp.full(batch, xp.inf, dtype=dtype),
+        scale=xp.zeros_like(first),
+        damping=xp.full(batch, 1e-3, dtype=dtype),
+        growth=xp.full(batch, 2.0, dtype=dtype),
+        hidden=count,
+        steps=count,
+        converged=no,
+        failed=no,
+        gram=xp.zeros((batch, p, p), dtype=dtype),
+        gradient=xp.zeros_like(first),
+        jacobian=xp.zeros((batch, p if points else 0, points), dtype=dtype),
+        residual=xp.zeros((batch, points), dtype=dtype),
     )
 
 
-class _Linear(NamedTuple):
-    """The linearised problem of every row: residuals with their derivatives for QR, else products only."""
+def step(method: Method, rows: Rows, now: Walk, tolerance: float) -> Walk:
+    """Take every row that is not done one step further.
 
-    gram: Array  # (B, p, p)
-    gradient: Array  # (B, p)
-    full: tuple[Array, Array] | None  # derivatives (B, p, N), residuals (B, N)
-
-
-def advance(
-    walk: Walk,
-    evaluate: Evaluate,
-    box: Box,
-    free: Array,
-    *,
-    rounds: int,
-    tolerance: Array | float,
-    exact: bool,
-) -> Walk:
-    """Take every row that is not done at most `rounds` steps further.
+    The trial is evaluated and kept if it is better, which sets the damping; then the next trial is found.
 
     Args:
-        walk: where the rows stand.
-        evaluate: residuals, derivatives and costs at one point a row.
-        box: bounds at one point a row; those of one coordinate may depend on another.
-        free: (B, p); coordinates that are not free stay where they are.
-        rounds: how many steps.
+        method: what is minimised.
+        rows: the problems, one a row.
+        now: where the rows stand; steps are by QR if it carries derivatives.
         tolerance: a row has converged once the linear model promises less than its square times the cost.
-        exact: steps by QR.
     """
-    eps = float(jnp.finfo(walk.theta.dtype).eps)
+    xp = namespace(now.theta)
+    exact = now.residual.shape[-1] > 0
+    eps = float(xp.finfo(now.theta.dtype).eps)
     least = eps * (LEAST_DAMPING_EXACT if exact else LEAST_DAMPING)
-    tiny = max(TINY, float(jnp.finfo(walk.theta.dtype).tiny))
+    tiny = max(TINY, float(xp.finfo(now.theta.dtype).smallest_normal))
 
-    def linearise(theta: Array) -> tuple[_Linear, Array]:
-        residual, jacobian, cost = evaluate(theta)
-        both = jnp.concatenate([jacobian, residual[:, None]], axis=1)
-        products = jnp.einsum("bpn,bqn->bpq", both, both)
-        full = (jacobian, residual) if exact else None
-        return _Linear(products[:, :-1, :-1], products[:, :-1, -1], full), cost
+    # 1. Evaluate the trial, keep it if it is better, and set the damping.
+    residual, jacobian, cost = evaluate(method, rows, now.trial)
+    gram = xp.matmul(jacobian, xp.matrix_transpose(jacobian))
+    gradient = xp.matmul(jacobian, residual[..., None])[..., 0]
+    finite = xp.isfinite(cost) & xp.all(xp.isfinite(gradient), axis=1)
+    active, first = ~now.done, now.steps == 0
+    # Near the minimum rounding hides the decrease: a few last steps go on the linear model's word.
+    rounding = 18.0 * eps * xp.sqrt(rows.points * now.cost)
+    hidden = ~first & (now.decrease <= rounding) & (cost <= now.cost + rounding)
+    better = active & finite & ((cost < now.cost) | hidden)
+    worse = active & ~better & ~first
+    gain = (now.cost - cost) / xp.maximum(now.decrease, tiny)
+    shrink = xp.maximum(1.0 - (2.0 * xp.minimum(gain, 1.0) - 1.0) ** 3, 0.1)
+    if exact:
+        # Without noise there is more to gain in directions that damping has kept still so far.
+        clean = now.cost <= CLEAN * ROUNDING * rows.points
+        damped = now.damping > xp.where(clean, 1e3 * least, 1e-4)
+        count = now.hidden + xp.astype(active & hidden & ~(clean & damped), now.hidden.dtype)
+        shrink = xp.where(first, 1.0, xp.where(hidden, xp.where(clean, 1e-3, 0.1), shrink))
+        out = count >= LAST_STEPS
+    else:
+        damped = now.damping >= 1e-2
+        count = now.hidden + xp.astype(active & hidden, now.hidden.dtype)
+        shrink = xp.where(first, 1.0, xp.where(hidden, 0.1, shrink))
+        out = count >= 2
+    damping = now.damping * xp.where(better, shrink, xp.where(worse, now.growth, 1.0))
+    damping = xp.maximum(damping, least)
+    growth = xp.where(better, 2.0, xp.where(worse, now.growth * 2.0, now.growth))
+    small = ~first & (now.decrease <= tolerance**2 * now.cost) & ~damped
+    settled = small | out | (damping > MAX_DAMPING)
+    cost = xp.where(better, cost, now.cost)
+    converged = now.converged | (active & xp.isfinite(cost) & settled) | (better & (cost == 0.0))
+    failed = now.failed | (active & first & ~finite)
+    wide, deep = better[:, None], better[:, None, None]
+    theta = xp.where(wide, now.trial, now.theta)
+    gram, gradient = xp.where(deep, gram, now.gram), xp.where(wide, gradient, now.gradient)
+    if exact:
+        jacobian, residual = xp.where(deep, jacobian, now.jacobian), xp.where(wide, residual, now.residual)
 
-    def solve(model: _Linear, unit: Array, damping: Array) -> tuple[Array, Array]:
-        if model.full is not None:
-            return least_squares_step(model.full[0] * unit[:, :, None], model.full[1], damping)
-        return cholesky_step(model.gram * unit[:, :, None] * unit[:, None], model.gradient * unit, damping)
-
-    points = jax.eval_shape(evaluate, walk.theta)[0].shape[1]
-
-    def body(state: tuple[Walk, _Linear, Array]) -> tuple[Walk, _Linear, Array]:
-        now, model, step = state
-        # 1. Evaluate the trial, keep it if it is better, and set the damping.
-        candidate, cost = linearise(now.trial)
-        finite = jnp.isfinite(cost) & jnp.all(jnp.isfinite(candidate.gradient), axis=1)
-        active, first = ~now.done, now.steps == 0
-        # Near the minimum rounding hides the decrease: a few last steps go on the linear model's word.
-        rounding = 18.0 * eps * jnp.sqrt(points * now.cost)
-        hidden = ~first & (now.decrease <= rounding) & (cost <= now.cost + rounding)
-        better = active & finite & ((cost < now.cost) | hidden)
-        worse = active & ~better & ~first
-        gain = (now.cost - cost) / jnp.maximum(now.decrease, tiny)
-        shrink = jnp.maximum(0.1, 1.0 - (2.0 * jnp.minimum(gain, 1.0) - 1.0) ** 3)
-        shrink = jnp.where(first, 1.0, jnp.where(hidden, 0.1, shrink))
-        damping = jnp.where(
-            better, now.damping * shrink, jnp.where(worse, now.damping * now.growth, now.damping)
-        )
-        damping = jnp.maximum(damping, least)
-        growth = jnp.where(better, 2.0, jnp.where(worse, now.growth * 2.0, now.growth))
-        count = now.hidden + (active & hidden)
-        small = ~first & (now.decrease <= tolerance**2 * now.cost) & (now.damping < 1e-2)
-        settled = small | (count >= (LAST_STEPS if exact else 2)) | (finite & (cost == 0.0))
-        stuck = damping > MAX_DAMPING
-        converged = now.converged | (active & jnp.isfinite(now.cost) & (settled | stuck))
-        converged = converged | (better & (cost == 0.0))
-        failed = now.failed | (active & first & ~finite)
-        theta = jnp.where(better[:, None], now.trial, now.theta)
-        model = jax.tree.map(
-            lambda new, old: jnp.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old), candidate, model
-        )
-        cost = jnp.where(better, cost, now.cost)
-
-        # 2. The next trial. A coordinate at a bound that the cost pushes against stays there.
-        lower, upper = box(theta)
-        blocked = ((theta <= lower) & (model.gradient > 0)) | ((theta >= upper) & (model.gradient < 0))
-        moves = free & ~blocked
-        norms = jnp.sqrt(jnp.diagonal(model.gram, axis1=1, axis2=2))
-        scale = jnp.where(better[:, None], jnp.maximum(0.5 * now.scale, norms), now.scale)
-        unit = jnp.where(moves, 1.0 / jnp.where(scale > 0, scale, 1.0), 0.0)
-        move, decrease = solve(model, unit, damping)
-        trial = theta + move * unit
-        trial = jnp.where(moves, jnp.clip(trial, *box(trial)), theta)
-        after = Walk(
-            trial,
-            decrease,
-            theta,
-            cost,
-            scale,
-            damping,
-            growth,
-            count,
-            now.steps + active.astype(now.steps.dtype),
-            converged,
-            failed,
-            model.gram,
-            model.gradient,
-        )
-        return after, model, step + 1
-
-    def more(state: tuple[Walk, _Linear, Array]) -> Array:
-        return jnp.any(~state[0].done) & (state[2] < rounds)
-
-    # A walk carries the products but not the derivatives, so that rows are cheap to move between rounds.
-    model = linearise(walk.theta)[0] if exact else _Linear(walk.gram, walk.gradient, None)
-    none: Array = jnp.zeros((), jnp.int32)
-    return jax.lax.while_loop(more, body, (walk, model, none))[0]
+    # 2. The next trial. A coordinate at a bound that the cost pushes against stays there.
+    lower, upper = bounds(method, rows, theta)
+    blocked = ((theta <= lower) & (gradient > 0)) | ((theta >= upper) & (gradient < 0))
+    moves = rows.free & ~blocked
+    norms = xp.sqrt(xp.linalg.diagonal(gram))
+    scale = xp.where(wide, xp.maximum(0.5 * now.scale, norms), now.scale)
+    unit = xp.where(moves, 1.0 / xp.where(scale > 0, scale, 1.0), 0.0)
+    if exact:
+        columns = jacobian * unit[:, :, None]
+        move, decrease, triangle = triangular_step(columns, residual, damping)
+        move = move + _turn(method, rows, theta, unit, move, columns, residual, triangle)
+    else:
+        move, decrease = damped_step(gram * unit[:, :, None] * unit[:, None], gradient * unit, damping)
+        jacobian, residual = now.jacobian, now.residual
+    trial = theta + move * unit
+    if method.straight and method.form.n_breaks:
+        lower, upper = bounds(method, rows, trial)
+    trial = xp.where(moves, xp.clip(trial, lower, upper), theta)
+    return Walk(
+        trial,
+        decrease,
+        theta,
+        cost,
+        scale,
+        damping,
+        growth,
+        count,
+        now.steps + xp.astype(active, now.steps.dtype),
+        converged,
+        failed,
+        gram,
+        gradient,
+        jacobian,
+        residual,
+    )
 
 
-def cholesky_step(gram: Array, gradient: Array, damping: Array) -> tuple[Array, Array]:
-    """Solve (gram + damping) s = -gradient for a batch: s (B, p) and the decrease it promises (B,).
+def _turn(
+    method: Method,
+    rows: Rows,
+    theta: Array,
+    unit: Array,
+    move: Array,
+    columns: Array,
+    residual: Array,
+    triangle: Array,
+) -> Array:
+    """What a step (B, p) is corrected by to second order: nothing where that is no small part of it."""
+    xp = namespace(theta)
+    reached = theta + move * unit
+    there = misfits(method, rows, xp.clip(reached, *bounds(method, rows, reached)))
+    missed = there - residual - xp.matmul(move[:, None], columns)[:, 0]
+    finite = xp.all(xp.isfinite(missed), axis=1)
+    turn = again(triangle, columns, xp.where(finite[:, None], missed, 0.0))
+    small = xp.sum(turn**2, axis=1) < MOST_CURVED**2 * xp.sum(move**2, axis=1)
+    return xp.where((small & finite)[:, None], turn, 0.0)
 
-    Where the factorisation breaks down the step is zero and promises a large decrease, so that the caller
-    finds it wanting and raises the damping. The loops over p are unrolled: p is the number of parameters.
+
+def follow(
+    method: Method,
+    rows: Rows,
+    group: np.ndarray,
+    walk: Walk,
+    *,
+    steps: int,
+    tolerance: float,
+    rivals: np.ndarray | None = None,
+) -> Walk:
+    """Take every row to its end, or `steps` steps further, in NumPy.
+
+    Args:
+        method: what is minimised.
+        rows: C problems.
+        group: (B,) the problem of each row.
+        walk: where the rows stand.
+        steps: most steps a row is given.
+        tolerance: see `step`.
+        rivals: (C,) the lowest cost known of each problem, if its rows are rivals, of which those leave that
+            the best of their problem makes not worth going on with; None if every row is to be finished.
+
+    Returns:
+        The walk at the end.
     """
-    p = gram.shape[1]
-    factor: list[list[Array]] = [[] for _ in range(p)]
-    inverse: list[Array] = []
-    half: list[Array] = []
-    usable = jnp.ones(gram.shape[0], bool)
-    for j in range(p):
-        square = gram[:, j, j] + damping
-        for k in range(j):
-            square = square - factor[j][k] ** 2
-        usable = usable & (square > 0)
-        inverse.append(jax.lax.rsqrt(jnp.where(square > 0, square, 1.0)))
-        for i in range(j + 1, p):
-            below = gram[:, i, j]
-            for k in range(j):
-                below = below - factor[i][k] * factor[j][k]
-            factor[i].append(below * inverse[j])
-        right = -gradient[:, j]
-        for k in range(j):
-            right = right - factor[j][k] * half[k]
-        half.append(right * inverse[j])
-    step: list[Array] = [half[0]] * p
-    for j in reversed(range(p)):
-        right = half[j]
-        for i in range(j + 1, p):
-            right = right - factor[i][j] * step[i]
-        step[j] = right * inverse[j]
-    move = jnp.stack(step, axis=1)
-    usable = usable & jnp.all(jnp.isfinite(move), axis=1)
-    decrease = sum(entry**2 for entry in half)
-    return jnp.where(usable[:, None], move, 0.0), jnp.where(usable, decrease, PROMISE)
+    whole, exact = Walk(*map(np.array, walk)), walk.residual.shape[-1] > 0
+    best = None if rivals is None else Best(rivals, walk.theta.shape[1])
+    index = np.flatnonzero(~walk.done)
+    now, part = _some(walk, index), taken(rows, group[index])
+    before = now.cost
+    patient = 1 if len(index) <= 64 else ROUND // 2  # moving rows about costs more than a step of a few
+    for number in range(1, steps + 1):
+        now = step(method, part, now, tolerance)
+        leaving = now.done
+        if best is not None and number % ROUND == 0:
+            best.see(group[index], now)
+            hopeless = best.hopeless(group[index], now, before)
+            if exact:  # the best of them all is followed to its end
+                lowest = best.cost[group[index]]
+                left = (lowest <= ROUNDING * part.points) | hopeless
+                hopeless = left & (now.cost > lowest)
+            leaving = leaving | hopeless
+            before = now.cost
+        if number % patient == 0 and leaving.any():
+            for all_, some in zip(whole, now, strict=True):
+                all_[index[leaving]] = some[leaving]
+            stay = np.flatnonzero(~leaving)
+            index, now, before = index[stay], _some(now, stay), before[stay]
+            if not len(index):
+                break
+            part = taken(rows, group[index])
+    for all_, some in zip(whole, now, strict=True):
+        all_[index] = some
+    return whole
+
+
+def refined(
+    method: Method,
+    rows: Rows,
+    group: np.ndarray,
+    starts: np.ndarray,
+    *,
+    steps: int,
+    tolerance: float,
+    exact: bool = False,
+    rivals: np.ndarray | None = None,
+) -> tuple[np.ndarray, Walk]:
+    """`follow` from coordinates (B, p) of the form: where the rows end (B, p), and the walk."""
+    walk = begin(method, taken(rows, group), starts, exact=exact)
+    walk = follow(method, rows, group, walk, steps=steps, tolerance=tolerance, rivals=rivals)
+    return inward(method, walk.theta), walk
+
+
+def _some(walk: Walk, which: np.ndarray) -> Walk:
+    return Walk(*(part[which] for part in walk))
+
+
+class Best:
+    """The best row seen of each of C problems."""
+
+    def __init__(self, cost: np.ndarray, p: int) -> None:
+        self.cost = cost.copy()
+        self.theta = np.full((len(cost), p), np.nan)  # unknown: nothing is close to it
+        self.gram = np.zeros((len(cost), p, p))
+
+    def see(self, group: np.ndarray, walk: Walk, owned: np.ndarray | bool = True) -> None:
+        """Take notice of rows that some problems (B,) own."""
+        cost = np.where(owned & np.isfinite(walk.cost), walk.cost, np.inf)
+        order = np.lexsort([cost, group])
+        first = order[np.unique(group[order], return_index=True)[1]]
+        first = first[cost[first] < self.cost[group[first]]]
+        which = group[first]
+        self.cost[which] = cost[first]
+        self.theta[which] = walk.theta[first]
+        self.gram[which] = walk.gram[first]
+
+    def hopeless(self, group: np.ndarray, now: Walk, before: np.ndarray) -> np.ndarray:
+        """Rows (B,) that the best of their problem makes not worth going on with.
+
+        `before` is the cost (B,) a round ago.
+        """
+        lowest = self.cost[group]
+        excess = now.cost - lowest
+        apart = now.theta - self.theta[group]
+        square = np.sum(np.matmul(apart[:, None], self.gram[group])[:, 0] * apart, axis=1)
+        close = square <= ALIKE * lowest
+        out = (excess > 0) & close & (now.steps >= SETTLING)
+        for steps, share in BEHIND:
+            out |= (now.steps >= steps) & (excess > share * lowest)
+        return out | ((before - now.cost < STALLED * now.cost) & (now.steps >= PATIENCE))

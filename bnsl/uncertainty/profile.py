@@ -21,7 +21,7 @@ from bnsl._base.display import FitWarning
 from bnsl.fitting.result import FitResult, ends_of
 from bnsl.forms.broken import BNSL, STEEPEST
 from bnsl.solver import losses
-from bnsl.solver.search import Problem, linearised
+from bnsl.solver.problem import Problem, linearised
 from bnsl.uncertainty.refit import Setup, padded, refit, setup
 
 ROUNDS = 20  # of widening and narrowing an end

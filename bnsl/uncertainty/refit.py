@@ -16,8 +16,8 @@ from bnsl._base.precision import double_precision
 from bnsl.curves.ragged import single_length
 from bnsl.fitting.result import FitResult, Status
 from bnsl.forms.broken import BNSL
-from bnsl.solver.conveyor import refine_many
-from bnsl.solver.search import Method, Problem
+from bnsl.solver.search import refine_many
+from bnsl.solver.problem import Method, Problem
 
 
 class Setup(NamedTuple):

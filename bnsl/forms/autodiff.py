@@ -1,0 +1,183 @@
+"""Forms of a user's own, derived and run by JAX.
+
+A form that gives no derivatives is written for one law and one curve. Here JAX maps it over batch axes,
+derives it, and compiles it for a few sizes of a batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bnsl._base.arrays import Array
+from bnsl.forms.form import Form, Parameter, Separable
+
+
+def runnable(form: Form) -> Form:
+    """The form itself if it gives its derivatives, else a `Traced` of it."""
+    closed = type(form).log_y_and_jacobian is not Form.log_y_and_jacobian
+    return form if closed else Traced(form)
+
+
+@dataclass(frozen=True)
+class Traced(Form):
+    """A form without derivatives of its own, with batch axes and derivatives by JAX.
+
+    NumPy arrays give NumPy arrays of float64; what JAX traces stays traced.
+    """
+
+    form: Form
+    name: ClassVar[str] = "traced"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Those of the form."""
+        return self.form.inputs
+
+    @property
+    def picks(self) -> int:  # type: ignore[override]
+        """Those of the form."""
+        return self.form.picks
+
+    @property
+    def label(self) -> str:
+        """That of the form."""
+        return self.form.label
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Those of the form."""
+        return self.form.parameters
+
+    def log_y(self, theta: Array, log_x: Array) -> Array:
+        """log y (..., N)."""
+        return self._run("log_y", theta, log_x)
+
+    def y(self, theta: Array, log_x: Array) -> Array:
+        """y (..., N)."""
+        return self._run("y", theta, log_x)
+
+    def log_y_and_jacobian(self, theta: Array, log_x: Array) -> tuple[Array, Array]:
+        """log y (..., N) and its derivatives (..., p, N)."""
+        return self._run("log_y_and_jacobian", theta, log_x)
+
+    def y_and_jacobian(self, theta: Array, log_x: Array) -> tuple[Array, Array]:
+        """y (..., N) and its derivatives (..., p, N)."""
+        return self._run("y_and_jacobian", theta, log_x)
+
+    def log_slope(self, theta: np.ndarray, log_x: np.ndarray) -> np.ndarray:
+        """d log y / d log x (N, k)."""
+        found = self._run("log_slope", theta, log_x)
+        return found.reshape(len(log_x), -1)
+
+    def rescale(self, theta: Any, log_s: Any, log_t: Any) -> Any:
+        """Coordinates in other units."""
+        return self._own(self.form.rescale, theta, log_s, log_t)
+
+    def domain(self, log_x: Array, y: Array, weight: Array) -> tuple[Array, Array]:
+        """Bounds (..., p)."""
+        return self._mapped(self.form.domain, log_x, y, weight)
+
+    def separable(self, log_x: Array, y: Array, weight: Array) -> Separable | None:
+        """The starting problem, if the form has one."""
+        if type(self.form).separable is Form.separable:
+            return None
+        found = self._mapped(lambda *data: self.form.separable(*data)[:-1], log_x, y, weight)  # type: ignore[index]
+        alike = self.form.separable(log_x, y, weight).alike if np.ndim(y) == 1 else 1  # type: ignore[union-attr]
+        return Separable(*found, alike=alike)
+
+    def assemble(self, outer: Array, positions: Array, shapes: Array, beta: Array) -> Array:
+        """Coordinates (..., p)."""
+        return self._mapped(self.form.assemble, outer, positions, shapes, beta, core=(None, 1, 1, 1))
+
+    # --- how ----------------------------------------------------------------------------------------
+
+    def _run(self, what: str, theta: Array, log_x: Array) -> Any:
+        import jax
+
+        core = 1 if len(self.inputs) == 1 else 2
+        host = isinstance(theta, np.ndarray) and isinstance(log_x, np.ndarray)
+        if not host:
+            return _over_batch(_single(self.form, what), theta, log_x, core)
+        batch = np.broadcast_shapes(theta.shape[:-1], log_x.shape[:-core])
+        shared = log_x.ndim == core
+        rows = np.broadcast_to(theta, (*batch, theta.shape[-1])).reshape(-1, theta.shape[-1])
+        points = log_x if shared else np.broadcast_to(log_x, (*batch, *log_x.shape[-core:]))
+        points = points if shared else points.reshape(-1, *log_x.shape[-core:])
+        count = len(rows)
+        size = 1 << max(count - 1, 0).bit_length()  # few sizes, few compiled programs
+        rows = np.concatenate([rows, np.repeat(rows[:1], size - count, axis=0)])
+        if not shared:
+            points = np.concatenate([points, np.repeat(points[:1], size - count, axis=0)])
+        with jax.enable_x64(True):
+            found = jax.tree.map(np.asarray, _compiled(self.form, what, shared)(rows, points))
+        return jax.tree.map(lambda v: v[:count].reshape(*batch, *v.shape[1:]), found)
+
+    def _own(self, function: Any, *args: Any) -> Any:
+        """A method of the form that knows batch axes, called with what it may hand to `jax.numpy`."""
+        import jax
+
+        if any(isinstance(arg, jax.Array) for arg in args):
+            return function(*args)
+        with jax.enable_x64(True):
+            return np.array(function(*args))
+
+    def _mapped(self, function: Any, *args: Array, core: tuple[int | None, ...] | None = None) -> Any:
+        """A method of the form for one curve, over the batch axes that all arguments have."""
+        import jax
+
+        host = not any(isinstance(arg, jax.Array) for arg in args)
+        last = args[-1]
+        depth = np.ndim(last) - 1
+        for _ in range(depth):
+            function = jax.vmap(function)
+        with jax.enable_x64(True if host else jax.config.jax_enable_x64):
+            found = function(*args) if depth or not host else function(*args)
+            return jax.tree.map(np.array, found) if host else found
+
+
+def _single(form: Form, what: str) -> Any:
+    """A function of one theta (p,) and one log_x (N,) or (N, k)."""
+    import jax
+    import jax.numpy as jnp
+
+    value = form.y if what.startswith("y") else form.log_y
+    if what in ("log_y", "y"):
+        return value
+    if what == "log_slope":
+
+        def slope(theta: Any, log_x: Any) -> Any:
+            def at_point(point: Any) -> Any:
+                return form.log_y(theta, point[None])[0]
+
+            return jax.vmap(jax.grad(at_point))(log_x)
+
+        return slope
+
+    def with_jacobian(theta: Any, log_x: Any) -> Any:
+        def push(tangent: Any) -> Any:
+            return jax.jvp(lambda t: value(t, log_x), (theta,), (tangent,))
+
+        return jax.vmap(push, out_axes=(None, 0))(jnp.eye(theta.shape[0], dtype=theta.dtype))
+
+    return with_jacobian
+
+
+def _over_batch(function: Any, theta: Any, log_x: Any, core: int) -> Any:
+    """A function of one law, mapped over the batch axes of both arguments."""
+    import jax
+
+    deep, wide = theta.ndim - 1, log_x.ndim - core
+    for axis in range(max(deep, wide)):
+        function = jax.vmap(function, (0 if axis < deep else None, 0 if axis < wide else None))
+    return function(theta, log_x)
+
+
+@lru_cache(maxsize=64)
+def _compiled(form: Form, what: str, shared: bool) -> Any:
+    import jax
+
+    return jax.jit(jax.vmap(_single(form, what), (0, None if shared else 0)))

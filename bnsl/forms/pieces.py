@@ -1,0 +1,84 @@
+"""Pieces of formulas that forms share, on arrays with any batch axes in front."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bnsl._base.arrays import Array, log1p_of_share, namespace
+
+# Distances of trial limits from the nearest point: shares of the smallest y below a falling curve, shares of
+# the spread above a rising one.
+BELOW = (1.0, 0.8, 0.6, 0.4, 0.25, 0.14, 0.07, 0.03, 0.01, 0.002)
+ABOVE = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+
+
+def log_sum(limit: Array, log_g: Array) -> Array:
+    """log(limit + exp(log_g)) for limit >= 0, without overflow and exact at limit = 0."""
+    xp = namespace(limit, log_g)
+    log_limit = xp.log(limit)
+    larger = xp.maximum(log_limit, log_g)
+    apart = xp.where(log_limit == log_g, 0.0, xp.abs(log_limit - log_g))  # both may be infinite
+    return larger + log1p_of_share(xp.exp(-apart))
+
+
+def log_difference(limit: Array, log_g: Array) -> Array:
+    """log(limit - exp(log_g)); NaN where the difference is not positive."""
+    xp = namespace(limit, log_g)
+    log_limit = xp.log(limit)
+    return log_limit + xp.log1p(-xp.exp(log_g - log_limit))
+
+
+def data_range(values: Array, weight: Array) -> tuple[Array, Array]:
+    """Smallest and largest value (...,) over the points (..., N) of positive weight."""
+    xp = namespace(values, weight)
+    seen = weight > 0
+    low = xp.min(xp.where(seen, values, xp.inf), axis=-1)
+    return low, xp.max(xp.where(seen, values, -xp.inf), axis=-1)
+
+
+def box_of(*pairs: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Lower and upper bounds (..., p) from pairs of numbers or arrays (...,), one a coordinate."""
+    arrays = [end for pair in pairs for end in pair if hasattr(end, "shape")]
+    xp = namespace(*arrays)
+    like = sum((0.0 * xp.where(xp.isfinite(end), end, 0.0) for end in arrays), xp.zeros(()))
+    lower, upper = zip(*pairs, strict=True)
+    return xp.stack([v + like for v in lower], axis=-1), xp.stack([v + like for v in upper], axis=-1)
+
+
+def limit_nodes(y: Array, weight: Array, rising: bool) -> tuple[Array, Array, Array]:
+    """Trial limits of curves y (..., N): (..., A), and for each of them two arrays (..., A, N).
+
+    These are log|y - limit|, and d log y / d log|y - limit| (without the logarithm of y where y is not
+    positive throughout). A falling curve has its limit below all points, down to 0; a rising one above them.
+    """
+    xp = namespace(y, weight)
+    seen = weight > 0
+    low, high = data_range(y, weight)
+    low, high = low[..., None], high[..., None]
+    if rising:
+        spread = xp.maximum(high - low, 1e-3 * xp.abs(high))
+        limits = high + xp.asarray(ABOVE) * xp.where(spread > 0, spread, 1.0)
+        gap = limits[..., :, None] - y[..., None, :]
+    else:
+        floor = xp.where(low > 0, low, high - low)  # only a linear loss sees low <= 0
+        limits = low - xp.asarray(BELOW) * xp.where(floor > 0, floor, 1.0)
+        gap = y[..., None, :] - limits[..., :, None]
+    there = seen[..., None, :]
+    gap = xp.where(there, gap, 1.0)
+    magnitude = xp.where(low > 0, xp.abs(y), 1.0)
+    return limits, xp.log(gap), gap / xp.where(there, magnitude[..., None, :], 1.0)
+
+
+def no_dictionary(log_x: Array) -> tuple[Array, Array, Array]:
+    """The dictionary, positions and shapes of a form without picks, for points (..., N)."""
+    xp = namespace(log_x)
+    batch, points = log_x.shape[:-1], log_x.shape[-1]
+    return xp.zeros((*batch, 0, 0, points)), xp.zeros((*batch, 0)), xp.zeros((*batch, 0))
+
+
+def stacked(parts: list[Array]) -> Array:
+    """Arrays (...,) that broadcast, stacked as the last axis."""
+    xp = namespace(*parts)
+    if xp is np:
+        return np.stack(np.broadcast_arrays(*parts), axis=-1)
+    return xp.stack(xp.broadcast_arrays(*parts), axis=-1)

@@ -1,0 +1,77 @@
+"""Every tuning number of the engine: how hard it searches, and when it stops.
+
+`benchmarks/global_search.py` measures how often the best minimum is found, `benchmarks/many_curves.py` at what
+speed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bnsl.forms.form import Form
+
+# --- a step -----------------------------------------------------------------------------------------
+
+# In units of the rounding error: below it rounding in the products of the normal equations decides.
+LEAST_DAMPING = 4500.0
+LEAST_DAMPING_EXACT = 4.5e-11  # 1e-26 in double precision
+MAX_DAMPING = 1e16
+LAST_STEPS = 6  # exact steps so small that rounding hides what they gain
+MOST_CURVED = 0.5  # length of the second-order correction, relative to the step
+# Mean squared residuals: with the first nothing is left to explain; so many times it count as free of noise.
+ROUNDING = 1e-30
+CLEAN = 1e22
+# Below the first a break beyond the end of the data may show, and valleys are followed to their end; below the
+# second a faint break may have been missed.
+NOISELESS = 1e-8
+FAINT = 2.5e-7
+
+# --- which rows go on -------------------------------------------------------------------------------
+
+ROUND = 6  # steps between two looks at which rows are worth going on with
+# Where several rows are rivals for one problem, those leave that are not worth going on with:
+# from so many steps on, whose cost is above the problem's best by more than this share;
+BEHIND = ((6, 0.1), (12, 0.05), (30, 0.02), (60, 0.005))
+ALIKE = 1e-3  # whose squared distance from the best law, as a share of the cost, is no more than this;
+STALLED = 1e-5  # whose cost falls by less than this share in a round, after PATIENCE steps.
+SETTLING = 6  # steps before which rows alike may part yet
+PATIENCE = 36
+
+MAX_STEPS = 200
+TOLERANCE = 1e-6  # square root of the share of the cost that a last step may still have promised
+EXACT_STEPS = 400
+EXACT_TOLERANCE = 1e-10
+FURTHER = 5  # so many times as many on curves without noise, whose valleys are long
+
+# --- starts -----------------------------------------------------------------------------------------
+
+# Chosen on simulated curves of one break with 64 points, of which `benchmarks/many_curves.py` draws others.
+STARTS = 8  # starts with breaks of every width,
+SHARP_STARTS = 16  # and with sharp ones, for forms that have breaks
+PLATEAU_STARTS = 4  # and that end at a limit amid the points;
+SCOUTING = 12  # steps that every start is given;
+NEAR = 1.3  # then those go on whose cost is within this factor of the curve's best:
+LEAST, MOST = 2, 12  # at least and at most so many,
+DISTINCT = 0.05  # and no two whose squared distance, as a share of the cost, is less than this
+MINIMUM = 1e-3  # the same for those that are refined exactly
+AT_ONCE = 16_384  # numbers of rows times points that are scouted together: what stays in a processor's cache
+
+
+class Effort(NamedTuple):
+    """How hard to search for laws of several breaks."""
+
+    starts: int  # starts that are refined together
+    keep: int  # how many of them are refined exactly
+    kicks: int = 0  # rounds of as many kicks and replaced breaks
+    beams: int = 1  # rounds of starts from the data, where there are kicks
+
+
+EFFORT = (Effort(16, 4), Effort(16, 6), Effort(72, 8, kicks=15, beams=2), Effort(72, 8, kicks=35, beams=2))
+QUICK_STEPS = 30  # exact steps of a quick search
+QUICK_NEAR = 3.0  # whose rivals may count for more than their cost says
+HOPPING = 12  # steps in a round of kicks
+
+
+def effort_for(form: Form) -> Effort:
+    """The effort for the form's number of breaks."""
+    return EFFORT[min(form.n_breaks, len(EFFORT) - 1)]

@@ -1,0 +1,192 @@
+"""What is minimised: curves in normalised units, and the rows (starts of theirs) that a solver moves.
+
+A **row** is one start of one problem. Everything here is written for C problems or B rows, the first axis of
+every array; an array of one entry along it serves all.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bnsl._base.arrays import Array, namespace
+from bnsl.forms.autodiff import runnable
+from bnsl.forms.form import Form
+from bnsl.solver.losses import model, model_and_jacobian, robust_cost_and_weight, transform
+
+
+class Problem(NamedTuple):
+    """One fit in normalised units, or C of them: then arrays have C rows in front, or are shared.
+
+    Rows of points with weight 0 are padding, which only problems of different lengths side by side have.
+    """
+
+    log_x: np.ndarray  # (N,) or (N, k), sorted
+    y: np.ndarray  # (N,)
+    weight: np.ndarray  # (N,) one over sigma in residual space; 0 for padding
+    unit: float | np.ndarray  # what one normalised unit of y is in the user's units
+    scale: float | np.ndarray  # residual at which a robust loss bends; 1 without one
+    free: np.ndarray  # (p,) bool
+    held: np.ndarray  # (p,) values of the parameters that are not free
+    lower: np.ndarray  # (p,) further bounds of the user's; -inf and inf without
+    upper: np.ndarray
+
+
+class Method(NamedTuple):
+    """What is minimised; a static argument of compiled programs."""
+
+    form: Form
+    loss: str = "log"
+    robust: str | None = None
+    straight: bool = True  # walk in the form's working coordinates; not if breaks are constrained
+
+
+class Rows(NamedTuple):
+    """The problems of B rows, ready for steps; arrays only, each with B rows or one for all."""
+
+    log_x: Array  # (B, N) or (B, N, k)
+    data: Array  # (B, N) in residual space
+    weight: Array  # (B, N)
+    unit: Array  # (B, 1)
+    scale: Array  # (B, 1)
+    free: Array  # (B, p) bool
+    lower: Array  # (B, p) bounds in the form's coordinates
+    upper: Array  # (B, p)
+    points: Array  # (B,) points that are no padding
+
+
+# Axes of the arrays of one problem; log_x has one more if the form has several inputs.
+RANKS = Problem(1, 1, 1, 0, 0, 1, 1, 1, 1)  # type: ignore[arg-type]
+
+
+def several(form: Form, problem: Problem) -> Problem:
+    """A problem, or several of them, with the axis of problems in front of every array."""
+    extra = len(form.inputs) > 1
+    arrays = []
+    for name, value, rank in zip(Problem._fields, problem, RANKS, strict=True):
+        rank = rank + extra if name == "log_x" else rank
+        array = value if hasattr(value, "ndim") else np.asarray(value)
+        arrays.append(array if array.ndim > rank else array[None])
+    return Problem(*arrays)
+
+
+def taken(part: Problem | Rows, which: np.ndarray) -> Problem | Rows:
+    """The problems, or rows, of some indices; what is shared stays shared."""
+    return type(part)(*(value if value.shape[0] == 1 else value[which] for value in part))
+
+
+def rows_of(method: Method, problem: Problem) -> Rows:
+    """The rows of C problems (`several`), one each."""
+    xp = namespace(problem.log_x, problem.y)
+    lower, upper = box_of(method.form, problem)
+    unit, scale = problem.unit[..., None], problem.scale[..., None]
+    return Rows(
+        log_x=problem.log_x,
+        data=transform(method.loss, problem.y, unit),
+        weight=problem.weight,
+        unit=unit,
+        scale=scale,
+        free=problem.free,
+        lower=lower,
+        upper=upper,
+        points=xp.sum(xp.astype(problem.weight > 0, problem.y.dtype), axis=-1),
+    )
+
+
+def box_of(form: Form, problem: Problem) -> tuple[Array, Array]:
+    """Bounds (C, p) of the coordinates: the form's own and the user's."""
+    xp = namespace(problem.log_x, problem.y)
+    log_x, y, weight = problem.log_x, problem.y, problem.weight
+    if weight.shape != y.shape:
+        weight = xp.broadcast_to(weight, y.shape)
+    lower, upper = runnable(form).domain(log_x, y, weight)
+    return xp.maximum(lower, problem.lower), xp.minimum(upper, problem.upper)
+
+
+def placed(problem: Problem, rows: Rows, theta: Array) -> Array:
+    """Coordinates inside the box, those that are held at their values: theta (C, K, p)."""
+    xp = namespace(theta)
+    inside = xp.clip(theta, rows.lower[:, None], rows.upper[:, None])
+    return xp.where(problem.free[:, None], inside, problem.held[:, None])
+
+
+def inward(method: Method, walker: Array) -> Array:
+    """Coordinates of the form from those of the walk."""
+    return method.form.from_working(walker) if method.straight else walker
+
+
+def outward(method: Method, theta: Array) -> Array:
+    """Coordinates of the walk from those of the form."""
+    return method.form.to_working(theta) if method.straight else theta
+
+
+def bounds(method: Method, rows: Rows, walker: Array) -> tuple[Array, Array]:
+    """Bounds (B, p) of the walk, at where it stands."""
+    if not method.straight:
+        return rows.lower, rows.upper
+    return method.form.working_box(walker, rows.lower, rows.upper)
+
+
+def residuals(method: Method, rows: Rows, theta: Array) -> tuple[Array, Array]:
+    """Weighted residuals (B, N), law minus data, and their derivatives (B, p, N)."""
+    law, jacobian = model_and_jacobian(method.form, method.loss, theta, rows.log_x, rows.unit)
+    return rows.weight * (law - rows.data), rows.weight[..., None, :] * jacobian
+
+
+def misfits(method: Method, rows: Rows, walker: Array) -> Array:
+    """Weighted residuals (B, N) alone, of walkers, under a robust loss bent as `evaluate` does."""
+    law = model(method.form, method.loss, inward(method, walker), rows.log_x, rows.unit)
+    residual = rows.weight * (law - rows.data)
+    if method.robust is None:
+        return residual
+    _, slope = robust_cost_and_weight(method.robust, (residual / rows.scale) ** 2)
+    return namespace(slope).sqrt(slope) * residual
+
+
+def evaluate(method: Method, rows: Rows, walker: Array) -> tuple[Array, Array, Array]:
+    """Residuals (B, N) whose squares the Gauss-Newton step lowers, their derivatives (B, p, N), costs (B,)."""
+    xp = namespace(walker)
+    residual, jacobian = residuals(method, rows, inward(method, walker))
+    if method.straight:
+        jacobian = method.form.working_jacobian(walker, jacobian)
+    if method.robust is None:
+        return residual, jacobian, xp.sum(residual * residual, axis=-1)
+    rho, slope = robust_cost_and_weight(method.robust, (residual / rows.scale) ** 2)
+    root = xp.sqrt(slope)
+    cost = rows.scale[..., 0] ** 2 * xp.sum(rho, axis=-1)
+    return root * residual, root[..., None, :] * jacobian, cost
+
+
+def block_means(problem: Problem, blocks: int) -> Problem:
+    """One problem with at most `blocks` points: weighted means of log x and log y (or y) over neighbours."""
+    count = len(problem.y)
+    if count <= blocks or problem.log_x.ndim > 1:
+        return problem
+    index = np.arange(count) * blocks // count
+    square = problem.weight**2
+    total = np.bincount(index, square)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.bincount(index, square * values) / total
+
+    average = np.exp(mean(np.log(problem.y))) if problem.y.min() > 0 else mean(problem.y)
+    return problem._replace(log_x=mean(problem.log_x), y=average, weight=np.sqrt(total))
+
+
+class Linearised(NamedTuple):
+    """The fit near a solution, in the form's own coordinates and normalised units."""
+
+    residual: np.ndarray  # (N,) weighted
+    jacobian: np.ndarray  # (N, p) of the weighted residuals
+    lower: np.ndarray  # (p,) bounds that held
+    upper: np.ndarray
+
+
+def linearised(method: Method, problem: Problem, theta: np.ndarray) -> Linearised:
+    """Weighted residuals with their derivatives at theta (p,), and the box it was sought in."""
+    method = method._replace(form=runnable(method.form))
+    with np.errstate(all="ignore"):
+        rows = rows_of(method, several(method.form, problem))
+        residual, jacobian = residuals(method, rows, theta[None])
+    return Linearised(residual[0], jacobian[0].T, rows.lower[0], rows.upper[0])
