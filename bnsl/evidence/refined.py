@@ -1,232 +1,197 @@
-"""Evidence and predictive distribution of one fitted BNSL, under the prior and the noise of `bayes`.
+"""Evidence of fitted BNSLs, under the prior and the noise of the grid.
 
-The grid of `bayes` is too coarse for a break that low noise pins down. The least-squares law finds it, and
-Laplace's method gives its weight beside the other laws (Kass and Raftery, 1995, section 4.1). It is taken at
-the least-squares law and not at the maximum of the posterior: a law that owes its fit to impossible slopes
+The grid is too coarse for a break that low noise pins down. The least-squares law finds it, and Laplace's
+method gives its weight beside the other laws (Kass and Raftery, 1995, section 4.1). It is taken at the
+least-squares law and not at the maximum of the posterior: a law that owes its fit to impossible slopes
 counts for little. Coordinates are relative to the last point of the curve.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import expit, log_softmax, logsumexp
 
-from bnsl.evidence import grid as bayes
+from bnsl._base.arrays import Array, expit, logsumexp, namespace
+from bnsl.evidence.points import Points
+from bnsl.evidence.prior import (
+    BEYOND,
+    LEARNT,
+    LIMITS,
+    NOISES,
+    SHORTEST,
+    VAGUE,
+    Prior,
+    limit_density,
+    limit_weights,
+    noise_weights,
+    slope_prior,
+)
+from bnsl.forms.broken import BNSL
 
 SHARPEST, SOFTEST = 0.02, 2.4  # widths that are believed of a break, and how fast belief ends beyond
 TAIL = 0.3
-# A break may be far steeper than the prior of `bayes` believes, and then data of low noise say so.
+# A break may be far steeper than the prior of the grid believes, and then data of low noise say so.
 STEEP = 4.0  # standard deviation of such slopes
 ODDS = np.log([0.97, 0.03])  # of the usual and of such
 UNUSUAL = 3.0  # standard deviations from which on a slope counts as such
-# Standard deviations of the white noise on log y: those of `bayes`, and on down to that of rounding.
-LEVELS = np.exp(np.arange(np.log(bayes.NOISES[-1]), -34.5, -np.log(bayes.NOISES[1] / bayes.NOISES[0])))
+# Standard deviations of the white noise on log y: those of the grid, and on down to that of rounding.
+LEVELS = np.exp(np.arange(np.log(NOISES[-1]), -34.5, -np.log(NOISES[1] / NOISES[0])))
 WILDEST = 1e3  # slope beyond which a law is not looked at
 SPARE = 3  # points more than parameters that a law needs
 KEPT = 0.01  # share of the weight below which a kind or level of noise is passed over
-
-
-class Evidence(NamedTuple):
-    """The curve that laws are judged by."""
-
-    u: np.ndarray  # (N,) log x less that of the last point
-    log_y: np.ndarray  # (N,) likewise
-    whiten: np.ndarray  # (R, N, N) inverse Cholesky factors of the noise covariance
-    origin: np.ndarray  # (2,) log x and log y of the last point
-    prior: bayes.Prior
-    rising: bool  # laws a - g in the place of a + g
+JITTER = 1e-12  # of a Hessian of unit diagonal
 
 
 class Fitted(NamedTuple):
     """A law with its uncertainty, one mixture component for each kind and level of noise that matters."""
 
+    form: BNSL
     theta: np.ndarray  # (p,)
     log_evidence: float
     log_weight: np.ndarray  # (T,) posterior of the components
     kind: np.ndarray  # (T,) of the noise
-    variance: np.ndarray  # (T,) of the white noise
+    level: np.ndarray  # (T,) standard deviation of the white noise
     root: np.ndarray  # (T, p, p) square roots of the covariance of theta
-    krige: np.ndarray  # (R, N, 1 + p) inverse noise covariance times residual and Jacobian
-    curve: Evidence
-
-
-class _Belief(NamedTuple):
-    """The prior at one theta."""
-
-    log_density: float
-    precision: np.ndarray  # (p, p)
-
-
-class _Fit(NamedTuple):
-    """Everything at one theta; R kinds and S levels of noise."""
-
-    log_weight: np.ndarray  # (R, S) log prior times likelihood, the coefficients at theta
     white: np.ndarray  # (R, N, 1 + p) whitened residual and Jacobian
-    belief: _Belief
+    drift: float  # of the slope beyond the data
+    points: Points
+
+    @property
+    def end_slope(self) -> float:
+        """-d log|y - a| / d log x at the last point."""
+        return float(end_slope(self.theta)[0])
 
 
-def evidence_of(data: bayes.Data, prior: bayes.Prior, *, rising: bool) -> Evidence:
-    """What `fitted_law` needs of a curve, computed once."""
-    seen = data.weight > 0
-    origin = np.array([data.log_x[seen][-1], data.log_y[seen][-1]])
-    u = data.log_x[seen] - origin[0]
-    unit = (prior.correlated * bayes.CORRELATED) ** 2
-    kernel = np.exp(-np.abs(u[:, None] - u) / prior.length)
-    factor = np.linalg.cholesky(np.diag(1.0 / data.weight[seen]) + unit[:, None, None] * kernel)
-    return Evidence(u, data.log_y[seen] - origin[1], np.linalg.inv(factor), origin, prior, rising)
+class Laplace(NamedTuple):
+    """Laplace's approximation about K laws; R kinds and S levels of noise."""
+
+    log_weight: Array  # (K, R, S) log evidence; -inf where a law is too extreme for it
+    white: Array  # (K, R, N, 1 + p) whitened residual and Jacobian
+    scale: Array  # (K, R, S, p) square roots of the variances of theta, were there no correlations
+    root: Array  # (K, R, S, p, p) Cholesky factors of the Hessian in their units
 
 
-def fitted_law(theta: np.ndarray, curve: Evidence) -> Fitted | None:
-    """Laplace's approximation about theta (p,), the coordinates of a BNSL fitted to `curve`.
+def evidence_of(form: BNSL, theta: np.ndarray, points: Points, prior: Prior = LEARNT) -> np.ndarray:
+    """Log evidence (K,) of the laws theta (K, p) of one form, fitted to `points`.
 
-    None where they are too extreme for it.
+    -inf where one is too extreme for Laplace's method.
     """
-    if np.abs([theta[2], *theta[3::3]]).max() > WILDEST:
-        return None
-    fit = _fit(theta, curve)
-    variance = LEVELS**2
-    jacobian = fit.white[:, :, 1:]
-    with np.errstate(all="ignore"):
-        square = jacobian.transpose(0, 2, 1) @ jacobian
-        hessian = square[:, None] / variance[:, None, None] + fit.belief.precision  # (R, S, p, p)
-    diagonal = np.diagonal(hessian, axis1=2, axis2=3)
-    if not np.isfinite(hessian).all() or diagonal.min() <= 0.0 or np.isneginf(fit.log_weight).all():
-        return None
-    scale = 1.0 / np.sqrt(diagonal)
-    eye = np.eye(len(theta))
-    low = np.linalg.cholesky(hessian * scale[..., :, None] * scale[..., None, :] + 1e-12 * eye)
-    half_log_det = np.log(np.diagonal(low, axis1=2, axis2=3)).sum(axis=-1) - np.log(scale).sum(axis=-1)
-    log_weight = fit.log_weight - half_log_det + 0.5 * len(theta) * np.log(2.0 * np.pi)
+    return np.asarray(logsumexp(laplace(form, theta, points, prior).log_weight, axis=(1, 2)))
+
+
+def fitted_law(form: BNSL, theta: np.ndarray, points: Points, prior: Prior = LEARNT) -> Fitted | None:
+    """Laplace's approximation about theta (p,), fitted to `points`.
+
+    None where it is too extreme for it.
+    """
+    found = laplace(form, theta[None], points, prior)
+    log_weight, white = found.log_weight[0], found.white[0]
     total = float(logsumexp(log_weight))
+    if not np.isfinite(total):
+        return None
     r, s = np.nonzero(log_weight - total > np.log(KEPT))
-    root = scale[r, s][:, :, None] * np.linalg.inv(low[r, s]).transpose(0, 2, 1)
-    krige = curve.whiten.transpose(0, 2, 1) @ fit.white
+    root = found.scale[0, r, s][:, :, None] * np.linalg.inv(found.root[0, r, s]).mT
     kept = log_weight[r, s] - logsumexp(log_weight[r, s])
-    return Fitted(theta, total, kept, r, variance[s], root, krige, curve)
+    return Fitted(form, theta, total, kept, r, LEVELS[s], root, white, prior.drift, points)
 
 
-def _fit(theta: np.ndarray, curve: Evidence) -> _Fit:
-    law, jacobian = law_and_jacobian(theta, curve.u, rising=curve.rising)
-    with np.errstate(all="ignore"):
-        white = curve.whiten @ np.concatenate([(curve.log_y - law)[:, None], jacobian.T], axis=1)
-        misfit = np.sum(white[:, :, 0] ** 2, axis=1)[:, None] / LEVELS**2
-    log_det = -2.0 * np.log(np.diagonal(curve.whiten, axis1=1, axis2=2)).sum(axis=1)
-    prior = curve.prior
-    level = log_softmax(-0.5 * ((np.log(LEVELS) - prior.noise) / prior.noise_sd) ** 2)
-    kind = log_softmax(prior.correlated_tilt * bayes.CORRELATED)
-    volume = log_det[:, None] + len(curve.u) * np.log(2.0 * np.pi * LEVELS**2)
-    belief = _belief(theta, curve)
-    log_weight = level + kind[:, None] - 0.5 * (misfit + volume) + belief.log_density
-    return _Fit(np.where(np.isfinite(log_weight), log_weight, -np.inf), white, belief)
+def laplace(form: BNSL, theta: Array, points: Points, prior: Prior) -> Laplace:
+    """Laplace's approximation about theta (K, p)."""
+    xp = namespace(theta, points.u)
+    law, jacobian = form.log_y_and_jacobian(theta, points.u)
+    both = xp.concat([(points.log_y - law)[:, :, None], jacobian.mT], axis=2)
+    white = points.whiten @ both[:, None]  # (K, R, N, 1 + p)
+    variance = xp.asarray(LEVELS) ** 2
+    misfit = xp.sum(white[..., 0] ** 2, axis=-1)[..., None] / variance
+    volume = points.log_det[:, None] + points.u.shape[0] * xp.log(2.0 * xp.pi * variance)
+    density, precision = belief(theta, points, prior, rising=form.rising)
+    log_weight = xp.asarray(noise_weights(prior, LEVELS)) - 0.5 * (misfit + volume) + density[:, None, None]
+
+    square = white[..., 1:].mT @ white[..., 1:]
+    hessian = square[:, :, None] / variance[:, None, None] + precision[:, None, None]  # (K, R, S, p, p)
+    diagonal = xp.linalg.diagonal(hessian)
+    steepest = xp.max(xp.abs(xp.concat([theta[:, 2:3], theta[:, 3::3]], axis=1)), axis=1)
+    fine = xp.all(xp.isfinite(hessian), axis=(1, 2, 3, 4)) & xp.all(diagonal > 0.0, axis=(1, 2, 3))
+    fine = (fine & (steepest <= WILDEST))[:, None, None]
+    scale = xp.where(fine[..., None], 1.0 / xp.sqrt(diagonal), 1.0)
+    eye = xp.eye(theta.shape[1])
+    unit = xp.where(fine[..., None, None], hessian * scale[..., :, None] * scale[..., None, :], eye)
+    root = xp.linalg.cholesky(unit + JITTER * eye)
+    half_log_det = xp.sum(xp.log(xp.linalg.diagonal(root)) - xp.log(scale), axis=-1)
+    log_weight = log_weight - half_log_det + 0.5 * theta.shape[1] * xp.log(2.0 * xp.pi)
+    return Laplace(xp.where(fine & xp.isfinite(log_weight), log_weight, -xp.inf), white, scale, root)
 
 
-def _belief(theta: np.ndarray, curve: Evidence) -> _Belief:
-    prior, n = curve.prior, len(theta) // 3 - 1
-    change, log_d, log_f = theta[3::3], theta[4::3], theta[5::3]
-    span = max(-float(curve.u.min()), bayes.SHORTEST)
-    precision = np.zeros((len(theta), len(theta)))
+def belief(theta: Array, points: Points, prior: Prior, *, rising: bool) -> tuple[Array, Array]:
+    """Log prior density (K,) of the laws theta (K, p), and its precision (K, p, p) about them."""
+    xp = namespace(theta, points.u)
+    n = theta.shape[1] // 3 - 1
+    change, log_d, log_f = theta[:, 3::3], theta[:, 4::3], theta[:, 5::3]
+    span = xp.maximum(-xp.min(points.u), xp.asarray(SHORTEST))
 
-    # The limit: as `bayes` on its nodes, with a density in between.
-    nodes = bayes.limit_density(prior, bayes.LIMITS)
-    volume = logsumexp(nodes + np.log(np.gradient(bayes.LIMITS)))
-    # Its share of the smallest y, or that of the largest y of it; and d share / d limit.
-    if curve.rising:
-        most = float(np.exp(curve.log_y.max()))
-        share = float(np.clip(most / theta[0], 0.0, 0.999)) if theta[0] > 0 else 0.999
+    # The limit: as the grid on its nodes, with a density in between. Its share of the smallest y, or that of
+    # the largest y of it; and d share / d limit.
+    if rising:
+        most = xp.exp(xp.max(points.log_y))
+        share = xp.where(theta[:, 0] > 0, xp.clip(most / theta[:, 0], 0.0, 0.999), 0.999)
         moves = share**2 / most
     else:
-        least = float(np.exp(curve.log_y.min()))
-        share, moves = float(np.clip(theta[0] / least, 0.0, 0.999)), 1.0 / least
-    total = float(bayes.limit_density(prior, np.asarray(share))) + np.log(moves) - volume
-    precision[0, 0] = 12.0 * moves**2
+        least = xp.exp(xp.min(points.log_y))
+        share = xp.clip(theta[:, 0] / least, 0.0, 0.999)
+        moves = xp.ones_like(share) / least
+    density = limit_density(prior, share) + xp.log(moves) - float(logsumexp(limit_weights(prior)))
     # The level at the last point.
-    precision[1, 1] = bayes.VAGUE**-2.0
-    total += _normal(0.0, 0.0, bayes.VAGUE)
-    # The slope at the last point.
-    end, turned = _end_slope(theta)
-    slope, slope_sd = bayes.slope_prior(prior, share)
-    total += float(logsumexp(_normal(end, slope, np.array([slope_sd, STEEP])) + ODDS))
-    if end < 0.0:
-        total += float(np.log(prior.climbing))
-    end_sd = STEEP if abs(end - slope) > UNUSUAL * slope_sd else slope_sd
-    along = np.zeros(len(theta))
-    along[2], along[3::3] = 1.0, turned
-    precision += np.outer(along, along) / end_sd**2
+    density = density + _normal(0.0, 0.0, VAGUE)
+    # The slope there.
+    end, turned = end_slope(theta)
+    slope, slope_sd = slope_prior(prior, share)
+    density = density + _usual_or_steep(_normal(end, slope, slope_sd), _normal(end, slope, STEEP))
+    density = xp.where(end < 0.0, density + float(np.log(prior.climbing)), density)
+    end_sd = xp.where(xp.abs(end - slope) > UNUSUAL * slope_sd, STEEP, slope_sd)
     # Slope changes, places and widths of the breaks.
-    usual = np.array([prior.change_small, prior.change_large])
-    narrow = logsumexp(_normal(change[:, None], 0.0, usual), axis=1) - np.log(2.0)
-    changes = logsumexp(np.stack([narrow, _normal(change, 0.0, STEEP)], axis=1) + ODDS, axis=1)
-    sd = np.where(np.abs(change) > UNUSUAL * prior.change_large, STEEP, prior.change_large)
-    places = _flat(log_d, -span, bayes.BEYOND[-1])
-    widths = _flat(log_f, np.log(SHARPEST), np.log(SOFTEST))
-    total += float(np.sum(changes + places + widths)) + float(np.sum(np.log(np.arange(1, n + 1))))
-    room_d, room_f = span + bayes.BEYOND[-1], np.log(SOFTEST / SHARPEST)
+    usual = xp.logaddexp(_normal(change, 0.0, prior.change_small), _normal(change, 0.0, prior.change_large))
+    each = _usual_or_steep(usual - float(np.log(2.0)), _normal(change, 0.0, STEEP))
+    change_sd = xp.where(xp.abs(change) > UNUSUAL * prior.change_large, STEEP, prior.change_large)
+    each = each + _flat(log_d, -span, float(BEYOND[-1])) + _flat(log_f, float(np.log(SHARPEST)), float(np.log(SOFTEST)))
+    density = density + xp.sum(each, axis=1) + float(np.sum(np.log(np.arange(1, n + 1))))
+
+    zero = xp.zeros_like(end)
+    diagonal = [12.0 * moves**2, zero + VAGUE**-2.0, zero]
+    room_d, room_f = span + float(BEYOND[-1]), float(np.log(SOFTEST / SHARPEST))
     for i in range(n):
-        at = 3 * i + 3
-        precision[at, at] += sd[i] ** -2.0
-        precision[at + 1, at + 1] = 12.0 / room_d**2
-        precision[at + 2, at + 2] = 12.0 / room_f**2
-    return _Belief(float(total), precision)
+        diagonal += [change_sd[:, i] ** -2.0, zero + 12.0 / room_d**2, zero + 12.0 / room_f**2]
+    along = [zero, zero, zero + 1.0]
+    for i in range(n):
+        along += [turned[:, i], zero, zero]
+    steep = xp.stack(along, axis=1) / end_sd[:, None]
+    precision = xp.stack(diagonal, axis=1)[:, :, None] * xp.eye(theta.shape[1])
+    return density, precision + steep[:, :, None] * steep[:, None, :]
 
 
-def _normal(value: np.ndarray | float, mean: float, sd: np.ndarray | float) -> np.ndarray | float:
-    return -0.5 * ((value - mean) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2.0 * np.pi)
+def end_slope(theta: Array) -> tuple[Array, Array]:
+    """Downward slopes (K,) at the last point, and how much of each break is done by then (K, n).
+
+    theta is (K, p), or (p,) with one axis less each.
+    """
+    xp = namespace(theta)
+    turned = expit(-theta[..., 4::3] / xp.exp(theta[..., 5::3]))
+    return theta[..., 2] + xp.sum(turned * theta[..., 3::3], axis=-1), turned
 
 
-def _flat(value: np.ndarray, low: float, high: float) -> np.ndarray:
+def _normal(value: Array, mean: Any, sd: Any) -> Array:
+    """Log density of a normal."""
+    xp = namespace(value, mean, sd)
+    return -0.5 * ((value - mean) / sd) ** 2 - xp.log(xp.asarray(sd)) - float(0.5 * np.log(2.0 * np.pi))
+
+
+def _usual_or_steep(usual: Array, steep: Array) -> Array:
+    """Log density of the mixture of two."""
+    return namespace(usual).logaddexp(usual + float(ODDS[0]), steep + float(ODDS[1]))
+
+
+def _flat(value: Array, low: Any, high: Any) -> Array:
     """Log density that is even between low and high and falls like a normal of sd TAIL beyond."""
-    outside = np.minimum(value - low, 0.0) + np.maximum(value - high, 0.0)
-    return np.asarray(-np.log(high - low) - 0.5 * (outside / TAIL) ** 2)
-
-
-def misfit(law: Fitted) -> float:
-    """Root mean square of its residuals on log y."""
-    found = law_and_jacobian(law.theta, law.curve.u, rising=law.curve.rising)[0]
-    return float(np.sqrt(np.mean((law.curve.log_y - found) ** 2)))
-
-
-def end_slope(law: Fitted) -> float:
-    """-d log(y - a) / d log x at the last point."""
-    return _end_slope(law.theta)[0]
-
-
-def _end_slope(theta: np.ndarray) -> tuple[float, np.ndarray]:
-    """The downward slope at the last point, and how much of each break is done by then (n,)."""
-    turned = expit(-theta[4::3] / np.exp(theta[5::3]))
-    return float(theta[2] + turned @ theta[3::3]), turned
-
-
-def law_and_jacobian(
-    theta: np.ndarray, log_x: np.ndarray, *, rising: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """log y (M,) of a BNSL and its derivatives (p, M): `BNSL.log_y_and_jacobian` uncompiled."""
-    change, log_d, width = theta[3::3, None], theta[4::3, None], np.exp(theta[5::3, None])
-    with np.errstate(all="ignore"):
-        z = (log_x - log_d) / width
-        soft, step = width * np.logaddexp(0.0, z), expit(z)
-        log_g = theta[1] - theta[2] * log_x - np.sum(change * soft, axis=0)
-        log_a = np.log(max(theta[0], 0.0))
-        value = log_a + np.log1p(-np.exp(log_g - log_a)) if rising else np.logaddexp(log_a, log_g)
-        share = (-1.0 if rising else 1.0) * np.exp(log_g - value)
-        chain = np.stack([-soft, change * step, -change * (soft - width * z * step)], axis=1)
-        rows = [np.exp(-value)[None], share[None], -share[None] * log_x]
-        return value, np.concatenate([*rows, share * chain.reshape(len(theta) - 3, len(log_x))])
-
-
-def predictive(law: Fitted, log_x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (T, M) of log y at log x (M,), and standard deviation of a new measurement (T, M)."""
-    curve = law.curve
-    u = log_x - curve.origin[0]
-    value, jacobian = law_and_jacobian(law.theta, u, rising=curve.rising)
-    unit = (curve.prior.correlated * bayes.CORRELATED) ** 2
-    kernel = unit[:, None, None] * np.exp(-np.abs(u[:, None] - curve.u) / curve.prior.length)
-    krige = kernel @ law.krige  # (R, M, 1 + p)
-    shrunk = np.sum((curve.whiten @ kernel.transpose(0, 2, 1)) ** 2, axis=1)
-    departure = np.maximum(unit[:, None] - shrunk, 0.0)[law.kind]  # (T, M)
-    mean = curve.origin[1] + value + krige[law.kind, :, 0]
-    moved = (jacobian.T - krige[law.kind, :, 1:]) @ law.root
-    drift = curve.prior.drift**2 * np.maximum(u, 0.0) ** 3 / 3.0
-    variance = law.variance[:, None] * (1.0 + departure)
-    return mean, np.sqrt(np.sum(moved**2, axis=-1) + drift + variance)
+    xp = namespace(value)
+    outside = xp.minimum(value - low, 0.0) + xp.maximum(value - high, 0.0)
+    return -xp.log(xp.asarray(high - low)) - 0.5 * (outside / TAIL) ** 2

@@ -10,49 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import logsumexp, ndtr
 
+from bnsl._base.arrays import logsumexp
 from bnsl._base.checks import InputError, check_count, check_share, positive_inputs
 from bnsl._base.display import ExtrapolationWarning, FitWarning, html_table, html_warnings
-from bnsl._base.precision import double_precision
 from bnsl.curves.curve import FAR, Curve, as_curve, check_curve
-from bnsl.evidence import grid as bayes
-from bnsl.evidence import refined as laplace
-from bnsl.forecasting.average import Average, Mixture, averages, chunks, mixtures
+from bnsl.evidence.design import ALWAYS, SMOOTH, Nodes, trial_breaks
+from bnsl.evidence.refined import Fitted
+from bnsl.forecasting.average import Average, averages, mixtures
+from bnsl.forecasting.mixture import Mixture, cdf, centre, chunks, log_density_of_mixture, quantile
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FEW = 8  # distinct x below which a forecast rests on the prior more than on the curve
-BISECTIONS = 60
 LAWS = ("smooth", "0 breaks", "1 break", "2 breaks", "3 breaks")
-
-
-def _cdf(mixture: Mixture, log_y: np.ndarray) -> np.ndarray:
-    """Probability (M,) of a smaller measurement than log y (M,)."""
-    return np.asarray(mixture.weight @ ndtr((log_y - mixture.mean) / mixture.sd))
-
-
-def _centre(mixture: Mixture) -> np.ndarray:
-    """Mean (M,) of log y, or where it lies outside of them the nearer quartile."""
-    mean = mixture.weight @ mixture.mean
-    share = _cdf(mixture, mean)
-    if share.size and (share.min() < 0.25 or share.max() > 0.75):
-        mean = np.clip(mean, _quantile(mixture, 0.25), _quantile(mixture, 0.75))
-    return np.asarray(mean)
-
-
-def _quantile(mixture: Mixture, p: float) -> np.ndarray:
-    """log y (M,) below which a measurement falls with probability p, by bisection."""
-    heavy = mixture.weight > 1e-6 * min(p, 1.0 - p) / len(mixture.weight)
-    mean, sd = mixture.mean[heavy], mixture.sd[heavy]
-    weight = mixture.weight[heavy] / mixture.weight[heavy].sum()
-    low, high = (mean - 12.0 * sd).min(axis=0), (mean + 12.0 * sd).max(axis=0)
-    for _ in range(BISECTIONS):
-        middle = 0.5 * (low + high)
-        below = weight @ ndtr((middle - mean) / sd) < p
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return np.asarray(0.5 * (low + high))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +53,7 @@ class Forecast:
         Raises InputError for x that is not positive; warns (ExtrapolationWarning) far beyond the data.
         """
         points, shape = self._points(x)
-        parts = [_centre(mixture) for mixture in self._mixtures(points)]
+        parts = [centre(mixture) for mixture in self._mixtures(points)]
         return np.exp(np.concatenate(parts)).reshape(shape)
 
     def interval(self, x: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
@@ -92,7 +64,7 @@ class Forecast:
         """
         tail = 0.5 * (1.0 - check_share(level, "level"))
         points, shape = self._points(x)
-        parts = [(_quantile(m, tail), _quantile(m, 1.0 - tail)) for m in self._mixtures(points)]
+        parts = [(quantile(m, tail), quantile(m, 1.0 - tail)) for m in self._mixtures(points)]
         low, high = (np.exp(np.concatenate(ends)).reshape(shape) for ends in zip(*parts, strict=True))
         return low, high
 
@@ -100,27 +72,23 @@ class Forecast:
         """The value that a new measurement at x stays below with probability p; of the shape of x."""
         share = check_share(p, "p")
         points, shape = self._points(x)
-        parts = [_quantile(mixture, share) for mixture in self._mixtures(points)]
+        parts = [quantile(mixture, share) for mixture in self._mixtures(points)]
         return np.exp(np.concatenate(parts)).reshape(shape)
 
     def probability_below(self, x: ArrayLike, y: ArrayLike) -> np.ndarray:
         """The probability that a new measurement at x is below y; of the shape of x."""
         points, shape = self._points(x)
         log_y = self._log_values(y, points)
-        parts = [_cdf(m, t) for m, t in zip(self._mixtures(points), chunks(log_y), strict=True)]
+        parts = [cdf(m, t) for m, t in zip(self._mixtures(points), chunks(log_y), strict=True)]
         return np.concatenate(parts).reshape(shape)
 
     def log_density(self, x: ArrayLike, y: ArrayLike) -> np.ndarray:
         """The log predictive density of log y at x, a proper score; of the shape of x."""
         points, shape = self._points(x)
         log_y = self._log_values(y, points)
-        parts = []
-        for mixture, t in zip(self._mixtures(points), chunks(log_y), strict=True):
-            normal = (
-                -0.5 * ((t - mixture.mean) / mixture.sd) ** 2 - np.log(mixture.sd) - 0.5 * np.log(2 * np.pi)
-            )
-            with np.errstate(divide="ignore"):
-                parts.append(logsumexp(normal + np.log(mixture.weight)[:, None], axis=0))
+        parts = [
+            log_density_of_mixture(*m, t) for m, t in zip(self._mixtures(points), chunks(log_y), strict=True)
+        ]
         return np.concatenate(parts).reshape(shape)
 
     def sample(self, x: ArrayLike, size: int = 1000, *, seed: int = 0) -> np.ndarray:
@@ -170,13 +138,12 @@ class Forecast:
         """
         import pandas as pd
 
-        total = logsumexp([part.log_evidence for part in self.averages])
+        total = logsumexp(np.stack([part.log_evidence for part in self.averages]))
         rows = []
         for part in self.averages:
             weights = np.exp(part.log_evidence - total)
-            kinds = [part.state.smooth, *part.state.sharp]
             way = "rising, " if part.rising else ""
-            for kind, nodes in enumerate(kinds):
+            for kind, nodes in enumerate(part.state.kinds):
                 facts = _facts_of_nodes(part, nodes, sharp=kind > 0)
                 rows.append({"law": way + LAWS[kind], "weight": weights[0, kind], **facts})
             for n, law in enumerate(part.refined):
@@ -269,25 +236,21 @@ def _notes(curve: Curve) -> tuple[FitWarning, ...]:
     return (FitWarning("few_points", text),)
 
 
-def _facts_of_nodes(part: Average, nodes: bayes.Nodes, *, sharp: bool) -> dict[str, Any]:
-    weight = np.exp(np.asarray(nodes.weight))
-    limits = np.asarray(part.state.limits)[np.asarray(nodes.limit)]
+def _facts_of_nodes(part: Average, nodes: Nodes, *, sharp: bool) -> dict[str, Any]:
+    state, weight = part.state, np.exp(nodes.weight)
+    limits = state.limits[nodes.limit]
     order = np.argsort(limits)
     middle = order[np.searchsorted(np.cumsum(weight[order]), 0.5 * weight.sum())]
-    slope = float(weight @ (nodes.slope + np.asarray(nodes.mean)[:, 1]) / weight.sum())
-    breaks = np.zeros(0)
-    if sharp:
-        with double_precision():
-            places = np.asarray(bayes.trial_breaks(part.state.span)[0])
-        trial = np.asarray(nodes.columns)[0, bayes.ALWAYS :] - bayes.SMOOTH
-        breaks = np.sort(places[trial[trial < bayes.TRIALS]]) + float(part.state.origin[0])
-    return _facts(part, _log(limits[middle]) + float(part.state.origin[1]), slope, breaks)
+    slope = float(weight @ (nodes.slope + nodes.mean[:, 1]) / weight.sum())
+    log_x, log_y = state.points.origin
+    breaks = trial_breaks(state.span)[0][nodes.columns[0, ALWAYS:] - SMOOTH] if sharp else np.zeros(0)
+    return _facts(part, _log(limits[middle]) + log_y, slope, np.sort(breaks) + log_x)
 
 
-def _facts_of_law(part: Average, law: laplace.Fitted) -> dict[str, Any]:
-    log_x, log_y = law.curve.origin
+def _facts_of_law(part: Average, law: Fitted) -> dict[str, Any]:
+    log_x, log_y = law.points.origin
     log_limit = (-1.0 if part.rising else 1.0) * (_log(law.theta[0]) + log_y)
-    return _facts(part, log_limit, laplace.end_slope(law), law.theta[4::3] + log_x)
+    return _facts(part, log_limit, law.end_slope, law.theta[4::3] + log_x)
 
 
 def _facts(part: Average, log_limit: float, slope: float, log_breaks: np.ndarray) -> dict[str, Any]:

@@ -2,26 +2,23 @@
 
 `Forecast.sample` draws every x on its own. Statements about a curve as a whole, such as "it reaches t before
 x = b", and the choice of the next run need draws and covariances in which one law holds at all x. The
-components, laws of the grid of `bayes` and refined laws of `laplace`, are those of `averaging.mixtures`.
+components, laws of the grid and refined laws, are those of `average.mixtures`.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import logsumexp
 
+from bnsl._base.arrays import logsumexp
 from bnsl._base.checks import InputError, as_number, check_count, positive_inputs
-from bnsl._base.precision import double_precision
-from bnsl.evidence import grid as bayes
-from bnsl.evidence import refined as laplace
-from bnsl.forecasting.average import Average
+from bnsl.evidence.points import Points
+from bnsl.evidence.predict import Places, covariance, places
+from bnsl.forecasting.average import NEGLIGIBLE, components
 from bnsl.forecasting.forecast import Forecast
 
-NEGLIGIBLE = 1e-9  # weight of a component below which it is left out
 STEPS = 200  # points in x at which a curve is looked at for the place where it reaches a value
 
 
@@ -65,26 +62,28 @@ class Joint(NamedTuple):
 def joint(forecast: Forecast, x: ArrayLike) -> Joint:
     """The joint predictive distribution of log y at x (M,)."""
     points, _ = positive_inputs(x, 1)
-    log_x = np.log(points)
-    parts = [part for average in forecast.averages for part in _components(average, log_x)]
-    weight = np.concatenate([part[0] for part in parts])
-    weight = np.exp(weight - logsumexp(weight))
-    mean, bend, level, kind = (np.concatenate([part[i] for part in parts]) for i in (1, 3, 4, 5))
-    widest = max(part[2].shape[2] for part in parts)
-    moved = np.concatenate(
-        [np.pad(part[2], ((0, 0), (0, 0), (0, widest - part[2].shape[2]))) for part in parts]
-    )
-    heavy = (weight > NEGLIGIBLE) & np.isfinite(mean).all(axis=1) & np.isfinite(moved).all(axis=(1, 2))
     state = forecast.averages[0].state
+    with np.errstate(all="ignore"):
+        where = places(state.points, np.log(points))
+        parts = [part for average in forecast.averages for part in components(average, where)]
+        weight = np.concatenate([part.log_weight for part in parts])
+        weight = np.exp(weight - logsumexp(weight))
+        departure = _departure(state.points, where)
+    mean, bend, level, kind = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("mean", "bend", "level", "kind")
+    )
+    widest = max(part.moved.shape[1] for part in parts)
+    moved = np.concatenate([_padded(part.moved, widest) for part in parts])
+    heavy = (weight > NEGLIGIBLE) & np.isfinite(mean).all(axis=1) & np.isfinite(moved).all(axis=(1, 2))
     return Joint(
         weight[heavy] / weight[heavy].sum(),
         mean[heavy],
-        moved[heavy],
+        moved[heavy].mT,
         bend[heavy],
         level[heavy],
         kind[heavy],
-        _root(_walk(np.maximum(log_x - float(state.origin[0]), 0.0))),
-        _departure(state, log_x),
+        _root(_walk(np.maximum(where.u, 0.0))),
+        departure,
     )
 
 
@@ -173,73 +172,14 @@ def probability_before(
     return float(np.mean(a < b))
 
 
-def _components(part: Average, log_x: np.ndarray) -> list[tuple[np.ndarray, ...]]:
-    """Log weight, mean, moved, bend, level and kind of the laws of one average."""
-    state, sign = part.state, -1.0 if part.rising else 1.0
-    u = log_x - float(state.origin[0])
-    with double_precision():
-        columns = np.asarray(bayes.design(u, state.span))
-    kernel = _kernel(state, log_x)
-    krige = np.einsum("rmn,ranp->ramp", kernel, np.asarray(state.krige), optimize=True)
-    total = part.log_evidence[0]
-    out: list[tuple[np.ndarray, ...]] = []
-    for share, nodes in zip(total, [state.smooth, *state.sharp], strict=True):
-        nodes = jax.tree.map(np.asarray, nodes)
-        r, i = nodes.noise, nodes.limit
-        design = columns[:, nodes.columns].transpose(1, 0, 2)  # (T, M, p)
-        near = krige[r, i]  # (T, M, 1 + C)
-        columns_near = np.take_along_axis(near, np.broadcast_to(1 + nodes.columns[:, None], design.shape), 2)
-        eta = np.einsum("tmp,tp->tm", design, nodes.mean) - nodes.slope[:, None] * u
-        limit = np.asarray(state.limits)[i][:, None]
-        level = limit + np.exp(np.clip(eta, -600.0, 600.0))
-        gain = 1.0 - limit / level
-        mean = np.log(level) + near[..., 0] - np.einsum("tmp,tp->tm", columns_near, nodes.mean)
-        moved = np.einsum("tmp,tpj->tmj", gain[..., None] * design - columns_near, nodes.root, optimize=True)
-        out.append(
-            (
-                share + nodes.weight,
-                sign * (mean + float(state.origin[1])),
-                moved,
-                gain * nodes.drift[:, None],
-                bayes.NOISES[nodes.level],
-                r,
-            )
-        )
-    for n, law in enumerate(part.refined):
-        if law is None:
-            continue
-        curve = law.curve
-        v = log_x - curve.origin[0]
-        value, jacobian = laplace.law_and_jacobian(law.theta, v, rising=curve.rising)
-        unit = (curve.prior.correlated * bayes.CORRELATED) ** 2
-        near = (
-            unit[:, None, None] * np.exp(-np.abs(v[:, None] - curve.u) / curve.prior.length)
-        ) @ law.krige  # (R, M, 1 + p)
-        out.append(
-            (
-                law.log_weight + part.log_evidence[1, n + 1],
-                curve.origin[1] + value + near[law.kind, :, 0],
-                (jacobian.T - near[law.kind, :, 1:]) @ law.root,
-                np.full((len(law.kind), len(v)), curve.prior.drift),
-                np.sqrt(law.variance),
-                law.kind,
-            )
-        )
-    return out
+def _padded(moved: np.ndarray, widest: int) -> np.ndarray:
+    return np.pad(moved, ((0, 0), (0, widest - moved.shape[1]), (0, 0)))
 
 
-def _kernel(state: bayes.Posterior, log_x: np.ndarray) -> np.ndarray:
-    """Covariance (R, M, N) of the correlated noise at log x with that at the points, white noise being 1."""
-    u = log_x - float(state.origin[0])
-    near = np.exp(-np.abs(u[:, None] - np.asarray(state.u)) / float(state.length)) * np.asarray(state.seen)
-    return np.asarray(state.unit)[:, None, None] * near
-
-
-def _departure(state: bayes.Posterior, log_x: np.ndarray) -> np.ndarray:
-    shrunk = np.asarray(state.whiten) @ _kernel(state, log_x).transpose(0, 2, 1)
-    apart = np.exp(-np.abs(log_x[:, None] - log_x) / float(state.length))
-    unit = np.asarray(state.unit)[:, None, None]
-    return np.stack([_root(c) for c in unit * apart - shrunk.transpose(0, 2, 1) @ shrunk])
+def _departure(points: Points, where: Places) -> np.ndarray:
+    """Roots (R, M, M) of the covariance of the correlated noise, given the points."""
+    left = covariance(points, where.u, where.u) - where.near @ where.near.mT
+    return np.stack([_root(each) for each in left])
 
 
 def _walk(u: np.ndarray) -> np.ndarray:

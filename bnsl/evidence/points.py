@@ -1,0 +1,86 @@
+"""The points that laws are judged by, relative to the last one, and the noise on them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bnsl._base.arrays import Array, namespace
+from bnsl.curves.curve import Curve
+from bnsl.evidence.prior import CORRELATED, Prior
+
+MOST_POINTS = 160  # longer curves are binned
+CLEAN = 1e-3  # noise below which long curves are thinned to some of their points, not to means of them
+
+
+class Data(NamedTuple):
+    """One curve, ascending in x."""
+
+    log_x: np.ndarray  # (N,)
+    log_y: np.ndarray  # (N,)
+    weight: np.ndarray  # (N,) relative inverse variances
+
+
+class Points(NamedTuple):
+    """A curve relative to its last point, and the covariance of its noise for R kinds of noise.
+
+    The noise on log y is white plus correlated along log x (Ornstein-Uhlenbeck); variances are in units of
+    the white noise's.
+    """
+
+    u: Array  # (N,) log x less that of the last point
+    log_y: Array  # (N,) likewise
+    origin: Array  # (2,) log x and log y of the last point
+    whiten: Array  # (R, N, N) inverse Cholesky factors of the noise covariance
+    log_det: Array  # (R,) of the noise covariance
+    unit: Array  # (R,) variance of the correlated noise
+    length: float  # its correlation length in log x
+
+
+def data_of(curve: Curve) -> Data:
+    """log x and log y of a curve; of long curves, means over even bins of log x."""
+    log_x, log_y = np.log(curve.x), np.log(curve.y)
+    weight = np.ones(len(log_x))
+    if curve.sigma is not None:
+        precision = 2.0 * (np.log(curve.y) - np.log(curve.sigma))
+        weight = np.exp(np.clip(precision - precision.mean(), -40.0, 40.0))
+    if len(log_x) <= MOST_POINTS:
+        return Data(log_x, log_y, weight)
+    share = (log_x - log_x[0]) / (log_x[-1] - log_x[0])
+    bins = np.minimum(np.floor(share * MOST_POINTS), MOST_POINTS - 1).astype(int)
+    total = np.bincount(bins, weight, MOST_POINTS)
+    full = total > 0
+    if noise_of(log_x, log_y) < CLEAN:  # a mean would be off by more, where the law turns within a bin
+        middle = [int(np.median(np.flatnonzero(bins == i))) for i in np.flatnonzero(full)]
+        return Data(log_x[middle], log_y[middle], weight[middle])
+    mean_x, mean_y = (np.bincount(bins, weight * v, MOST_POINTS)[full] / total[full] for v in (log_x, log_y))
+    return Data(mean_x, mean_y, total[full])
+
+
+def noise_of(log_x: np.ndarray, log_y: np.ndarray) -> float:
+    """Standard deviation of the noise, from how far points lie off the line through their neighbours."""
+    left, right = log_x[1:-1] - log_x[:-2], log_x[2:] - log_x[1:-1]
+    share = left / np.where(left + right > 0, left + right, 1.0)
+    off = log_y[1:-1] - (1.0 - share) * log_y[:-2] - share * log_y[2:]
+    scale = np.sqrt(1.0 + share**2 + (1.0 - share) ** 2)
+    return float(np.median(np.abs(off / scale)) / 0.6745)
+
+
+def points_of(data: Data, prior: Prior) -> Points:
+    """The points of a curve with the covariance of their noise under the prior."""
+    xp = namespace(data.log_x)
+    u = data.log_x - data.log_x[-1]
+    unit = (prior.correlated * xp.asarray(CORRELATED)) ** 2
+    kernel = xp.exp(-xp.abs(u[:, None] - u) / prior.length)
+    white = xp.eye(u.shape[0]) / data.weight
+    factor = xp.linalg.cholesky(white + unit[:, None, None] * kernel)
+    log_det = 2.0 * xp.sum(xp.log(xp.linalg.diagonal(factor)), axis=-1)
+    origin = xp.stack([data.log_x[-1], data.log_y[-1]])
+    return Points(u, data.log_y - origin[1], origin, xp.linalg.inv(factor), log_det, unit, prior.length)
+
+
+def inverted(points: Points) -> Points:
+    """The points of 1 / y."""
+    xp = namespace(points.u)
+    return points._replace(log_y=-points.log_y, origin=points.origin * xp.asarray([1.0, -1.0]))

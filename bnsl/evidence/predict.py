@@ -1,0 +1,96 @@
+"""What laws say at any x: normal components of log y, with what ties their values at several x together."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bnsl._base.arrays import Array, namespace
+from bnsl.evidence.design import Nodes, design
+from bnsl.evidence.grid import Posterior
+from bnsl.evidence.points import Points
+from bnsl.evidence.prior import NOISES
+from bnsl.evidence.refined import Fitted
+
+LARGEST = 600.0  # of eta, beyond which it would overflow
+
+
+class Places(NamedTuple):
+    """Where laws are asked, and what the points say of the correlated noise there."""
+
+    u: Array  # (M,) log x less that of the last point
+    near: Array  # (R, M, N) whitened covariance with the noise of the points
+    departure: Array  # (R, M) variance of the correlated noise that is left, in units of the white noise's
+
+
+class Components(NamedTuple):
+    """Normal components of log y at M points, one a law.
+
+    Given law t, with independent standard normal z, log y = mean[t] + moved[t]^T z1 + bend[t] (drift z2) +
+    level[t] (departure[kind[t]] z3 + z4): the first three terms are the law, drift is an integrated random
+    walk, the last term is correlated and white noise.
+    """
+
+    log_weight: Array  # (T,)
+    mean: Array  # (T, M)
+    moved: Array  # (T, p, M) uncertainty of the coefficients
+    bend: Array  # (T, M) size of the slope's drift beyond the data
+    level: Array  # (T,) standard deviation of the white noise
+    kind: Array  # (T,) of the noise
+
+
+def places(points: Points, log_x: Array) -> Places:
+    """The places log x (M,) for laws of `points`."""
+    xp = namespace(log_x)
+    u = log_x - points.origin[0]
+    near = covariance(points, u, points.u) @ points.whiten.mT
+    departure = xp.maximum(points.unit[:, None] - xp.sum(near**2, axis=-1), 0.0)
+    return Places(u, near, departure)
+
+
+def covariance(points: Points, u: Array, v: Array) -> Array:
+    """Covariance (R, M, K) of the correlated noise at u (M,) with that at v (K,), white noise being 1."""
+    xp = namespace(u)
+    return points.unit[:, None, None] * xp.exp(-xp.abs(u[:, None] - v) / points.length)
+
+
+def of_grid(state: Posterior, where: Places) -> tuple[Components, ...]:
+    """Components of the grid's laws by kind, without the kinds' weights."""
+    krige = state.white.mT @ where.near[:, None].mT  # (R, A, 1 + COLUMNS, M)
+    columns = design(where.u, state.span).T
+    return tuple(_of_nodes(nodes, state, columns, krige) for nodes in state.kinds)
+
+
+def _of_nodes(nodes: Nodes, state: Posterior, columns: Array, krige: Array) -> Components:
+    xp = namespace(columns)
+    r, a = nodes.noise, nodes.limit
+    local = columns[nodes.columns]  # (T, p, M)
+    near = krige[r[:, None], a[:, None], 1 + nodes.columns]
+    slope = nodes.slope[:, None] * columns[1]
+    eta = (nodes.mean[:, None, :] @ local)[:, 0] + slope
+    limit = state.limits[a][:, None]
+    level = limit + xp.exp(xp.clip(eta, -LARGEST, LARGEST))
+    gain = 1.0 - limit / level
+    mean = xp.log(level) + krige[r, a, 0] - (nodes.mean[:, None, :] @ near)[:, 0]
+    moved = nodes.root.mT @ (gain[:, None, :] * local - near)
+    bend = gain * nodes.drift[:, None]
+    level = xp.asarray(NOISES)[nodes.level]
+    return Components(nodes.weight, mean + state.points.origin[1], moved, bend, level, r)
+
+
+def of_law(law: Fitted, where: Places) -> Components:
+    """Components of a refined law, one for each kind and level of its noise."""
+    xp = namespace(where.u)
+    value, jacobian = law.form.log_y_and_jacobian(law.theta, where.u)
+    krige = law.white.mT @ where.near.mT  # (R, 1 + p, M)
+    mean = law.points.origin[1] + value + krige[law.kind, 0]
+    moved = law.root.mT @ (jacobian - krige[law.kind, 1:])
+    bend = xp.full_like(mean, law.drift)
+    return Components(law.log_weight, mean, moved, bend, law.level, law.kind)
+
+
+def standard_deviation(laws: Components, where: Places) -> Array:
+    """Of a new measurement (T, M)."""
+    xp = namespace(where.u)
+    drift = laws.bend**2 * xp.maximum(where.u, 0.0) ** 3 / 3.0
+    noise = laws.level[:, None] ** 2 * (1.0 + where.departure[laws.kind])
+    return xp.sqrt(xp.sum(laws.moved**2, axis=1) + drift + noise)
