@@ -1,16 +1,14 @@
-"""The result of a fit: parameters, status, warnings, predictions; JSON there and back."""
+"""The result of a fit: parameters, status, warnings, predictions."""
 
 from __future__ import annotations
 
 import enum
-import json
-import os
 import warnings as python_warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -34,10 +32,11 @@ from bnsl._base.display import (
 )
 from bnsl.curves.curve import FAR, Curve
 from bnsl.curves.metrics import rmse, rmsle
+from bnsl.evidence.breaks import Candidate
+from bnsl.fitting import record
 from bnsl.fitting.covariance import sandwich_root
 from bnsl.forms.broken import BNSL, Segment
 from bnsl.forms.form import Form, Parameter
-from bnsl.forms.registry import FORMS, get_form
 from bnsl.solver import losses
 
 if TYPE_CHECKING:
@@ -51,14 +50,6 @@ class Status(enum.Enum):
     NOT_CONVERGED = "not converged: the step limit came first; the cost can still be lowered"
     UNDERDETERMINED = "underdetermined: the data do not determine all parameters; many laws fit as well"
     FAILED = "failed: no start gave a finite cost"
-
-
-class Candidate(NamedTuple):
-    """A number of breaks that was weighed."""
-
-    n_breaks: int
-    log_evidence: float  # log probability density of log y, under the prior of the law and of the noise
-    probability: float  # among those weighed
 
 
 @dataclass(frozen=True)
@@ -435,37 +426,9 @@ class FitResult:
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """Everything as JSON, exact to the last bit; NaN and infinity as strings."""
-        spec = self.form.spec()
-        record = {
-            "bnsl": "fit",
-            "version": 1,
-            "form": spec,
-            "params": dict(self.params),
-            "theta": self.theta.tolist(),
-            "covariance_root": self.covariance_root.tolist(),
-            "loss": self.loss,
-            "robust": self.robust,
-            "robust_scale": self.robust_scale,
-            "fixed": list(self.fixed),
-            "bounds": [list(bound) for bound in self.bounds],
-            "undetermined": list(self.undetermined),
-            "status": self.status.name,
-            "status_text": self.status.value,
-            "warnings": [list(warning) for warning in self.warnings],
-            "residual_scale": self.residual_scale,
-            "candidates": [list(candidate) for candidate in self.candidates],
-            "rmsle": self.rmsle,
-            "rmse": self.rmse,
-            "curve": {
-                "x": self.curve.x.tolist(),
-                "y": self.curve.y.tolist(),
-                "sigma": None if self.curve.sigma is None else self.curve.sigma.tolist(),
-                "name": self.curve.name,
-                "x_label": self.curve.x_label,
-                "y_label": self.curve.y_label,
-            },
-        }
-        return json.dumps(_encode(record), indent=indent, allow_nan=False)
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        more = {"params": dict(self.params), "rmsle": self.rmsle, "rmse": self.rmse}
+        return record.written(values, more, indent)
 
     @classmethod
     def from_json(cls, text: str, *, form: Form | None = None) -> FitResult:
@@ -478,69 +441,7 @@ class FitResult:
         Raises:
             InputError: text that is not such a record, one that is damaged, or one of another form.
         """
-        try:
-            record = _decode(json.loads(text))
-        except (TypeError, ValueError, RecursionError) as error:
-            if _looks_like_a_path(text):
-                raise InputError(
-                    f"text = {str(text)!r} is the name of a file; pass what is in it: "
-                    f"FitResult.from_json(pathlib.Path({str(text)!r}).read_text())"
-                ) from None
-            raise InputError(f"text is not valid JSON: {error}") from None
-        if not isinstance(record, dict) or record.get("bnsl") != "fit":
-            raise InputError('text is not a saved bnsl fit: it lacks the entry "bnsl": "fit"')
-        if record.get("version") != 1:
-            raise InputError(f"text has version {record.get('version')!r}; this bnsl reads version 1")
-        record = _Entries(record)
-        try:
-            spec = _Entries(_of_type(record["form"], dict))
-            form = _form_of(spec, form)
-            points = _Entries(_of_type(record["curve"], dict), "curve.")
-            curve = Curve(
-                np.asarray(points["x"]),
-                np.asarray(points["y"]),
-                None if points["sigma"] is None else np.asarray(points["sigma"]),
-                *(_of_type(points[key], str) for key in ("name", "x_label", "y_label")),
-                inputs=len(form.inputs),
-            )
-            p = len(form.parameters)
-            theta = np.asarray(record["theta"], float)
-            root = np.asarray(record["covariance_root"], float)
-            if theta.shape != (p,) or root.shape != (p, p) or not np.isfinite(theta).all():
-                raise InputError(f"theta and covariance_root must have {p} finite entries a side")
-            bounded = [name for name, _, _ in _of_type(record["bounds"], list)]
-            names = (*_of_type(record["fixed"], list), *_of_type(record["undetermined"], list), *bounded)
-            for name in names:
-                if name not in form.names:
-                    raise InputError(f"{name!r} is no parameter of form {form.label!r}")
-            robust = _one_of(record["robust"], (None, *losses.ROBUST))
-            scales = [record["residual_scale"], *([] if robust is None else [record["robust_scale"]])]
-            if any(_of_type(scale, float) < 0 for scale in scales):
-                raise InputError("residual_scale and robust_scale must not be negative")
-            return cls(
-                form=form,
-                theta=theta,
-                covariance_root=root,
-                curve=curve,
-                loss=_one_of(record["loss"], losses.LOSSES),
-                robust=robust,
-                robust_scale=None if robust is None else record["robust_scale"],
-                fixed=tuple(record["fixed"]),
-                bounds=tuple((str(n), float(low), float(high)) for n, low, high in record["bounds"]),
-                status=Status[_one_of(record["status"], tuple(Status.__members__))],
-                warnings=tuple(FitWarning(str(code), str(message)) for code, message in record["warnings"]),
-                residual_scale=record["residual_scale"],
-                undetermined=tuple(record["undetermined"]),
-                candidates=tuple(Candidate(int(n), float(e), float(p)) for n, e, p in record["candidates"]),
-            )
-        except _OtherFormError as error:
-            raise InputError(str(error)) from None
-        except InputError as error:
-            raise InputError(f"text is a damaged bnsl fit: {error}") from None
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise InputError(
-                f"text is a damaged bnsl fit: an entry does not hold what it should ({error})"
-            ) from None
+        return cls(**record.read(text, form, Status))
 
 
 def ends_of(parameter: Parameter, ends: ArrayLike) -> tuple[float, float]:
@@ -552,76 +453,3 @@ def ends_of(parameter: Parameter, ends: ArrayLike) -> tuple[float, float]:
         if parameter.upper <= 0:
             low, high = -high, -low
     return float(low), float(high)
-
-
-class _OtherFormError(InputError):
-    """A good record of a form that was not given, or of another than was given."""
-
-
-class _Entries(dict[str, Any]):
-    """A part of a saved record, whose missing entries are named."""
-
-    def __init__(self, entries: dict[str, Any], path: str = "") -> None:
-        super().__init__(entries)
-        self.path = path
-
-    def __missing__(self, key: str) -> Any:
-        raise InputError(f"the entry {self.path + key!r} is missing")
-
-
-def _looks_like_a_path(text: object) -> bool:
-    if isinstance(text, os.PathLike):
-        return True
-    return isinstance(text, str) and text.lower().endswith(".json") and not {"\n", "{", "["} & set(text)
-
-
-def _form_of(spec: dict[str, Any], given: Form | None) -> Form:
-    """The form of a record; `given` if it is one of the user's own."""
-    name = spec["form"]
-    if given is not None:
-        if given.spec() != dict(spec):
-            raise _OtherFormError(
-                f"form = {given.label!r} is not the form {name!r:.60} that was fitted in text"
-            )
-        return given
-    if isinstance(name, str) and name.lower() not in FORMS:
-        raise _OtherFormError(
-            f"text is a fit of the form {name!r:.60}, which is none of {', '.join(FORMS)}; if it is one of "
-            "your own, pass an instance of it as well: from_json(text, form=...)"
-        )
-    return get_form(name, **{key: value for key, value in spec.items() if key != "form"})
-
-
-def _one_of(value: Any, known: tuple[Any, ...]) -> Any:
-    if value not in known:
-        raise InputError(f"{value!r} is none of {known}")
-    return value
-
-
-def _of_type(value: Any, kind: type) -> Any:
-    if not isinstance(value, kind):
-        raise InputError(f"{value!r:.60} is not of type {kind.__name__}")
-    return value
-
-
-def _encode(value: Any) -> Any:
-    """NaN and infinities as strings, which JSON has no numbers for."""
-    if isinstance(value, dict):
-        return {key: _encode(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_encode(entry) for entry in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return f"float:{value}"
-    if isinstance(value, str) and value.startswith(("float:", "text:")):
-        return f"text:{value}"
-    return value
-
-
-def _decode(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _decode(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_decode(entry) for entry in value]
-    if isinstance(value, str) and value in ("float:nan", "float:inf", "float:-inf"):
-        return float(value.removeprefix("float:"))
-    return value.removeprefix("text:") if isinstance(value, str) else value
