@@ -1,0 +1,44 @@
+"""What a process may count on: a day of ordinary calls neither fills it with memory maps nor starts a compiler."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DAY = """
+import json, sys
+from pathlib import Path
+import numpy as np
+import bnsl
+
+def maps():
+    return len(Path("/proc/self/maps").read_bytes().splitlines())
+
+rng = np.random.default_rng(0)
+counts = []
+for n in (15, 30, 60, 120, 200, 300, 400, 600):
+    x = np.geomspace(1, 1e4, n)
+    fall = (0.3 + 2 * x**-0.4) * np.exp(0.02 * rng.standard_normal(n))
+    rise = (0.9 - 0.7 * x**-0.4) * np.exp(0.02 * rng.standard_normal(n))
+    for y in (fall, rise):
+        assert np.isfinite(bnsl.forecast(x, y).predict(2e4))
+        for options in ({}, {"loss": "linear"}, {"robust": "huber"}, {"loss": "log1p"}, {"robust": "soft_l1"}):
+            for n_breaks in (1,) if n > 60 else (None, 1, 2):
+                assert bnsl.fit(x, y, n_breaks=n_breaks, **options).rmsle < 0.1
+        counts.append(maps())
+print(json.dumps([counts, "jax" in sys.modules]))
+"""
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/maps").exists(), reason="no /proc tells the memory maps of a process"
+)
+def test_curves_of_many_lengths_in_one_process_keep_memory_maps_few():
+    """Compiled programs used to leave some 500 maps each, of the 65,530 that Linux allows."""
+    done = subprocess.run([sys.executable, "-c", DAY], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    counts, compiler = json.loads(done.stdout)
+    assert max(counts) - counts[0] < 100, counts
+    assert not compiler
