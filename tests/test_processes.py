@@ -1,4 +1,4 @@
-"""What a process may count on: a day of ordinary calls neither fills it with memory maps nor starts a compiler."""
+"""What a process may count on: ordinary calls all day neither fill it with memory maps nor start a compiler."""
 
 import json
 import subprocess
@@ -16,6 +16,7 @@ import bnsl
 def maps():
     return len(Path("/proc/self/maps").read_bytes().splitlines())
 
+options = [{}, {"loss": "linear"}, {"loss": "log1p"}, {"robust": "huber"}, {"robust": "soft_l1"}]
 rng = np.random.default_rng(0)
 counts = []
 for n in (15, 30, 60, 120, 200, 300, 400, 600):
@@ -24,9 +25,9 @@ for n in (15, 30, 60, 120, 200, 300, 400, 600):
     rise = (0.9 - 0.7 * x**-0.4) * np.exp(0.02 * rng.standard_normal(n))
     for y in (fall, rise):
         assert np.isfinite(bnsl.forecast(x, y).predict(2e4))
-        for options in ({}, {"loss": "linear"}, {"robust": "huber"}, {"loss": "log1p"}, {"robust": "soft_l1"}):
+        for option in options:
             for n_breaks in (1,) if n > 60 else (None, 1, 2):
-                assert bnsl.fit(x, y, n_breaks=n_breaks, **options).rmsle < 0.1
+                assert bnsl.fit(x, y, n_breaks=n_breaks, **option).rmsle < 0.1
         counts.append(maps())
 print(json.dumps([counts, "jax" in sys.modules]))
 """
