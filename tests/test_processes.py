@@ -1,4 +1,4 @@
-"""What a process may count on: ordinary calls all day neither fill it with memory maps nor start a compiler."""
+"""What a process may count on: a day of ordinary calls neither fills it with maps nor starts a compiler."""
 
 import json
 import subprocess
