@@ -19,26 +19,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code.
 
     Args:
-        argv: the arguments; those of the process if None. Only then are compiled programs kept on disk, and
-            loaded while the commands are imported.
+        argv: the arguments; those of the process if None.
     """
     if argv is not None:
         from bnsl.cli._main import run
 
         return run(argv)
-    # JAX's import swallows the exception of a Ctrl-C now and then. A SIGINT that is ignored stays ignored.
+    # Compiled modules may swallow the exception of a Ctrl-C, or answer with a traceback of their own, while
+    # they are imported: until the work begins a SIGINT ends the process. One that is ignored stays ignored.
     raises = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if raises:
-        signal.signal(signal.SIGINT, _stop)
-    from bnsl._base.cache import programs_at_hand
 
-    words = sys.argv[1:]
-    with programs_at_hand(words[0] if words else ""):
-        from bnsl.cli._main import run
-
+    def begin() -> None:
         if raises:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        return run(words)
+
+    if raises:
+        signal.signal(signal.SIGINT, _stop)
+    from bnsl.cli._main import run
+
+    try:
+        return run(sys.argv[1:], begin)
+    finally:
+        begin()
 
 
 def _stop(*_: Any) -> NoReturn:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from bnsl._base.checks import InputError, check_choice
-from bnsl.evaluation.comparison import ALL_FORMS
 from bnsl.forms.registry import FORMS
 from bnsl.readers.curation import DIVERGED, KEPT
 from bnsl.readers.files import STDIN
@@ -20,32 +18,6 @@ _FILE_HELP = (
     "folder of these; '-' reads the standard input; the name of a data set of 'bnsl datasets' will do where "
     "no such file exists"
 )
-
-
-class Parser(argparse.ArgumentParser):
-    """Its errors are InputErrors, so that they come out as one line like all others."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (see '{self.prog} --help')")
-
-
-def add_command(
-    commands: Any, name: str, text: str, example: str, run: Callable[[argparse.Namespace], int | None]
-) -> argparse.ArgumentParser:
-    """A sub-command that prints examples and calls `run`."""
-    command = commands.add_parser(
-        name,
-        help=text,
-        description=text[0].upper() + text[1:] + ".",
-        epilog=example,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    command.add_argument(
-        "--quiet", action="store_true", help="no notes, times or progress; warnings and errors remain"
-    )
-    command.set_defaults(run=run)
-    return command
 
 
 def add_input(command: argparse.ArgumentParser) -> None:
@@ -189,6 +161,8 @@ def add_split(command: argparse.ArgumentParser) -> None:
 
 def add_forms(command: argparse.ArgumentParser) -> None:
     """The forms to compare."""
+    from bnsl.evaluation.comparison import ALL_FORMS  # imported by the two commands that compare anyhow
+
     command.add_argument(
         "--forms",
         default=",".join(ALL_FORMS),
@@ -219,6 +193,11 @@ def _robust(text: str) -> str:
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text
+
+
+def add_prediction(command: argparse.ArgumentParser, text: str) -> None:
+    """--predict, and what it says of itself."""
+    command.add_argument("--predict", type=float, action="append", default=[], metavar="X", help=text)
 
 
 def add_plot_option(command: argparse.ArgumentParser) -> None:

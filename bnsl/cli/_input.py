@@ -103,6 +103,15 @@ def law_options(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def forms_asked_for(args: argparse.Namespace) -> list[str]:
+    """The forms to compare, checked before the first of them is fitted."""
+    from bnsl.evaluation.comparison import forms_by_label  # imported by the two commands that compare anyhow
+
+    forms = [name.strip().lower() for name in args.forms.split(",")]
+    forms_by_label(forms, args.n_breaks)
+    return forms
+
+
 def fit_law(args: argparse.Namespace, curve: Curve, options: dict[str, Any]) -> FitResult | Extrapolation:
     """The fit, with a hold-out if one was asked for."""
     rule = split_rule(args)

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnsl._base.checks import InputError
-from bnsl.cli._terminal import note
-from bnsl.fitting.result import FitResult
-from bnsl.forecasting.forecast import Forecast
+from bnsl.cli._terminal import note, show
 from bnsl.readers.files import STDIN
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+    from bnsl.fitting.result import FitResult
+    from bnsl.forecasting.forecast import Forecast
 
 LEVEL = 0.9  # of the intervals around predictions
 AHEAD = (2.0, 10.0)  # predictions at these multiples of the last fitted x, if none are asked for
@@ -63,6 +64,20 @@ def check_writable(name: str) -> None:
         raise InputError(f"{name!r} cannot be written: there is no folder {str(path.parent)!r}")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise InputError(f"{name!r} cannot be written: permission denied")
+
+
+def put_out(
+    args: argparse.Namespace,
+    text: Callable[[], str],
+    json: Callable[[], str],
+    draw: Callable[[Axes], object],
+) -> None:
+    """What was found: text, unless JSON takes its place; JSON and a figure where they are asked for."""
+    if args.json != STDIN:
+        show(text())
+    write_json(args.json, json)
+    if args.plot:
+        save_figure(args.plot, draw)
 
 
 def write_json(name: str | None, text: Callable[[], str]) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from bnsl._base.display import ExtrapolationWarning
-from bnsl.fitting.result import Status
+from bnsl._base.progress import progress_bar
 
 SLOW = 2.0  # seconds from which on the time is told
 STYLES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33}
@@ -59,6 +59,8 @@ def show(text: str) -> None:
         elif warning:
             line = styled(line, "yellow", sys.stdout)
         elif line.startswith("status "):
+            from bnsl.fitting.result import Status  # imported already where there is a status
+
             good = line.endswith(Status.CONVERGED.value)
             line = styled(line, "green" if good else "yellow", sys.stdout)
         print(line)
@@ -95,46 +97,33 @@ def warnings_as_lines() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.filterwarnings("always", category=ExtrapolationWarning)
-        warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
         warnings.showwarning = tell
         yield
 
 
 @contextlib.contextmanager
-def timed(compiled: list[str]) -> Iterator[None]:
-    """Tell how long it took, where someone sat waiting: on a terminal, and beyond two seconds.
-
-    Args:
-        compiled: what was compiled meanwhile, which the next run will find.
-    """
+def timed() -> Iterator[None]:
+    """Tell how long it took, where someone sat waiting: on a terminal, and beyond two seconds."""
     start = time.monotonic()
     yield
     spent = time.monotonic() - start
     if spent > SLOW and sys.stderr.isatty():
-        count = len(compiled)
-        programs = f"{count} compiled program{'' if count == 1 else 's'}"
-        note(f"took {spent:.1f} s" + (f"; {programs} will be at hand the next time" if count else ""))
+        note(f"took {spent:.1f} s")
 
 
 class Progress:
-    """A counter with the time left on the standard error: one line that changes on a terminal, else ten."""
+    """How far a long command has come: a bar with the time left on a terminal, else a line every tenth."""
 
     def __init__(self) -> None:
-        self.start = time.monotonic()
-        self.shown = 0.0
+        self._bar: Any = None
 
     def __call__(self, done: int, total: int, name: str) -> None:
-        spent = time.monotonic() - self.start
-        left = spent / done * (total - done)
-        text = (
-            f"{done} of {total} fits, about {left:.0f} s left"
-            if done < total
-            else f"{total} fits, {spent:.0f} s"
-        )
-        if sys.stderr.isatty():
-            if spent - self.shown > 0.1 or done == total:
-                self.shown = spent
-                end = "\n" if done == total else ""
-                print(f"\r\033[Kbnsl: {text}", end=end, file=sys.stderr, flush=True)
-        elif done * 10 // total > (done - 1) * 10 // total:
-            note(text)
+        if not sys.stderr.isatty():
+            if done * 10 // total > (done - 1) * 10 // total:
+                note(f"{done} of {total} fits")
+            return
+        if self._bar is None:
+            self._bar = progress_bar(total, "fit")
+        self._bar.update(done - self._bar.n)
+        if done == total:
+            self._bar.close()

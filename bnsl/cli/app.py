@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from bnsl.cli._arguments import add_command
 from bnsl.cli._terminal import note, warn
 from bnsl.web.app.server import LOOPBACK, PORT, serve
 
@@ -18,10 +16,8 @@ files that are dropped into it stay there. Ctrl-C ends it.
 """
 
 
-def add(commands: Any) -> None:
-    """Add the command."""
-    text = "see forecasts live in the browser: drop a file, choose columns, drag the end of the fitted range"
-    command = add_command(commands, "app", text, EXAMPLE, _run)
+def add(command: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
     command.add_argument(
         "--port",
         type=int,
@@ -38,7 +34,9 @@ def add(commands: Any) -> None:
     command.add_argument("--no-browser", action="store_true", help="do not open the browser")
 
 
-def _run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+
     def ready(address: str) -> None:
         note(f"the app is at {address}; Ctrl-C ends it")
         if args.host not in LOOPBACK:

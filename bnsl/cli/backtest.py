@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+import bnsl
 from bnsl._base.checks import InputError, as_number, check_choice
-from bnsl.cli._arguments import add_command, add_input, add_json_option, add_law, add_plot_option
+from bnsl.cli._arguments import add_input, add_json_option, add_law, add_plot_option
 from bnsl.cli._input import fixed_parameters, read_curve
-from bnsl.cli._output import check_outputs, save_figure, write_json
-from bnsl.cli._terminal import show
-from bnsl.evaluation.backtest import backtest
+from bnsl.cli._output import check_outputs, put_out
+from bnsl.evaluation.backtest import Backtest, backtest
 from bnsl.forecasting.forecast import forecast
 from bnsl.forms.registry import get_form
-from bnsl.readers.files import STDIN
 from bnsl.solver.losses import LOSSES
 
 EXAMPLE = """examples:
@@ -25,10 +24,8 @@ EXAMPLE = """examples:
 BACKTESTED = {"forecast": forecast}  # methods of 'bnsl backtest' besides the forms
 
 
-def add(commands: Any) -> None:
-    """Add the command."""
-    text = "refit at several cut-offs inside the data, and tell how well the points beyond were foretold"
-    command = add_command(commands, "backtest", text, EXAMPLE, _run)
+def add(command: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
     add_input(command)
     add_law(command, split=False)
     command.set_defaults(form=None)
@@ -52,23 +49,28 @@ def add(commands: Any) -> None:
     add_json_option(command)
 
 
-def _run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
     check_outputs(args)
     law = _backtested(args)
     if args.tolerance is not None:
         as_number(args.tolerance, "--tolerance", lambda value: 0 < value < float("inf"))
     tested = backtest(read_curve(args), cuts=args.cut or None, **law)
-    if args.json != STDIN:
-        show(tested.summary())
-        if args.tolerance is not None:
-            far = tested.trusted(args.tolerance)
-            reach = "at no distance" if far != far else f"up to {far:.4g} times the last fitted x"
-            print(f"\nrmsle within {args.tolerance:g} {reach}")
-    write_json(args.json, tested.to_json)
-    if args.plot:
-        from bnsl.plots.comparisons import plot_backtest
+    put_out(
+        args,
+        lambda: _text(tested, args.tolerance),
+        tested.to_json,
+        lambda ax: bnsl.plot_backtest(tested, ax=ax),
+    )
 
-        save_figure(args.plot, lambda ax: plot_backtest(tested, ax=ax))
+
+def _text(tested: Backtest, tolerance: float | None) -> str:
+    """The summary, and how far the law could be trusted."""
+    if tolerance is None:
+        return tested.summary()
+    far = tested.trusted(tolerance)
+    reach = "at no distance" if far != far else f"up to {far:.4g} times the last fitted x"
+    return f"{tested.summary()}\n\nrmsle within {tolerance:g} {reach}"
 
 
 def _backtested(args: argparse.Namespace) -> dict[str, Any]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from bnsl._base.checks import InputError, check_choice
-from bnsl.cli._arguments import add_command
 from bnsl.cli._output import DPI
 from bnsl.cli._terminal import Progress, note, show
 from bnsl.curves.benchmark import load_benchmark
@@ -24,10 +22,8 @@ their public origin the first time.
 """
 
 
-def add(commands: Any) -> None:
-    """Add the command."""
-    text = "fit the 92 curves of the benchmark (arXiv 2209.06640) and tabulate the errors beyond"
-    command = add_command(commands, "benchmark", text, EXAMPLE, _run)
+def add(command: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
     command.add_argument(
         "--methods", default=",".join(METHODS), metavar="A,B,...", help="the methods (default: %(default)s)"
     )
@@ -48,7 +44,8 @@ def add(commands: Any) -> None:
     )
 
 
-def _run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
     methods = method_names([name.strip().lower() for name in args.methods.split(",")])
     folder = Path(args.output)
     if folder.exists() and not folder.is_dir():

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import json
 
+import bnsl
 from bnsl._base.checks import check_choice
-from bnsl.cli import _text as report
-from bnsl.cli._arguments import (
-    add_command,
-    add_forms,
-    add_input,
-    add_json_option,
-    add_options,
-    add_plot_option,
-)
-from bnsl.cli._input import read_curve, split_rule
-from bnsl.cli._output import check_outputs, save_figure, write_json
-from bnsl.cli._terminal import show
-from bnsl.evaluation.comparison import compare, forms_by_label
-from bnsl.readers.files import STDIN
+from bnsl._base.display import paragraphs, records
+from bnsl.cli._arguments import add_forms, add_input, add_json_option, add_options, add_plot_option
+from bnsl.cli._input import forms_asked_for, read_curve, split_rule
+from bnsl.cli._output import check_outputs, put_out
+from bnsl.cli._text import json_text, rows_text
+from bnsl.evaluation.comparison import Comparison, compare
 from bnsl.solver.losses import LOSSES
 
 EXAMPLE = """examples:
@@ -29,10 +22,8 @@ EXAMPLE = """examples:
 """
 
 
-def add(commands: Any) -> None:
-    """Add the command."""
-    text = "fit several forms to one curve and rank them"
-    command = add_command(commands, "compare", text, EXAMPLE, _run)
+def add(command: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
     add_input(command)
     add_forms(command)
     add_options(command)
@@ -40,17 +31,50 @@ def add(commands: Any) -> None:
     add_json_option(command)
 
 
-def _run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
     check_outputs(args)
-    forms = [name.strip().lower() for name in args.forms.split(",")]
-    forms_by_label(forms, args.n_breaks)  # before the first of them is fitted
+    options = {"forms": forms_asked_for(args), "n_breaks": args.n_breaks}
     check_choice(args.loss, "loss", LOSSES)
-    options = {"forms": forms, "n_breaks": args.n_breaks, "loss": args.loss, "robust": args.robust}
-    comparison = compare(read_curve(args), **options, **split_rule(args))
-    if args.json != STDIN:
-        show(report.comparison_text(comparison))
-    write_json(args.json, lambda: report.comparison_json(comparison))
-    if args.plot:
-        from bnsl.plots.comparisons import plot_comparison
+    options |= {"loss": args.loss, "robust": args.robust}
+    compared = compare(read_curve(args), **options, **split_rule(args))
+    put_out(
+        args,
+        lambda: _text(compared),
+        lambda: _json(compared),
+        lambda ax: bnsl.plot_comparison(compared, ax=ax),
+    )
 
-        save_figure(args.plot, lambda ax: plot_comparison(comparison, ax=ax))
+
+def _text(compared: Comparison) -> str:
+    """The ranked table, with what was fitted above it."""
+    fitted, held_out = compared.fitted, compared.held_out
+    count = len(compared.results)
+    lines = [f"{count} form{'' if count == 1 else 's'} fitted to {fitted.name or 'a curve'}"]
+    lines.append(f"fitted   {fitted.extent}")
+    if held_out is not None:
+        lines.append(f"held out {held_out.extent}")
+    lines.append(f"ranked   {compared.ranking}")
+    logs = compared.error_column.endswith("rmsle")
+    hidden = ["train_rmse", "heldout_rmse"] if logs else ["train_rmsle", "heldout_rmsle", "heldout_stderr"]
+    if held_out is None:
+        hidden += ["heldout_rmsle", "heldout_stderr", "heldout_rmse"]
+    table = compared.table.reset_index().drop(columns=list(dict.fromkeys(hidden)))
+    return paragraphs(lines, rows_text(table, left=("form", "status", "warnings")))
+
+
+def _json(compared: Comparison) -> str:
+    """The rows of the table, best first, and every fit by its label."""
+    rows = records(compared.table.reset_index())
+    for row in rows:
+        row["warnings"] = [code for code in row["warnings"].split(", ") if code]
+    record = {
+        "bnsl": "comparison",
+        "version": 1,
+        "fitted_points": len(compared.fitted),
+        "ranked_by": compared.ranked_by,
+        "held_out_points": 0 if compared.held_out is None else len(compared.held_out),
+        "table": rows,
+        "fits": {label: json.loads(result.to_json()) for label, result in compared.results.items()},
+    }
+    return json_text(record)

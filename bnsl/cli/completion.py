@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from bnsl._base.checks import InputError
-from bnsl.cli._arguments import add_command
 
 SHELLS = ("bash", "zsh", "tcsh")
 EXAMPLE = """examples:
@@ -19,19 +17,19 @@ The script is made once and then needs no Python, so that the tabulator key answ
 """
 
 
-def add(commands: Any) -> None:
-    """Add the command."""
-    command = add_command(commands, "completion", "write a script that completes commands", EXAMPLE, _run)
+def add(command: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
     command.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
 
 
-def _run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
     try:
         import shtab
     except ImportError:
         raise InputError(
             "completion needs shtab; pip install 'broken-neural-scaling-laws[completion]'"
         ) from None
-    from bnsl.cli._main import parser_of_commands
+    from bnsl.cli._commands import whole_parser
 
-    print(shtab.complete(parser_of_commands(), args.shell))
+    print(shtab.complete(whole_parser(filled=True), args.shell))

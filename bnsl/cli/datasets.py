@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
-from bnsl.cli import _text as report
-from bnsl.cli._arguments import add_command
-from bnsl.cli._output import write_json
+from bnsl._base.display import aligned
+from bnsl.cli._text import json_text, span_text
 from bnsl.curves.curve import Curve
-from bnsl.curves.datasets import CATALOGUE, DESCRIPTIONS, load_curve, load_dataset
+from bnsl.curves.datasets import COLLECTIONS, DESCRIPTIONS, load_curve, load_dataset
 from bnsl.readers.files import STDIN
 
 EXAMPLE = """examples:
@@ -18,10 +18,8 @@ EXAMPLE = """examples:
 """
 
 
-def add(commands: Any) -> None:
-    """Add the command."""
-    text = "list the data sets of the package, or write one as CSV"
-    command = add_command(commands, "datasets", text, EXAMPLE, _run)
+def add(command: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
     choice = command.add_mutually_exclusive_group()
     choice.add_argument("name", nargs="?", metavar="NAME", help="write this one to the standard output")
     choice.add_argument(
@@ -29,13 +27,48 @@ def add(commands: Any) -> None:
     )
 
 
-def _run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
     if args.name is not None:
         data = load_dataset(args.name)
-        text = report.curve_csv(data) if isinstance(data, Curve) else data.points.to_csv(index=False)
+        text = curve_csv(data) if isinstance(data, Curve) else data.points.to_csv(index=False)
         print(text.removesuffix("\n"))
         return
     curves = [load_curve(name) for name in DESCRIPTIONS]
-    if args.json != STDIN:
-        print(report.datasets_text(curves, CATALOGUE))
-    write_json(args.json, lambda: report.datasets_json(curves, CATALOGUE))
+    print(_json(curves) if args.json == STDIN else _text(curves))
+
+
+def _text(curves: Sequence[Curve]) -> str:
+    """One line a data set: name, number of points, ranges and what it is; less of the collections."""
+    rows = [("name", "points", "x", "y", "what it is")]
+    for curve in curves:
+        x, y = span_text(curve.x), span_text(curve.y)
+        rows.append((curve.name, str(len(curve)), x, y, DESCRIPTIONS[curve.name]))
+    rows += [(name, "", "", "", text) for name, text in COLLECTIONS.items()]
+    return aligned(rows, left=(0, 2, 3, 4))
+
+
+def _json(curves: Sequence[Curve]) -> str:
+    """The table for machines."""
+    rows: list[dict[str, Any]] = [
+        {
+            "name": curve.name,
+            "points": len(curve),
+            "x": [float(curve.x.min()), float(curve.x.max())],
+            "y": [float(curve.y.min()), float(curve.y.max())],
+            "x_label": curve.x_label,
+            "y_label": curve.y_label,
+            "sigma": curve.sigma is not None,
+            "description": DESCRIPTIONS[curve.name],
+        }
+        for curve in curves
+    ]
+    return json_text([*rows, *({"name": name, "description": text} for name, text in COLLECTIONS.items())])
+
+
+def curve_csv(curve: Curve) -> str:
+    """A curve as CSV with the columns x, y and, if it has sigma, y_err; exact to the last bit."""
+    columns = {"x": curve.x, "y": curve.y} | ({} if curve.sigma is None else {"y_err": curve.sigma})
+    rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+    lines = [",".join(columns), *(",".join(repr(v).removesuffix(".0") for v in row) for row in rows)]
+    return "\n".join(lines)

@@ -1,34 +1,29 @@
-"""`bnsl doctor`: versions, devices, the cache and the precision, for oneself and for a report of a fault."""
+"""`bnsl doctor`: versions, processors and the precision, for oneself and for a report of a fault."""
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
-import json
 import os
 import platform
 import time
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import jax
 import numpy as np
 
-from bnsl._base.cache import cached_programs
-from bnsl._base.precision import double_precision
-from bnsl._base.programs import kept_in
-from bnsl.cli._arguments import add_command
 from bnsl.cli._terminal import show
+from bnsl.cli._text import json_text
 from bnsl.curves.datasets import NOISELESS_LAW, load_curve
 from bnsl.fitting.fit import fit
 from bnsl.readers.files import STDIN
 
 EXAMPLE = """examples:
   bnsl doctor
-  bnsl doctor --json
+  bnsl doctor --jax --json
 
 The exit code is 1 if a check fails.
 """
-NEEDED = ("jax", "jaxlib", "numpy", "scipy", "pandas", "matplotlib")
+PACKAGES = ("numpy", "scipy", "pandas", "matplotlib", "jax", "jaxlib")
 EXTRAS = {  # what brings a package that some features need
     "pyarrow": "parquet",
     "tensorboard": "tensorboard",
@@ -44,66 +39,56 @@ FITTED = 405.0  # where the noiseless curve of the check is cut, as in the scrip
 EXACT = 1e-6  # relative error of a noiseless curve's extrapolation, beyond which something is wrong
 
 
-def add(commands: Any) -> None:
-    """Add the command."""
-    text = "show versions, devices and the cache, and check the precision"
-    command = add_command(commands, "doctor", text, EXAMPLE, _run)
+def add(command: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    command.add_argument(
+        "--jax", action="store_true", help="try JAX, too, which fits many curves: its devices and precision"
+    )
     command.add_argument("--json", action="store_const", const=STDIN, help="as JSON")
 
 
-def _run(args: argparse.Namespace) -> int:
-    checks = _checks()
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    checks = [_noiseless_law(), *([_double_precision()] if args.jax else [])]
     found = {
         "versions": _versions(),
-        "extras": _extras(),
-        "devices": _devices(),
-        "cache": _cache(),
+        "extras": {name: _version(name) for name in EXTRAS},
+        "machine": {"system": platform.platform(), "processors": os.cpu_count(), **_devices(args.jax)},
         "checks": checks,
     }
     if args.json == STDIN:
-        print(json.dumps(found, indent=2))
+        print(json_text(found))
     else:
         show(_text(found))
     return 0 if all(check["passed"] for check in checks) else 1
 
 
-def _versions() -> dict[str, str]:
+def _versions() -> dict[str, str | None]:
     from bnsl import __version__
 
-    versions = {"bnsl": __version__, "python": platform.python_version(), "system": platform.platform()}
-    return {**versions, **{name: importlib.metadata.version(name) for name in NEEDED}}
+    versions = {"bnsl": __version__, "python": platform.python_version()}
+    return {**versions, **{name: _version(name) for name in PACKAGES}}
 
 
-def _extras() -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
-    for name in EXTRAS:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = None
-    return found
+def _version(name: str) -> str | None:
+    """What is installed of a package, without importing it; None if it is not."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
-def _devices() -> dict[str, Any]:
-    devices = [f"{device.platform}: {device.device_kind}" for device in jax.devices()]
-    return {"default": jax.default_backend(), "devices": devices, "processors": os.cpu_count()}
+def _devices(wanted: bool) -> dict[str, Any]:
+    """The devices of JAX, the one it takes first."""
+    if not wanted:
+        return {}
+    import jax
+
+    return {"devices": [f"{device.platform}: {device.device_kind}" for device in jax.devices()]}
 
 
-def _cache() -> dict[str, Any]:
-    folder, count, size = cached_programs()
-    in_use = getattr(jax.config, "jax_compilation_cache_dir", None) or kept_in()
-    return {
-        "folder": None if folder is None else str(folder),
-        "programs": count,
-        "bytes": size,
-        "in_use": None if in_use is None else str(in_use),
-    }
-
-
-def _checks() -> list[dict[str, Any]]:
-    with double_precision():
-        one = np.asarray(jax.jit(lambda v: (v + 1e-15) - v)(np.float64(1.0)))
-    wide = one.dtype == np.float64 and 0.5e-15 < float(one) < 2e-15
+def _noiseless_law() -> dict[str, Any]:
+    """Whether a curve without noise leads back to its law."""
     start = time.monotonic()
     curve = load_curve("noiseless_simulation")
     fitted, beyond = curve.x <= FITTED, (curve.x > FITTED) & (curve.x <= 2 * FITTED)
@@ -111,15 +96,22 @@ def _checks() -> list[dict[str, Any]]:
     error = float(np.abs(law.predict(curve.x[beyond]) / curve.y[beyond] - 1.0).max())
     spent = time.monotonic() - start
     place = law.params["d1"] / NOISELESS_LAW["d1"] - 1.0
-    exact = error < EXACT
-    return [
-        {"name": "double precision", "passed": bool(wide), "found": f"1 + 1e-15 - 1 = {float(one):.3g}"},
-        {
-            "name": "noiseless law",
-            "passed": exact,
-            "found": f"error {error:.1e} beyond the fitted range, break off by {place:.1e}, in {spent:.1f} s",
-        },
-    ]
+    return {
+        "name": "noiseless law",
+        "passed": error < EXACT,
+        "found": f"error {error:.1e} beyond the fitted range, break off by {place:.1e}, in {spent:.2f} s",
+    }
+
+
+def _double_precision() -> dict[str, Any]:
+    """Whether JAX computes in double precision when it is asked to."""
+    import jax
+
+    with jax.enable_x64(True):
+        one = np.asarray(jax.jit(lambda v: (v + 1e-15) - v)(np.float64(1.0)))
+    wide = one.dtype == np.float64 and 0.5e-15 < float(one) < 2e-15
+    found = f"1 + 1e-15 - 1 = {float(one):.3g}"
+    return {"name": "double precision", "passed": bool(wide), "found": found}
 
 
 def _text(found: dict[str, Any]) -> str:
@@ -127,21 +119,12 @@ def _text(found: dict[str, Any]) -> str:
         name: version or f"not installed: pip install 'broken-neural-scaling-laws[{EXTRAS[name]}]'"
         for name, version in found["extras"].items()
     }
-    devices, cache = found["devices"], found["cache"]
-    kept = "none are kept" if cache["folder"] is None else cache["folder"]
-    size = f"{cache['programs']} programs, {cache['bytes'] / 1e6:.1f} MB"
+    versions = {name: version or "not installed" for name, version in found["versions"].items()}
+    machine = dict(found["machine"])
+    if "devices" in machine:
+        machine["devices"] = ", ".join(machine["devices"])
     checks = {c["name"]: f"{'passed' if c['passed'] else 'FAILED'}: {c['found']}" for c in found["checks"]}
-    sections = {
-        "versions": found["versions"],
-        "extras": extras,
-        "devices": {
-            "default": devices["default"],
-            "there are": ", ".join(devices["devices"]),
-            "processors": devices["processors"],
-        },
-        "compiled programs": {"folder": kept, "size": size, "in use": cache["in_use"] or "no"},
-        "checks": checks,
-    }
+    sections = {"versions": versions, "extras": extras, "machine": machine, "checks": checks}
     lines = ["bnsl doctor"]
     for title, rows in sections.items():
         lines += ["", title, *(f"  {name:<18}{value}" for name, value in rows.items())]

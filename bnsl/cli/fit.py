@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import json
+from typing import TYPE_CHECKING
 
-from bnsl.cli import _text as report
-from bnsl.cli._arguments import add_command, add_input, add_json_option, add_law, add_plot_option
+import bnsl
+from bnsl._base.display import paragraphs, plain, records
+from bnsl.cli._arguments import add_input, add_json_option, add_law, add_plot_option, add_prediction
 from bnsl.cli._input import fit_law, law_options, read_curve
-from bnsl.cli._output import LEVEL, check_outputs, predictions, save_figure, write_json
-from bnsl.cli._terminal import show
+from bnsl.cli._output import LEVEL, check_outputs, predictions, put_out
+from bnsl.cli._text import json_text, rows_text
 from bnsl.evaluation.extrapolation import Extrapolation
-from bnsl.readers.files import STDIN
+from bnsl.fitting.result import FitResult
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
@@ -20,34 +25,47 @@ EXAMPLE = """examples:
 """
 
 
-def add(commands: Any) -> None:
-    """Add the command."""
-    command = add_command(commands, "fit", "fit a law to a curve and predict with it", EXAMPLE, _run)
+def add(command: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
     add_input(command)
     add_law(command)
-    command.add_argument(
-        "--predict",
-        type=float,
-        action="append",
-        default=[],
-        metavar="X",
-        help="predict y at X, once or more often (default: 2 and 10 times the last fitted x)",
-    )
+    add_prediction(command, "predict y at X, once or more often (default: 2 and 10 times the last fitted x)")
     add_plot_option(command)
     add_json_option(command)
 
 
-def _run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
     check_outputs(args)
     options = law_options(args)
     law = fit_law(args, read_curve(args), options)
-    extrapolation = law if isinstance(law, Extrapolation) else None
-    result = law.result if isinstance(law, Extrapolation) else law
-    shown = (result, predictions(result, args.predict), LEVEL, extrapolation)
-    if args.json != STDIN:
-        show(report.fit_text(*shown))
-    write_json(args.json, lambda: report.fit_json(*shown))
-    if args.plot:
-        from bnsl.plots.laws import plot_fit
+    ahead = predictions(law.result if isinstance(law, Extrapolation) else law, args.predict)
+    put_out(
+        args,
+        lambda: _text(law, ahead),
+        lambda: _json(law, ahead),
+        lambda ax: bnsl.plot_fit(law, ax=ax),
+    )
 
-        save_figure(args.plot, lambda ax: plot_fit(law, ax=ax))
+
+def _text(law: FitResult | Extrapolation, ahead: pd.DataFrame) -> str:
+    """The summary, with the held-out error if there is one, and predictions."""
+    curve = law.result.curve if isinstance(law, Extrapolation) else law.curve
+    head = f"predictions, with {100 * LEVEL:g} % intervals for a new measurement if this form is right"
+    return paragraphs(law.summary(), [head, rows_text(ahead.rename(columns={"x": curve.x_label}))])
+
+
+def _json(law: FitResult | Extrapolation, ahead: pd.DataFrame) -> str:
+    """The record that `FitResult.from_json` reads, with two entries more.
+
+    `predictions` is a list of {x, predicted, lower, upper, level}, `held_out` an object with rmsle,
+    rmsle_stderr, rmse and the points, or null. An unknown number is null in both.
+    """
+    tested = law if isinstance(law, Extrapolation) else None
+    record = json.loads((law.result if isinstance(law, Extrapolation) else law).to_json())
+    record["predictions"] = [{**row, "level": LEVEL} for row in records(ahead)]
+    record["held_out"] = None
+    if tested is not None:
+        errors = {name: plain(getattr(tested, name)) for name in ("rmsle", "rmsle_stderr", "rmse")}
+        record["held_out"] = {**errors, "points": records(tested.errors)}
+    return json_text(record)

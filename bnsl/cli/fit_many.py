@@ -6,10 +6,10 @@ import argparse
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bnsl._base.checks import InputError
-from bnsl.cli._arguments import add_columns, add_command, add_curation, add_file, add_law
+from bnsl.cli._arguments import add_columns, add_curation, add_file, add_law, add_prediction
 from bnsl.cli._input import CURATIONS, curation_of, fixed_parameters
 from bnsl.cli._output import check_writable
 from bnsl.cli._terminal import note
@@ -31,10 +31,8 @@ EACH = tuple(name for name in CURATIONS if name not in MERGING)  # what is done 
 ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl")
 
 
-def add(commands: Any) -> None:
-    """Add the command."""
-    text = "fit a law to every curve of a long-form table, a row a curve"
-    command = add_command(commands, "fit-many", text, EXAMPLE, _run)
+def add(command: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
     add_file(command)
     add_columns(command)
     command.add_argument(
@@ -46,14 +44,7 @@ def add(commands: Any) -> None:
     )
     add_curation(command, one_curve=False)
     add_law(command, split=False)
-    command.add_argument(
-        "--predict",
-        type=float,
-        action="append",
-        default=[],
-        metavar="X",
-        help="add a column with the prediction at X, once or more often",
-    )
+    add_prediction(command, "add a column with the prediction at X, once or more often")
     command.add_argument(
         "-o",
         "--output",
@@ -73,7 +64,8 @@ def add(commands: Any) -> None:
     command.add_argument("--dtype", default="float64", metavar="TYPE", help="float64 (default) or float32")
 
 
-def _run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
     _check_output(args.output)
     table = read_table(args.file, format=args.format, pattern=args.pattern)
     by = [name for entry in args.by for name in entry.split(",")]

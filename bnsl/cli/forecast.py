@@ -6,20 +6,21 @@ import argparse
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import bnsl
 from bnsl._base.checks import check_share, positive_inputs
-from bnsl._base.display import ExtrapolationWarning
-from bnsl.cli import _text as report
-from bnsl.cli._arguments import add_command, add_input, add_json_option, add_plot_option, add_split
+from bnsl._base.display import ExtrapolationWarning, aligned, paragraphs, plain, records, warning_lines
+from bnsl.cli._arguments import add_input, add_json_option, add_plot_option, add_prediction, add_split
 from bnsl.cli._input import read_curve, split_rule
-from bnsl.cli._output import LEVEL, check_outputs, predictions, save_figure, write_json
-from bnsl.cli._terminal import show
+from bnsl.cli._output import LEVEL, check_outputs, predictions, put_out
+from bnsl.cli._text import json_text, rows_text
 from bnsl.curves.curve import Curve
+from bnsl.curves.metrics import rmse, rmsle
 from bnsl.evaluation.extrapolation import nothing_held_out
-from bnsl.forecasting.forecast import Forecast, forecast
-from bnsl.readers.files import STDIN
+from bnsl.forecasting.forecast import Forecast, forecast, shown_breaks
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
@@ -27,22 +28,15 @@ EXAMPLE = """examples:
   bnsl forecast curve.csv --train-until 736 --predict 1000 --plot forecast.png --json forecast.json
 """
 AHEAD = (1.5, 2.0, 4.0, 10.0)  # predictions at these multiples of the last fitted x, if none are asked for
+LEAST_WEIGHT = 0.0005  # of a law that the table shows: what does not round to 0.0 %
 
 
-def add(commands: Any) -> None:
-    """Add the command."""
-    text = "tell what will be at larger x: an average over laws, with intervals and nothing to set"
-    command = add_command(commands, "forecast", text, EXAMPLE, _run)
+def add(command: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
     add_input(command)
     add_split(command)
-    command.add_argument(
-        "--predict",
-        type=float,
-        action="append",
-        default=[],
-        metavar="X",
-        help="predict y at X, once or more often (default: 1.5, 2, 4 and 10 times the last fitted x)",
-    )
+    text = "predict y at X, once or more often (default: 1.5, 2, 4 and 10 times the last fitted x)"
+    add_prediction(command, text)
     command.add_argument(
         "--level",
         type=float,
@@ -55,7 +49,8 @@ def add(commands: Any) -> None:
     command.set_defaults(loss="log")
 
 
-def _run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
     check_outputs(args)
     level = check_share(args.level, "--level")
     if args.predict:
@@ -68,18 +63,12 @@ def _run(args: argparse.Namespace) -> None:
     found = forecast(fitted)
     beyond = None if held_out is None else _held_out(found, held_out, level)
     shown = (found, predictions(found, args.predict, AHEAD, level), level, beyond)
-    if args.json != STDIN:
-        show(report.forecast_text(*shown))
-    write_json(args.json, lambda: report.forecast_json(*shown))
-    if args.plot:
-        from bnsl.plots.forecasts import AHEAD as DRAWN_AHEAD
-        from bnsl.plots.forecasts import plot_forecast
-
-        end = float(curve.x[-1]) * (DRAWN_AHEAD if held_out is None else 1.0)
-        farthest = max(args.predict, default=end)
-        options: dict[str, Any] = {"levels": sorted({0.5, level})}
-        options["x_max"] = farthest if farthest > end else None
-        save_figure(args.plot, lambda ax: plot_forecast(found, held_out=held_out, ax=ax, **options))
+    put_out(
+        args,
+        lambda: _text(*shown),
+        lambda: _json(*shown),
+        lambda ax: _draw(found, held_out, max(args.predict, default=0.0), level, ax),
+    )
 
 
 def _held_out(law: Forecast, held_out: Curve, level: float) -> pd.DataFrame:
@@ -89,3 +78,93 @@ def _held_out(law: Forecast, held_out: Curve, level: float) -> pd.DataFrame:
         table = predictions(law, held_out.x.tolist(), level=level)
     table.insert(1, "y", held_out.y)
     return table
+
+
+def _draw(law: Forecast, held_out: Curve | None, farthest: float, level: float, ax: Axes) -> None:
+    """The figure, which reaches the farthest prediction that was asked for."""
+    from bnsl.plots.forecasts import AHEAD as DRAWN_AHEAD
+
+    last = law.curve.x[-1] * DRAWN_AHEAD if held_out is None else held_out.x[-1]
+    x_max = farthest if farthest > last else None
+    bnsl.plot_forecast(law, held_out=held_out, ax=ax, levels=sorted({0.5, level}), x_max=x_max)
+
+
+def _text(found: Forecast, ahead: pd.DataFrame, level: float, held_out: pd.DataFrame | None) -> str:
+    """What it rests on, the held-out error, the laws averaged, predictions, warnings.
+
+    Args:
+        found: the forecast.
+        ahead: one row a point: x, predicted, lower, upper.
+        level: probability inside (lower, upper).
+        held_out: one row a point that it has not seen: x, y, predicted, lower, upper.
+    """
+    curve = found.curve
+    lines = [f"forecast of {curve.name or 'a curve'}", f"fitted   {curve.extent}"]
+    if held_out is not None:
+        error, stderr = rmsle(held_out["predicted"].to_numpy(), held_out["y"].to_numpy())
+        ends = held_out["x"].iloc[0], held_out["x"].iloc[-1]
+        points = "1 point" if len(held_out) == 1 else f"{len(held_out)} points"
+        lines += [
+            f"held out {points}, {curve.x_label} from {ends[0]:.6g} to {ends[1]:.6g}",
+            f"rmsle    {error:.6g} +- {stderr:.3g} on the held-out points",
+            f"inside   {_inside(held_out)} of {points} in the {100 * level:g} % interval",
+        ]
+    laws = found.laws.reset_index()
+    rows = [("law", "weight", "limit", "end slope", "breaks")]
+    for law, weight, limit, slope, breaks in laws[laws["weight"] >= LEAST_WEIGHT].itertuples(index=False):
+        places = shown_breaks(breaks, curve)
+        rows.append((law, f"{100 * weight:.1f} %", f"{limit:.4g}", f"{slope:.3f}", places))
+    head = "averaged laws, by posterior weight"
+    if any("(" in row[4] for row in rows):
+        head += "; breaks in brackets lie beyond the data, where they are assumed, not seen"
+    ahead_head = f"forecasts, with {100 * level:g} % intervals for a new measurement"
+    return paragraphs(
+        lines,
+        [head, aligned(rows, left=(0, 4))],
+        [ahead_head, rows_text(ahead.rename(columns={"x": curve.x_label}))],
+        warning_lines(found.warnings),
+    )
+
+
+def _json(found: Forecast, ahead: pd.DataFrame, level: float, held_out: pd.DataFrame | None) -> str:
+    """The forecast for machines.
+
+    `predictions` is a list of {x, predicted, lower, upper, level}, `laws` one of {law, weight, limit,
+    end_slope, breaks}, `warnings` one of [code, message], `held_out` an object with rmsle, rmsle_stderr,
+    rmse, inside (how many points the interval holds), level and the points, or null. An unknown number is
+    null.
+    """
+    curve = found.curve
+    record: dict[str, Any] = {
+        "bnsl": "forecast",
+        "version": 1,
+        "curve": {
+            "x": curve.x.tolist(),
+            "y": curve.y.tolist(),
+            "sigma": None if curve.sigma is None else curve.sigma.tolist(),
+            "name": curve.name,
+            "x_label": curve.x_label,
+            "y_label": curve.y_label,
+        },
+        "predictions": [{**row, "level": level} for row in records(ahead)],
+        "laws": [{**row, "breaks": list(row["breaks"])} for row in records(found.laws.reset_index())],
+        "warnings": [list(warning) for warning in found.warnings],
+        "held_out": None,
+    }
+    if held_out is not None:
+        predicted, measured = held_out["predicted"].to_numpy(), held_out["y"].to_numpy()
+        error, stderr = rmsle(predicted, measured)
+        record["held_out"] = {
+            "rmsle": plain(error),
+            "rmsle_stderr": plain(stderr),
+            "rmse": plain(rmse(predicted, measured)),
+            "inside": _inside(held_out),
+            "level": level,
+            "points": records(held_out),
+        }
+    return json_text(record)
+
+
+def _inside(held_out: pd.DataFrame) -> int:
+    """How many measured values lie in their interval."""
+    return int(held_out["y"].between(held_out["lower"], held_out["upper"]).sum())

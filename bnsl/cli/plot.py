@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
+import bnsl
 from bnsl._base.checks import InputError
-from bnsl.cli._arguments import add_command, add_input, add_law
+from bnsl.cli._arguments import add_input, add_law
 from bnsl.cli._input import fit_law, law_options, read_curve
 from bnsl.cli._output import check_outputs, save_figure
 from bnsl.cli._terminal import warn
@@ -20,9 +20,8 @@ EXAMPLE = """examples:
 """
 
 
-def add(commands: Any) -> None:
-    """Add the command."""
-    command = add_command(commands, "plot", "fit a law to a curve and draw it", EXAMPLE, _run)
+def add(command: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
     add_input(command)
     add_law(command)
     command.add_argument(
@@ -39,7 +38,8 @@ def add(commands: Any) -> None:
     command.set_defaults(predict=[])
 
 
-def _run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
     check_outputs(args)
     if args.decompose and args.form.lower() in FORMS and args.form.lower() != "bnsl":
         raise InputError(f"--decompose draws the power laws of a bnsl; form {args.form!r} has none")
@@ -47,7 +47,5 @@ def _run(args: argparse.Namespace) -> None:
     law = fit_law(args, read_curve(args), options)
     for warning in (law.result if isinstance(law, Extrapolation) else law).warnings:
         warn(f"{warning.code}: {warning.message}")
-    from bnsl.plots.laws import plot_decomposition, plot_fit
-
-    draw = plot_decomposition if args.decompose else plot_fit
+    draw = bnsl.plot_decomposition if args.decompose else bnsl.plot_fit
     save_figure(args.plot, lambda ax: draw(law, ax=ax))

@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 import shlex
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bnsl._base.checks import InputError, positive_inputs
-from bnsl.cli._arguments import add_command, add_forms, add_input, add_split
-from bnsl.cli._input import read_curve, split_rule
+from bnsl.cli._arguments import add_forms, add_input, add_prediction, add_split
+from bnsl.cli._input import forms_asked_for, read_curve, split_rule
 from bnsl.cli._terminal import note
 from bnsl.curves.curve import Curve
 from bnsl.curves.datasets import DESCRIPTIONS
-from bnsl.evaluation.comparison import forms_by_label
 from bnsl.readers.files import STDIN
 from bnsl.readers.reading import read_curve as plain_curve
 from bnsl.web.analysis import CUTS
@@ -29,21 +27,13 @@ EXAMPLE = """examples:
 """
 
 
-def add(commands: Any) -> None:
-    """Add the command."""
-    text = "write one web page that needs no network: forecast, forms, breaks, back-test, numbers to copy"
-    command = add_command(commands, "report", text, EXAMPLE, _run)
+def add(command: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
     add_input(command)
     add_split(command)
     add_forms(command)
-    command.add_argument(
-        "--predict",
-        type=float,
-        action="append",
-        default=[],
-        metavar="X",
-        help="forecast y at X, once or more often (default: 1.5, 2, 4 and 10 times the last fitted x)",
-    )
+    text = "forecast y at X, once or more often (default: 1.5, 2, 4 and 10 times the last fitted x)"
+    add_prediction(command, text)
     command.add_argument(
         "--cuts",
         type=int,
@@ -58,10 +48,10 @@ def add(commands: Any) -> None:
     command.set_defaults(loss="log")
 
 
-def _run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
     check_path(args.output)
-    forms = [name.strip().lower() for name in args.forms.split(",")]
-    forms_by_label(forms, args.n_breaks)
+    forms = forms_asked_for(args)
     if args.predict:
         positive_inputs(args.predict, 1)
     curve = read_curve(args)

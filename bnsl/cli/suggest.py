@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
-from typing import Any
 
 import numpy as np
 
+import bnsl
 from bnsl._base.checks import InputError, as_number, positive_inputs
-from bnsl.cli._arguments import add_command, add_input, add_json_option, add_plot_option, add_split
+from bnsl._base.display import records
+from bnsl.cli._arguments import add_input, add_json_option, add_plot_option, add_split
 from bnsl.cli._input import read_curve, split_rule
-from bnsl.cli._output import check_outputs, save_figure, write_json
-from bnsl.cli._terminal import show
+from bnsl.cli._output import check_outputs, put_out
+from bnsl.cli._text import json_text
 from bnsl.fitting.fit import fit
 from bnsl.forecasting.forecast import forecast
 from bnsl.planning.suggestion import Suggestion, suggest
-from bnsl.readers.files import STDIN
 
 EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
@@ -27,10 +26,8 @@ EXAMPLE = """examples:
 CANDIDATES = 12  # if none are named: even in log x from the middle of the data to the target
 
 
-def add(commands: Any) -> None:
-    """Add the command."""
-    text = "tell which further run, or set of runs under a budget, would tell most about a prediction"
-    command = add_command(commands, "suggest", text, EXAMPLE, _run)
+def add(command: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
     add_input(command)
     add_split(command)
     command.add_argument(
@@ -65,7 +62,8 @@ def add(commands: Any) -> None:
     command.set_defaults(loss="log")
 
 
-def _run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
     check_outputs(args)
     if not args.target:
         raise InputError("--target X is missing: the x of the prediction that matters")
@@ -84,13 +82,12 @@ def _run(args: argparse.Namespace) -> None:
         candidates = np.geomspace(first, end, CANDIDATES).tolist()
     law = forecast(curve) if args.n_breaks is None else fit(curve, n_breaks=args.n_breaks)
     found = suggest(law, candidates, args.target, budget=args.budget, count=args.count)
-    if args.json != STDIN:
-        show(found.summary())
-    write_json(args.json, lambda: _json(found))
-    if args.plot:
-        from bnsl.plots.uncertainty import plot_suggestion
-
-        save_figure(args.plot, lambda ax: plot_suggestion(found, ax=ax))
+    put_out(
+        args,
+        found.summary,
+        lambda: _json(found),
+        lambda ax: bnsl.plot_suggestion(found, ax=ax),
+    )
 
 
 def _json(found: Suggestion) -> str:
@@ -102,9 +99,9 @@ def _json(found: Suggestion) -> str:
         "cost": found.total_cost,
         "sd_before": found.sd_before,
         "sd_after": found.sd_after,
-        "candidates": found.table.to_dict(orient="records"),
+        "candidates": records(found.table),
     }
-    return json.dumps(record, indent=2, allow_nan=False)
+    return json_text(record)
 
 
 def _numbers(text: str) -> list[float]:

@@ -25,7 +25,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jax
+import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError
@@ -224,4 +224,4 @@ def _slug(name: str) -> str:
 
 def _versions() -> str:
     own = version("broken-neural-scaling-laws")
-    return f"bnsl {own}, JAX {jax.__version__}, Python {platform.python_version()}"
+    return f"bnsl {own}, NumPy {np.__version__}, Python {platform.python_version()}"

@@ -4,23 +4,20 @@ import contextlib
 import gzip
 import io
 import json
-import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-import jax
 import numpy as np
 import pandas as pd
 import pytest
 
 import bnsl
 from bnsl import cli
-from bnsl._base import cache as _cache
-from bnsl.cli import _main
-from bnsl.cli._text import curve_csv
+from bnsl.cli._commands import COMMANDS, whole_parser
+from bnsl.cli.datasets import curve_csv
 
 CSV = "x,y\n" + "".join(f"{x},{2.0 * x**-0.3 + 0.5}\n" for x in (1, 2, 4, 8, 16, 32, 64, 128))
 FAST = ["--form", "m1"]  # where any law will do, take the one that compiles fastest
@@ -53,10 +50,7 @@ def strict(text):
 # --- help -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["", *(command.__name__.rsplit(".", 1)[1].replace("_", "-") for command in _main.COMMANDS)],
-)
+@pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_every_example_of_the_help_works(command, capsys, request, monkeypatch):
     if command == "benchmark":
         monkeypatch.setenv("BNSL_DATA_DIR", str(request.getfixturevalue("benchmark_folder")))
@@ -89,9 +83,9 @@ def test_every_example_of_the_help_works(command, capsys, request, monkeypatch):
 
 
 def test_every_command_has_its_examples_tested():
-    commands = _main.parser_of_commands()._subparsers._group_actions[0].choices
-    names = [command.__name__.rsplit(".", 1)[1] for command in _main.COMMANDS]
-    assert list(commands) == [name.replace("_", "-") for name in names]
+    modules = {path.stem.replace("_", "-") for path in Path(cli.__file__).parent.glob("[a-z]*.py")}
+    assert modules == set(COMMANDS)
+    assert list(whole_parser(filled=True)._subparsers._group_actions[0].choices) == list(COMMANDS)
 
 
 def test_figures_that_the_readme_makes_are_not_for_git():
@@ -353,9 +347,12 @@ def test_a_bad_table_is_one_line_and_exit_code_2(run, command, content, message)
     ("argv", "message"),
     [
         ("", "the following arguments are required: COMMAND (see 'bnsl --help')"),
-        ("fti curve.csv", "invalid choice: 'fti'"),
+        ("fti curve.csv", "COMMAND = 'fti' is unknown; choose one of 'fit', "),
+        ("fti", "'completion'. Did you mean 'fit'?"),
+        ("--quiet fit curve.csv", "unrecognized arguments: --quiet (see 'bnsl --help')"),
         ("fit", "the following arguments are required: FILE (see 'bnsl fit --help')"),
-        ("fit curve.csv --n-break 1", "unrecognized arguments: --n-break"),
+        ("fit curve.csv --n-break 1", "--n-break 1. Did you mean '--n-breaks'? (see 'bnsl fit --help')"),
+        ("fit curve.csv more", "unrecognized arguments: more (see 'bnsl fit --help')"),
         ("fit curv.csv", "file 'curv.csv' does not exist. Did you mean 'curve.csv'?"),
         (
             "fit four_digit",
@@ -453,32 +450,24 @@ def test_an_output_that_fails_late(run, monkeypatch):
 # --- as a process ---------------------------------------------------------------------------------
 
 
-def command(*argv, **environment):
-    own = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
+def command(*argv):
     return subprocess.Popen(
-        [sys.executable, "-m", "bnsl", *argv],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**own, **environment},
+        [sys.executable, "-m", "bnsl", *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
-def test_process_keeps_compiled_programs_and_says_the_same_again(tmp_path):
-    outputs, kept = [], []
+def test_process_says_the_same_again():
+    outputs = []
     for _ in range(2):
-        with command("fit", "curve.csv", *FAST, "--json", BNSL_CACHE_DIR=str(tmp_path / "cache")) as process:
+        with command("fit", "curve.csv", *FAST, "--json") as process:
             outputs.append(process.communicate(timeout=300))
             assert process.returncode == 0, outputs
-        kept.append({path: path.stat().st_mtime_ns for path in (tmp_path / "cache").glob("*/*-program")})
-    assert len(kept[0]) > 3
-    assert kept[0] == kept[1]  # loaded, not made again
     assert outputs[0] == outputs[1]
     strict(outputs[0][0])
 
 
 def test_process_survives_a_reader_that_goes_away():
-    with command("datasets", "noiseless_simulation", BNSL_CACHE_DIR="") as process:
+    with command("datasets", "noiseless_simulation") as process:
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(timeout=300) == 141
@@ -489,7 +478,7 @@ import os, signal, sys
 {before}
 class Finder:
     def find_spec(self, name, *_):
-        if name == "jax":
+        if name == "{module}":
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Finder())
 sys.argv = ["bnsl", "datasets"]
@@ -500,76 +489,13 @@ sys.exit(code)
 """
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "code", "error"),
-    [
-        ("", "signal.default_int_handler", 130, "bnsl: interrupted\n"),
-        ("signal.signal(signal.SIGINT, signal.SIG_IGN)", "signal.SIG_IGN", 0, ""),
-    ],
-    ids=["heard", "ignored"],
-)
-def test_an_interrupt_while_jax_is_imported(before, after, code, error):
-    source = INTERRUPTED.format(before=before, after=after)
-    done = subprocess.run(
-        [sys.executable, "-c", source],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"BNSL_CACHE_DIR": ""},
-    )
+HEARD = ("", "signal.default_int_handler", 130, "bnsl: interrupted\n")
+IGNORED = ("signal.signal(signal.SIGINT, signal.SIG_IGN)", "signal.SIG_IGN", 0, "")
+
+
+@pytest.mark.parametrize("module", ["numpy", "bnsl.cli.datasets"])
+@pytest.mark.parametrize(("before", "after", "code", "error"), [HEARD, IGNORED], ids=["heard", "ignored"])
+def test_an_interrupt_while_modules_are_imported(module, before, after, code, error):
+    source = INTERRUPTED.format(module=module, before=before, after=after)
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (code, error)
-
-
-# --- the cache ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def settings(monkeypatch):
-    """What the cache would set, without setting it."""
-    made = {}
-    monkeypatch.setattr(jax.config, "update", made.__setitem__)
-    monkeypatch.setattr(_cache, "_told", lambda: False)
-    monkeypatch.setattr(_cache, "keep_in", lambda folder: made.update(folder=folder))
-    for name in ("BNSL_CACHE_DIR", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    return made
-
-
-def test_main_called_from_python_leaves_jax_alone(run, settings):
-    assert run("datasets", "double_descent")[0] == 0
-    assert not settings
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "expected"),
-    [
-        ("BNSL_CACHE_DIR", "own", "own"),
-        ("XDG_CACHE_HOME", "xdg", "xdg/bnsl/jax"),
-        ("HOME", ".", ".cache/bnsl/jax"),
-    ],
-)
-def test_the_cache_is_where_the_environment_says(settings, folder, monkeypatch, name, value, expected):
-    monkeypatch.setenv(name, str(folder / value))
-    _cache.keep_compiled_programs()
-    assert settings.pop("folder").parent == folder / expected
-    assert not settings  # JAX's own configuration stays as it is
-
-
-def test_the_cache_is_passed_over_where_it_cannot_be(settings, folder, monkeypatch):
-    for value in ("", str(folder / "curve.csv")):
-        monkeypatch.setenv("BNSL_CACHE_DIR", value)
-        _cache.keep_compiled_programs()
-    assert not settings
-
-
-def test_the_cache_is_bounded(settings, folder, monkeypatch):
-    monkeypatch.setenv("BNSL_CACHE_DIR", str(folder / "cache"))
-    monkeypatch.setattr(_cache, "LIMIT", 1000)
-    programs = folder / "cache" / "some-processor"
-    programs.mkdir(parents=True)
-    for i in range(12):
-        path = programs / f"{i:02}-program"
-        path.write_bytes(bytes(100))
-        os.utime(path, (i, i))
-    _cache.keep_compiled_programs()
-    assert sorted(p.name for p in programs.iterdir()) == [f"{i:02}-program" for i in range(7, 12)]

@@ -11,7 +11,7 @@ import pytest
 
 import bnsl
 from bnsl import cli
-from bnsl.cli import _text as report
+from bnsl.cli.forecast import LEAST_WEIGHT
 from bnsl.curves.metrics import rmse, rmsle
 
 CSV = "x,y\n" + "".join(f"{x},{2.0 * x**-0.3 + 0.5}\n" for x in (1, 2, 4, 8, 16, 32, 64, 128))
@@ -88,7 +88,7 @@ def test_laws_that_weigh_nothing_are_not_shown(run, direct):
     out = run("forecast four_digit_addition --train-until 736")[1]
     weights = direct[0].laws["weight"]
     shown = out[out.index("averaged laws") : out.index("forecasts, with")].strip().splitlines()[2:]
-    assert len(shown) == int((weights >= report.LEAST_WEIGHT).sum())
+    assert len(shown) == int((weights >= LEAST_WEIGHT).sum())
 
 
 def test_few_points_are_warned_of(run):

@@ -14,8 +14,8 @@ from small_benchmark import Constant, small
 
 import bnsl
 from bnsl import cli
-from bnsl.evaluation import benchmark as benchmarking
 from bnsl.curves.metrics import rmsle
+from bnsl.evaluation import benchmark as benchmarking
 
 CHEAP = {"same": Constant, "less": partial(Constant, factor=0.4)}
 
@@ -390,8 +390,7 @@ def test_shell_writes_tables_and_figure(shell):
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
     assert (folder / "benchmark.png").stat().st_size > 10_000
     lines = err.splitlines()
-    assert lines[0].startswith("bnsl: 1 of 10 fits, about ")
-    assert lines[9].startswith("bnsl: 10 fits, ")
+    assert lines[:10] == [f"bnsl: {done} of 10 fits" for done in range(1, 11)]
     assert lines[10:] == [f"bnsl: wrote {folder / name}" for name in names]
     summary = pd.read_csv(folder / "domains.csv").set_index("domain")
     assert summary.loc["NMT", "rmsle_mean"] == pytest.approx(0.2217, abs=5e-5)  # as published
@@ -404,13 +403,14 @@ def test_shell_can_be_quiet(shell):
     assert Path("there/benchmark.png").exists()
 
 
-def test_shell_counts_on_one_line_of_a_terminal(shell, monkeypatch):
+def test_shell_draws_a_bar_on_a_terminal(shell, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     _, _, err = shell("--methods m1 --domains NMT --output there")
     counter = err.split("bnsl: wrote")[0]
     assert counter.startswith("\r")
     assert counter.count("\n") == 1
-    assert counter.rstrip().split("bnsl: ")[-1].startswith("5 fits, ")
+    assert "100%|" in counter
+    assert "| 5 of 5 fits, " in counter
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bnsl import Curve, InputError, load_dataset
-from bnsl.cli._text import curve_csv
+from bnsl.cli.datasets import curve_csv
 from bnsl.readers.columns import choose_columns
 from bnsl.readers.formats import read_table
 from bnsl.readers.reading import read_curve

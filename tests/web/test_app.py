@@ -117,7 +117,6 @@ def test_it_listens_on_the_loopback_by_default(monkeypatch, capsys):
 
 
 def test_serving_tells_its_address_and_ends(monkeypatch):
-    monkeypatch.setattr(_server, "_warm_up", lambda: None)
     opened = []
     monkeypatch.setattr(_server.webbrowser, "open", opened.append)
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import webbrowser
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from bnsl._base.checks import InputError, check_count
 
@@ -60,7 +57,6 @@ def serve(
     server = make_server(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{server.port}/"
     try:
-        threading.Thread(target=_warm_up, daemon=True).start()
         if ready is not None:
             ready(address)
         if open_browser:
@@ -103,15 +99,3 @@ def make_server(host: str, port: int) -> BaseWSGIServer:
         raise InputError(
             f"cannot listen on {host}, port {port}: {reason}; --port 0 finds a free one"
         ) from None
-
-
-def _warm_up() -> None:
-    """Have the usual programs compiled while the user looks for a file."""
-    from bnsl.web.analysis import analyse
-    from bnsl.web.app.session import WORKING
-    from bnsl.web.figures import curve_figure
-
-    x = np.geomspace(1.0, 1e3, 20)
-    with WORKING:
-        found = analyse(x, 1.0 / np.sqrt(x) + 0.1 + 0.01 * np.sin(7.0 * x), cuts=0, forms="bnsl")
-        curve_figure(found.forecast, None, found.comparison.results, law=found.law)

@@ -1,0 +1,120 @@
+"""The commands by name, and their parsers. A command's module is imported when that command is asked for.
+
+Such a module has `EXAMPLE`, which its help shows, `add(parser)`, which adds its arguments, and `run(args)`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bnsl._base.checks import InputError, check_choice, suggest
+from bnsl.readers.files import STDIN
+
+COMMANDS = {
+    "fit": "fit a law to a curve and predict with it",
+    "fit-many": "fit a law to every curve of a long-form table, a row a curve",
+    "forecast": "tell what will be at larger x: an average over laws, with intervals and nothing to set",
+    "suggest": "tell which further run, or set of runs under a budget, would tell most about a prediction",
+    "compare": "fit several forms to one curve and rank them",
+    "plot": "fit a law to a curve and draw it",
+    "backtest": "refit at several cut-offs inside the data, and tell how well points beyond were foretold",
+    "report": "write one web page that needs no network: forecast, forms, breaks, back-test, numbers to copy",
+    "app": "see forecasts live in the browser: drop a file, choose columns, drag the end of the fitted range",
+    "benchmark": "fit the 92 curves of the benchmark (arXiv 2209.06640) and tabulate the errors beyond",
+    "columns": "list the columns, tags or metrics of a file, and the runs in it",
+    "datasets": "list the data sets of the package, or write one as CSV",
+    "doctor": "show versions and processors, and check the precision",
+    "completion": "write a script that completes commands",
+}
+EXAMPLE = """examples:
+  bnsl datasets four_digit_addition > curve.csv
+  bnsl fit curve.csv --train-until 736
+  bnsl forecast curve.csv
+
+'bnsl COMMAND --help' explains a command.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Its errors are InputErrors, so that they come out as one line like all others."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """The arguments; an option that is not known is told with the one that may be meant."""
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            option = unknown[0].partition("=")[0]
+            meant = suggest(option, [name for name in self._option_string_actions if len(option) > 2])
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+        return found
+
+    def error(self, message: str) -> NoReturn:
+        """Raise InputError."""
+        raise InputError(f"{message} (see '{self.prog} --help')")
+
+
+def parsed(words: Sequence[str]) -> argparse.Namespace:
+    """The arguments of a command, which these words begin with.
+
+    A FILE right behind a --json without a name, to which argparse gives it, is taken for FILE: what --json
+    takes ends in .json, which no FILE does.
+    """
+    if not words or words[0].startswith("-"):
+        return whole_parser(required=not words).parse_args(words[:1])
+    check_choice(words[0], "COMMAND", COMMANDS)
+    parser = _filled(Parser(prog=f"bnsl {words[0]}"), words[0])
+    try:
+        return parser.parse_args(words[1:])
+    except InputError as error:
+        apart = list(words[1:])
+        for i, (option, value) in enumerate(itertools.pairwise(apart)):
+            if option == "--json" and not value.startswith("-") and Path(value).suffix.lower() != ".json":
+                apart[i] = f"--json={STDIN}"
+        try:
+            return parser.parse_args(apart)
+        except InputError:
+            raise error from None
+
+
+def whole_parser(*, required: bool = True, filled: bool = False) -> Parser:
+    """The parser of all commands; with their arguments if they should be `filled` in."""
+    parser = Parser(
+        prog="bnsl",
+        description="Fit, extrapolate and compare broken neural scaling laws (arXiv 2210.14891).",
+        epilog=EXAMPLE,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(metavar="COMMAND", required=required)
+    for name, text in COMMANDS.items():
+        command = commands.add_parser(name, help=text)
+        if filled:
+            _filled(command, name)
+    return parser
+
+
+def _filled(parser: Parser, name: str) -> Parser:
+    """A parser with the arguments of a command."""
+    command = importlib.import_module(f"bnsl.cli.{name.replace('-', '_')}")
+    text = COMMANDS[name]
+    parser.description, parser.epilog = f"{text[0].upper()}{text[1:]}.", command.EXAMPLE
+    parser.add_argument(
+        "--quiet", action="store_true", help="no notes, times or progress; warnings and errors remain"
+    )
+    command.add(parser)
+    parser.set_defaults(run=command.run)
+    return parser
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> NoReturn:
+        from bnsl import __version__
+
+        print(f"bnsl {__version__}")
+        parser.exit()
