@@ -384,7 +384,7 @@ def test_a_missing_jinja2_is_told(monkeypatch, tmp_path):
 
 
 def test_the_library_is_the_one_whose_licence_is_beside_it():
-    folder = ROOT / "bnsl" / "html_report" / "assets"
+    folder = ROOT / "bnsl" / "web" / "assets"
     head = (folder / "plotly-basic.min.js").read_text(encoding="utf-8")[:300]
     assert "plotly.js (basic - minified) v4." in head
     assert "MIT License" in (folder / "plotly-LICENSE.txt").read_text()
