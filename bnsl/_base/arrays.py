@@ -17,7 +17,10 @@ Array = Any
 def namespace(*arrays: Any) -> Any:
     """The library of some arrays: NumPy, unless one of them belongs to another."""
     for array in arrays:
-        if not isinstance(array, np.ndarray | np.generic | float | int):
+        kind = type(array)
+        if kind is np.ndarray or kind is float:  # nearly always, and asked for many times a step
+            continue
+        if not isinstance(array, np.ndarray | np.generic | float | int | complex):
             return array.__array_namespace__()
     return np
 

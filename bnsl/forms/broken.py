@@ -207,8 +207,7 @@ class BNSL(Form):
         turn = width * (bend + size * decay * whole)
         soft, step, turn = once(soft, step, turn)
         log_g = log_g - xp.sum(change * soft, axis=-2)
-        chain = xp.stack([-soft, change * step, -change * turn], axis=-2)
-        return log_g, xp.reshape(chain, (*chain.shape[:-3], -1, chain.shape[-1]))
+        return log_g, _chain_rows(-soft, change * step, -change * turn)
 
     def _rows(self, by_limit: Array, share: Array, log_x: Array, chain: Array | None) -> Array:
         """The Jacobian (..., p, N) from d y / d a, d y / d log g and the derivatives of log g."""
@@ -251,13 +250,11 @@ class BNSL(Form):
         by_depth, by_place = -bend * shallow**2, -1.0 - past
         by_width = depth * past - width * xp.log(-xp.expm1(-ratio))
         change, place = jacobian[..., 3::3, :], jacobian[..., 4::3, :]
-        rows = [
+        chain = _chain_rows(
             change * shallow[..., None],
             change * by_depth[..., None] + place * by_place[..., None],
             jacobian[..., 5::3, :] + place * by_width[..., None],
-        ]
-        chain = xp.stack(rows, axis=-2)
-        chain = xp.reshape(chain, (*chain.shape[:-3], -1, chain.shape[-1]))
+        )
         return xp.concat([jacobian[..., :3, :], chain], axis=-2)
 
     def working_box(self, working: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
@@ -417,8 +414,19 @@ def _depth(log_d: Array, width: Array) -> Array:
 def _with_breaks(head: Array, change: Array, log_d: Array, log_f: Array) -> Array:
     """Coordinates (..., k + 3 n): those of `head` (..., k), then the three of every break (..., n)."""
     xp = namespace(head, change)
-    breaks = xp.stack([change, log_d, log_f], axis=-1)
+    if change.shape[-1] == 1:
+        return xp.concat([head, change, log_d, log_f], axis=-1)
+    breaks = xp.concat([change[..., None], log_d[..., None], log_f[..., None]], axis=-1)
     return xp.concat([head, xp.reshape(breaks, (*breaks.shape[:-2], -1))], axis=-1)
+
+
+def _chain_rows(by_change: Array, by_log_d: Array, by_log_f: Array) -> Array:
+    """Rows (..., 3 n, N) of a Jacobian from those of every break (..., n, N)."""
+    xp = namespace(by_change)
+    if by_change.shape[-2] == 1:
+        return xp.concat([by_change, by_log_d, by_log_f], axis=-2)
+    rows = xp.concat([by_change[..., None, :], by_log_d[..., None, :], by_log_f[..., None, :]], axis=-2)
+    return xp.reshape(rows, (*rows.shape[:-3], -1, rows.shape[-1]))
 
 
 def _trial_grid(log_x: Array, weight: Array) -> tuple[Array, Array, Array]:

@@ -27,8 +27,9 @@ from bnsl.solver.effort import (
     MOST,
     NEAR,
     NOISELESS,
+    POLISH,
+    POLISHING,
     QUICK_NEAR,
-    QUICK_STEPS,
     ROUNDING,
     SCOUTING,
     TOLERANCE,
@@ -105,10 +106,13 @@ def _from_starts(
         theta = np.concatenate([theta, bottom])
         walk = Walk(*map(np.concatenate, zip(walk, there, strict=True)))
     pool = pool_of(theta, walk.cost, walk.converged)
-    chosen = distinct(pool.cost, residuals(method, rows, pool.theta)[0], effort.keep, MINIMUM)
-    exact = _exactly(method, rows, pool.theta[chosen], QUICK_STEPS if quick else EXACT_STEPS)
-    rest = np.setdiff1d(np.arange(len(pool.cost)), chosen)
-    return joined(exact, Pool(*(part[rest] for part in pool)))
+    quiet = _remains(pool, rows, FAINT)
+    keep = effort.keep if quiet or quick else 1
+    chosen = distinct(pool.cost, residuals(method, rows, pool.theta)[0], keep, MINIMUM)
+    exact = _exactly(method, rows, pool.theta[chosen], EXACT_STEPS if quiet else POLISH)
+    if not quiet:  # a polished solution is as good as it was before
+        exact = exact._replace(converged=exact.converged | pool.converged[chosen].any())
+    return joined(exact, pool)
 
 
 def _scouted(
@@ -180,7 +184,7 @@ def polish(method: Method, problem: Problem, first: np.ndarray) -> Pool:
     with np.errstate(all="ignore"):
         rows = rows_of(method, several(method.form, problem))
         group = np.zeros(len(first), int)
-        theta, walk = refined(method, rows, group, first, steps=QUICK_STEPS, tolerance=EXACT_TOLERANCE)
+        theta, walk = refined(method, rows, group, first, steps=POLISHING, tolerance=EXACT_TOLERANCE)
         return pool_of(theta, walk.cost, walk.converged)
 
 

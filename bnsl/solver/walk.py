@@ -165,13 +165,16 @@ def step(method: Method, rows: Rows, now: Walk, tolerance: float) -> Walk:
     if exact:
         columns = jacobian * unit[:, :, None]
         move, decrease, triangle = triangular_step(columns, residual, damping)
-        move = move + _turn(method, rows, theta, unit, move, columns, residual, triangle)
     else:
         move, decrease = damped_step(gram * unit[:, :, None] * unit[:, None], gradient * unit, damping)
-        jacobian, residual = now.jacobian, now.residual
     trial = theta + move * unit
-    if method.straight and method.form.n_breaks:
+    if method.straight and method.form.n_breaks:  # elsewhere bounds are the same everywhere
         lower, upper = bounds(method, rows, trial)
+    if exact:
+        there = xp.clip(trial, lower, upper)
+        trial = trial + _turn(method, rows, there, move, columns, residual, triangle) * unit
+    else:
+        jacobian, residual = now.jacobian, now.residual
     trial = xp.where(moves, xp.clip(trial, lower, upper), theta)
     return Walk(
         trial,
@@ -193,20 +196,11 @@ def step(method: Method, rows: Rows, now: Walk, tolerance: float) -> Walk:
 
 
 def _turn(
-    method: Method,
-    rows: Rows,
-    theta: Array,
-    unit: Array,
-    move: Array,
-    columns: Array,
-    residual: Array,
-    triangle: Array,
+    method: Method, rows: Rows, there: Array, move: Array, columns: Array, residual: Array, triangle: Array
 ) -> Array:
-    """What a step (B, p) is corrected by to second order: nothing where that is no small part of it."""
-    xp = namespace(theta)
-    reached = theta + move * unit
-    there = misfits(method, rows, xp.clip(reached, *bounds(method, rows, reached)))
-    missed = there - residual - xp.matmul(move[:, None], columns)[:, 0]
+    """What a step (B, p) that leads `there` is corrected by to second order: nothing if it is no small part."""
+    xp = namespace(there)
+    missed = misfits(method, rows, there) - residual - xp.matmul(move[:, None], columns)[:, 0]
     finite = xp.all(xp.isfinite(missed), axis=1)
     turn = again(triangle, columns, xp.where(finite[:, None], missed, 0.0))
     small = xp.sum(turn**2, axis=1) < MOST_CURVED**2 * xp.sum(move**2, axis=1)
