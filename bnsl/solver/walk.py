@@ -235,6 +235,8 @@ def follow(
     whole, exact = Walk(*map(np.array, walk)), walk.residual.shape[-1] > 0
     best = None if rivals is None else Best(rivals, walk.theta.shape[1])
     index = np.flatnonzero(~walk.done)
+    if not len(index):
+        return whole
     now, part = _some(walk, index), taken(rows, group[index])
     before = now.cost
     patient = 1 if len(index) <= 64 else ROUND // 2  # moving rows about costs more than a step of a few
