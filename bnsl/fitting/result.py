@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
 
+from bnsl._base import student
 from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, check_share, positive_inputs
 from bnsl._base.display import (
@@ -154,7 +154,7 @@ class FitResult:
         with np.errstate(over="ignore", invalid="ignore"):  # an end beyond the range of a double is inf
             noise = np.full((1, len(points)), self.residual_scale * self.typical_sigma)
             spread = lengths(np.concatenate([self.covariance_root.T @ jacobian, noise]))
-            half = stdtrit(dof, 0.5 + level / 2) * spread
+            half = student.half_width(level, dof) * spread
             ends = tuple(losses.back(self.loss, center + sign * half).reshape(shape) for sign in (-1.0, 1.0))
         return ends[0], ends[1]
 
@@ -298,7 +298,7 @@ class FitResult:
         level = check_share(level, "level")
         dof = len(self.curve) - self.n_params
         errors = lengths((self._sandwich_root if robust else self.covariance_root).T)
-        factor = stdtrit(dof, 0.5 + level / 2) if dof > 0 else np.nan
+        factor = student.half_width(level, dof) if dof > 0 else np.nan
         out = {}
         for i, (parameter, error) in enumerate(zip(self.form.parameters, errors.tolist(), strict=True)):
             half = 0.0 if parameter.name in self.fixed else factor * error
