@@ -17,8 +17,8 @@ from .forms.broken import BNSL, Segment
 from .forms.form import Form, Parameter, Separable
 from .forms.registry import get_form
 from .many.batch import fit_many, forecast_many
-from .planning.predictability import Horizon, Predictability, horizon, predictability
-from .planning.simulation import simulated_horizon
+from .planning.horizon import Horizon, horizon, simulated_horizon
+from .planning.predictability import Predictability, predictability
 from .planning.suggestion import Suggestion, suggest
 from .plots.comparisons import plot_backtest, plot_benchmark, plot_comparison
 from .plots.forecasts import plot_forecast

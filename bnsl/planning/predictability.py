@@ -9,7 +9,6 @@ of a break that lies beyond the data.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,7 +20,15 @@ from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, as_array, check_choice, check_positive, positive_inputs, reject
-from bnsl._base.display import html_table
+from bnsl._base.display import (
+    PARAMETER_HEAD,
+    html_frame,
+    html_of,
+    html_table,
+    paragraphs,
+    parameter_lines,
+    table_text,
+)
 from bnsl.fitting.adequacy import ARITHMETIC, PLACED, VISIBLE, signals
 from bnsl.fitting.covariance import covariance_root, undetermined
 from bnsl.fitting.result import FitResult
@@ -130,22 +137,16 @@ class Predictability:
 
     def summary(self) -> str:
         """Parameters with their least standard errors, and the breaks, in plain text."""
-        lines = [self._title(), "", f"{'':10}{'value':>14}{'std error':>14}"]
-        lines += [f"{name:<10}{value:>14}{error:>14}" for name, value, error in self._rows()]
-        if len(self.breaks):
-            lines += ["", self.breaks.to_string(float_format=lambda v: f"{v:.4g}")]
-        return "\n".join(lines)
+        breaks = table_text(self.breaks) if len(self.breaks) else ""
+        return paragraphs(self._title(), parameter_lines(PARAMETER_HEAD, self._rows()), breaks)
 
     def __repr__(self) -> str:
         lost = f", {', '.join(self.undetermined)} undetermined" if self.undetermined else ""
         return f"<Predictability of {self.form.label} from {len(self.x)} points{lost}>"
 
     def _repr_html_(self) -> str:
-        parts = [f"<b>{html.escape(self._title())}</b>"]
-        parts.append(html_table(self._rows(), ("parameter", "value", "std error")))
-        if len(self.breaks):
-            parts.append(self.breaks.to_html(float_format=lambda v: f"{v:.4g}"))
-        return "<div>" + "".join(parts) + "</div>"
+        breaks = html_frame(self.breaks) if len(self.breaks) else ""
+        return html_of(self._title(), html_table(self._rows(), PARAMETER_HEAD), breaks)
 
     def _title(self) -> str:
         noise = float(np.median(self.noise))
@@ -194,19 +195,21 @@ def predictability(
     check_positive(points, "x", "is not positive; scaling laws are defined for x > 0")
     sd = as_noise(noise, len(points))
     check_choice(loss or "log", "loss", LOSSES)
-    return _predictability(form, theta, points, sd, loss or "log", _free(form, fixed or ()))
+    return information(form, theta, points, sd, loss or "log", free_of(form, fixed or ()))
 
 
-def _free(form: Form, fixed: Sequence[str]) -> np.ndarray:
+def free_of(form: Form, fixed: Sequence[str]) -> np.ndarray:
+    """Which coordinates (p,) are fitted where some are held by name; InputError for an unknown name."""
     for name in fixed:
         if name not in form.names:
             raise InputError(f"fixed: form {form.label!r} has no parameter {name!r}")
     return np.array([name not in fixed for name in form.names])
 
 
-def _predictability(
+def information(
     form: Form, theta: np.ndarray, points: np.ndarray, sd: np.ndarray, loss: str, free: np.ndarray
 ) -> Predictability:
+    """What points (N,) with noise sd (N,) determine of a law theta (p,), of which `free` (p,) is fitted."""
     log_x = np.log(points)
     log_s = log_x.max(axis=0)
     if any(q.mixes and not f for q, f in zip(form.parameters, free, strict=True)):
@@ -236,118 +239,6 @@ def _predictability(
         _root=root,
         _signals=signals(form, near, white, free),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class Horizon:
-    """How prediction and breaks become known as the data reach further. Made by `bnsl.horizon`.
-
-    Attributes:
-        steps: what is known at each stop.
-        stops: the last x of each.
-        prediction_sd: root mean square over the targets of the standard deviation of log y, (S,).
-    """
-
-    steps: tuple[Predictability, ...]
-    stops: np.ndarray
-    prediction_sd: np.ndarray
-
-    @cached_property
-    def table(self) -> pd.DataFrame:
-        """One row a stop.
-
-        Columns: points, prediction_sd, and for every break i signal_i and position_factor_i, as in
-        `Predictability.breaks`.
-        """
-        import pandas as pd
-
-        rows = []
-        for step, sd in zip(self.steps, self.prediction_sd, strict=True):
-            row: dict[str, float] = {"points": len(step.x), "prediction_sd": float(sd)}
-            for number, line in zip(step.breaks.index, step.breaks.itertuples(index=False), strict=True):
-                row[f"signal_{number}"] = float(line.signal)  # type: ignore[arg-type]
-                row[f"position_factor_{number}"] = float(line.position_factor)  # type: ignore[arg-type]
-            rows.append(row)
-        return pd.DataFrame(rows, index=pd.Index(self.stops, name="stop"))
-
-    def visible_from(self, number: int = 1) -> float:
-        """The first stop from which on break `number` shows; NaN if it shows at none.
-
-        Raises InputError for a break that the law does not have.
-        """
-        count = len(self.steps[0].breaks)
-        if not 1 <= number <= count:
-            raise InputError(f"number = {number!r}: the law has {count} break{'s' if count != 1 else ''}")
-        seen = np.array([step.breaks["visible"].iloc[number - 1] for step in self.steps], dtype=bool)
-        return self._first(seen)
-
-    def known_from(self, tolerance: float) -> float:
-        """The first stop from which on `prediction_sd` is at most `tolerance`; NaN if at none."""
-        return self._first(self.prediction_sd <= tolerance)
-
-    def _first(self, good: np.ndarray) -> float:
-        late = np.flatnonzero(~good)
-        start = 0 if len(late) == 0 else int(late[-1]) + 1
-        return float(self.stops[start]) if start < len(good) else float("nan")
-
-
-def horizon(
-    law: FitResult | Mapping[str, float],
-    x: ArrayLike,
-    noise: float,
-    target: ArrayLike | None = None,
-    *,
-    stops: ArrayLike | None = None,
-    form: str | Form | None = None,
-    fixed: Sequence[str] = (),
-) -> Horizon:
-    """The error of prediction against where the data stop, and when a coming break becomes visible.
-
-    Args:
-        law: as for `predictability`, of one input.
-        x: all inputs (N,) at which is, or would be, measured, ascending or not.
-        noise: standard deviation of log y.
-        target: x of the predictions (T,); at each stop those x that lie beyond it, if not given.
-        stops: last x of the data, (S,); if not given, every x with at least as many points up to it as
-            the law has free parameters, and some beyond it where no target is given.
-        form: as for `predictability`.
-        fixed: likewise.
-
-    Raises:
-        InputError: an impossible law, x, noise or stop, or a stop with nothing to predict.
-    """
-    form, theta = as_law(law, form)
-    if len(form.inputs) > 1:
-        raise InputError(f"form {form.label!r} has several inputs; a horizon is along one")
-    free = _free(form, fixed)
-    points = np.sort(as_array(x, "x"))
-    check_positive(points, "x", "is not positive; scaling laws are defined for x > 0")
-    sd = as_noise(noise, 1)
-    goal = None if target is None else positive_inputs(target, 1)[0]
-    if stops is None:
-        least = int(free.sum())
-        chosen = np.unique(points)
-        chosen = chosen[np.searchsorted(points, chosen, side="right") >= least]
-        chosen = chosen[:-1] if goal is None else chosen
-        if len(chosen) == 0:
-            raise InputError(
-                f"x has {len(points)} points; a horizon of {form.label!r} needs more than {least}"
-            )
-    else:
-        chosen = np.sort(as_array(stops, "stops"))
-        reject(chosen, chosen < points[0], "stops", f"leaves no point; x starts at {points[0]:g}")
-        if goal is None:
-            reject(
-                chosen, chosen >= points[-1], "stops", f"leaves nothing to predict; x ends at {points[-1]:g}"
-            )
-    steps, errors = [], []
-    for stop in chosen:
-        until = points[points <= stop]
-        step = _predictability(form, theta, until, np.repeat(sd, len(until)), "log", free)
-        spread = step.prediction_sd(points[points > stop] if goal is None else goal)
-        steps.append(step)
-        errors.append(lengths(spread[:, None])[0] / np.sqrt(len(spread)))
-    return Horizon(tuple(steps), chosen, np.array(errors))
 
 
 def as_law(law: FitResult | Mapping[str, float], form: str | Form | None = None) -> tuple[Form, np.ndarray]:

@@ -1,10 +1,4 @@
-"""Which run to do next: the further x that most reduce the uncertainty of a prediction, by cost.
-
-Given the joint normal distribution of a law at candidates and targets, a measurement at candidate i lowers
-the variance at target t by cov(t, i)^2 / (var(i) + noise^2), whatever it turns out to be (Bayesian linear
-design; Chaloner and Verdinelli, 1995). A set is built greedily, with Potter's rank-one update of a root of
-the covariance, which keeps its digits where directions are hardly determined.
-"""
+"""Which run to do next: the further x that most reduce the uncertainty of a prediction, by cost."""
 
 from __future__ import annotations
 
@@ -26,9 +20,11 @@ from bnsl._base.checks import (
     positive_inputs,
     reject,
 )
+from bnsl._base.display import html_frame, paragraphs, short, table_text
 from bnsl.fitting.result import FitResult
 from bnsl.forecasting.forecast import Forecast
 from bnsl.forecasting.joint import joint
+from bnsl.planning.design import all_measured, choose, measured, target_sd
 from bnsl.planning.predictability import Predictability, as_noise
 from bnsl.solver.losses import law_and_jacobian
 
@@ -36,7 +32,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LARGEST = 1e12  # standard deviation, in log y, that stands for "not determined" in the arithmetic
-SWAPS = 20  # rounds of exchanges after the greedy choice
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,24 +100,24 @@ class Suggestion:
 
     def summary(self) -> str:
         """The choice and the table in plain text."""
-        return "\n".join([*self._lines(), "", self.table.to_string(index=False, float_format=_short)])
+        return paragraphs(self._lines(), table_text(self.table, index=False))
 
     def __repr__(self) -> str:
         return f"<Suggestion: x = {', '.join(f'{x:.5g}' for x in self.chosen) or 'none'}>"
 
     def _repr_html_(self) -> str:
         lines = "<br>".join(html.escape(line) for line in self._lines())
-        return f"<div>{lines}{self.table.to_html(index=False, float_format=_short)}</div>"
+        return f"<div>{lines}{html_frame(self.table, index=False)}</div>"
 
     def _lines(self) -> list[str]:
         goal = ", ".join(f"{t:.6g}" for t in self.target)
         if not self.order:
-            return [f"no run is within the budget; log y at x = {goal} is known to {_short(self.sd_before)}"]
+            return [f"no run is within the budget; log y at x = {goal} is known to {short(self.sd_before)}"]
         runs = ", ".join(f"{x:.6g}" for x in self.chosen)
         return [
             f"next     x = {runs}, at a cost of {self.total_cost:.6g}",
-            f"target   log y at x = {goal}: standard deviation {_short(self.sd_before)} now, "
-            f"{_short(self.sd_after)} with {'it' if len(self.order) == 1 else 'them'}",
+            f"target   log y at x = {goal}: standard deviation {short(self.sd_before)} now, "
+            f"{short(self.sd_after)} with {'it' if len(self.order) == 1 else 'them'}",
         ]
 
 
@@ -171,14 +166,11 @@ def suggest(
     points, price = points[order], price[order]
     given = None if noise is None else as_noise(noise, len(points))[order if np.ndim(noise) else slice(None)]
     root, scatter = _joint_root(law, points, goal, given)
-    first = _target_sd(root, len(points))
-    alone = np.array([_target_sd(_measured(root, i, scatter[i]), len(points)) for i in range(len(points))])
-    chosen = _choose(root, scatter, price, limit, most)
-    after = _target_sd(_all_measured(root, chosen, scatter), len(points))
+    first = target_sd(root, len(points))
+    alone = np.array([target_sd(measured(root, i, scatter[i]), len(points)) for i in range(len(points))])
+    chosen = choose(root, scatter, price, limit, most)
+    after = target_sd(all_measured(root, chosen, scatter), len(points))
     return Suggestion(goal, points, price, first, alone, tuple(chosen), after)
-
-
-# --- the joint distribution -----------------------------------------------------------------------
 
 
 def _joint_root(
@@ -234,105 +226,3 @@ def _cost(cost: ArrayLike | Callable[[np.ndarray], ArrayLike] | None, points: np
     if len(values) != len(points):
         raise InputError(f"cost has {len(values)} entries and candidates has {len(points)}")
     return values
-
-
-# --- choice ---------------------------------------------------------------------------------------
-
-
-def _target_sd(root: np.ndarray, candidates: int) -> float:
-    rows = root[candidates:]
-    return float(np.sqrt(np.sum(rows**2) / len(rows)))
-
-
-def _measured(root: np.ndarray, i: int, noise: float) -> np.ndarray:
-    """The root once candidate i is measured (Potter, 1963): F - F z z^T / (v + noise sqrt(v)), z = F_i."""
-    z = root[i]
-    total = float(z @ z) + noise**2
-    return root - np.outer(root @ z, z) / (total + noise * np.sqrt(total))
-
-
-def _all_measured(root: np.ndarray, chosen: list[int], noise: np.ndarray) -> np.ndarray:
-    for i in chosen:
-        root = _measured(root, i, float(noise[i]))
-    return root
-
-
-def _gains(root: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Reduction (C,) of the sum of the targets' variances by each candidate."""
-    count = len(noise)
-    cross = root[count:] @ root[:count].T
-    return np.sum(cross**2, axis=0) / (np.sum(root[:count] ** 2, axis=1) + noise**2)
-
-
-def _greedy(
-    root: np.ndarray, noise: np.ndarray, price: np.ndarray, budget: float | None, most: int, *, by_cost: bool
-) -> list[int]:
-    chosen: list[int] = []
-    left = np.inf if budget is None else budget * (1 + 1e-12)
-    open_ = np.ones(len(noise), bool)
-    while len(chosen) < most:
-        possible = open_ & (price <= left)
-        if not possible.any():
-            break
-        gains = _gains(root, noise)
-        value = np.where(possible, gains / price if by_cost else gains, -np.inf)
-        best = int(np.argmax(value))
-        if not gains[best] > 0:
-            break
-        chosen.append(best)
-        open_[best] = False
-        left -= price[best]
-        root = _measured(root, best, float(noise[best]))
-    return chosen
-
-
-def _choose(
-    root: np.ndarray, noise: np.ndarray, price: np.ndarray, budget: float | None, most: int
-) -> list[int]:
-    """Greedy by reduction per cost; under a budget also by reduction alone, each bettered by exchanges.
-
-    The better of the two greedy sets is within a constant factor of the best (Leskovec et al., 2007).
-    """
-    value = _greedy(root, noise, price, budget, most, by_cost=True)
-    if budget is None:
-        return value
-    sets = [value, _greedy(root, noise, price, budget, most, by_cost=False)]
-    sets = [_exchanged(root, noise, price, budget, most, chosen) for chosen in sets]
-    best = min(sets, key=lambda chosen: _target_sd(_all_measured(root, chosen, noise), len(noise)))
-    return _ordered(root, noise, price, best)
-
-
-def _exchanged(
-    root: np.ndarray, noise: np.ndarray, price: np.ndarray, budget: float, most: int, chosen: list[int]
-) -> list[int]:
-    """Drop one run and fill up greedily, as long as that betters the set."""
-    count = len(noise)
-    best = _target_sd(_all_measured(root, chosen, noise), count)
-    for _ in range(SWAPS):
-        trials = []
-        for drop in chosen:
-            kept = [i for i in chosen if i != drop]
-            there = _all_measured(root, kept, noise)
-            shut = price.copy()
-            shut[[*kept, drop]] = np.inf
-            room = budget - float(price[kept].sum())
-            for by_cost in (True, False):
-                more = _greedy(there, noise, shut, room, most - len(kept), by_cost=by_cost)
-                trials.append([*kept, *more])
-        scores = [_target_sd(_all_measured(root, trial, noise), count) for trial in trials]
-        if not scores or min(scores) >= best * (1 - 1e-9):
-            break
-        best, chosen = min(scores), trials[int(np.argmin(scores))]
-    return chosen
-
-
-def _ordered(root: np.ndarray, noise: np.ndarray, price: np.ndarray, chosen: list[int]) -> list[int]:
-    """The set in the order of reduction per cost."""
-    inside = np.zeros(len(noise), bool)
-    inside[chosen] = True
-    shut = np.where(inside, price, np.inf)
-    return _greedy(root, noise, shut, 1e300, len(chosen), by_cost=True)
-
-
-def _short(value: float) -> str:
-    return f"{value:.4g}"

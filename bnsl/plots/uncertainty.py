@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, check_share
-from bnsl.planning.predictability import Horizon
+from bnsl.planning.horizon import Horizon
 from bnsl.planning.suggestion import Suggestion
 from bnsl.plots._drawing import (
     COLOURS,

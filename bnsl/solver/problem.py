@@ -99,7 +99,7 @@ def box_of(form: Form, problem: Problem) -> tuple[Array, Array]:
     xp = namespace(problem.log_x, problem.y)
     log_x, y, weight = problem.log_x, problem.y, problem.weight
     if weight.shape != y.shape:
-        weight = xp.broadcast_to(weight, y.shape)
+        weight, y = xp.broadcast_arrays(weight, y)
     lower, upper = runnable(form).domain(log_x, y, weight)
     return xp.maximum(lower, problem.lower), xp.minimum(upper, problem.upper)
 

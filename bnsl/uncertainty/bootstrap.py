@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +12,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, check_choice, check_count, check_share, positive_inputs
-from bnsl._base.display import FitWarning, html_table, html_warnings
+from bnsl._base.display import (
+    PARAMETER_HEAD,
+    FitWarning,
+    html_of,
+    html_table,
+    html_warnings,
+    paragraphs,
+    parameter_lines,
+    warning_lines,
+)
 from bnsl.fitting.result import FitResult, ends_of
 from bnsl.solver import losses
 from bnsl.uncertainty.refit import refit, setup
@@ -21,6 +29,7 @@ from bnsl.uncertainty.refit import refit, setup
 if TYPE_CHECKING:
     import pandas as pd
 
+HEAD = (*PARAMETER_HEAD, "low 90 %", "high 90 %")
 KINDS = ("residual", "wild", "pairs")
 CLEAN = 1e-9  # residual below which replicates are refitted with all digits
 
@@ -115,19 +124,13 @@ class Bootstrap:
 
     def summary(self) -> str:
         """Estimates with standard errors and 90 % intervals, in plain text."""
-        lines = [self._title(), "", f"{'':10}{'value':>14}{'std error':>14}{'low 90 %':>14}{'high 90 %':>14}"]
-        lines += [f"{row[0]:<10}" + "".join(f"{cell:>14}" for cell in row[1:]) for row in self._rows()]
-        if self.warnings:
-            lines += ["", "warnings", *(f"  {w.code}: {w.message}" for w in self.warnings)]
-        return "\n".join(lines)
+        return paragraphs(self._title(), parameter_lines(HEAD, self._rows()), warning_lines(self.warnings))
 
     def __repr__(self) -> str:
         return f"<Bootstrap of {self.result.form.label}: {len(self)} replicates, {self.kind}>"
 
     def _repr_html_(self) -> str:
-        head = ("parameter", "value", "std error", "low 90 %", "high 90 %")
-        table = html_table(self._rows(), head)
-        return f"<div><b>{html.escape(self._title())}</b>{table}{html_warnings(self.warnings)}</div>"
+        return html_of(self._title(), html_table(self._rows(), HEAD), html_warnings(self.warnings))
 
     def _title(self) -> str:
         name = self.result.curve.name or "a curve"
@@ -175,13 +178,11 @@ def bootstrap(
     residual, leverage = _residuals(result)
     modified = residual / np.sqrt(1.0 - leverage)
     modified = modified - modified.mean()
-    n, points = len(residual), len(ready.problem.y)
+    n = len(residual)
     changes: dict[str, Any] = {}
     if kind == "pairs":
         drawn = np.stack([np.bincount(row, minlength=n) for row in rng.integers(0, n, (count, n))])
-        weight = np.zeros((count, points))
-        weight[:, :n] = np.sqrt(drawn) * ready.problem.weight[:n]
-        changes["weight"] = weight
+        changes["weight"] = np.sqrt(drawn) * ready.problem.weight
     else:
         if kind == "residual":
             noise = rng.choice(modified, (count, n))
@@ -190,7 +191,7 @@ def bootstrap(
         with np.errstate(all="ignore"):
             center = losses.transform(result.loss, result.fitted, 1.0)
             y = losses.back(result.loss, center + noise * result.sigma_of_residuals)
-        changes["y"] = np.pad(y / ready.problem.unit, ((0, 0), (0, points - n)), constant_values=1.0)
+        changes["y"] = y / ready.problem.unit
     exact = bool(np.sqrt(np.mean(residual**2)) < CLEAN)
     theta, cost, converged = refit(ready, np.tile(ready.theta, (count, 1)), exact=exact, **changes)
     good = np.isfinite(cost)

@@ -7,13 +7,10 @@ residual variance, under a root with the sign of the move, is compared with Stud
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
 
 from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, check_count, check_share, positive_inputs, suggest
@@ -21,26 +18,11 @@ from bnsl._base.display import FitWarning
 from bnsl.fitting.result import FitResult, ends_of
 from bnsl.forms.broken import BNSL, STEEPEST
 from bnsl.solver import losses
-from bnsl.solver.problem import Problem, linearised
-from bnsl.uncertainty.refit import Setup, padded, refit, setup
+from bnsl.uncertainty.ends import WIDEST, Found, Refits, box_of, find_ends, hard_ends, students_t
+from bnsl.uncertainty.refit import Setup, refit, setup
 
-ROUNDS = 20  # of widening and narrowing an end
-CLOSE = 1e-3  # relative error of the root of an end
-STEEP = 3.0  # roots beyond so many times the wanted one count as that, so that steps stay fair
-WIDEST = 1e3  # standard errors beyond which an end counts as infinite
 DRAWN = 0.99  # level that the curve of a profile reaches, at least
 CLEAN = 1e-9  # residual standard deviation below which refits keep all digits
-
-
-class _Found(NamedTuple):
-    """What refits with a quantity held at B values gave."""
-
-    root: np.ndarray  # (B,) root of the rise of the cost over the variance
-    theta: np.ndarray  # (B, p) in normalised units
-
-
-# From values (B,), which row of the quantities each belongs to (B,), and starts (B, p).
-_Refits = Callable[[np.ndarray, np.ndarray, np.ndarray], _Found]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +59,7 @@ class Profile:
 
     def threshold(self, level: float = 0.9) -> float:
         """Deviance above which a value is ruled out at this level: the square of Student's t."""
-        return _target(self._ready, check_share(level, "level")) ** 2
+        return students_t(self._ready, check_share(level, "level")) ** 2
 
     def interval(self, level: float = 0.9) -> tuple[float, float]:
         """The values (low, high) that data at this level do not rule out.
@@ -115,7 +97,7 @@ def profile(result: FitResult, name: str, *, points: int = 41) -> Profile:
     error = lengths(result.covariance_root.T)[index]
     low, high = coordinates[0]
     step = min(error if np.isfinite(error) and error > 0 else 1.0, 3.0)
-    box = _box(ready)[index]
+    box = box_of(ready)[index]
     low = low if np.isfinite(low) else max(near - 4.0 * step, box[0])
     high = high if np.isfinite(high) else min(near + 4.0 * step, box[1])
     half = count // 2 + 1  # on either side, as one may be much steeper
@@ -181,25 +163,25 @@ def prediction_interval(result: FitResult, x: ArrayLike, level: float = 0.9) -> 
     noise = result.residual_scale * result.typical_sigma
     spread = np.hypot(lengths(result.covariance_root.T @ jacobian), noise)
     spread = np.where(np.isfinite(spread), np.minimum(spread, WIDEST * noise), WIDEST * noise)
-    problem = _with_one_more(ready)
-    weight = ready.problem.unit if result.loss == "linear" else 1.0
+    weight = (ready.problem.unit if result.loss == "linear" else 1.0) / result.typical_sigma
     exact = result.residual_scale < CLEAN
 
-    def refits(values: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> _Found:
+    def refits(values: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> Found:
         with np.errstate(all="ignore"):
             y = losses.back(result.loss, values) / ready.problem.unit
-        count, last = len(values), len(result.curve)
-        log_x = np.repeat(problem.log_x[None], count, axis=0)
-        log_x[:, last] = np.log(points[rows]) - ready.log_s
-        ys = np.repeat(problem.y[None], count, axis=0)
-        ys[:, last] = y
-        weights = problem.weight.copy()
-        weights[last] = weight / result.typical_sigma
-        bent = ready._replace(problem=problem)
-        theta, cost, _ = refit(bent, starts, exact=exact, log_x=log_x, y=ys, weight=weights)
-        return _Found(_root_of(ready, cost), theta)
+        problem, count = ready.problem, len(values)
+        there = np.log(points[rows]) - ready.log_s
+        theta, cost, _ = refit(
+            ready,
+            starts,
+            exact=exact,
+            log_x=np.concatenate([np.repeat(problem.log_x[None], count, axis=0), there[:, None]], axis=1),
+            y=np.concatenate([np.repeat(problem.y[None], count, axis=0), y[:, None]], axis=1),
+            weight=np.append(problem.weight, weight),
+        )
+        return Found(_root_of(ready, cost), theta)
 
-    ends, _ = _ends(ready, refits, center, spread, _target(ready, share))
+    ends, _ = find_ends(ready, refits, center, spread, students_t(ready, share))
     with np.errstate(over="ignore"):
         low, high = (losses.back(result.loss, v).reshape(shape) for v in ends.T)
     return low, high
@@ -232,10 +214,6 @@ def _index(result: FitResult, name: str) -> int:
     return names.index(name)
 
 
-def _target(ready: Setup, level: float) -> float:
-    return float(stdtrit(ready.dof, 0.5 + level / 2))
-
-
 def _root_of(ready: Setup, cost: np.ndarray) -> np.ndarray:
     """Roots (B,) of the rise of the cost over that of the fit; refits that failed are as bad as can be."""
     least = ready.variance * ready.dof
@@ -244,11 +222,11 @@ def _root_of(ready: Setup, cost: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(cost), root, np.inf)
 
 
-def _at_values(ready: Setup, indices: list[int]) -> _Refits:
+def _at_values(ready: Setup, indices: list[int]) -> Refits:
     """Refits with one of the parameters held at a value of its coordinate, in the user's units."""
     exact = ready.result.residual_scale < CLEAN
 
-    def refits(values: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> _Found:
+    def refits(values: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> Found:
         count, at = len(values), np.array(indices)[rows]
         # From two starts: with the others as they were, and with every break as deep as it was.
         begun = np.concatenate([_moved(ready, starts, values, at), _bent(ready, starts, values, at)])
@@ -260,7 +238,7 @@ def _at_values(ready: Setup, indices: list[int]) -> _Refits:
             if some.any():
                 theta[some], cost[some] = solve(ready, begun[some], free[some], exact)
         better = np.argmin(cost.reshape(2, count), axis=0) * count + np.arange(count)
-        return _Found(_root_of(ready, cost[better]), theta[better])
+        return Found(_root_of(ready, cost[better]), theta[better])
 
     return refits
 
@@ -364,111 +342,13 @@ def _coordinate_ends(ready: Setup, indices: list[int], level: float) -> tuple[np
     moved = result.form.rescale(ready.theta + np.diag(usual), ready.log_s, ready.log_t)
     rough = np.diag(np.asarray(moved) - result.form.rescale(ready.theta, ready.log_s, ready.log_t))[indices]
     spread = np.where(np.isfinite(error) & (error > 0), np.minimum(error, rough), rough)
-    box = _box(ready)
-    ends, open_ = _ends(
-        ready, _at_values(ready, indices), center, spread, _target(ready, level), box[indices]
+    box = box_of(ready)
+    ends, open_ = find_ends(
+        ready, _at_values(ready, indices), center, spread, students_t(ready, level), box[indices]
     )
     # An end at a bound that is known to hold, or beyond which no law is possible, is an end all the same.
-    hard = _hard(ready, box)[indices]
+    hard = hard_ends(ready, box)[indices]
     return np.where(open_ & hard, box[indices], ends), open_ & ~hard
-
-
-def _hard(ready: Setup, box: np.ndarray) -> np.ndarray:
-    """Which ends (p, 2) of the box are the user's or the form's own, and not just where a search ends."""
-    form = ready.result.form
-    possible = np.array([(q.lower, q.upper) if not q.log else (-np.inf, np.inf) for q in form.parameters])
-    if isinstance(form, BNSL) and ready.result.loss != "linear":
-        possible[0, 0] = 0.0
-    given = np.isfinite(np.stack([ready.problem.lower, ready.problem.upper], axis=1))
-    return np.isfinite(box) & (given | (box == possible))
-
-
-def _box(ready: Setup) -> np.ndarray:
-    """Lower and upper bound (p, 2) of the coordinates, in the user's units."""
-    local = linearised(ready.method, ready.problem, ready.theta)
-    ends = []
-    for bounds in (local.lower, local.upper):
-        known = np.isfinite(bounds)
-        moved = np.stack(
-            [
-                np.asarray(
-                    ready.result.form.rescale(
-                        np.where(np.arange(len(bounds)) == i, bounds, ready.theta), ready.log_s, ready.log_t
-                    )
-                )[i]
-                if known[i]
-                else bounds[i]
-                for i in range(len(bounds))
-            ]
-        )
-        ends.append(moved)
-    mixes = [parameter.mixes for parameter in ready.result.form.parameters]
-    return np.where(np.array(mixes)[:, None], [-np.inf, np.inf], np.stack(ends, axis=1))
-
-
-def _ends(
-    ready: Setup,
-    refits: _Refits,
-    center: np.ndarray,
-    spread: np.ndarray,
-    target: float,
-    box: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ends (K, 2) at which the root is `target`, and which of them (K, 2) nothing rules out.
-
-    By regula falsi on the root, in all quantities and on both sides at once: an end is first widened until it
-    is ruled out, at most up to the `box` (K, 2).
-    """
-    count = len(center)
-    rows = np.tile(np.arange(count), 2)
-    side = np.repeat([-1.0, 1.0], count)
-    unit, middle = np.tile(spread, 2), np.tile(center, 2)
-    most = np.full(2 * count, WIDEST) if box is None else side * (box.T.ravel() - middle) / unit
-    most = np.maximum(np.minimum(most, WIDEST), 0.0)
-    inner, at_inner = np.zeros(2 * count), np.zeros(2 * count)  # in standard errors: not ruled out,
-    outer, at_outer = np.full(2 * count, np.inf), np.full(2 * count, np.inf)  # and ruled out
-    theta = np.tile(ready.theta, (2 * count, 1))
-    trial = np.minimum(target, most)
-    done = most == 0.0
-    for _ in range(ROUNDS):
-        active = np.flatnonzero(~done)
-        if len(active) == 0:
-            break
-        found = refits((middle + side * trial * unit)[active], rows[active], theta[active])
-        within = found.root < target
-        low, high = active[within], active[~within]
-        inner[low], at_inner[low], theta[low] = trial[low], found.root[within], found.theta[within]
-        outer[high], at_outer[high] = trial[high], found.root[~within]
-        done[active] = np.abs(found.root - target) < CLOSE * target
-        done |= np.isinf(outer) & (inner >= most)
-        with np.errstate(all="ignore"):
-            share = (target - at_inner) / (np.minimum(at_outer, STEEP * target) - at_inner)
-            wider = np.clip(target / at_inner, 1.2, 3.0)
-        share = np.where(np.isfinite(share), np.clip(share, 0.1, 0.9), 0.5)
-        inside = inner + share * (outer - inner)
-        wide = np.minimum(np.maximum(inner, 0.1 * target) * np.where(np.isfinite(wider), wider, 3.0), most)
-        trial = np.where(done, trial, np.where(np.isfinite(outer), inside, wide))
-    open_ = np.isinf(outer) & (np.abs(at_inner - target) >= 0.01 * target)
-    # What is impossible rather than improbable is not inside: its end is the last that was possible.
-    end = np.where(done, trial, np.where(np.isfinite(at_outer), 0.5 * (inner + outer), inner))
-    end = np.where(np.isinf(outer), inner, end)
-    ends = middle + np.where(open_, side * np.inf, side * end * unit)
-    return ends.reshape(2, count).T, open_.reshape(2, count).T
-
-
-def _with_one_more(ready: Setup) -> Problem:
-    """The problem with room for one more point."""
-    count = len(ready.result.curve)
-    if len(ready.problem.y) > count:
-        return ready.problem
-    problem = ready.problem
-    return padded(
-        problem._replace(
-            log_x=np.concatenate([problem.log_x, problem.log_x[-1:]]),
-            y=np.concatenate([problem.y, problem.y[-1:]]),
-            weight=np.concatenate([problem.weight, [0.0]]),
-        )
-    )
 
 
 def _notes(result: FitResult, name: str, open_: np.ndarray) -> tuple[FitWarning, ...]:

@@ -12,12 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bnsl._base.checks import InputError
-from bnsl._base.precision import double_precision
-from bnsl.curves.ragged import single_length
 from bnsl.fitting.result import FitResult, Status
 from bnsl.forms.broken import BNSL
-from bnsl.solver.search import refine_many
 from bnsl.solver.problem import Method, Problem
+from bnsl.solver.search import refine_many
 
 
 class Setup(NamedTuple):
@@ -25,7 +23,7 @@ class Setup(NamedTuple):
 
     result: FitResult
     method: Method
-    problem: Problem  # padded; its weighted residuals are in units of sigma, or of the space of the loss
+    problem: Problem  # its weighted residuals are in units of sigma, or of the space of the loss
     theta: np.ndarray  # (p,) the solution in normalised units
     log_s: np.ndarray
     log_t: float
@@ -91,19 +89,7 @@ def setup(result: FitResult) -> Setup:
         upper=upper,
     )
     dof = len(curve) - int(free.sum())
-    return Setup(result, method, padded(problem), theta, log_s, log_t, result.residual_scale**2, dof)
-
-
-def padded(problem: Problem) -> Problem:
-    """Rows of weight 0 up to the next of few lengths, so that curves share compiled programs."""
-    count = len(problem.y)
-    extra = single_length(count) - count
-    last = np.repeat(problem.log_x[-1:], extra, axis=0)
-    return problem._replace(
-        log_x=np.concatenate([problem.log_x, last]),
-        y=np.concatenate([problem.y, np.ones(extra)]),
-        weight=np.concatenate([problem.weight, np.zeros(extra)]),
-    )
+    return Setup(result, method, problem, theta, log_s, log_t, result.residual_scale**2, dof)
 
 
 def refit(
@@ -127,6 +113,5 @@ def refit(
         Coordinates (B, p) in normalised units, costs (B,) and whether each converged (B,).
     """
     method = ready.method if straight is None else ready.method._replace(straight=straight)
-    with double_precision():
-        found = refine_many(method, ready.problem._replace(**changes), starts, exact=exact)
+    found = refine_many(method, ready.problem._replace(**changes), starts, exact=exact)
     return found.theta, found.cost, found.converged

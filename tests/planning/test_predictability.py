@@ -7,8 +7,7 @@ from scipy.special import stdtrit
 
 import bnsl
 from bnsl.curves.datasets import NOISELESS_LAW
-from bnsl.fitting.adequacy import PLACES, WIDTHS, durbin_watson, missing_break
-from bnsl.planning.predictability import VISIBLE
+from bnsl.fitting.adequacy import PLACES, VISIBLE, WIDTHS, durbin_watson, missing_break
 from bnsl.uncertainty.refit import refit, setup
 
 X = np.geomspace(1.0, 1e6, 60)
