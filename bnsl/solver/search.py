@@ -16,6 +16,7 @@ import numpy as np
 from bnsl.forms.autodiff import runnable
 from bnsl.solver.effort import (
     AT_ONCE,
+    CREEPING,
     DISTINCT,
     EXACT_STEPS,
     EXACT_TOLERANCE,
@@ -32,6 +33,8 @@ from bnsl.solver.effort import (
     QUICK_NEAR,
     ROUNDING,
     SCOUTING,
+    SHARP_STARTS,
+    STARTS,
     TOLERANCE,
     Effort,
     effort_for,
@@ -91,43 +94,100 @@ def _from_starts(
     method: Method, problem: Problem, one: Problem, rows: Rows, effort: Effort, quick: bool
 ) -> Pool:
     """Starts from the data, scouted, the best of them refined."""
-    if method.form.n_breaks > 1:
-        weight = np.broadcast_to(problem.weight, problem.y.shape)
-        separable = method.form.separable(problem.log_x, problem.y, weight)
-        starts = picked_starts(method.form, separable, weight, effort.starts)
-        starts = placed(one, rows, starts[None])
-    else:
-        starts = starts_of(method, one, rows)
-    theta, walk = _scouted(method, rows, starts, QUICK_NEAR if quick else NEAR, None if quick else np.inf)
+    near, rivals = (QUICK_NEAR, None) if quick else (NEAR, np.full(1, np.inf))
+    group, walk = _scouted(method, rows, _starts(method, one, rows, effort.starts), near)
+    walk = follow(method, rows, group, walk, steps=MAX_STEPS, tolerance=TOLERANCE, rivals=rivals)
+    theta = _inward(method, walk)
     if method.form.n_breaks == 1 and not quick:
-        best = int(np.argmin(np.where(np.isfinite(walk.cost), walk.cost, np.inf)))
-        bottom, there = theta[best : best + 1].copy(), Walk(*(np.array(v[best : best + 1]) for v in walk))
+        best = _best_of(np.zeros(len(theta), int), walk, 1)
+        bottom, there = theta[best], Walk(*(np.array(part[best]) for part in walk))
         leave_valleys(method, one, bottom, there, *_tools(method))
         theta = np.concatenate([theta, bottom])
         walk = Walk(*map(np.concatenate, zip(walk, there, strict=True)))
     pool = pool_of(theta, walk.cost, walk.converged)
     quiet = _remains(pool, rows, FAINT)
-    keep = effort.keep if quiet or quick else 1
+    sure = not quiet and bool(pool.converged[0])
+    keep = 1 if sure and not quick else effort.keep
     chosen = distinct(pool.cost, residuals(method, rows, pool.theta)[0], keep, MINIMUM)
-    exact = _exactly(method, rows, pool.theta[chosen], EXACT_STEPS if quiet else POLISH)
-    if not quiet:  # a polished solution is as good as it was before
-        exact = exact._replace(converged=exact.converged | pool.converged[chosen].any())
+    exact = _exactly(method, rows, pool.theta[chosen], POLISH if sure else EXACT_STEPS if quiet else CREEPING)
+    if keep == 1:  # a polished solution has converged if it had before
+        exact = exact._replace(converged=exact.converged | pool.converged[chosen])
     return joined(exact, pool)
 
 
-def _scouted(
-    method: Method, rows: Rows, starts: np.ndarray, near: float, rivals: float | None
-) -> tuple[np.ndarray, Walk]:
-    """Where the starts (1, K, p) of one curve lead that are worth following."""
-    count = starts.shape[1]
-    group = np.zeros(count, int)
-    walk = begin(method, taken(rows, group), starts[0])
+def _starts(method: Method, problems: Problem, rows: Rows, count: int) -> np.ndarray:
+    """Starts (C, K, p) from the data, `count` of them where there are several breaks."""
+    form = method.form
+    if form.n_breaks <= 1:
+        return starts_of(method, problems, rows)
+    found = []
+    for log_x, y, weight in zip(*_each(problems), strict=True):
+        theta = picked_starts(form, form.separable(log_x, y, weight), weight, count)
+        found.append(np.concatenate([theta, np.repeat(theta[:1], count - len(theta), axis=0)]))
+    return placed(problems, rows, np.stack(found))
+
+
+def _each(problems: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """log x, y and weights (C, N)."""
+    shape = problems.y.shape
+    return np.broadcast_to(problems.log_x, shape), problems.y, np.broadcast_to(problems.weight, shape)
+
+
+def _scouted(method: Method, rows: Rows, starts: np.ndarray, near: float) -> tuple[np.ndarray, Walk]:
+    """The starts (C, K, p) that are worth following after a few steps: curve of each (B,), and the walk."""
+    curves, count, p = starts.shape
+    group = np.repeat(np.arange(curves), count)
+    walk = begin(method, taken(rows, group), starts.reshape(-1, p))
     walk = follow(method, rows, group, walk, steps=SCOUTING, tolerance=TOLERANCE)
-    chosen = np.flatnonzero(worth_going_on(walk, 1, near))
-    walk = Walk(*(part[chosen] for part in walk))
-    known = None if rivals is None else np.full(1, rivals)
-    walk = follow(method, rows, group[chosen], walk, steps=MAX_STEPS, tolerance=TOLERANCE, rivals=known)
-    return _inward(method, walk), walk
+    chosen = np.flatnonzero(worth_going_on(walk, curves, near))
+    return group[chosen], Walk(*(part[chosen] for part in walk))
+
+
+def _best_of(group: np.ndarray, walk: Walk, curves: int) -> np.ndarray:
+    """The row of least cost of each of C curves."""
+    cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
+    order = np.lexsort([cost, group])
+    return order[np.searchsorted(group[order], np.arange(curves))]
+
+
+def search_many(
+    method: Method,
+    problems: Problem,
+    *,
+    known: np.ndarray | None = None,
+    report: Callable[[int], object] = lambda count: None,
+) -> Refined:
+    """The best law of each of C curves, side by side; of one break at most.
+
+    Args:
+        method: form and loss.
+        problems: arrays with C rows in front, or shared; `y` has C rows.
+        known: (C,) costs of other laws, by far above which a fit need not be followed to its end.
+        report: told how many more curves are done.
+    """
+    method = method._replace(form=runnable(method.form))
+    whole = several(method.form, problems)
+    total = len(whole.y)
+    known = np.full(total, np.inf) if known is None else known
+    groups, walks = [], []
+    with np.errstate(all="ignore"):
+        rows = rows_of(method, whole)
+        for which in blocks(total, whole.y.shape[-1], STARTS + SHARP_STARTS):
+            part, few = taken(whole, which), taken(rows, which)
+            group, walk = _scouted(method, few, starts_of(method, part, few), NEAR)
+            groups.append(which[group])
+            walks.append(walk)
+            report(len(which))
+        group = np.concatenate(groups)
+        walk = Walk(*map(np.concatenate, zip(*walks, strict=True)))
+        walk = follow(method, rows, group, walk, steps=MAX_STEPS, tolerance=TOLERANCE, rivals=known)
+        best = _best_of(group, walk, total)
+        walk = Walk(*(part[best] for part in walk))
+        theta = _inward(method, walk)
+        if method.form.n_breaks == 1:
+            leave_valleys(method, whole, theta, walk, *_tools(method))
+    cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
+    return Refined(theta, cost, walk.converged & np.isfinite(cost), walk.steps)
 
 
 def _inward(method: Method, walk: Walk) -> np.ndarray:
@@ -155,12 +215,7 @@ def _hidden_breaks(method: Method, problem: Problem, one: Problem, rows: Rows, e
     """
     p = len(problem.free)
     fewer = rows._replace(free=(np.arange(p) < p - 3)[None])
-    if method.form.n_breaks > 1:
-        weight = np.broadcast_to(problem.weight, problem.y.shape)
-        separable = method.form.separable(problem.log_x, problem.y, weight)
-        first = placed(one, rows, picked_starts(method.form, separable, weight, effort.starts)[None])[0]
-    else:
-        first = starts_of(method, one, rows)[0]
+    first = _starts(method, one, rows, effort.starts)[0]
     flat = first.copy()
     flat[:, -3:] = (0.0, -1.0, -1.0)
     base = _exactly(method, fewer, flat).theta[0]

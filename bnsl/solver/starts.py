@@ -113,7 +113,7 @@ def _inverse_factor(gram: Array) -> Array:
     if gram.shape[-1] == 1:
         return first[..., None, None]
     below = gram[..., 1, 0] * first
-    second = 1.0 / xp.sqrt(xp.maximum(gram[..., 1, 1] - below**2, 1e-300))
+    second = 1.0 / xp.sqrt(xp.maximum(gram[..., 1, 1] - below**2, 1e-30))
     row = [xp.stack([first, 0.0 * first], axis=-1), xp.stack([-below * first * second, second], axis=-1)]
     return xp.stack(row, axis=-2)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from bnsl._base.arrays import Array, namespace
 
-PROMISE = 1e150  # a decrease that no step keeps
+PROMISE = 1e30  # a decrease that no step keeps
 
 
 def damped_step(gram: Array, gradient: Array, damping: Array) -> tuple[Array, Array]:

@@ -19,6 +19,7 @@ import numpy as np
 from bnsl._base.arrays import Array, namespace
 from bnsl.solver.effort import (
     ALIKE,
+    AT_ONCE,
     BEHIND,
     CLEAN,
     LAST_STEPS,
@@ -217,7 +218,7 @@ def follow(
     tolerance: float,
     rivals: np.ndarray | None = None,
 ) -> Walk:
-    """Take every row to its end, or `steps` steps further, in NumPy.
+    """Take every row to its end, or `steps` steps further, in NumPy; as many at a time as fit in a cache.
 
     Args:
         method: what is minimised.
@@ -234,15 +235,17 @@ def follow(
     """
     whole, exact = Walk(*map(np.array, walk)), walk.residual.shape[-1] > 0
     best = None if rivals is None else Best(rivals, walk.theta.shape[1])
-    index = np.flatnonzero(~walk.done)
-    if not len(index):
-        return whole
-    now, part = _some(walk, index), taken(rows, group[index])
-    before = now.cost
+    waiting = np.flatnonzero(~walk.done)
+    room = max(AT_ONCE // rows.data.shape[-1], 1)
+    index, waiting = waiting[:room], waiting[room:]
+    now, part = _some(whole, index), taken(rows, group[index])
+    before, begun = now.cost, now.steps
     patient = 1 if len(index) <= 64 else ROUND // 2  # moving rows about costs more than a step of a few
-    for number in range(1, steps + 1):
+    number = 0
+    while len(index):
         now = step(method, part, now, tolerance)
-        leaving = now.done
+        number += 1
+        leaving = now.done | (now.steps - begun >= steps)
         if best is not None and number % ROUND == 0:
             best.see(group[index], now)
             hopeless = best.hopeless(group[index], now, before)
@@ -252,16 +255,20 @@ def follow(
                 hopeless = left & (now.cost > lowest)
             leaving = leaving | hopeless
             before = now.cost
-        if number % patient == 0 and leaving.any():
-            for all_, some in zip(whole, now, strict=True):
-                all_[index[leaving]] = some[leaving]
-            stay = np.flatnonzero(~leaving)
-            index, now, before = index[stay], _some(now, stay), before[stay]
-            if not len(index):
-                break
-            part = taken(rows, group[index])
-    for all_, some in zip(whole, now, strict=True):
-        all_[index] = some
+        if number % patient or not leaving.any():
+            continue
+        for all_, some in zip(whole, now, strict=True):
+            all_[index[leaving]] = some[leaving]
+        stay = np.flatnonzero(~leaving)
+        coming, waiting = waiting[: room - len(stay)], waiting[room - len(stay) :]
+        index, now = index[stay], _some(now, stay)
+        before, begun = before[stay], begun[stay]
+        if len(coming):
+            more = _some(whole, coming)
+            index = np.concatenate([index, coming])
+            now = Walk(*map(np.concatenate, zip(now, more, strict=True)))
+            before, begun = np.concatenate([before, more.cost]), np.concatenate([begun, more.steps])
+        part = taken(rows, group[index])
     return whole
 
 
