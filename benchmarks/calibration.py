@@ -26,11 +26,10 @@ import numpy as np
 import pandas as pd
 from forecast_prior import backtests
 from scipy.stats import chi2, norm
+from scoringrules import crps_mixnorm, interval_score
 
 import bnsl
-from bnsl.evaluation.scores import crps_of_mixture, interval_score, log_density_of_mixture
-from bnsl.forecasting.average import Mixture
-from bnsl.forecasting.forecast import _quantile
+from bnsl.forecasting.mixture import Mixture, log_density_of_mixture, quantile
 from bnsl.solver.losses import law_and_jacobian
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
@@ -70,8 +69,8 @@ def inside() -> list[Task]:
 def of_mixture(mixture: Mixture) -> Said:
     """Central intervals of a mixture."""
     tails = [0.5 * (1.0 - level) for level in LEVELS]
-    low = np.stack([_quantile(mixture, tail) for tail in tails])
-    return Said(low, np.stack([_quantile(mixture, 1.0 - tail) for tail in tails]), mixture)
+    low = np.stack([quantile(mixture, tail) for tail in tails])
+    return Said(low, np.stack([quantile(mixture, 1.0 - tail) for tail in tails]), mixture)
 
 
 def _law(result: bnsl.FitResult, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -155,6 +154,18 @@ METHODS: dict[str, Callable[[Task, bnsl.FitResult], Said]] = {
 }
 
 
+def crps(mixture: Mixture, log_y: np.ndarray) -> np.ndarray:
+    """CRPS (M,), point by point: its time and memory go with the square of the number of components.
+
+    The lightest of them, of 1e-6 of the weight together, are left out.
+    """
+    order = np.argsort(mixture.weight)[::-1]
+    heavy = order[: int(np.searchsorted(np.cumsum(mixture.weight[order]), 1.0 - 1e-6)) + 1]
+    weight = mixture.weight[heavy] / mixture.weight[heavy].sum()
+    columns = zip(log_y, mixture.mean[heavy].T, mixture.sd[heavy].T, strict=True)
+    return np.array([crps_mixnorm(value, mean, sd, weight) for value, mean, sd in columns])
+
+
 def score(tasks: list[Task], methods: dict[str, Callable[[Task, bnsl.FitResult], Said]]) -> pd.DataFrame:
     """One row a method, a task and a point."""
     frames = []
@@ -168,10 +179,10 @@ def score(tasks: list[Task], methods: dict[str, Callable[[Task, bnsl.FitResult],
             for k, level in enumerate(LEVELS):
                 columns[f"in {100 * level:g} %"] = (said.low[k] <= log_y) & (log_y <= said.high[k])
             at = LEVELS.index(0.9)
-            columns["score 90"] = interval_score(said.low[at], said.high[at], log_y, 0.9)
+            columns["score 90"] = interval_score(log_y, said.low[at], said.high[at], 0.1)
             columns["crps"] = columns["density"] = np.nan
             if said.mixture is not None:
-                columns["crps"] = crps_of_mixture(*said.mixture, log_y)
+                columns["crps"] = crps(said.mixture, log_y)
                 columns["density"] = log_density_of_mixture(*said.mixture, log_y)
             frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_number, check_count, reject
-from bnsl._base.display import ExtrapolationWarning
+from bnsl._base.display import (
+    ExtrapolationWarning,
+    html_frame,
+    html_of,
+    paragraphs,
+    plain,
+    records,
+    table_text,
+)
 from bnsl.curves.curve import Curve, as_curve, check_curve
 from bnsl.curves.metrics import rmsle
 from bnsl.fitting.fit import fit
@@ -157,9 +164,8 @@ class Backtest:
 
     def summary(self) -> str:
         """The errors by cut and by distance, in plain text."""
-        tables = self._shown_tables()
-        texts = [table.to_string(index=False, float_format=lambda v: f"{v:.4g}") for table in tables]
-        return "\n\n".join([self._title(), f"errors by cut\n{texts[0]}", f"errors by distance\n{texts[1]}"])
+        cuts, distances = (table_text(table, index=False) for table in self._shown_tables())
+        return paragraphs(self._title(), f"errors by cut\n{cuts}", f"errors by distance\n{distances}")
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """The three tables as strict JSON: lists of rows `cuts`, `distances`, `points`; unknown is null."""
@@ -168,10 +174,10 @@ class Backtest:
             "version": 1,
             "label": self.label,
             "curve": self.curve.name,
-            "rmsle": _plain(self.rmsle),
-            "cuts": _records(self.by_cut),
-            "distances": _records(self.by_distance),
-            "points": _records(self.table),
+            "rmsle": plain(self.rmsle),
+            "cuts": records(self.by_cut),
+            "distances": records(self.by_distance),
+            "points": records(self.table),
         }
         return json.dumps(record, indent=indent, allow_nan=False)
 
@@ -180,9 +186,7 @@ class Backtest:
         return f"<Backtest of {self.label}: {count} cut{'s' if count > 1 else ''}, rmsle={self.rmsle:.4g}>"
 
     def _repr_html_(self) -> str:
-        tables = self._shown_tables()
-        texts = [table.to_html(index=False, float_format=lambda v: f"{v:.4g}") for table in tables]
-        return f"<div><b>{html.escape(self._title())}</b>{''.join(texts)}</div>"
+        return html_of(self._title(), *(html_frame(table, index=False) for table in self._shown_tables()))
 
     def _shown_tables(self) -> list[pd.DataFrame]:
         """The errors by cut, without `status` where the laws have none, and by distance."""
@@ -359,13 +363,3 @@ def _errors(group: pd.DataFrame) -> dict[str, float]:
         "rmsle_stderr": stderr,
         "mean_log_error": float(np.mean(group["log_error"].to_numpy())),
     }
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
-
-
-def _plain(value: Any) -> Any:
-    """A value for JSON; null for NaN and infinity, which it has no numbers for."""
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and not np.isfinite(value) else value

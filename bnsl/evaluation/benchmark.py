@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bnsl._base.checks import InputError, check_choice, check_count
-from bnsl._base.display import ExtrapolationWarning
+from bnsl._base.display import ExtrapolationWarning, html_frame, html_of, paragraphs, table_text
 from bnsl.curves.benchmark import KEY, Benchmark, BenchmarkCurve, load_benchmark
 from bnsl.curves.metrics import rmsle
 from bnsl.evaluation.backtest import Method, predictions
+from bnsl.evaluation.tables import EXPLANATION, MEASURES, bold, markdown_table
 from bnsl.fitting.fit import fit
 from bnsl.forecasting.forecast import forecast
 
@@ -47,7 +48,7 @@ class Outcome:
         curve, method: which.
         predicted: predictions (M,) at the held-out points, or None if it failed.
         status: "ok", the status of a fit that did not converge, or what went wrong.
-        seconds: time of fit and prediction, compilation included.
+        seconds: time of fit and prediction.
     """
 
     curve: BenchmarkCurve
@@ -182,14 +183,14 @@ class BenchmarkRun:
 
     def markdown(self) -> str:
         """The tables by domain, then RMSLE and standard error on every curve, as Markdown; best in bold."""
-        lines = [f"# {self._title()}", "", _EXPLANATION, ""]
-        for title, column, text, least in _MEASURES:
+        lines = [f"# {self._title()}", "", EXPLANATION, ""]
+        for title, column, text, least in MEASURES:
             rows = []
             for domain, group in self.by_domain.groupby("domain", sort=False):
-                cells = _bold(group[column].to_numpy(float), text, least)
+                cells = bold(group[column].to_numpy(float), text, least)
                 rows.append([str(domain), str(group["curves"].iloc[0]), *cells])
             if any(any(row[2:]) for row in rows):
-                lines += [f"## {title}", "", *_markdown_table(["domain", "curves", *self.methods], rows)]
+                lines += [f"## {title}", "", *markdown_table(["domain", "curves", *self.methods], rows)]
         for domain in self._plain_domains():
             rows = []
             for curve in self.benchmark.select(domain=domain):
@@ -200,7 +201,7 @@ class BenchmarkRun:
                     cells.append(f"**{cell}**" if best else cell)
                 rows.append([curve.task, curve.model, f"{len(curve.fitted)} / {len(curve.held_out)}", *cells])
             head = ["task", "model", "fitted / held out", *self.methods]
-            lines += [f"## {domain}, curve by curve", "", *_markdown_table(head, rows)]
+            lines += [f"## {domain}, curve by curve", "", *markdown_table(head, rows)]
         failed = [outcome for outcome in self.outcomes if np.isnan(outcome.rmsle[0])]
         if failed:
             lines += ["## Failures, which no mean counts", ""]
@@ -209,15 +210,15 @@ class BenchmarkRun:
 
     def summary(self) -> str:
         """The table by domain, in plain text."""
-        table = self.by_domain.dropna(axis="columns", how="all")
-        return f"{self._title()}\n\n" + table.to_string(index=False, float_format=lambda v: f"{v:.4g}")
+        return paragraphs(
+            self._title(), table_text(self.by_domain.dropna(axis="columns", how="all"), index=False)
+        )
 
     def __repr__(self) -> str:
         return f"<BenchmarkRun of {', '.join(self.methods)} on {len(self.benchmark)} curves>"
 
     def _repr_html_(self) -> str:
-        table = self.by_domain.to_html(index=False, float_format=lambda v: f"{v:.4g}")
-        return f"<div><b>{self._title()}</b>{table}</div>"
+        return html_of(self._title(), html_frame(self.by_domain, index=False))
 
     def _title(self) -> str:
         count = len(self.benchmark)
@@ -251,8 +252,8 @@ def run_benchmark(
         benchmark: the curves; `bnsl.load_dataset("benchmark")` if not given, or a part of it (`select`).
         methods: names among "m1", "m2", "m3", "m4", "bnsl" and "forecast" (all of them if not given); or a
             mapping from names to functions of a Curve that return an object with `predict(x)`.
-        threads: methods that run at a time, each in a thread; programs compiled by JAX take turns, so that
-            several only help methods that spend their time elsewhere.
+        threads: methods that run at a time, each in a thread; several help methods that wait, or that compute
+            outside of Python.
         progress: called with the number of fits done, of all fits, and the name of the last.
 
     Returns:
@@ -342,27 +343,6 @@ def _outcome(curve: BenchmarkCurve, name: str, method: Method) -> Outcome:
     return Outcome(curve, name, predicted, status, time.perf_counter() - start)
 
 
-# --- numbers and text -----------------------------------------------------------------------------
-
-_EXPLANATION = (
-    "Every method sees the fitted points of a curve and nothing else, and predicts those beyond. RMSLE is\n"
-    "the root mean squared error of log y on them (arXiv 2209.06640), ± its standard error. The best of a\n"
-    "row is bold."
-)
-# title, column of `by_domain`, how to write it, and whether the least is best
-_MEASURES: tuple[tuple[str, str, Callable[[float], str], bool], ...] = (
-    ("Mean RMSLE", "rmsle_mean", "{:.4f}".format, True),
-    ("Geometric mean RMSLE", "rmsle_geomean", "{:.4f}".format, True),
-    ("Share of curves won", "wins", "{:.1%}".format, False),
-    (
-        "Share of curves better than all of the benchmark's own M1 to M4",
-        "beats_published",
-        "{:.1%}".format,
-        False,
-    ),
-)
-
-
 def _keys(table: pd.DataFrame) -> list[tuple[str, ...]]:
     return list(table[list(KEY)].itertuples(index=False, name=None))
 
@@ -379,17 +359,3 @@ def _geometric_mean(values: np.ndarray) -> float:
 def _are(table: pd.DataFrame, curve: BenchmarkCurve) -> np.ndarray:
     """Which rows are of this curve."""
     return np.logical_and.reduce([table[name] == value for name, value in zip(KEY, curve.key, strict=True)])
-
-
-def _bold(values: np.ndarray, text: Callable[[float], str], least: bool) -> list[str]:
-    """The values as texts, those that read like the best of them in bold, unless all do."""
-    texts = ["" if np.isnan(value) else text(value) for value in values]
-    if len(set(texts)) == 1:
-        return texts
-    best = texts[int(np.nanargmin(values) if least else np.nanargmax(values))]
-    return [f"**{cell}**" if cell == best else cell for cell in texts]
-
-
-def _markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
-    return [*("| " + " | ".join(line) + " |" for line in lines), ""]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError
-from bnsl._base.display import html_table
+from bnsl._base.display import html_frame, html_table
 from bnsl.curves.curve import Curve, as_curve
 from bnsl.evaluation.extrapolation import Extrapolation, nothing_held_out
 from bnsl.fitting.fit import fit
@@ -125,7 +125,7 @@ class Comparison:
         if self.held_out is not None:
             facts.append(("held out", self.held_out.extent))
         facts.append(("ranked", self.ranking))
-        return html_table(facts) + self.table.to_html(float_format=lambda v: f"{v:.4g}")
+        return html_table(facts) + html_frame(self.table)
 
 
 def compare(

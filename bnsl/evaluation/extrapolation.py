@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError
-from bnsl._base.display import html_table
+from bnsl._base.display import fact_lines, html_table, paragraphs
 from bnsl.curves.curve import Curve, as_curve
 from bnsl.curves.metrics import rmse, rmsle
 from bnsl.fitting.fit import fit
@@ -81,8 +81,7 @@ class Extrapolation:
 
     def summary(self) -> str:
         """The summary of the fit, and below it the error on the held-out points."""
-        facts = "\n".join(f"{key:<8} {value}" for key, value in self._facts())
-        return f"{self.result.summary()}\n\n{facts}"
+        return paragraphs(self.result.summary(), fact_lines(self._facts()))
 
     def __repr__(self) -> str:
         error = f"rmse={self.rmse:.4g}" if np.isnan(self.rmsle) else f"rmsle={self.rmsle:.4g}"

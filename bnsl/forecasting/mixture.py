@@ -1,4 +1,4 @@
-"""Mixtures of normals: the distribution of log y at every x, its quantiles and proper scores."""
+"""Mixtures of normals: the distribution of log y at every x, its quantiles and its density."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from scipy.special import logsumexp, ndtr
 AT_ONCE = 64  # points predicted together, which bounds the memory
 ITERATIONS = 100  # of the root search at most; some ten are usual
 CLOSE = 1e-9  # step, in standard deviations, after which Newton's next one is below rounding
-LIGHT = 1e-6  # of the weight that scores leave out
 
 QUARTILES = (0.25, 0.75)
 
@@ -61,35 +60,14 @@ def quantile(mixture: Mixture, p: float) -> np.ndarray:
         density = weight @ (np.exp(-0.5 * z * z) / sd) / np.sqrt(2.0 * np.pi)
         low, high = np.where(excess < 0, place, low), np.where(excess < 0, high, place)
         newton = place - excess / np.where(density > 0, density, 1.0)
-        good = (density > 0) & (newton >= low) & (newton <= high) & (np.abs(newton - place) < 0.5 * np.abs(step))
+        good = (
+            (density > 0) & (newton >= low) & (newton <= high) & (np.abs(newton - place) < 0.5 * np.abs(step))
+        )
         new = np.where(good, newton, 0.5 * (low + high))
         place, step = new, new - place
         if (np.abs(step) <= tolerance).all():
             break
     return np.asarray(place)
-
-
-def crps_of_mixture(weight: np.ndarray, mean: np.ndarray, sd: np.ndarray, measured: np.ndarray) -> np.ndarray:
-    """CRPS (M,) of mixtures of T normals at M points, in closed form.
-
-    E|X - y| - E|X - X'| / 2, with E|N(m, s^2)| = 2 s phi(m / s) + m (2 Phi(m / s) - 1) (Grimit et al., 2006,
-    Q. J. R. Meteorol. Soc. 132, 2925). The lightest components, of 1e-6 of the weight together, are left out:
-    the time goes with the square of their number.
-
-    Args:
-        weight: (T,), adding up to 1.
-        mean: (T, M).
-        sd: (T, M).
-        measured: (M,).
-    """
-    heavy = np.argsort(weight)[::-1]
-    heavy = heavy[: int(np.searchsorted(np.cumsum(weight[heavy]), 1.0 - LIGHT)) + 1]
-    weight, mean, sd = weight[heavy] / weight[heavy].sum(), mean[heavy], sd[heavy]
-    first = weight @ _absolute(measured - mean, sd)
-    second = np.zeros(mean.shape[1])
-    for w, m, s in zip(weight, mean, sd, strict=True):  # T rows at a time: T^2 M numbers may be many
-        second += w * (weight @ _absolute(m - mean, np.hypot(s, sd)))
-    return np.asarray(first - 0.5 * second)
 
 
 def log_density_of_mixture(
@@ -99,10 +77,3 @@ def log_density_of_mixture(
     normal = -0.5 * ((measured - mean) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2.0 * np.pi)
     with np.errstate(divide="ignore"):
         return np.asarray(logsumexp(normal + np.log(weight)[:, None], axis=0))
-
-
-def _absolute(mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
-    """E|X| of normals, also of sd 0."""
-    z = mean / np.where(sd > 0, sd, 1.0)
-    normal = 2.0 * sd * np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi) + mean * (2.0 * ndtr(z) - 1.0)
-    return np.asarray(np.where(sd > 0, normal, np.abs(mean)))

@@ -1,0 +1,45 @@
+"""Mixtures of normals against SciPy and against scoringrules."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from scoringrules import crps_mixnorm, logs_mixnorm
+
+from bnsl.forecasting.mixture import Mixture, cdf, centre, log_density_of_mixture, quantile
+
+MIXTURE = Mixture(
+    np.array([0.5, 0.3, 0.2]),
+    np.array([[0.0, 1.0], [2.0, -1.0], [-0.5, 0.3]]),
+    np.array([[1.0, 0.5], [0.3, 2.0], [2.0, 0.01]]),
+)
+MEASURED = np.array([0.7, -2.5])
+POINTS = [*zip(MEASURED, MIXTURE.mean.T, MIXTURE.sd.T, strict=True)]
+
+
+def test_the_density_is_that_of_scipy_and_of_scoringrules():
+    ours = log_density_of_mixture(*MIXTURE, MEASURED)
+    density = MIXTURE.weight @ stats.norm.pdf(MEASURED, MIXTURE.mean, MIXTURE.sd)
+    assert ours == pytest.approx(np.log(density))
+    theirs = [logs_mixnorm(y, mean, sd, MIXTURE.weight) for y, mean, sd in POINTS]
+    assert ours == pytest.approx(-np.array(theirs))
+
+
+@pytest.mark.parametrize("p", [1e-6, 0.05, 0.5, 0.95])
+def test_quantiles_invert_the_distribution(p):
+    assert cdf(MIXTURE, quantile(MIXTURE, p)) == pytest.approx([p, p], rel=1e-6)
+
+
+def test_the_centre_is_the_mean_unless_a_few_laws_carry_it_off():
+    assert centre(MIXTURE) == pytest.approx(MIXTURE.weight @ MIXTURE.mean)
+    carried = MIXTURE._replace(mean=MIXTURE.mean + np.array([[0.0], [0.0], [1e3]]))
+    assert centre(carried) == pytest.approx(quantile(carried, 0.75))
+
+
+def test_quantiles_score_best_where_they_are_right():
+    """CRPS is twice the mean pinball loss of all quantiles (Laio and Tamea, 2007)."""
+    share = (np.arange(400) + 0.5) / 400
+    ends = np.stack([quantile(MIXTURE, p) for p in share])
+    below = ends > MEASURED
+    pinball = np.mean((below - share[:, None]) * (ends - MEASURED), axis=0)
+    crps = [crps_mixnorm(y, mean, sd, MIXTURE.weight) for y, mean, sd in POINTS]
+    assert 2.0 * pinball == pytest.approx(np.array(crps), rel=1e-3)
