@@ -14,6 +14,14 @@ import bnsl
 hypothesis.settings.register_profile("bnsl", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("bnsl")
 
+# Tests that take long come first: what is left for the end is dealt out evenly.
+LONG = ("test_notebooks.py", "test_documentation.py", "test_style.py", "test_processes.py", "test_dask.py")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
 MOST_MAPS = 30_000  # memory maps of a process, of the 65,530 that Linux allows by default
 
 

@@ -19,15 +19,15 @@ def maps():
 options = [{}, {"loss": "linear"}, {"loss": "log1p"}, {"robust": "huber"}, {"robust": "soft_l1"}]
 rng = np.random.default_rng(0)
 counts = []
-for n in (15, 30, 60, 120, 200, 300, 400, 600):
+for n in (15, 30, 60, 120, 240, 480):
     x = np.geomspace(1, 1e4, n)
-    fall = (0.3 + 2 * x**-0.4) * np.exp(0.02 * rng.standard_normal(n))
-    rise = (0.9 - 0.7 * x**-0.4) * np.exp(0.02 * rng.standard_normal(n))
-    for y in (fall, rise):
+    noise = np.exp(0.02 * rng.standard_normal(n))
+    for y in ((0.3 + 2 * x**-0.4) * noise, (0.9 - 0.7 * x**-0.4) * noise):
         assert np.isfinite(bnsl.forecast(x, y).predict(2e4))
         for option in options:
-            for n_breaks in (1,) if n > 60 else (None, 1, 2):
-                assert bnsl.fit(x, y, n_breaks=n_breaks, **option).rmsle < 0.1
+            assert bnsl.fit(x, y, n_breaks=1, **option).rmsle < 0.1
+        if n <= 60:
+            assert bnsl.fit(x, y).rmsle < 0.1
         counts.append(maps())
 print(json.dumps([counts, "jax" in sys.modules]))
 """
