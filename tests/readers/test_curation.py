@@ -6,8 +6,9 @@ import pytest
 
 from bnsl import Curation, InputError
 from bnsl.readers.columns import Columns
-from bnsl.readers.curation import curate, evenly, local_lines, lower_envelope
+from bnsl.readers.curation import curate
 from bnsl.readers.reading import curve_from_source
+from bnsl.readers.smoothing import evenly, local_lines, lower_envelope
 from bnsl.readers.source import Source
 
 
