@@ -13,6 +13,10 @@ import numpy as np
 # An array of NumPy or of JAX, whichever the caller has.
 Array = Any
 
+# Once it has freed a large array, glibc keeps the memory of smaller ones for the next, instead of giving it back to
+# the kernel, from which it then comes again page by page: half of the time of a forecast.
+np.empty(1 << 21)
+
 
 def namespace(*arrays: Any) -> Any:
     """The library of some arrays: NumPy, unless one of them belongs to another."""

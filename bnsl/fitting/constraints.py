@@ -111,11 +111,14 @@ def _binds(parameter: Parameter, end: float | None) -> bool:
 
 
 def in_units(
-    form: Form, values: Mapping[str, float], default: float, log_s: np.ndarray, log_t: float
+    form: Form, values: Mapping[str, float], default: float, log_s: np.ndarray, log_t: np.ndarray
 ) -> np.ndarray:
-    """Coordinates (p,) of constraints, once x and y are multiplied by exp(log_s) and exp(log_t)."""
+    """Coordinates (..., p) of constraints, once x and y are multiplied by exp(log_s) and exp(log_t)."""
     theta = np.array([values.get(name, 0.0) for name in form.names])
     given = np.array([name in values for name in form.names])
+    if not given.any():
+        return np.full(theta.shape, default)
+    theta = np.broadcast_to(theta, (*np.shape(log_t), len(theta)))
     return np.where(given, np.asarray(form.rescale(theta, log_s, log_t)), default)
 
 

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, as_number, check_choice
-from bnsl._base.precision import double_precision
 from bnsl.curves.curve import WIDEST, Curve, as_curve, check_curve
 from bnsl.evidence.breaks import MOST, Candidate, weigh_breaks
 from bnsl.fitting import adequacy
@@ -19,23 +18,18 @@ from bnsl.fitting.constraints import (
     canonical_order,
     check_constraints,
     fewest_breaks,
-    in_units,
     orientations,
 )
 from bnsl.fitting.covariance import covariance_root, undetermined
 from bnsl.fitting.result import FitResult, Status
+from bnsl.fitting.setup import Setup, set_up, solve
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
 from bnsl.forms.registry import get_form
 from bnsl.solver import losses
 from bnsl.solver.pool import Pool
-from bnsl.solver.problem import Linearised, Method, Problem, block_means, linearised
-from bnsl.solver.search import polish, search
+from bnsl.solver.problem import Linearised
 
-THINNED = 1024  # means on which the search runs when there are many more points
-THIN_ABOVE = 4096
-ROBUST_ROUNDS = 3  # re-estimates of a robust loss's scale
-HUBER_TUNING = 1.345  # scale in standard deviations: 95 % efficiency on normal noise (Huber, 1981)
 OUTLYING = 6.0  # standard deviations, by the median, from which on a point is an outlier to a robust loss
 
 
@@ -127,80 +121,8 @@ def _fit_form(
     robust: str | None,
     robust_scale: float | None,
 ) -> FitResult:
-    log_x = np.log(curve.x)
-    mixing = {parameter.name for parameter in form.parameters if parameter.mixes}
-    if constraints.names & mixing or (loss == "linear" and not isinstance(form, BNSL) and curve.y.min() <= 0):
-        log_s, log_t = np.zeros_like(log_x[0]), 0.0
-    else:
-        log_s = log_x.max(axis=0)
-        # The other losses look at the largest y; the smallest may be anything.
-        log_t = float(np.log(curve.y).mean() if loss == "log" else np.log(np.abs(curve.y).max() or 1.0))
-    held, lower, upper = (
-        in_units(form, values, default, -log_s, -log_t)
-        for values, default in (
-            (constraints.held, 0.0),
-            (constraints.lower, -np.inf),
-            (constraints.upper, np.inf),
-        )
-    )
-    free = np.array([name not in constraints.held for name in form.names])
-    chained = {name for name in form.names if name[0] in "cdf" and name != "c0"}
-    straight = not (constraints.names & (chained | mixing))
-    method = Method(form, loss, None, straight)
-    if loss == "log1p" and isinstance(form, BNSL):
-        lower[0] = max(lower[0], 0.0)  # a; log(1 + y) is computed from log y
-    unit = float(np.exp(log_t))
-    # What one unit of a weighted residual of the search is in the user's: that of y, or one sigma.
-    measure = unit if loss == "linear" else 1.0
-    weight = np.ones(len(curve))
-    if curve.sigma is not None:
-        sigma = np.asarray(losses.sigma_in_residual_space(loss, curve.sigma, curve.y, 1.0))
-        typical = float(np.exp(np.mean(np.log(sigma))))
-        weight, measure = typical / sigma, measure / typical
-    y = curve.y / unit
-    with double_precision():
-        problem = Problem(log_x - log_s, y, weight, unit, 1.0, free, held, lower, upper)
-        pool = _search_thinned(method, problem)
-        if robust is not None:
-            method = method._replace(robust=robust)
-            scale = None if robust_scale is None else robust_scale / measure
-            problem, pool = _robust_rounds(method, problem, pool, scale)
-        pool = _representable(form, pool, log_s, log_t)
-        local = linearised(method, problem, pool.theta[0])
-    return _result(form, constraints, curve, method, problem, pool, local, (log_s, log_t), measure)
-
-
-def _representable(form: Form, pool: Pool, log_s: np.ndarray, log_t: float) -> Pool:
-    """The pool without leading solutions too steep to be written in the user's units."""
-    for first, theta in enumerate(pool.theta):
-        there = np.asarray(form.rescale(theta, log_s, log_t))
-        back = np.asarray(form.rescale(there, -log_s, -log_t))
-        if np.allclose(back, theta, rtol=1e-6, atol=1e-6):
-            return Pool(*(part[first:] for part in pool)) if np.isfinite(pool.cost[first]) else pool
-    return pool
-
-
-def _search_thinned(method: Method, problem: Problem) -> Pool:
-    """Search on all points; with very many, on weighted means of runs of them, then polish on all."""
-    if len(problem.y) <= THIN_ABOVE:
-        return search(method, problem)
-    pool = search(method, block_means(problem, THINNED))
-    return polish(method, problem, pool.theta[:1])
-
-
-def _robust_rounds(method: Method, problem: Problem, pool: Pool, scale: float | None) -> tuple[Problem, Pool]:
-    """Search again under the robust loss, its scale from the median absolute residual each time."""
-    plain = method._replace(robust=None)
-    for _ in range(1 if scale is not None else ROBUST_ROUNDS):
-        if scale is None:
-            residual = linearised(plain, problem, pool.theta[0]).residual
-            spread = float(np.median(np.abs(residual))) / 0.6745
-            new = max(HUBER_TUNING * spread, 1e-12)
-        else:
-            new = scale
-        problem = problem._replace(scale=new)
-        pool = _search_thinned(method, problem)
-    return problem, pool
+    ready = set_up(form, constraints, loss, curve.x, curve.y, curve.sigma)
+    return _result(form, constraints, curve, *solve(ready, robust, robust_scale))
 
 
 def _misfit(result: FitResult) -> float:
@@ -214,13 +136,11 @@ def _result(
     form: Form,
     constraints: Constraints,
     curve: Curve,
-    method: Method,
-    problem: Problem,
+    ready: Setup,
     pool: Pool,
     local: Linearised,
-    units: tuple[np.ndarray, float],
-    measure: float,
 ) -> FitResult:
+    method, problem, log_s, log_t, measure = ready
     best = pool.theta[0]
     free = problem.free
     dof = len(curve) - int(free.sum())
@@ -236,7 +156,6 @@ def _result(
     margin = 1e-9 * np.maximum(1.0, np.abs(best))
     at_bound = free & ((best <= local.lower + margin) | (best >= local.upper - margin))
     # Back to the user's units: theta transforms smoothly, its errors with the derivative of that.
-    log_s, log_t = units
     theta = np.asarray(form.rescale(best, log_s, log_t))
     steps = np.eye(len(best))
     change = np.stack([np.asarray(form.rescale(best + e, log_s, log_t)) - theta for e in steps], axis=1)
@@ -270,11 +189,11 @@ def _result(
         curve=curve,
         loss=method.loss,
         robust=method.robust,
-        robust_scale=problem.scale * measure if method.robust else None,
+        robust_scale=float(problem.scale * measure) if method.robust else None,
         fixed=tuple(constraints.held),
         bounds=constraints.pairs,
         status=status,
         warnings=tuple(notes),
-        residual_scale=measure * float(np.sqrt(variance)),
+        residual_scale=float(measure * np.sqrt(variance)),
         undetermined=tuple(names[lost]),
     )

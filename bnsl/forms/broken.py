@@ -120,8 +120,7 @@ class BNSL(Form):
     n_breaks: int = 1
     rising: bool = False
     name: ClassVar[str] = "bnsl"
-    per_pick: ClassVar[int] = 3
-    level: ClassVar[int] = 1
+    signed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_count(self.n_breaks, "n_breaks")

@@ -67,8 +67,9 @@ class Form(abc.ABC):
     name: ClassVar[str]
     inputs: ClassVar[tuple[str, ...]] = ("x",)
     picks: int = 0  # columns of the dictionary of `separable` in one law
-    per_pick: int = 0
     n_breaks: int = 0  # breaks that a search may take out and put back elsewhere
+
+    signed: ClassVar[bool] = False  # whether y may be negative
 
     # --- what a form must say ---------------------------------------------------------------------
 

@@ -34,3 +34,9 @@ def get_form(form: str | Form, n_breaks: int | None = None, rising: bool = False
     if n_breaks is not None:
         raise InputError(f"n_breaks = {n_breaks!r} is only for form='bnsl'; form {form!r} has no breaks")
     return FORMS[form.lower()]()
+
+
+def capitals(label: str) -> str:
+    """'BNSL, 2 breaks' for 'bnsl, 2 breaks', and the label of a form of the user's own as it is."""
+    word = label.split(",")[0]
+    return label.replace(word, word.upper(), 1) if word in FORMS else label

@@ -54,7 +54,7 @@ NEAR = 1.3  # then those go on whose cost is within this factor of the curve's b
 LEAST, MOST = 2, 12  # at least and at most so many,
 DISTINCT = 0.05  # and no two whose squared distance, as a share of the cost, is less than this
 MINIMUM = 1e-3  # the same for those that are refined exactly
-AT_ONCE = 16_384  # numbers of rows times points that are scouted together: what stays in a processor's cache
+AT_ONCE = 16_384  # numbers of rows times points that are at work together: what stays in a processor's cache
 
 
 class Effort(NamedTuple):

@@ -1,0 +1,143 @@
+"""From curves in their users' units to the problem that a solver sees: the one place where units are chosen.
+
+x ends at 1 and y is near 1, whatever they were measured in. Everything is written for one curve or, with one
+more axis in front, for C curves side by side.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bnsl.fitting.constraints import Constraints, in_units
+from bnsl.forms.form import Form
+from bnsl.solver import losses
+from bnsl.solver.pool import Pool
+from bnsl.solver.problem import Linearised, Method, Problem, block_means, linearised
+from bnsl.solver.search import polish, search
+
+THINNED = 1024  # means on which the search runs when there are many more points
+THIN_ABOVE = 4096
+ROBUST_ROUNDS = 3  # re-estimates of a robust loss's scale
+HUBER_TUNING = 1.345  # scale in standard deviations: 95 % efficiency on normal noise (Huber, 1981)
+LEAST_SCALE = 1e-12  # of a robust loss
+
+
+class Setup(NamedTuple):
+    """A fit, ready to be solved, and its units; arrays have C rows where there are C curves."""
+
+    method: Method
+    problem: Problem
+    log_s: np.ndarray  # () or (k,), or (C,): log of what x was divided by
+    log_t: np.ndarray  # () or (C,): log of what y was divided by
+    measure: np.ndarray  # () or (C,): what a unit of the weighted residual is in the user's, y's or one sigma
+
+
+def set_up(
+    form: Form,
+    constraints: Constraints,
+    loss: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    sigma: np.ndarray | None = None,
+    seen: np.ndarray | None = None,
+) -> Setup:
+    """The problem of fitting a form to one curve, or to C of them.
+
+    Args:
+        form: the functional form.
+        constraints: what is held or bounded.
+        loss: "log", "log1p" or "linear".
+        x: (..., N), or (N, k) for k inputs, ascending.
+        y: (..., N).
+        sigma: (..., N) standard deviations of y, or None.
+        seen: (..., N) bool, False for padding at the end of shorter curves; None if there is none.
+    """
+    log_x = np.log(x)
+    there = np.ones(y.shape, bool) if seen is None else seen
+    mixing = {parameter.name for parameter in form.parameters if parameter.mixes}
+    log_s, log_t = _units(log_x, y, there, loss)
+    if constraints.names & mixing:  # what is held would not stay so in other units
+        log_s, log_t = 0.0 * log_s, 0.0 * log_t
+    elif loss == "linear" and not form.signed:
+        plain = np.where(there, y, np.inf).min(axis=-1) <= 0
+        log_s, log_t = np.where(plain, 0.0, log_s), np.where(plain, 0.0, log_t)
+    held, lower, upper = (
+        in_units(form, values, default, -log_s, -log_t)
+        for values, default in (
+            (constraints.held, 0.0),
+            (constraints.lower, -np.inf),
+            (constraints.upper, np.inf),
+        )
+    )
+    if loss == "log1p" and form.signed:
+        lower[..., 0] = np.maximum(lower[..., 0], 0.0)  # the limit; log(1 + y) is computed from log y
+    free = np.array([name not in constraints.held for name in form.names])
+    chained = {name for name in form.names if name[0] in "cdf" and name != "c0"}
+    straight = not (constraints.names & (chained | mixing))
+    unit = np.exp(log_t)
+    measure = unit if loss == "linear" else np.ones_like(unit)
+    weight = there.astype(float)
+    if sigma is not None:
+        spread = np.log(losses.sigma_in_residual_space(loss, sigma, y, 1.0))
+        typical = np.sum(spread, axis=-1, where=there) / np.sum(there, axis=-1)
+        weight = np.where(there, np.exp(typical[..., None] - spread), 0.0)
+        measure = measure * np.exp(-typical)
+    points = log_x - (log_s if len(form.inputs) > 1 else log_s[..., None])
+    values = y / unit[..., None]
+    if seen is not None:
+        points, values = np.where(there, points, 0.0), np.where(there, values, 1.0)
+    problem = Problem(points, values, weight, unit, np.ones_like(unit), free, held, lower, upper)
+    return Setup(Method(form, loss, None, straight), problem, log_s, log_t, measure)
+
+
+def _units(log_x: np.ndarray, y: np.ndarray, there: np.ndarray, loss: str) -> tuple[np.ndarray, np.ndarray]:
+    """log of the largest x, and of the geometric mean of y or, under the other losses, of the largest |y|."""
+    log_s = log_x.max(axis=0) if log_x.ndim > y.ndim else np.where(there, log_x, -np.inf).max(axis=-1)
+    if loss == "log":
+        return log_s, np.sum(np.log(y), axis=-1, where=there) / np.sum(there, axis=-1)
+    largest = np.where(there, np.abs(y), 0.0).max(axis=-1)  # the smallest may be anything
+    return log_s, np.log(np.where(largest > 0, largest, 1.0))
+
+
+def solve(ready: Setup, robust: str | None, robust_scale: float | None) -> tuple[Setup, Pool, Linearised]:
+    """Search the best law of one curve: the setup with the scale of the robust loss, the pool, its surroundings."""
+    problem, method = ready.problem, ready.method
+    pool = _searched(method, problem)
+    if robust is not None:
+        plain, method = method, method._replace(robust=robust)
+        for _ in range(ROBUST_ROUNDS if robust_scale is None else 1):
+            scale = None if robust_scale is None else robust_scale / ready.measure
+            if scale is None:
+                scale = scale_of(linearised(plain, problem, pool.theta[0]).residual)
+            problem = problem._replace(scale=scale)
+            pool = _searched(method, problem)
+    pool = _representable(method.form, pool, ready.log_s, ready.log_t)
+    local = linearised(method, problem, pool.theta[0])
+    return ready._replace(method=method, problem=problem), pool, local
+
+
+def scale_of(residual: np.ndarray, seen: np.ndarray | None = None) -> np.ndarray:
+    """The scale of a robust loss from the median absolute residual (..., N), in the residual's units."""
+    size = np.abs(residual) if seen is None else np.where(seen, np.abs(residual), np.nan)
+    middle = np.median(size, axis=-1) if seen is None else np.nanmedian(size, axis=-1)
+    return np.maximum(HUBER_TUNING * middle / 0.6745, LEAST_SCALE)
+
+
+def _searched(method: Method, problem: Problem) -> Pool:
+    """Search on all points; with very many, on weighted means of runs of them, then polish on all."""
+    if len(problem.y) <= THIN_ABOVE:
+        return search(method, problem)
+    pool = search(method, block_means(problem, THINNED))
+    return polish(method, problem, pool.theta[:1])
+
+
+def _representable(form: Form, pool: Pool, log_s: np.ndarray, log_t: np.ndarray) -> Pool:
+    """The pool without leading solutions too steep to be written in the user's units."""
+    for first, theta in enumerate(pool.theta):
+        there = np.asarray(form.rescale(theta, log_s, log_t))
+        back = np.asarray(form.rescale(there, -log_s, -log_t))
+        if np.allclose(back, theta, rtol=1e-6, atol=1e-6):
+            return Pool(*(part[first:] for part in pool)) if np.isfinite(pool.cost[first]) else pool
+    return pool
