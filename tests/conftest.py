@@ -10,7 +10,7 @@ from samples import ADDITION, noisy
 
 import bnsl
 
-# Other work on the machine makes an example slow: no deadline. The same examples every time: a failure repeats.
+# Other work may make an example slow: no deadline. The same examples every time: a failure repeats.
 hypothesis.settings.register_profile("bnsl", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("bnsl")
 
