@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from bnsl._base.checks import InputError, suggest
-from bnsl.curves.curve import Curve
-from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form, Parameter
 
 
@@ -40,20 +37,23 @@ def fewest_breaks(fixed: Mapping | None, bounds: Mapping | None) -> int:
     return max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
-def orientations(form: Form, curve: Curve, fixed: Mapping | None, bounds: Mapping | None) -> list[Form]:
-    """The form, and the BNSL with b < 0 beside or instead of it where constraints or data call for it."""
-    if not isinstance(form, BNSL) or form.rising:
+def orientations(form: Form, climbs: bool, fixed: Mapping | None, bounds: Mapping | None) -> list[Form]:
+    """The form, and its mirror image with b < 0 beside or instead of it where constraints or data call for it.
+
+    `climbs` says whether the data do.
+    """
+    mirrored = form.mirrored()
+    if mirrored is None:
         return [form]
-    rising = replace(form, rising=True)
     # What is no number or no pair is refused afterwards, with its name, by `check_constraints`.
     value = _number((fixed if isinstance(fixed, Mapping) else {}).get("b"))
     pair = (bounds if isinstance(bounds, Mapping) else {}).get("b")
     low, high = map(_number, pair) if isinstance(pair, Sequence) and len(pair) == 2 else (None, None)
     if (value is not None and value < 0) or (high is not None and high <= 0):
-        return [rising]
+        return [mirrored]
     if value is not None or (low is not None and low >= 0):
         return [form]
-    return [form, rising] if curve.climbs else [form]
+    return [form, mirrored] if climbs else [form]
 
 
 def _number(value: Any) -> float | None:
@@ -93,7 +93,7 @@ def check_constraints(form: Form, loss: str, fixed: Mapping | None, bounds: Mapp
             upper[name] = ends[1]
         if name in lower and name in upper and lower[name] >= upper[name]:
             raise InputError(f"bounds[{name!r}] = {pair!r}: the lower bound must be below the upper one")
-    if isinstance(form, BNSL) and loss != "linear":
+    if form.signed and loss != "linear":
         for argument, value in (("fixed", held.get("a")), ("bounds", upper.get("a"))):
             if value is not None and value < 0:
                 raise InputError(
@@ -124,6 +124,6 @@ def in_units(
 
 def canonical_order(form: Form, theta: np.ndarray, constraints: Constraints) -> np.ndarray:
     """Indices that put the breaks in the order of their positions, unless constraints name them."""
-    if isinstance(form, BNSL) and not any(name[0] in "cdf" and name != "c0" for name in constraints.names):
-        return form.canonical_order(theta)
-    return np.arange(len(theta))
+    if any(name[0] in "cdf" and name != "c0" for name in constraints.names):
+        return np.arange(len(theta))
+    return form.canonical_order(theta)

@@ -22,7 +22,7 @@ from bnsl.fitting.constraints import (
 )
 from bnsl.fitting.covariance import covariance_root, undetermined
 from bnsl.fitting.result import FitResult, Status
-from bnsl.fitting.setup import Setup, set_up, solve
+from bnsl.fitting.setup import BACKENDS, Setup, set_up, solve
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
 from bnsl.forms.registry import get_form
@@ -45,6 +45,7 @@ def fit(
     sigma: ArrayLike | None = None,
     fixed: Mapping[str, float] | None = None,
     bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
+    backend: str = "auto",
 ) -> FitResult:
     """Fit one law to one curve. Two arguments suffice; the others say what is known or wanted.
 
@@ -63,6 +64,7 @@ def fit(
         fixed: parameters held at a value, {"a": 0.0}.
         bounds: (lower, upper) of parameters, None for no bound; {"b": (None, 0)} asks for a law that rises
             to its limit.
+        backend: "numpy", which "auto" takes for one curve, or "jax", which compiles for some seconds first.
 
     Returns:
         A FitResult. A fit that went badly has a status and warnings that say so.
@@ -72,19 +74,15 @@ def fit(
     """
     wanted = get_form(form, n_breaks)
     check_choice(loss, "loss", losses.LOSSES)
-    if robust is not None:
-        check_choice(robust, "robust", losses.ROBUST)
-    if robust_scale is not None:
-        as_number(robust_scale, "robust_scale", lambda value: value > 0 and np.isfinite(value))
-        if robust is None:
-            raise InputError("robust_scale was given without robust; add robust='huber' or 'soft_l1'")
+    check_robust(robust, robust_scale)
+    check_choice(backend, "backend", BACKENDS)
     curve = as_curve(x, y, sigma, inputs=len(wanted.inputs))
     check_curve(curve, loss)
     weighed: tuple[Candidate, ...] = ()
     if n_breaks is None and isinstance(form, str) and isinstance(wanted, BNSL):
         fewest = min(fewest_breaks(fixed, bounds), MOST)
         wanted = BNSL(max(fewest, 1))
-        for oriented in orientations(wanted, curve, fixed, bounds):
+        for oriented in orientations(wanted, curve.climbs, fixed, bounds):
             check_constraints(oriented, loss, fixed, bounds)
         if curve.y.min() > 0 and np.log10(curve.y.max()) - np.log10(curve.y.min()) <= WIDEST:
             clean = curve if robust is None else _without_outliers(curve, loss, robust)
@@ -97,11 +95,11 @@ def fit(
         )
     if not isinstance(wanted, BNSL) and curve.y.max() <= 0:
         raise InputError(f"y has no positive value, and form {wanted.label!r} is positive; use form='bnsl'")
-    candidates = orientations(wanted, curve, fixed, bounds)
+    candidates = orientations(wanted, curve.climbs, fixed, bounds)
     checked = [(f, check_constraints(f, loss, fixed, bounds)) for f in candidates]
     # Values of 1e300 beside 1e-300 overflow on the way to a covariance, which then is not known.
     with np.errstate(all="ignore"):
-        results = [_fit_form(f, c, curve, loss, robust, robust_scale) for f, c in checked]
+        results = [_fit_form(f, c, curve, loss, robust, robust_scale, backend) for f, c in checked]
         return replace(min(results, key=_misfit), candidates=weighed)
 
 
@@ -120,9 +118,20 @@ def _fit_form(
     loss: str,
     robust: str | None,
     robust_scale: float | None,
+    backend: str,
 ) -> FitResult:
     ready = set_up(form, constraints, loss, curve.x, curve.y, curve.sigma)
-    return _result(form, constraints, curve, *solve(ready, robust, robust_scale))
+    return _result(form, constraints, curve, *solve(ready, robust, robust_scale, backend))
+
+
+def check_robust(robust: str | None, robust_scale: float | None) -> None:
+    """Raise InputError unless a robust loss and its scale go together."""
+    if robust is not None:
+        check_choice(robust, "robust", losses.ROBUST)
+    if robust_scale is not None:
+        as_number(robust_scale, "robust_scale", lambda value: value > 0 and np.isfinite(value))
+        if robust is None:
+            raise InputError("robust_scale was given without robust; add robust='huber' or 'soft_l1'")
 
 
 def _misfit(result: FitResult) -> float:

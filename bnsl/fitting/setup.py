@@ -6,6 +6,8 @@ more axis in front, for C curves side by side.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +18,9 @@ from bnsl.solver import losses
 from bnsl.solver.pool import Pool
 from bnsl.solver.problem import Linearised, Method, Problem, block_means, linearised
 from bnsl.solver.search import polish, search
+from bnsl.solver.walk import Drive, follow
 
+BACKENDS = ("auto", "numpy", "jax")
 THINNED = 1024  # means on which the search runs when there are many more points
 THIN_ABOVE = 4096
 ROBUST_ROUNDS = 3  # re-estimates of a robust loss's scale
@@ -101,21 +105,36 @@ def _units(log_x: np.ndarray, y: np.ndarray, there: np.ndarray, loss: str) -> tu
     return log_s, np.log(np.where(largest > 0, largest, 1.0))
 
 
-def solve(ready: Setup, robust: str | None, robust_scale: float | None) -> tuple[Setup, Pool, Linearised]:
-    """Search the best law of one curve: the setup with the scale of the robust loss, the pool, its surroundings."""
+def solve(
+    ready: Setup, robust: str | None, robust_scale: float | None, backend: str
+) -> tuple[Setup, Pool, Linearised]:
+    """Search the best law of one curve: the setup with a robust loss's scale, the pool, and its surroundings."""
     problem, method = ready.problem, ready.method
-    pool = _searched(method, problem)
-    if robust is not None:
-        plain, method = method, method._replace(robust=robust)
-        for _ in range(ROBUST_ROUNDS if robust_scale is None else 1):
-            scale = None if robust_scale is None else robust_scale / ready.measure
-            if scale is None:
-                scale = scale_of(linearised(plain, problem, pool.theta[0]).residual)
-            problem = problem._replace(scale=scale)
-            pool = _searched(method, problem)
+    with _driver(backend) as drive:
+        pool = _searched(method, problem, drive)
+        if robust is not None:
+            plain, method = method, method._replace(robust=robust)
+            for _ in range(ROBUST_ROUNDS if robust_scale is None else 1):
+                scale = None if robust_scale is None else robust_scale / ready.measure
+                if scale is None:
+                    scale = scale_of(linearised(plain, problem, pool.theta[0]).residual)
+                problem = problem._replace(scale=scale)
+                pool = _searched(method, problem, drive)
     pool = _representable(method.form, pool, ready.log_s, ready.log_t)
     local = linearised(method, problem, pool.theta[0])
     return ready._replace(method=method, problem=problem), pool, local
+
+
+@contextlib.contextmanager
+def _driver(backend: str) -> Iterator[Drive]:
+    """What takes rows to their ends: NumPy, or JAX in double precision."""
+    if backend != "jax":
+        yield follow
+        return
+    from bnsl.solver.compiled import ANYWHERE, convey, running
+
+    with running("float64", ANYWHERE):
+        yield convey
 
 
 def scale_of(residual: np.ndarray, seen: np.ndarray | None = None) -> np.ndarray:
@@ -125,11 +144,11 @@ def scale_of(residual: np.ndarray, seen: np.ndarray | None = None) -> np.ndarray
     return np.maximum(HUBER_TUNING * middle / 0.6745, LEAST_SCALE)
 
 
-def _searched(method: Method, problem: Problem) -> Pool:
+def _searched(method: Method, problem: Problem, drive: Drive) -> Pool:
     """Search on all points; with very many, on weighted means of runs of them, then polish on all."""
     if len(problem.y) <= THIN_ABOVE:
-        return search(method, problem)
-    pool = search(method, block_means(problem, THINNED))
+        return search(method, problem, drive=drive)
+    pool = search(method, block_means(problem, THINNED), drive=drive)
     return polish(method, problem, pool.theta[:1])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
@@ -56,7 +56,9 @@ def broken_power_law(x: Array, a: Array, b: Array, c0: Array, c: Array, d: Array
             in their number of breaks. On JAX arrays such values give NaN.
     """
     arguments = (x, a, b, c0, c, d, f)
-    if any(hasattr(v, "__array_namespace__") and not isinstance(v, np.ndarray | np.generic) for v in arguments):
+    if any(
+        hasattr(v, "__array_namespace__") and not isinstance(v, np.ndarray | np.generic) for v in arguments
+    ):
         return _compiled_law()(*arguments)
     arrays = [v if v.dtype.kind == "f" else v.astype(float) for v in map(np.asarray, arguments)]
     for name, array in zip("xdf", (arrays[0], *arrays[5:]), strict=True):
@@ -315,6 +317,10 @@ class BNSL(Form):
         xp = namespace(outer, beta)
         head = xp.stack([outer, beta[..., 0], beta[..., 1]], axis=-1)
         return _with_breaks(head, beta[..., 2:], positions, xp.log(shapes))
+
+    def mirrored(self) -> BNSL | None:
+        """The law with b < 0, of one with b > 0."""
+        return None if self.rising else replace(self, rising=True)
 
     def canonical_order(self, theta: np.ndarray) -> np.ndarray:
         """Indices that put the breaks in the order of their positions."""

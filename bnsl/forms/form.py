@@ -142,6 +142,10 @@ class Form(abc.ABC):
         """Bounds in the solver's coordinates, at `working`, from those of the form's own."""
         return lower, upper
 
+    def mirrored(self) -> Form | None:
+        """The form that rises to its limit where this one falls to it; None if there is none."""
+        return None
+
     def canonical_order(self, theta: np.ndarray) -> np.ndarray:
         """Indices (p,) that put the coordinates of one law in the order in which they are reported."""
         return np.arange(len(theta))

@@ -11,10 +11,12 @@ from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_array, check_choice, check_count, check_positive
 from bnsl.curves.frame import by_columns
+from bnsl.fitting.fit import check_robust
+from bnsl.fitting.setup import BACKENDS
 from bnsl.forms.form import Form
 from bnsl.forms.registry import get_form
-from bnsl.many.rows import Settings
-from bnsl.many.work import Columns, fit_table
+from bnsl.many.settings import Columns, Settings
+from bnsl.many.work import fit_table
 from bnsl.solver import losses
 
 if TYPE_CHECKING:
@@ -34,26 +36,26 @@ def fit_many(
     loss: str = "log",
     sigma: str | None = None,
     robust: str | None = None,
+    robust_scale: float | None = None,
     fixed: Mapping[str, float] | None = None,
     bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
     predict_at: ArrayLike | None = None,
     out: str | os.PathLike[str] | None = None,
     workers: int = 1,
+    backend: str = "auto",
     device: str | Sequence[Any] | None = None,
     dtype: str = "float64",
     progress: bool | None = None,
 ) -> pd.DataFrame:
     """Fit a law to every curve of a long-form table.
 
-    BNSL with at most one break and M1 to M4, under the log loss and without constraints, are fitted together,
-    some 500 a second and core, tens of thousands on a GPU; the cost is that of `fit` to within 0.1 % on 98 to
-    99 % of noisy curves (docs/benchmarks.md).
-    Everything else takes as long as a call of `fit` a curve; give it more `workers`. A curve that cannot be
-    fitted is a row whose status and message say why, and stops no other.
+    Every form and option of `fit`, and its answers: laws with at most one break are fitted side by side, all
+    others one after another, for which there are `workers`. A curve that cannot be fitted is a row whose status
+    and message say why, and stops no other.
 
     Args:
         frame: a row a point: a pandas or Polars DataFrame, a mapping of arrays, or a Dask DataFrame, which
-            gives a Dask DataFrame back (see `bnsl.cluster`).
+            gives a Dask DataFrame back (see `bnsl.many.dask`).
         x: the column of inputs.
         y: the column of measured values.
         by: the columns whose values tell the curves apart.
@@ -62,6 +64,7 @@ def fit_many(
         loss: as in `fit`.
         sigma: the column of standard deviations of y, if there is one.
         robust: as in `fit`.
+        robust_scale: as in `fit`.
         fixed: as in `fit`, the same for all curves.
         bounds: as in `fit`, the same for all curves.
         predict_at: values of x; the result has a column `y_at_...` for each.
@@ -69,11 +72,12 @@ def fit_many(
             call already, those curves are not fitted again, unless their points have changed.
         workers: processes. Several are kept for a minute after the call, so that the next one finds them
             ready.
-        device: "cpu", "gpu", or JAX devices to deal the curves out to; by default a GPU, if there is one and
-            there are thousands of curves, else the CPU.
-        dtype: "float64", or "float32", which takes a third of the time and loses digits: the cost is more
-            than 0.1 % higher on a fifth of noisy curves of one break, by a quarter or more on one in a
-            hundred, and "converged" means to single precision (docs/benchmarks.md).
+        backend: "numpy"; "jax", which compiles for some seconds first and then takes a quarter of the time, on
+            a GPU far less; or "auto", which takes JAX for thousands of curves, and where a device is asked for.
+        device: of backend "jax": "cpu", "gpu", or JAX devices to deal the curves out to; by default a GPU, if
+            there is one, else the CPU.
+        dtype: of backend "jax": "float64", or "float32", which is faster and loses digits ("converged" then
+            means to single precision).
         progress: show a bar with the time left; by default if the standard error is a terminal.
 
     Returns:
@@ -87,20 +91,26 @@ def fit_many(
     """
     names = by_columns(by)
     check_choice(loss, "loss", losses.LOSSES)
-    if robust is not None:
-        check_choice(robust, "robust", losses.ROBUST)
     for argument, mapping in (("fixed", fixed), ("bounds", bounds)):
         if mapping is not None and not isinstance(mapping, Mapping):
             raise InputError(f"{argument} must be a mapping of parameter names; got {mapping!r}")
+    check_robust(robust, robust_scale)
+    check_choice(backend, "backend", BACKENDS)
     wanted = get_form(form, n_breaks)
     if len(wanted.inputs) != 1:
         raise InputError(f"form {wanted.label!r} takes {len(wanted.inputs)} inputs; tables have one column x")
     for name in {*(fixed or {}), *(bounds or {})} - set(wanted.names) if n_breaks is not None else ():
         raise InputError(f"form {wanted.label!r} has no parameter {name!r}; it has {', '.join(wanted.names)}")
     given: str | Form = form if isinstance(form, str) and n_breaks is None and form == "bnsl" else wanted
-    options: dict[str, Any] = {"loss": loss, "robust": robust, "fixed": fixed, "bounds": bounds}
+    options: dict[str, Any] = {
+        "loss": loss,
+        "robust": robust,
+        "robust_scale": robust_scale,
+        "fixed": fixed,
+        "bounds": bounds,
+    }
     settings = Settings(given, n_breaks, options, _inputs(predict_at), dtype=_dtype(dtype))
-    return _run(frame, Columns(x, y, sigma, names), settings, out, workers, device, progress)
+    return _run(frame, Columns(x, y, sigma, names), settings, out, workers, backend, device, progress)
 
 
 def forecast_many(
@@ -140,7 +150,7 @@ def forecast_many(
     if not at:
         raise InputError("predict_at is empty; name the x to forecast y at")
     settings = Settings("bnsl", None, {}, at, forecast=True)
-    return _run(frame, Columns(x, y, sigma, names), settings, out, workers, None, progress)
+    return _run(frame, Columns(x, y, sigma, names), settings, out, workers, "numpy", None, progress)
 
 
 def _inputs(predict_at: ArrayLike | None) -> tuple[float, ...]:
@@ -162,6 +172,7 @@ def _run(
     settings: Settings,
     out: str | os.PathLike[str] | None,
     workers: int,
+    backend: str,
     device: str | Sequence[Any] | None,
     progress: bool | None,
 ) -> pd.DataFrame:
@@ -169,5 +180,7 @@ def _run(
     if type(frame).__module__.startswith("dask"):
         from bnsl.many.dask import fit_partitions  # Dask is there, then
 
-        return fit_partitions(frame, columns, settings, out, workers, device)
-    return fit_table(frame, columns, settings, out=out, workers=workers, device=device, progress=progress)
+        return fit_partitions(frame, columns, settings, out, workers, backend, device)
+    return fit_table(
+        frame, columns, settings, out=out, workers=workers, backend=backend, device=device, progress=progress
+    )

@@ -1,80 +1,62 @@
-"""Fits of many curves of one padded length together: columns of a table, all curves at a time."""
+"""Fits of many curves of one padded length side by side: columns of a table, all curves at a time."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from bnsl._base.checks import Array
-from bnsl._base.precision import precision
-from bnsl._base.programs import program
 from bnsl.curves.ragged import Curves
+from bnsl.fitting.constraints import check_constraints, orientations
 from bnsl.fitting.covariance import SINGULAR
 from bnsl.fitting.result import Status
-from bnsl.forms.broken import BNSL
+from bnsl.fitting.setup import ROBUST_ROUNDS, Setup, scale_of, set_up
+from bnsl.forms.autodiff import runnable
 from bnsl.forms.form import Form
-from bnsl.solver.conveyor import COMPILE, Placement, Refined, pieces_of
-from bnsl.solver.group_search import begin_search
-from bnsl.solver.search import NOISELESS, Method, Problem
-from bnsl.solver.search import _box as box_of
-from bnsl.solver.search import _residuals as residuals_of
+from bnsl.solver.effort import FAINT
+from bnsl.solver.problem import Problem, residuals, rows_of, several, taken
+from bnsl.solver.search import Refined, blocks, search_many
 
-LOCAL, LOCAL_ON_GPU = 64, 8192  # curves linearised at a time
+if TYPE_CHECKING:
+    from bnsl.many.settings import Settings
+
 LARGEST_RATIO = 1e99  # of y within a curve
 WRITABLE = 650.0  # logarithms of parameters beyond it are beyond the range of a double
 WELL_CONDITIONED = 1e-12  # least eigenvalue above which no doubt is possible
 
 Columns = dict[str, np.ndarray]
+Report = Callable[[float], object]
 
 
-def in_order(curves: Curves, length: int) -> np.ndarray:
-    """Which curves (C,) can be fitted together; the others are to be looked at one by one."""
+def in_order(curves: Curves, length: int, loss: str) -> np.ndarray:
+    """Which curves (C,) can be fitted side by side; the others are to be looked at one by one."""
     x, y, sigma, _ = curves.padded(length)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        fine = (np.isfinite(x) & np.isfinite(y) & (x > 0) & (y > 0)).all(axis=1)
+        fine = (np.isfinite(x) & np.isfinite(y) & (x > 0)).all(axis=1)
         fine &= (np.count_nonzero(np.diff(x, axis=1) > 0, axis=1) >= 2) & (curves.lengths >= 3)
-        fine &= y.max(axis=1) / y.min(axis=1) < LARGEST_RATIO
+        if loss == "log":
+            fine &= (y > 0).all(axis=1) & (y.max(axis=1) / y.min(axis=1) < LARGEST_RATIO)
+        elif loss == "log1p":
+            fine &= (y >= 0).all(axis=1) & (y.max(axis=1) > 0)
+        else:
+            fine &= np.abs(y).max(axis=1) > 0
         if sigma is not None:
             fine &= ((sigma > 0) & np.isfinite(sigma)).all(axis=1)
     return fine
 
 
-class _Batch(NamedTuple):
-    """Curves of one padded length, in normalised units."""
+class _Way(NamedTuple):
+    """One orientation of a form for some of the curves."""
 
-    problem: Problem
-    log_s: np.ndarray  # (C,)
-    log_t: np.ndarray  # (C,)
-    points: np.ndarray  # (C,) how many each has
-
-
-def _batch(curves: Curves, length: int, p: int) -> _Batch:
-    x, y, sigma, seen = curves.padded(length)
-    points = curves.lengths
-    log_x, log_y = np.log(x), np.log(y)
-    log_s = log_x[:, -1].copy()
-    log_t = np.sum(log_y, axis=1, where=seen) / points
-    log_x = np.where(seen, log_x - log_s[:, None], 0.0)
-    y = np.where(seen, np.exp(log_y - log_t[:, None]), 1.0)
-    weight = seen.astype(float)
-    if sigma is not None:
-        relative = np.log(sigma) - log_y
-        mean = np.sum(relative, axis=1, where=seen) / points
-        weight = np.where(seen, np.exp(mean[:, None] - relative), 0.0)
-    inf = np.full(p, np.inf)
-    problem = Problem(log_x, y, weight, 1.0, 1.0, np.ones(p, bool), np.zeros(p), -inf, inf)
-    return _Batch(problem, log_s, log_t, points)
+    form: Form
+    which: np.ndarray  # curves (K,)
+    ready: Setup
+    search: Callable[[np.ndarray | None], Refined]
 
 
 class _Found(NamedTuple):
-    """The best law of every curve of a batch, and what surrounds it."""
+    """The best law of every curve, and what surrounds it."""
 
     theta: np.ndarray  # (C, p) normalised
     cost: np.ndarray  # (C,)
@@ -85,115 +67,120 @@ class _Found(NamedTuple):
     at_bound: np.ndarray  # (C,)
 
 
-def begin_together(
-    curves: Curves,
-    length: int,
-    form: Form,
-    predict_at: dict[str, float],
-    *,
-    dtype: str,
-    placement: Placement,
-    report: Callable[[float], object],
+def begin_columns(
+    curves: Curves, length: int, form: Form, settings: Settings, predict_at: dict[str, float], report: Report
 ) -> Callable[[], tuple[Columns, np.ndarray]]:
     """Begin to fit some curves.
 
     Args:
         curves: curves that are `in_order`, of at most `length` points.
         length: padded length.
-        form: a law that `begin_search` knows; a falling one of breaks is tried as a rising one too where
-            the curve climbs.
+        form: a form of one break at most; a law that falls is tried as a rising one too where `fit` does.
+        settings: what else `fit` is told, and what runs it.
         predict_at: the columns of predictions with their x.
-        dtype: in which the search runs.
-        placement: the devices to use.
         report: told how many more curves are done; may be parts of one.
 
     Returns:
         A function that ends the work and gives the columns of the curves' rows, and which curves (C,) `fit`
         had better look at alone. Meanwhile a GPU is at work, and a CPU is not.
     """
-    batch = _batch(curves, length, len(form.parameters))
-    ways: list[tuple[Form, np.ndarray]] = [(form, np.arange(len(curves)))]
-    if isinstance(form, BNSL) and not form.rising:
-        climbs = np.flatnonzero(_climbs(batch))
-        if len(climbs):
-            ways.append((replace(form, rising=True), climbs))
-    share = 0.5 * len(curves) / sum(len(which) for _, which in ways)
+    x, y, sigma, seen = curves.padded(length)
+    shared = bool(seen.all())
+    options = settings.options
+    fixed, bounds, loss = options.get("fixed"), options.get("bounds"), options.get("loss", "log")
+    climbs = _climbs(y, curves.lengths)
+    ways: list[tuple[Form, np.ndarray]] = []
+    for up in (False, True):
+        which = np.flatnonzero(climbs == up)
+        ways += [(way, which) for way in orientations(form, up, fixed, bounds) if len(which)]
+    merged: dict[Form, np.ndarray] = {}
+    for way, which in ways:
+        merged[way] = np.union1d(merged[way], which) if way in merged else which
+    share = 0.5 * len(curves) / sum(map(len, merged.values()))
     begun = []
-    with precision(dtype), _on(placement):
-        for way, which in ways:
-            part = _select(batch, which)
-            problem = Problem(*(_as(dtype, value) for value in part.problem))
-            scouted = partial(_scaled, report, share)
-            begun.append(begin_search(Method(way), problem, report=scouted, placement=placement))
+    for way, which in merged.items():
+        constraints = check_constraints(way, loss, fixed, bounds)
+        part = (v if v is None else v[which] for v in (x, y, sigma, None if shared else seen))
+        ready = set_up(way, constraints, loss, *part)
+        begun.append(_Way(way, which, ready, _begin(ready, settings, lambda n: report(share * n))))
 
     def finish() -> tuple[Columns, np.ndarray]:
         columns: Columns = {}
         alone = np.ones(len(curves), bool)
         best = np.full(len(curves), np.inf)
-        for (way, which), search in zip(ways, begun, strict=True):
-            with precision(dtype), _on(placement):
-                found = search(best[which])
-            made, left, cost = _rows_of(
-                Method(way), _select(batch, which), found, best[which], predict_at, placement
-            )
-            better = which[cost < best[which]]
-            best[which] = np.minimum(best[which], cost)
+        for way in begun:
+            which = way.which
+            made, left, misfit = _columns_of(way, best[which], settings, curves.lengths[which], predict_at)
+            better = misfit < best[which]
+            best[which[better]] = misfit[better]
             for name, values in made.items():
                 if name not in columns:
                     columns[name] = np.zeros(len(curves), values.dtype)
-                columns[name][better] = values
-            alone[better] = left
+                columns[name][which[better]] = values[better]
+            alone[which[better]] = left[better]
             report(share * len(which))
         return columns, alone
 
     return finish
 
 
-def _rows_of(
-    method: Method,
-    batch: _Batch,
-    found: Refined,
-    rivals: np.ndarray,
-    predict_at: dict[str, float],
-    placement: Placement,
+def _begin(
+    ready: Setup, settings: Settings, report: Callable[[int], object]
+) -> Callable[[np.ndarray | None], Refined]:
+    """A search begun, in NumPy or compiled."""
+    if settings.backend == "numpy":
+        return lambda known: search_many(ready.method, ready.problem, known=known, report=report)
+    from bnsl.many.devices import placement_of
+    from bnsl.solver.compiled import begin_search
+
+    return begin_search(
+        ready.method, ready.problem, dtype=settings.dtype, report=report, placement=placement_of(settings)
+    )
+
+
+def _columns_of(
+    way: _Way, known: np.ndarray, settings: Settings, points: np.ndarray, predict_at: dict[str, float]
 ) -> tuple[Columns, np.ndarray, np.ndarray]:
-    """Columns and doubts of the curves whose cost is below that of their rivals; the costs (C,) of all."""
-    theta = found.theta.astype(float)
-    size = LOCAL_ON_GPU if placement.wide else LOCAL
-    with precision("float64"), _on(placement):
-        local = _surroundings(method, batch.problem, theta, found.converged, size)
-        cost = np.where(np.isfinite(local.cost), local.cost, np.inf)
-        better = np.flatnonzero(cost < rivals)
-        if len(better) < len(theta):
-            local, batch = _Found(*(part[better] for part in local)), _select(batch, better)
-        predictions = _predictions(method.form, batch, local.theta, predict_at, size)
-    columns, left = _finished(method, local, batch)
-    return {**columns, **predictions}, left, cost
+    """Columns and doubts of the curves of one way, and root mean square residuals (C,) to compare ways by."""
+    ready, robust = way.ready, settings.options.get("robust")
+    found = way.search(None if robust else known**2 * points)
+    if robust is not None:
+        ready, found = _robust(ready, found, robust, settings)
+    with np.errstate(all="ignore"):
+        local = _surroundings(ready, found)
+        misfit = np.sqrt(np.sum(local.residual**2, axis=1) / points)
+        columns, left = _finished(way.form, ready, local, points)
+        columns |= _predictions(way.form, ready, local.theta, predict_at)
+    misfit = np.where(np.isfinite(misfit), misfit, np.inf)
+    left |= ~np.isfinite(misfit)
+    return columns, left, np.where(np.isinf(misfit) & np.isinf(known), np.finfo(float).max, misfit)
 
 
-def _scaled(report: Callable[[float], object], share: float, count: int) -> None:
-    report(share * count)
+def _robust(ready: Setup, found: Refined, robust: str, settings: Settings) -> tuple[Setup, Refined]:
+    """Search again under the robust loss, its scale from the median absolute residual each time."""
+    given = settings.options.get("robust_scale")
+    seen = ready.problem.weight > 0
+    plain = ready
+    for _ in range(1 if given is not None else ROBUST_ROUNDS):
+        if given is not None:
+            scale = given / ready.measure
+        else:
+            with np.errstate(all="ignore"):
+                scale = scale_of(_surroundings(plain, found).residual, seen)
+        ready = ready._replace(
+            method=ready.method._replace(robust=robust), problem=ready.problem._replace(scale=scale)
+        )
+        found = _begin(ready, settings, lambda count: None)(None)
+    return ready, found
 
 
-def _as(dtype: str, value: Any) -> Any:
-    if np.ndim(value) and np.asarray(value).dtype == float:
-        return np.asarray(value, dtype)
-    return value
-
-
-def _select(batch: _Batch, rows: np.ndarray) -> _Batch:
-    if len(rows) == len(batch.points):
-        return batch
-    return _Batch(_rows(batch.problem, rows), batch.log_s[rows], batch.log_t[rows], batch.points[rows])
-
-
-def _climbs(batch: _Batch) -> np.ndarray:
-    """Whether the last third of a curve lies above its first, by their medians (C,)."""
-    third = np.maximum(batch.points // 3, 1)[:, None]
-    column = np.arange(batch.problem.y.shape[1])
+def _climbs(y: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Whether the last third of a curve lies above its first, by their medians (C,): as `Curve.climbs`."""
+    third = np.maximum(lengths // 3, 1)[:, None]
+    column = np.arange(y.shape[1])
     first = column < third
-    last = (column >= batch.points[:, None] - third) & (column < batch.points[:, None])
-    low, high = (_median(np.where(part, batch.problem.y, np.inf), third[:, 0]) for part in (first, last))
+    last = (column >= lengths[:, None] - third) & (column < lengths[:, None])
+    low, high = (_median(np.where(part, y, np.inf), third[:, 0]) for part in (first, last))
     return high > low
 
 
@@ -204,103 +191,91 @@ def _median(values: np.ndarray, count: np.ndarray) -> np.ndarray:
     return 0.5 * (ordered[rows, (count - 1) // 2] + ordered[rows, count // 2])
 
 
-def _surroundings(
-    method: Method, problem: Problem, theta: np.ndarray, converged: np.ndarray, size: int
-) -> _Found:
-    """Costs in double precision, and what surrounds the solutions."""
+def _surroundings(ready: Setup, found: Refined) -> _Found:
+    """Residuals of the plain loss in double precision, and what surrounds the solutions."""
+    method = ready.method._replace(form=runnable(ready.method.form), robust=None)
+    whole = several(method.form, ready.problem)
+    theta = found.theta.astype(float)
     parts = []
-    for rows, count in pieces_of(len(theta), size):
-        parts.append((count, _surroundings_of(method, _rows(problem, rows), theta[rows])))
-    found = [[np.asarray(v)[:count] for v in some] for count, some in parts]
-    residual, least, known, at_bound = (np.concatenate(column) for column in zip(*found, strict=True))
-    return _Found(theta, np.sum(residual**2, axis=1), converged, residual, least, known, at_bound)
+    for which in blocks(len(theta), whole.y.shape[-1]):
+        rows, at = rows_of(method, taken(whole, which)), theta[which]
+        residual, jacobian = residuals(method, rows, at)
+        finite = np.isfinite(jacobian).all(axis=(1, 2))
+        free = np.where(rows.free, 1.0, 0.0)
+        unit, norms = _unit_columns(np.where(finite[:, None, None], jacobian, 0.0))
+        # What is held is no direction: it stands for a column of its own, orthogonal to all others.
+        gram = np.matmul(unit, unit.transpose(0, 2, 1)) * free[:, :, None] * free[:, None]
+        gram = gram + (1.0 - free)[:, :, None] * np.eye(free.shape[1])
+        margin = 1e-9 * np.maximum(1.0, np.abs(at))
+        edge = (at <= rows.lower + margin) | (at >= rows.upper - margin)
+        at_bound = (rows.free & edge).any(axis=1)
+        known = finite & ((norms > 0) | ~rows.free).all(axis=1)
+        parts.append((residual, np.linalg.eigvalsh(gram)[:, 0], known, at_bound))
+    residual, least, known, at_bound = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return _Found(theta, found.cost, found.converged, residual, least, known, at_bound)
 
 
-def _rows(problem: Problem, rows: np.ndarray) -> Problem:
-    return problem._replace(log_x=problem.log_x[rows], y=problem.y[rows], weight=problem.weight[rows])
+def _unit_columns(jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (C, p, N) scaled to length 1, and their lengths relative to their largest entries (C, p)."""
+    largest = np.abs(jacobian).max(axis=-1, keepdims=True)
+    rows = jacobian / np.where(largest > 0, largest, 1.0)
+    norms = np.sqrt(np.sum(rows**2, axis=-1, keepdims=True))
+    return rows / np.where(norms > 0, norms, 1.0), norms[..., 0]
 
 
-@partial(program, static_argnums=0, compiler_options=COMPILE)
-def _surroundings_of(method: Method, problems: Problem, theta: Array) -> tuple[Array, ...]:
-    def one(problem: Problem, at: Array) -> tuple[Array, ...]:
-        residual, jacobian = residuals_of(method, problem, at)
-        finite = jnp.all(jnp.isfinite(jacobian))
-        unit, norms = _unit_columns(jnp.where(finite, jacobian, 0.0))
-        lower, upper = box_of(method.form, problem)
-        margin = 1e-9 * jnp.maximum(1.0, jnp.abs(at))
-        at_bound = jnp.any((at <= lower + margin) | (at >= upper - margin))
-        least = jnp.linalg.eigvalsh(unit @ unit.T)[0]
-        return residual, least, finite & jnp.all(norms > 0), at_bound
-
-    return jax.vmap(one, (_axes(), 0))(problems, theta)
-
-
-@partial(program, static_argnums=0, compiler_options=COMPILE)
-def _derivatives_of(method: Method, problems: Problem, theta: Array) -> Array:
-    def one(problem: Problem, at: Array) -> Array:
-        return _unit_columns(residuals_of(method, problem, at)[1])[0]
-
-    return jax.vmap(one, (_axes(), 0))(problems, theta)
-
-
-def _axes() -> Problem:
-    return Problem(0, 0, 0, None, None, None, None, None, None)  # type: ignore[arg-type]
-
-
-def _unit_columns(jacobian: Array) -> tuple[Array, Array]:
-    """Rows (p, N) scaled to length 1, and their lengths relative to their largest entries (p,)."""
-    largest = jnp.max(jnp.abs(jacobian), axis=1, keepdims=True)
-    rows = jacobian / jnp.where(largest > 0, largest, 1.0)
-    norms = jnp.sqrt(jnp.sum(rows**2, axis=1, keepdims=True))
-    return rows / jnp.where(norms > 0, norms, 1.0), norms[:, 0]
-
-
-def _finished(method: Method, found: _Found, batch: _Batch) -> tuple[Columns, np.ndarray]:
-    """Columns of the laws, and where (C,) `fit` knows better: noiseless, failed, beyond a double's range."""
-    form, p = method.form, found.theta.shape[1]
-    count = batch.points
-    with np.errstate(all="ignore"):
-        theta = np.asarray(form.rescale(found.theta, batch.log_s, batch.log_t))
-        back = np.asarray(form.rescale(theta, -batch.log_s, -batch.log_t))
-        logs = np.array([q.log for q in form.parameters])
-        writable = np.isclose(back, found.theta, rtol=1e-6, atol=1e-6).all(axis=1)
-        writable &= np.abs(np.where(logs, theta, 0.0)).max(axis=1) < WRITABLE
-        values = np.where(logs, np.exp(theta), theta)
+def _finished(form: Form, ready: Setup, found: _Found, points: np.ndarray) -> tuple[Columns, np.ndarray]:
+    """Columns of the laws, and where (C,) `fit` knows better: all but noiseless, beyond a double's range."""
+    free = np.broadcast_to(ready.problem.free, found.theta.shape)
+    params = free[0].sum()
+    count = len(points)
+    log_s, log_t = np.broadcast_to(ready.log_s, count), np.broadcast_to(ready.log_t, count)
+    theta = np.asarray(form.rescale(found.theta, log_s, log_t))
+    back = np.asarray(form.rescale(theta, -log_s, -log_t))
+    logs = np.array([q.log for q in form.parameters])
+    writable = np.isclose(back, found.theta, rtol=1e-6, atol=1e-6).all(axis=1)
+    writable &= np.abs(np.where(logs, theta, 0.0)).max(axis=1) < WRITABLE
+    values = np.where(logs, np.exp(theta), theta)
+    values = values * np.array([-1.0 if q.log and q.upper <= 0 else 1.0 for q in form.parameters])
+    squares = np.sum(found.residual**2, axis=1)
     alone = ~np.isfinite(found.cost) | ~writable
-    alone |= (found.cost / count < NOISELESS) & (form.picks > 0)
-    lost, near_singular = _determinacy(method, found, batch.problem)
-    weight = batch.problem.weight
-    seen = weight > 0
-    log_error = np.where(seen, found.residual / np.where(seen, weight, 1.0), 0.0)
+    alone |= (squares / points < FAINT) & (form.n_breaks > 0)
+    lost, near_singular = _determinacy(ready, found)
+    y = np.where(ready.problem.weight > 0, ready.problem.y, np.nan)
+    y = np.broadcast_to(y, found.residual.shape)
     codes = {
-        "constant_y": np.ptp(np.where(seen, batch.problem.y, batch.problem.y[:, :1]), axis=1) == 0,
-        "more_parameters_than_points": count < p,
-        "no_degrees_of_freedom": count == p,
-        "break_outside_data": np.zeros(len(count), bool),
+        "constant_y": np.nanmax(y, axis=1) == np.nanmin(y, axis=1),
+        "more_parameters_than_points": points < params,
+        "no_degrees_of_freedom": points == params,
+        "break_outside_data": np.zeros(count, bool),
         "parameter_at_bound": found.at_bound,
         "nearly_singular": near_singular,
         "not_converged": ~found.converged,
     }
-    if isinstance(form, BNSL):
-        places = found.theta[:, 4::3]
-        first = batch.problem.log_x[:, :1]
-        codes["break_outside_data"] = ((places < first) | (places > 0)).any(axis=1)
-        if form.rising:
-            values[:, 1] *= -1.0
+    if form.n_breaks:
+        places, log_x = found.theta[:, 4::3], np.broadcast_to(ready.problem.log_x, found.residual.shape)
+        last = np.where(ready.problem.weight > 0, log_x, -np.inf).max(axis=1)[:, None]
+        codes["break_outside_data"] = ((places < log_x[:, :1]) | (places > last)).any(axis=1)
     status = np.where(found.converged, _name(Status.CONVERGED), _name(Status.NOT_CONVERGED)).astype(object)
     message = np.where(found.converged, "", Status.NOT_CONVERGED.value).astype(object)
-    under = (count < p) | lost
+    under = (points < params) | lost
     status[under], message[under] = _name(Status.UNDERDETERMINED), Status.UNDERDETERMINED.value
     columns = {
         "status": status,
         "warnings": _joined(codes),
         "message": message,
-        "n_points": count.astype(float),
-        "n_breaks": np.full(len(count), float(getattr(form, "n_breaks", 0))),
-        "rmsle": np.sqrt(np.sum(log_error**2, axis=1) / count),
+        "n_points": points.astype(float),
+        "n_breaks": np.full(count, float(form.n_breaks)),
+        "rmsle": _rmsle(form, ready, found, y, points),
         **dict(zip(form.names, values.T, strict=True)),
     }
     return columns, alone
+
+
+def _rmsle(form: Form, ready: Setup, found: _Found, y: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Root mean square of log(predicted / measured) (C,); NaN where one of them is not positive."""
+    law = runnable(form).y(found.theta, np.broadcast_to(ready.problem.log_x, y.shape))
+    error = np.where(np.isnan(y), 0.0, np.log(law) - np.log(np.where(np.isnan(y), 1.0, y)))
+    return np.sqrt(np.sum(error**2, axis=1) / points)
 
 
 def _name(status: Status) -> str:
@@ -317,48 +292,33 @@ def _joined(codes: dict[str, np.ndarray]) -> np.ndarray:
     return np.array(texts, object)[inverse]
 
 
-def _determinacy(method: Method, found: _Found, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+def _determinacy(ready: Setup, found: _Found) -> tuple[np.ndarray, np.ndarray]:
     """Whether a parameter of each of C fits is not determined, and whether it nearly is not.
 
-    As `bnsl._covariance` for one fit, by the singular values of the derivatives scaled to length 1. The
+    As `bnsl.fitting.covariance` for one fit, by the singular values of the derivatives scaled to length 1. The
     eigenvalues of their products are the squares, in which half of the digits are lost; most fits need none.
     """
     lost, near = ~found.known, ~found.known
     doubtful = np.flatnonzero(found.known & ~(found.least > WELL_CONDITIONED))
-    for first in range(0, len(doubtful), LOCAL):
-        rows = doubtful[first : first + LOCAL]
-        padded = np.resize(rows, LOCAL)
-        with precision("float64"):
-            derivatives = _derivatives_of(method, _rows(problem, padded), found.theta[padded])
-        triangle = np.linalg.qr(np.asarray(derivatives)[: len(rows)].transpose(0, 2, 1), mode="r")
-        s = np.linalg.svd(triangle, compute_uv=False)
-        few = s.shape[1] < derivatives.shape[1]
-        lost[rows] = (s[:, -1] <= SINGULAR * s[:, 0]) | few
-        near[rows] = lost[rows] | (s[:, -1] < 1e2 * SINGULAR * s[:, 0])
+    method = ready.method._replace(form=runnable(ready.method.form), robust=None)
+    whole: Problem = several(method.form, ready.problem)  # type: ignore[assignment]
+    free = np.flatnonzero(np.broadcast_to(ready.problem.free, found.theta.shape)[0])
+    for some in blocks(len(doubtful), whole.y.shape[-1]):
+        which = doubtful[some]
+        jacobian = residuals(method, rows_of(method, taken(whole, which)), found.theta[which])[1]
+        s = np.linalg.svd(_unit_columns(jacobian[:, free])[0], compute_uv=False)
+        few = s.shape[1] < len(free)
+        lost[which] = (s[:, -1] <= SINGULAR * s[:, 0]) | few
+        near[which] = lost[which] | (s[:, -1] < 1e2 * SINGULAR * s[:, 0])
     return lost, near
 
 
-def _predictions(form: Form, batch: _Batch, theta: np.ndarray, at: dict[str, float], size: int) -> Columns:
+def _predictions(form: Form, ready: Setup, theta: np.ndarray, at: dict[str, float]) -> Columns:
+    """Columns of predictions, in the user's units."""
     if not at:
         return {}
-    if not len(theta):
-        return {name: np.zeros(0) for name in at}
-    rows = np.resize(theta, (-(-len(theta) // size) * size, theta.shape[1]))
-    with np.errstate(all="ignore"):
-        units = np.resize(batch.log_s, len(rows)), np.resize(batch.log_t, len(rows))
-        rows = np.asarray(form.rescale(rows, *units))
-    blocks = [
-        form.evaluate(block, np.array(list(at.values()))) for block in np.split(rows, len(rows) // size)
-    ]
-    values = np.concatenate(blocks)[: len(theta)]
+    count = len(theta)
+    log_s, log_t = np.broadcast_to(ready.log_s, count), np.broadcast_to(ready.log_t, count)
+    log_x = np.log(np.array(list(at.values()))) - log_s[:, None]
+    values = runnable(form).y(theta, log_x) * np.exp(log_t)[:, None]
     return {name: values[:, i] for i, name in enumerate(at)}
-
-
-@contextlib.contextmanager
-def _on(placement: Placement) -> Iterator[None]:
-    """What has no place of its own goes to the first device."""
-    if not placement.devices:
-        yield
-        return
-    with jax.default_device(placement.devices[0]):
-        yield

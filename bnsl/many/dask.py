@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from bnsl._base.checks import InputError
-from bnsl.many.rows import Settings
-from bnsl.many.work import Columns, as_frame, fit_table
+from bnsl.many.settings import Columns, Settings
+from bnsl.many.work import fit_table
 
 
 def fit_partitions(
@@ -22,6 +22,7 @@ def fit_partitions(
     settings: Settings,
     out: str | os.PathLike[str] | None,
     workers: int,
+    backend: str,
     device: str | Sequence[Any] | None,
 ) -> Any:
     """The lazy result of `fit_many` on a Dask DataFrame, itself a Dask DataFrame.
@@ -32,6 +33,7 @@ def fit_partitions(
         settings: what is to be fitted.
         out: must be None: the result's own `to_parquet` writes it, partition by partition.
         workers: must be 1: the cluster has the workers.
+        backend: as in `fit_many`.
         device: None, "cpu" or "gpu", looked for on every worker.
 
     Raises:
@@ -50,18 +52,19 @@ def fit_partitions(
             raise InputError(f"frame has no column {name!r}; it has {', '.join(map(str, frame.columns))}")
     together = frame[wanted].shuffle(on=by)
     empty = frame._meta[by].reset_index(drop=True)
-    meta = as_frame(empty, None, settings)
-    return together.map_partitions(_fit_partition, columns, settings, device, meta=meta)
+    meta = settings.as_frame(empty, None)
+    return together.map_partitions(_fit_partition, columns, settings, backend, device, meta=meta)
 
 
 def _fit_partition(
     part: Any,
     columns: Columns,
     settings: Settings,
+    backend: str,
     device: str | None,
 ) -> Any:
     """One partition as a table of its own."""
     by = columns.by
     if not len(part):
-        return as_frame(part[by].reset_index(drop=True), None, settings)
-    return fit_table(part, columns, settings, device=device)
+        return settings.as_frame(part[by].reset_index(drop=True), None)
+    return fit_table(part, columns, settings, backend=backend, device=device)

@@ -1,62 +1,29 @@
-"""From some curves to as many rows of a table: together where a search of many does it, else one by one."""
+"""From some curves to as many rows of a table: side by side where that can be, else one by one."""
 
 from __future__ import annotations
 
 import warnings as python_warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 
 from bnsl._base.checks import InputError
 from bnsl._base.display import ExtrapolationWarning
 from bnsl.curves.curve import Curve, check_curve
 from bnsl.curves.ragged import Curves, Points
-from bnsl.fitting.fit import THIN_ABOVE, fit
+from bnsl.fitting.fit import fit
 from bnsl.fitting.result import Status
+from bnsl.fitting.setup import THIN_ABOVE
 from bnsl.forecasting.forecast import forecast
-from bnsl.forms.baselines import M1, M2, M3, M4
-from bnsl.forms.broken import BNSL
-from bnsl.forms.form import Form
-from bnsl.many.columns import begin_together, in_order
-from bnsl.solver.conveyor import Placement
+from bnsl.many.columns import begin_columns, in_order
+from bnsl.many.settings import ERROR, INVALID, LEVEL, Settings, prediction_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
-INVALID = "invalid"  # status of a curve that cannot be fitted at all
-ERROR = "error"  # and of one on which the program failed
-LEVEL = 0.9
-
 # One row: column -> value.
 Row = dict[str, Any]
-
-
-class Settings(NamedTuple):
-    """What is fitted to every curve; it travels to other processes."""
-
-    form: Form | str
-    n_breaks: int | None
-    options: dict[str, Any]  # further arguments of `fit`
-    predict_at: tuple[float, ...]
-    forecast: bool = False
-    dtype: str = "float64"
-    devices: tuple[int, ...] | None = None  # ids; None for JAX's default
-    platform: str = "cpu"
-
-    @property
-    def together(self) -> bool:
-        """Whether curves are fitted in batches: one break at most, in log space, without further wishes."""
-        if self.forecast or any(v is not None for k, v in self.options.items() if k not in ("loss", "sigma")):
-            return False
-        plain = self.options.get("loss", "log") == "log"
-        return plain and (isinstance(self.form, M1 | M2 | M3 | M4) or self.one_break)
-
-    @property
-    def one_break(self) -> bool:
-        """Whether the form is a BNSL with at most one break."""
-        return isinstance(self.form, BNSL) and self.form.n_breaks <= 1
 
 
 def silent(count: float) -> None:
@@ -105,29 +72,20 @@ def begin_rows(
 def _begun_together(
     curves: Curves, settings: Settings, report: Callable[[float], object]
 ) -> list[tuple[np.ndarray, Callable[[], tuple[dict[str, np.ndarray], np.ndarray]]]]:
-    """Which curves were begun together, a padded length at a time, and what ends the work."""
+    """Which curves were begun side by side, a padded length at a time, and what ends the work."""
     form = settings.form
     if isinstance(form, str):
-        raise TypeError("curves are fitted together with a form that has its number of breaks")
+        raise TypeError("curves are fitted side by side with a form that has its number of breaks")
     at = {prediction_name(x): x for x in settings.predict_at}
-    placement = placement_of(settings)
     lengths = curves.padded_lengths
     begun = []
     for length in np.unique(lengths[lengths <= THIN_ABOVE]).tolist():
         which = np.flatnonzero(lengths == length)
-        chosen = curves.take(which)
-        fine = in_order(chosen, length)
-        if not fine.all():
-            which, chosen = which[fine], chosen.take(np.flatnonzero(fine))
+        fine = in_order(curves.take(which), length, settings.options.get("loss", "log"))
+        which = which[fine]
         if len(which):
-            end = begin_together(
-                chosen, length, form, at, dtype=settings.dtype, placement=placement, report=report
-            )
-            begun.append((which, end))
+            begun.append((which, begin_columns(curves.take(which), length, form, settings, at, report)))
     return begun
-
-
-# --- one by one -----------------------------------------------------------------------------------
 
 
 def note(curve: Points, status: str, message: str) -> Row:
@@ -181,20 +139,3 @@ def _forecast_row(curve: Points, settings: Settings) -> Row:
         name = prediction_name(x)
         row.update({name: float(y), f"{name}_low": float(low[i]), f"{name}_high": float(high[i])})
     return row
-
-
-def prediction_name(x: float) -> str:
-    """The column of a prediction: 'y_at_1000'."""
-    return f"y_at_{x:.12g}"
-
-
-# --- devices --------------------------------------------------------------------------------------
-
-
-def placement_of(settings: Settings) -> Placement:
-    """The devices of the settings."""
-    if settings.devices is None:
-        return Placement()
-    devices = {device.id: device for device in jax.devices(settings.platform)}
-    chosen = tuple(devices[i] for i in settings.devices)
-    return Placement(chosen, wide=settings.platform != "cpu")

@@ -9,19 +9,16 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 
 from bnsl._base.checks import InputError
-from bnsl.curves.frame import NAMES, LongTable, long_table
+from bnsl.curves.frame import LongTable, long_table
 from bnsl.curves.ragged import Curves
-from bnsl.evidence.breaks import MOST
-from bnsl.fitting.constraints import fewest_breaks
-from bnsl.forms.broken import BNSL
 from bnsl.many.parts import POINTS, Parts
-from bnsl.many.rows import ERROR, Settings, begin_rows, note, prediction_name, rows_of, silent
+from bnsl.many.rows import begin_rows, note, rows_of, silent
+from bnsl.many.settings import ERROR, Columns, Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,16 +29,7 @@ SHARES = 2  # pieces a worker, at least, into which such work is cut for several
 LEAST = 250  # of so many curves or more
 ALONE = 16  # curves of one task where each is fitted alone
 IDLE = 60.0  # seconds for which workers wait for another call
-MANY = 2000  # curves from which on a GPU pays for moving them there
-
-
-class Columns(NamedTuple):
-    """Which columns of a table hold what."""
-
-    x: str
-    y: str
-    sigma: str | None
-    by: list[str]
+CROWD = 3000  # curves from which on compiling pays
 
 
 def fit_table(
@@ -51,6 +39,7 @@ def fit_table(
     *,
     out: str | os.PathLike[str] | None = None,
     workers: int = 1,
+    backend: str = "auto",
     device: str | Sequence[Any] | None = None,
     progress: bool | None = False,
 ) -> pd.DataFrame:
@@ -59,22 +48,22 @@ def fit_table(
 
     x, y, sigma, by = columns
     for name in by:
-        if name in column_names(settings) or name == POINTS:
+        if name in settings.column_names() or name == POINTS:
             raise InputError(f"by: a column {name!r} would be one of the result's; rename it")
     table = long_table(frame, x, y, sigma, by)
     parts, done, left = None, None, np.arange(len(table))
     if out is not None:
-        parts, digests = Parts(out, by, _description(columns, settings)), table.curves.digests()
+        parts, digests = Parts(out, by, settings.description(columns)), table.curves.digests()
         done = parts.read(table.keys.assign(**{POINTS: digests}))
         if done is not None:
             keyed = table.keys.merge(done[by].assign(done=True), on=by, how="left")
             left = np.flatnonzero(keyed["done"].isna())
-    settings = _with_devices(settings, device, len(left))
+    settings = _with_backend(settings, backend, device, len(left))
     rows: list[pd.DataFrame] = []
     bar = _bar(len(table), len(table) - len(left), progress)
     try:
         for curves, found in _work(table, _tasks(table, left, settings, workers), settings, workers, bar):
-            piece = as_frame(table.keys.iloc[curves], found, settings)
+            piece = settings.as_frame(table.keys.iloc[curves], found)
             for place in np.flatnonzero(np.isin(curves, list(table.texts))).tolist():
                 piece.loc[piece.index[place], "message"] = table.texts[int(curves[place])]
             if parts is not None:
@@ -97,21 +86,6 @@ def _joined(
         return fresh.reset_index(drop=True)
     whole = pd.concat([part for part in (done, fresh) if part is not None], ignore_index=True)
     return table.keys.merge(whole, on=by, how="left")
-
-
-def _description(columns: Columns, settings: Settings) -> dict[str, object]:
-    """What results on disk depend on."""
-    form = settings.form if isinstance(settings.form, str) else settings.form.spec()
-    said = {k: v for k, v in settings.options.items() if v is not None}
-    return {
-        "columns": list(columns),
-        "form": form,
-        "n_breaks": settings.n_breaks,
-        "options": {k: dict(v) if isinstance(v, Mapping) else v for k, v in said.items()},
-        "predict_at": list(settings.predict_at),
-        "forecast": settings.forecast,
-        "dtype": settings.dtype,
-    }
 
 
 def _tasks(table: LongTable, left: np.ndarray, settings: Settings, workers: int) -> list[np.ndarray]:
@@ -211,40 +185,8 @@ def safe_rows(curves: Curves, settings: Settings, report: Callable[[float], obje
 
 
 def _prepare() -> None:
-    """Make a process of our own ready: one thread, compiled programs kept on disk."""
-    from bnsl._base.cache import keep_compiled_programs
-
+    """Make a process of our own ready: one thread, since others work beside it."""
     os.environ.setdefault("NPROC", "1")  # XLA's threads would be in the way of the other processes
-    keep_compiled_programs()
-
-
-def as_frame(keys: pd.DataFrame, rows: pd.DataFrame | None, settings: Settings) -> pd.DataFrame:
-    """Rows as a table whose columns and types do not depend on what became of the curves; None has none."""
-    import pandas as pd
-
-    found = pd.DataFrame(columns=NAMES) if rows is None else rows
-    found = found.set_axis(keys.index)
-    columns: dict[str, Any] = {}
-    for name in column_names(settings, found):
-        if name in ("status", "warnings", "message"):
-            columns[name] = found[name].fillna("").astype(str)
-        elif name in ("n_points", "n_breaks"):
-            values = found[name] if name in found else pd.Series(np.nan, keys.index)
-            columns[name] = values.astype("Int64")
-        else:
-            columns[name] = found[name].astype(float) if name in found else pd.Series(np.nan, keys.index)
-    return pd.concat([keys, pd.DataFrame(columns, index=keys.index)], axis=1)
-
-
-def column_names(settings: Settings, found: pd.DataFrame | None = None) -> list[str]:
-    """The result's columns after those of `by`."""
-    at = [prediction_name(x) for x in settings.predict_at]
-    if settings.forecast:
-        return [*NAMES[:4], *(f"{name}{end}" for name in at for end in ("", "_low", "_high"))]
-    form = settings.form
-    if isinstance(form, str):  # the number of breaks is chosen for each curve
-        form = BNSL(max(MOST, fewest_breaks(settings.options.get("fixed"), settings.options.get("bounds"))))
-    return [*NAMES, *form.names, *at]
 
 
 def _bar(total: int, done: int, progress: bool | None) -> Any:
@@ -261,19 +203,16 @@ def _bar(total: int, done: int, progress: bool | None) -> Any:
 BAR = "{percentage:3.0f}%|{bar:30}| {n:.0f} of {total} curves, {elapsed} gone, {remaining} left"
 
 
-def _with_devices(settings: Settings, device: str | Sequence[Any] | None, curves: int) -> Settings:
-    """The settings with the devices that were asked for, or are sensible."""
-    if device is None:
-        if curves < MANY or not settings.together or jax.default_backend() == "cpu":
-            return settings
-        return settings._replace(devices=(jax.devices()[0].id,), platform=jax.default_backend())
-    if isinstance(device, str):
-        try:
-            found = jax.devices(device)
-        except RuntimeError:
-            raise InputError(f"device = {device!r}: JAX sees no such device here; use 'cpu'") from None
-        return settings._replace(devices=(found[0].id,), platform=found[0].platform)
-    chosen = list(device)
-    if not chosen or not all(isinstance(entry, jax.Device) for entry in chosen):
-        raise InputError(f"device = {device!r} must be 'cpu', 'gpu' or a sequence of JAX devices")
-    return settings._replace(devices=tuple(entry.id for entry in chosen), platform=chosen[0].platform)
+def _with_backend(
+    settings: Settings, backend: str, device: str | Sequence[Any] | None, curves: int
+) -> Settings:
+    """The settings with what runs them: JAX for crowds of curves side by side or where a device was asked for."""
+    if not settings.together or (backend == "auto" and device is None and curves < CROWD):
+        return settings
+    if backend == "numpy":
+        if device is not None:
+            raise InputError("device is for backend='jax'; NumPy runs on the CPU")
+        return settings
+    from bnsl.many.devices import with_devices
+
+    return with_devices(settings._replace(backend="jax"), device)

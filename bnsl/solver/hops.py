@@ -17,7 +17,7 @@ from bnsl.solver.effort import EXACT_TOLERANCE, HOPPING, Effort
 from bnsl.solver.picks import Trials, picked_starts, regrown_points, sprouting_points
 from bnsl.solver.pool import Pool, distinct, pool_of
 from bnsl.solver.problem import Method, Problem, Rows, block_means, placed, residuals, rows_of, several
-from bnsl.solver.walk import refined
+from bnsl.solver.walk import Drive, follow, refined
 
 CONTINUED = 8  # best solutions that take part in a round as they are
 THINNED = 256  # means of points on which the rounds run
@@ -41,9 +41,9 @@ SHARP = 0.15  # width of a sharp trial break, as a share of the distance to the 
 class Hops:
     """One curve, as the rounds see it."""
 
-    def __init__(self, method: Method, problem: Problem, effort: Effort) -> None:
-        """The problem of one curve, without an axis of curves, and how hard to search."""
-        self.method, self.effort = method, effort
+    def __init__(self, method: Method, problem: Problem, effort: Effort, drive: Drive = follow) -> None:
+        """The problem of one curve, without an axis of curves, how hard to search, and what takes the steps."""
+        self.method, self.effort, self.drive = method, effort, drive
         self.form: Any = method.form
         self.problem = block_means(problem, THINNED)
         self.several = several(self.form, self.problem)
@@ -83,7 +83,8 @@ class Hops:
         method = self.method._replace(straight=straight)
         rows = self.rows if free is None else self.rows._replace(free=free[None])
         group = np.zeros(len(starts), int)
-        theta, walk = refined(method, rows, group, starts, steps=HOPPING, tolerance=EXACT_TOLERANCE)
+        options = {"steps": HOPPING, "tolerance": EXACT_TOLERANCE, "drive": self.drive}
+        theta, walk = refined(method, rows, group, starts, **options)
         return pool_of(theta, walk.cost, walk.converged)
 
     def fits(self, theta: np.ndarray) -> np.ndarray:

@@ -57,7 +57,14 @@ def picked_starts(form: Any, problem: Separable, weight: Array, count: int) -> A
 
 
 def regrown_points(
-    form: Any, problem: Separable, log_x: Array, y: Array, weight: Array, trials: Trials, drops: int, count: int
+    form: Any,
+    problem: Separable,
+    log_x: Array,
+    y: Array,
+    weight: Array,
+    trials: Trials,
+    drops: int,
+    count: int,
 ) -> Array:
     """Laws with `drops` of their breaks replaced by trial ones: starting coordinates (K, p), best first.
 

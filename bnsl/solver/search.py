@@ -3,7 +3,7 @@
 All starts are scouted for a few cheap steps; those go on that are near the best of their curve and lead to
 different laws; what ends along a valley is taken to its bottom; and the best are refined by exact steps. With two
 breaks or more there are many local minima, and `bnsl.solver.hops` finds where to refine.
-`bnsl.many.conveyor` compiles the same pieces for very many curves.
+`bnsl.solver.compiled` compiles the same pieces for very many curves.
 """
 
 from __future__ import annotations
@@ -17,15 +17,12 @@ from bnsl.forms.autodiff import runnable
 from bnsl.solver.effort import (
     AT_ONCE,
     CREEPING,
-    DISTINCT,
     EXACT_STEPS,
     EXACT_TOLERANCE,
     FAINT,
     FURTHER,
-    LEAST,
     MAX_STEPS,
     MINIMUM,
-    MOST,
     NEAR,
     NOISELESS,
     POLISH,
@@ -45,7 +42,7 @@ from bnsl.solver.pool import Pool, distinct, joined, pool_of
 from bnsl.solver.problem import Method, Problem, Rows, placed, residuals, rows_of, several, taken
 from bnsl.solver.starts import starts_of
 from bnsl.solver.valleys import leave_valleys
-from bnsl.solver.walk import Walk, begin, follow, refined
+from bnsl.solver.walk import Drive, Walk, begin, follow, refined, worth_going_on
 
 
 class Refined(NamedTuple):
@@ -57,46 +54,45 @@ class Refined(NamedTuple):
     steps: np.ndarray  # (B,) steps taken
 
 
-def search(method: Method, problem: Problem, *, quick: bool = False) -> Pool:
+def search(method: Method, problem: Problem, *, quick: bool = False, drive: Drive = follow) -> Pool:
     """The local minima that the starts of one curve lead to, best first.
 
     Args:
         method: form and loss.
         problem: the data in normalised units, without padding.
         quick: refine the starts from the data, and search no further.
+        drive: what takes rows to their ends.
     """
     method = method._replace(form=runnable(method.form))
     with np.errstate(all="ignore"):
-        return _search(method, problem, quick)
+        return _search(method, problem, quick, drive)
 
 
-def _search(method: Method, problem: Problem, quick: bool) -> Pool:
+def _search(method: Method, problem: Problem, quick: bool, drive: Drive) -> Pool:
     form, effort = method.form, effort_for(method.form)
     one = several(form, problem)
     rows = rows_of(method, one)
     if effort.kicks and not quick:
-        pool = _exactly(method, rows, Hops(method, problem, effort).best())
+        pool = _exactly(method, rows, Hops(method, problem, effort, drive).best(), drive=drive)
     else:
-        pool = _from_starts(method, problem, one, rows, effort, quick)
+        pool = _from_starts(method, one, rows, effort, quick, drive)
     if not np.isfinite(pool.cost[0]):  # all starts overflow: begin at a law that hardly depends on x
-        pool = _exactly(method, rows, np.where(one.free, 0.0, one.held))
+        pool = _exactly(method, rows, np.where(one.free, 0.0, one.held), drive=drive)
     faint = NOISELESS if quick else FAINT
     if form.n_breaks and problem.free.all() and _remains(pool, rows, faint):
-        pool = joined(pool, _hidden_breaks(method, problem, one, rows, effort))
+        pool = joined(pool, _hidden_breaks(method, problem, one, rows, effort, drive))
     for _ in range(FURTHER):
         if pool.converged[0] or not _remains(pool, rows, NOISELESS):
             break
-        pool = joined(_exactly(method, rows, pool.theta[: effort.keep]), pool)
+        pool = joined(_exactly(method, rows, pool.theta[: effort.keep], drive=drive), pool)
     return pool
 
 
-def _from_starts(
-    method: Method, problem: Problem, one: Problem, rows: Rows, effort: Effort, quick: bool
-) -> Pool:
+def _from_starts(method: Method, one: Problem, rows: Rows, effort: Effort, quick: bool, drive: Drive) -> Pool:
     """Starts from the data, scouted, the best of them refined."""
     near, rivals = (QUICK_NEAR, None) if quick else (NEAR, np.full(1, np.inf))
-    group, walk = _scouted(method, rows, _starts(method, one, rows, effort.starts), near)
-    walk = follow(method, rows, group, walk, steps=MAX_STEPS, tolerance=TOLERANCE, rivals=rivals)
+    group, walk = _scouted(method, rows, _starts(method, one, rows, effort.starts), near, drive)
+    walk = drive(method, rows, group, walk, steps=MAX_STEPS, tolerance=TOLERANCE, rivals=rivals)
     theta = _inward(method, walk)
     if method.form.n_breaks == 1 and not quick:
         best = _best_of(np.zeros(len(theta), int), walk, 1)
@@ -109,7 +105,8 @@ def _from_starts(
     sure = not quiet and bool(pool.converged[0])
     keep = 1 if sure and not quick else effort.keep
     chosen = distinct(pool.cost, residuals(method, rows, pool.theta)[0], keep, MINIMUM)
-    exact = _exactly(method, rows, pool.theta[chosen], POLISH if sure else EXACT_STEPS if quiet else CREEPING)
+    steps = POLISH if sure else EXACT_STEPS if quiet else CREEPING
+    exact = _exactly(method, rows, pool.theta[chosen], steps, drive)
     if keep == 1:  # a polished solution has converged if it had before
         exact = exact._replace(converged=exact.converged | pool.converged[chosen])
     return joined(exact, pool)
@@ -133,12 +130,14 @@ def _each(problems: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.broadcast_to(problems.log_x, shape), problems.y, np.broadcast_to(problems.weight, shape)
 
 
-def _scouted(method: Method, rows: Rows, starts: np.ndarray, near: float) -> tuple[np.ndarray, Walk]:
+def _scouted(
+    method: Method, rows: Rows, starts: np.ndarray, near: float, drive: Drive = follow
+) -> tuple[np.ndarray, Walk]:
     """The starts (C, K, p) that are worth following after a few steps: curve of each (B,), and the walk."""
     curves, count, p = starts.shape
     group = np.repeat(np.arange(curves), count)
     walk = begin(method, taken(rows, group), starts.reshape(-1, p))
-    walk = follow(method, rows, group, walk, steps=SCOUTING, tolerance=TOLERANCE)
+    walk = drive(method, rows, group, walk, steps=SCOUTING, tolerance=TOLERANCE)
     chosen = np.flatnonzero(worth_going_on(walk, curves, near))
     return group[chosen], Walk(*(part[chosen] for part in walk))
 
@@ -194,11 +193,13 @@ def _inward(method: Method, walk: Walk) -> np.ndarray:
     return method.form.from_working(walk.theta) if method.straight else walk.theta
 
 
-def _exactly(method: Method, rows: Rows, starts: np.ndarray, steps: int = EXACT_STEPS) -> Pool:
+def _exactly(
+    method: Method, rows: Rows, starts: np.ndarray, steps: int = EXACT_STEPS, drive: Drive = follow
+) -> Pool:
     """Starts (K, p) of one curve taken to their ends by exact steps."""
-    group = np.zeros(len(starts), int)
-    options = {"steps": steps, "tolerance": EXACT_TOLERANCE, "exact": True}
-    theta, walk = refined(method, rows, group, starts, rivals=np.full(1, np.inf), **options)
+    group, rivals = np.zeros(len(starts), int), np.full(1, np.inf)
+    options = {"steps": steps, "tolerance": EXACT_TOLERANCE, "exact": True, "rivals": rivals, "drive": drive}
+    theta, walk = refined(method, rows, group, starts, **options)
     return pool_of(theta, walk.cost, walk.converged)
 
 
@@ -207,7 +208,9 @@ def _remains(pool: Pool, rows: Rows, least: float) -> bool:
     return bool(ROUNDING < pool.cost[0] / float(rows.points[0]) < least)
 
 
-def _hidden_breaks(method: Method, problem: Problem, one: Problem, rows: Rows, effort: Effort) -> Pool:
+def _hidden_breaks(
+    method: Method, problem: Problem, one: Problem, rows: Rows, effort: Effort, drive: Drive
+) -> Pool:
     """Fit without the last break, then start with a sharp one beyond the end of the data, or a faint one.
 
     A break beyond the end leaves a trace of relative size exp(-(log d - log x_last) / f) only, to which no
@@ -218,7 +221,7 @@ def _hidden_breaks(method: Method, problem: Problem, one: Problem, rows: Rows, e
     first = _starts(method, one, rows, effort.starts)[0]
     flat = first.copy()
     flat[:, -3:] = (0.0, -1.0, -1.0)
-    base = _exactly(method, fewer, flat).theta[0]
+    base = _exactly(method, fewer, flat, drive=drive).theta[0]
     first_x, last_x = float(problem.log_x.min()), float(problem.log_x.max())
     span = last_x - first_x
     side = int(np.ceil(np.sqrt(effort.starts)))
@@ -227,10 +230,10 @@ def _hidden_breaks(method: Method, problem: Problem, one: Problem, rows: Rows, e
     late[:, -3] = 1.0
     late[:, -2] = last_x + span * beyond.ravel()
     late[:, -1] = np.log(span * width.ravel())
-    pool = _exactly(method, rows, late)
+    pool = _exactly(method, rows, late, drive=drive)
     trials = trial_breaks(np.random.default_rng(0), problem.log_x)
-    grown = Hops(method, problem, effort).sprouts(base[None], 1, effort.starts, trials)
-    return joined(pool, _exactly(method, rows, grown))
+    grown = Hops(method, problem, effort, drive).sprouts(base[None], 1, effort.starts, trials)
+    return joined(pool, _exactly(method, rows, grown, drive=drive))
 
 
 def polish(method: Method, problem: Problem, first: np.ndarray) -> Pool:
@@ -289,31 +292,6 @@ def blocks(count: int, points: int, rows: int = 1) -> list[np.ndarray]:
     """Indices of `count` problems in blocks of which a step's numbers stay in a processor's cache."""
     size = max(AT_ONCE // max(points * rows, 1), 1)
     return [np.arange(first, min(first + size, count)) for first in range(0, count, size)]
-
-
-def worth_going_on(walk: Walk, curves: int, near: float = NEAR) -> np.ndarray:
-    """Which starts (C, S) go on after scouting: the best of each curve that lead to different laws."""
-    theta, gram = (part.reshape(curves, -1, *part.shape[1:]) for part in (walk.theta, walk.gram))
-    cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf).reshape(curves, -1)
-    order = np.argsort(cost, axis=1, kind="stable")
-    each = np.arange(curves)
-    chosen = np.zeros(cost.shape, bool)
-    best = cost[each, order[:, 0]]
-    number = np.zeros(curves, int)
-    for rank in range(cost.shape[1]):
-        row = order[:, rank]
-        own = cost[each, row]
-        with np.errstate(invalid="ignore"):
-            close = (own <= near * best) | (number < LEAST)
-            if rank and not close.any():
-                break
-            apart = theta - theta[each, row][:, None]
-            square = np.sum((apart @ gram[each, row]) * apart, axis=2)
-            alike = (chosen & (square <= DISTINCT * own[:, None])).any(axis=1)
-        ok = ~alike & close & (number < MOST) & (np.isfinite(own) | (rank == 0))
-        chosen[each, row] = ok
-        number += ok
-    return chosen
 
 
 def _tools(method: Method) -> tuple[Callable[..., Any], Callable[..., Any]]:

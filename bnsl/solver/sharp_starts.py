@@ -43,7 +43,9 @@ def sharp_starts(
     square = xp.where(seen, weight[:, None] * separable.weight, 0.0) ** 2  # (C, A, N)
     target = xp.where(seen, separable.target, 0.0)
     following = xp.concat([log_x[:, 1:], log_x[:, -1:]], axis=1)
-    place = xp.reshape(xp.stack([log_x, 0.5 * (log_x + following)], axis=-1), (log_x.shape[0], -1))  # (C, 2 N)
+    place = xp.reshape(
+        xp.stack([log_x, 0.5 * (log_x + following)], axis=-1), (log_x.shape[0], -1)
+    )  # (C, 2 N)
     there = weight > 0
     inside = xp.concat([there[:, 1:] & there[:, :-1], there[:, :1] & False], axis=1)
     ramps = _Ramps(square, log_x[:, None], place[:, None], xp.repeat(inside, 2, axis=-1)[:, None])

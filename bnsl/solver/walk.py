@@ -6,12 +6,13 @@ these are corrected to second order along curved valleys with one more evaluatio
 Levenberg-Marquardt method; close to the geodesic acceleration of Transtrum and Sethna 2012).
 
 A `Walk` holds where every row stands, and `step` takes all rows one step further, in NumPy or traced by JAX.
-`follow` repeats it in NumPy: rows that are done, or no longer worth it, leave. `bnsl.many.conveyor` repeats it
+`follow` repeats it in NumPy: rows that are done, or no longer worth it, leave. `bnsl.solver.compiled` repeats it
 compiled, in chunks of one shape.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -22,11 +23,15 @@ from bnsl.solver.effort import (
     AT_ONCE,
     BEHIND,
     CLEAN,
+    DISTINCT,
     LAST_STEPS,
+    LEAST,
     LEAST_DAMPING,
     LEAST_DAMPING_EXACT,
     MAX_DAMPING,
+    MOST,
     MOST_CURVED,
+    NEAR,
     PATIENCE,
     ROUND,
     ROUNDING,
@@ -248,12 +253,8 @@ def follow(
         leaving = now.done | (now.steps - begun >= steps)
         if best is not None and number % ROUND == 0:
             best.see(group[index], now)
-            hopeless = best.hopeless(group[index], now, before)
-            if exact:  # the best of them all is followed to its end
-                lowest = best.cost[group[index]]
-                left = (lowest <= ROUNDING * part.points) | hopeless
-                hopeless = left & (now.cost > lowest)
-            leaving = leaving | hopeless
+            floor = ROUNDING * part.points
+            leaving = leaving | best.hopeless(group[index], now, before, exact=exact, floor=floor)
             before = now.cost
         if number % patient or not leaving.any():
             continue
@@ -272,6 +273,9 @@ def follow(
     return whole
 
 
+Drive = Callable[..., Walk]  # `follow`, or what takes rows to their ends as it does
+
+
 def refined(
     method: Method,
     rows: Rows,
@@ -282,10 +286,11 @@ def refined(
     tolerance: float,
     exact: bool = False,
     rivals: np.ndarray | None = None,
+    drive: Drive = follow,
 ) -> tuple[np.ndarray, Walk]:
-    """`follow` from coordinates (B, p) of the form: where the rows end (B, p), and the walk."""
+    """`follow`, or another driver, from coordinates (B, p) of the form: where rows end (B, p), and the walk."""
     walk = begin(method, taken(rows, group), starts, exact=exact)
-    walk = follow(method, rows, group, walk, steps=steps, tolerance=tolerance, rivals=rivals)
+    walk = drive(method, rows, group, walk, steps=steps, tolerance=tolerance, rivals=rivals)
     return inward(method, walk.theta), walk
 
 
@@ -312,10 +317,13 @@ class Best:
         self.theta[which] = walk.theta[first]
         self.gram[which] = walk.gram[first]
 
-    def hopeless(self, group: np.ndarray, now: Walk, before: np.ndarray) -> np.ndarray:
+    def hopeless(
+        self, group: np.ndarray, now: Walk, before: np.ndarray, *, exact: bool, floor: np.ndarray
+    ) -> np.ndarray:
         """Rows (B,) that the best of their problem makes not worth going on with.
 
-        `before` is the cost (B,) a round ago.
+        `before` is the cost (B,) a round ago. Where steps are exact the best row is followed to its end, and
+        alone once its cost is at the `floor` (B,), where rounding is all that is left.
         """
         lowest = self.cost[group]
         excess = now.cost - lowest
@@ -325,4 +333,30 @@ class Best:
         out = (excess > 0) & close & (now.steps >= SETTLING)
         for steps, share in BEHIND:
             out |= (now.steps >= steps) & (excess > share * lowest)
-        return out | ((before - now.cost < STALLED * now.cost) & (now.steps >= PATIENCE))
+        out |= (before - now.cost < STALLED * now.cost) & (now.steps >= PATIENCE)
+        return (out | (lowest <= floor)) & (excess > 0) if exact else out
+
+
+def worth_going_on(walk: Walk, curves: int, near: float = NEAR) -> np.ndarray:
+    """Which starts (C, S) go on after scouting: the best of each curve that lead to different laws."""
+    theta, gram = (part.reshape(curves, -1, *part.shape[1:]) for part in (walk.theta, walk.gram))
+    cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf).reshape(curves, -1)
+    order = np.argsort(cost, axis=1, kind="stable")
+    each = np.arange(curves)
+    chosen = np.zeros(cost.shape, bool)
+    best = cost[each, order[:, 0]]
+    number = np.zeros(curves, int)
+    for rank in range(cost.shape[1]):
+        row = order[:, rank]
+        own = cost[each, row]
+        with np.errstate(invalid="ignore"):
+            close = (own <= near * best) | (number < LEAST)
+            if rank and not close.any():
+                break
+            apart = theta - theta[each, row][:, None]
+            square = np.sum((apart @ gram[each, row]) * apart, axis=2)
+            alike = (chosen & (square <= DISTINCT * own[:, None])).any(axis=1)
+        ok = ~alike & close & (number < MOST) & (np.isfinite(own) | (rank == 0))
+        chosen[each, row] = ok
+        number += ok
+    return chosen

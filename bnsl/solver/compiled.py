@@ -27,16 +27,17 @@ from bnsl.solver.effort import (
     NEAR,
     PLATEAU_STARTS,
     ROUND,
+    ROUNDING,
     SCOUTING,
     SHARP_STARTS,
     STARTS,
     TOLERANCE,
 )
 from bnsl.solver.problem import Method, Problem, Rows, inward, residuals, rows_of, several, taken
-from bnsl.solver.search import Refined, worth_going_on
+from bnsl.solver.search import Refined
 from bnsl.solver.starts import starts_of
 from bnsl.solver.valleys import BREAK, at_points, leave_valleys
-from bnsl.solver.walk import Best, Walk, begin, fresh, step
+from bnsl.solver.walk import Best, Walk, begin, fresh, step, worth_going_on
 
 # Rows at work at a time, many to few: one step's numbers stay in the processor's cache.
 CHUNKS = (256, 64, 16)
@@ -76,6 +77,9 @@ class Placement(NamedTuple):
         return jax.device_put(tree, where)
 
 
+ANYWHERE = Placement()
+
+
 @contextlib.contextmanager
 def running(dtype: str, placement: Placement) -> Iterator[None]:
     """Local precision and device; the caller's own JAX configuration stays as it is."""
@@ -95,7 +99,7 @@ def begin_search(
     *,
     dtype: str = "float64",
     report: Callable[[int], object] = lambda count: None,
-    placement: Placement | None = None,
+    placement: Placement = ANYWHERE,
 ) -> Search:
     """Begin to search the best fit of each of C problems, from starts of its own; of one break at most.
 
@@ -110,13 +114,14 @@ def begin_search(
         A function that gives what was found, of the costs (C,) of other laws, by far above which a fit need
         not be followed to its end, or None. A GPU is at work already; a CPU begins when it is called.
     """
-    placement = Placement() if placement is None else placement
     method = method._replace(form=runnable(method.form))
     whole = several(method.form, problems)
     total, p = len(whole.y), whole.free.shape[-1]
     # One shape for all calls: what is shared gets a row a curve, but for numbers.
     points = np.broadcast_to(whole.log_x, whole.y.shape), np.broadcast_to(whole.weight, whole.y.shape)
-    wide = {name: np.broadcast_to(getattr(whole, name), (total, p)) for name in ("free", "held", "lower", "upper")}
+    wide = {
+        name: np.broadcast_to(getattr(whole, name), (total, p)) for name in ("free", "held", "lower", "upper")
+    }
     whole = whole._replace(log_x=points[0], weight=points[1], **wide)
     whole = Problem(*(np.asarray(v, dtype) if v.dtype.kind == "f" else v for v in whole))
     if placement.wide:
@@ -173,25 +178,34 @@ def _ride(
     walk = fresh(scouted.theta.astype(dtype))
     walk = walk._replace(damping=scouted.damping.astype(dtype), failed=scouted.failed)
     all_rows = rows_of(method, problems)
-    walk = _convey(method, all_rows, group, walk, known, placement)
+    options = {"steps": MAX_STEPS, "tolerance": TOLERANCE, "placement": placement}
+    walk = convey(method, all_rows, group, walk, rivals=known, **options)
     cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
     order = np.lexsort([cost, group])
     walk = on_host(walk, order[np.searchsorted(group[order], np.arange(total))])
     crawling = np.flatnonzero(~walk.done & (walk.cost < known))
     if len(crawling):  # the best of their curves after all: they are given the steps that they need
-        longer = _convey(method, all_rows, crawling, on_host(walk, crawling), None, placement)
+        longer = convey(method, all_rows, crawling, on_host(walk, crawling), **options)
         for whole, part in zip(walk, longer, strict=True):
             whole[crawling] = part
     return inward(method, walk.theta), walk
 
 
-def _convey(
-    method: Method, rows: Rows, group: np.ndarray, walk: Walk, known: np.ndarray | None, placement: Placement
+def convey(
+    method: Method,
+    rows: Rows,
+    group: np.ndarray,
+    walk: Walk,
+    *,
+    steps: int,
+    tolerance: float,
+    rivals: np.ndarray | None = None,
+    placement: Placement = ANYWHERE,
 ) -> Walk:
-    """Take every row to its end: `bnsl.solver.walk.follow`, in chunks of one shape."""
-    whole = Walk(*map(np.array, walk))
+    """`bnsl.solver.walk.follow` compiled, in chunks of one shape; inside `running`."""
+    whole, exact = Walk(*map(np.array, walk)), walk.residual.shape[-1] > 0
     total, p = whole.theta.shape
-    best = None if known is None else Best(known, p)
+    best = None if rivals is None else Best(rivals, p)
     begun = whole.steps.copy()
     sizes = [size for size in placement.chunks if size // 2 < total] or [placement.chunks[-1]]
     size = sizes.pop(0)
@@ -201,11 +215,14 @@ def _convey(
     now, part = on_host(whole, at), placement.put(taken(rows, group[at]), size)
     while owned.any():
         before = now.cost
-        now = on_host(_advance(method, part, placement.put(now, len(at))))
-        leaving = now.done | (now.steps - begun[at] >= MAX_STEPS)
+        round_ = min(ROUND, steps)
+        now = on_host(_advance(method, part, placement.put(now, len(at)), round_, tolerance))
+        leaving = now.done | (now.steps - begun[at] >= steps)
         if best is not None:
             best.see(group[at], now, owned)
-            leaving |= best.hopeless(group[at], now, before)
+            leaving |= best.hopeless(
+                group[at], now, before, exact=exact, floor=ROUNDING * rows.points[group[at]]
+            )
         leaving = np.flatnonzero(leaving & owned)
         finished = at[leaving]
         for all_, some in zip(whole, now, strict=True):
@@ -232,7 +249,8 @@ def _tools(method: Method, placement: Placement) -> tuple[Callable[..., Any], Ca
     def refine(problems: Problem, starts: np.ndarray) -> tuple[np.ndarray, Walk]:
         rows = rows_of(method, problems)
         walk = begin(method, rows, starts)
-        walk = _convey(method, rows, np.arange(len(starts)), walk, None, placement)
+        options = {"steps": MAX_STEPS, "tolerance": TOLERANCE, "placement": placement}
+        walk = convey(method, rows, np.arange(len(starts)), walk, **options)
         return inward(method, walk.theta), walk
 
     def costs(problems: Problem, theta: np.ndarray) -> np.ndarray:
@@ -262,18 +280,18 @@ def _scout(method: Method, problems: Problem) -> Walk:
     return _stepped(method, rows, walk, SCOUTING)
 
 
-@partial(jax.jit, static_argnums=0)
-def _advance(method: Method, rows: Rows, walk: Walk) -> Walk:
+@partial(jax.jit, static_argnums=(0, 4))
+def _advance(method: Method, rows: Rows, walk: Walk, steps: Array, tolerance: float) -> Walk:
     """Take all rows a round of steps further."""
-    return _stepped(method, rows, walk, ROUND)
+    return _stepped(method, rows, walk, steps, tolerance)
 
 
-def _stepped(method: Method, rows: Rows, walk: Walk, steps: int) -> Walk:
+def _stepped(method: Method, rows: Rows, walk: Walk, steps: Array, tolerance: float = TOLERANCE) -> Walk:
     def more(state: tuple[Walk, Array]) -> Array:
         return jnp.any(~state[0].done) & (state[1] < steps)
 
     def body(state: tuple[Walk, Array]) -> tuple[Walk, Array]:
-        return step(method, rows, state[0], TOLERANCE), state[1] + 1
+        return step(method, rows, state[0], tolerance), state[1] + 1
 
     return jax.lax.while_loop(more, body, (walk, jnp.zeros((), jnp.int32)))[0]
 

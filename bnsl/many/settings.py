@@ -1,0 +1,101 @@
+"""What is fitted to every curve of a table, and the names of the columns that come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bnsl.curves.frame import NAMES
+from bnsl.evidence.breaks import MOST
+from bnsl.fitting.constraints import fewest_breaks
+from bnsl.forms.autodiff import runnable
+from bnsl.forms.broken import BNSL
+from bnsl.forms.form import Form
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+INVALID = "invalid"  # status of a curve that cannot be fitted at all
+ERROR = "error"  # and of one on which the program failed
+LEVEL = 0.9
+
+
+class Columns(NamedTuple):
+    """Which columns of a table hold what."""
+
+    x: str
+    y: str
+    sigma: str | None
+    by: list[str]
+
+
+class Settings(NamedTuple):
+    """What is fitted to every curve; it travels to other processes."""
+
+    form: Form | str
+    n_breaks: int | None
+    options: dict[str, Any]  # further arguments of `fit`
+    predict_at: tuple[float, ...]
+    forecast: bool = False
+    dtype: str = "float64"
+    backend: str = "numpy"
+    devices: tuple[int, ...] | None = None  # ids; None for JAX's default
+    platform: str = "cpu"
+
+    @property
+    def together(self) -> bool:
+        """Whether curves are fitted side by side: laws of one break at most, that need no compiler alone."""
+        if self.forecast or isinstance(self.form, str):
+            return False
+        return self.form.n_breaks <= 1 and runnable(self.form) is self.form
+
+    @property
+    def chosen(self) -> bool:
+        """Whether the number of breaks is chosen for every curve."""
+        return not self.forecast and isinstance(self.form, str)
+
+    def description(self, columns: Columns) -> dict[str, object]:
+        """What results on disk depend on."""
+        form = self.form if isinstance(self.form, str) else self.form.spec()
+        said = {k: v for k, v in self.options.items() if v is not None}
+        return {
+            "columns": list(columns),
+            "form": form,
+            "n_breaks": self.n_breaks,
+            "options": {k: dict(v) if isinstance(v, Mapping) else v for k, v in said.items()},
+            "predict_at": list(self.predict_at),
+            "forecast": self.forecast,
+            "dtype": self.dtype,
+        }
+
+    def column_names(self) -> list[str]:
+        """The result's columns after those of `by`."""
+        at = [prediction_name(x) for x in self.predict_at]
+        if self.forecast:
+            return [*NAMES[:4], *(f"{name}{end}" for name in at for end in ("", "_low", "_high"))]
+        form = self.form
+        if isinstance(form, str):  # the number of breaks is chosen for each curve
+            form = BNSL(max(MOST, fewest_breaks(self.options.get("fixed"), self.options.get("bounds"))))
+        return [*NAMES, *form.names, *at]
+
+    def as_frame(self, keys: pd.DataFrame, rows: pd.DataFrame | None) -> pd.DataFrame:
+        """Rows as a table whose columns and types do not depend on what became of the curves; None has none."""
+        import numpy as np
+        import pandas as pd
+
+        found = (pd.DataFrame(columns=NAMES) if rows is None else rows).set_axis(keys.index)
+        columns: dict[str, Any] = {}
+        for name in self.column_names():
+            if name in ("status", "warnings", "message"):
+                columns[name] = found[name].fillna("").astype(str)
+            elif name in ("n_points", "n_breaks"):
+                values = found[name] if name in found else pd.Series(np.nan, keys.index)
+                columns[name] = values.astype("Int64")
+            else:
+                columns[name] = found[name].astype(float) if name in found else pd.Series(np.nan, keys.index)
+        return pd.concat([keys, pd.DataFrame(columns, index=keys.index)], axis=1)
+
+
+def prediction_name(x: float) -> str:
+    """The column of a prediction: 'y_at_1000'."""
+    return f"y_at_{x:.12g}"
