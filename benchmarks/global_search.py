@@ -21,17 +21,15 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
 import bnsl
-from bnsl._base.precision import double_precision
-from bnsl.solver.search import Method, Problem, effort_for, search
-from bnsl.uncertainty.refit import padded
+from bnsl.solver.effort import effort_for
+from bnsl.solver.problem import Method, Problem
+from bnsl.solver.search import refine_many
 
-CLEARED = 100  # curves after which compiled programs are let go
 ROUNDING = 1e-20  # squared error a point that counts as zero
 
 
@@ -78,11 +76,9 @@ def reference(curve: Simulated, rng: np.random.Generator) -> float:
     log_s, log_t = log_x[-1], log_y.mean()
     p = len(curve.theta)
     y = np.exp(log_y - log_t)
-    problem = padded(
-        Problem(
-            log_x - log_s, y, np.ones(len(y)), np.exp(log_t), 1.0,
-            np.ones(p, bool), np.zeros(p), np.full(p, -np.inf), np.full(p, np.inf),
-        )
+    problem = Problem(
+        log_x - log_s, y, np.ones(len(y)), np.exp(log_t), 1.0,
+        np.ones(p, bool), np.zeros(p), np.full(p, -np.inf), np.full(p, np.inf),
     )  # fmt: skip
     truth = np.asarray(curve.form.rescale(curve.theta, -log_s, -log_t))
     near = truth + np.concatenate([[np.zeros(p)], 0.02 * rng.normal(size=(15, p))])
@@ -101,11 +97,8 @@ def reference(curve: Simulated, rng: np.random.Generator) -> float:
     for row in far:  # so that each law passes through the middle of the curve
         level = np.log(curve.form.evaluate(row, np.exp(problem.log_x[middle])) - row[0])
         row[1] = np.log(max(y[middle] - row[0], 1e-3)) - level
-    with double_precision():
-        pools = [
-            search(Method(curve.form), problem, start) for start in (near, *np.array_split(far, count // 40))
-        ]
-    return float(min(pool.cost[0] for pool in pools))
+    starts = np.concatenate([near, far])
+    return float(refine_many(Method(curve.form), problem, starts, exact=curve.noise == 0).cost.min())
 
 
 COLUMNS = ["seed", "index", "breaks", "points", "noise", "cost", "best", "good", "milliseconds"]
@@ -175,8 +168,6 @@ def main() -> None:
         if row is None:
             continue
         rows.append(row)
-        if len(rows) % CLEARED == 0:  # a process may hold no more than so many compiled programs
-            jax.clear_caches()
         if arguments.tsv:
             pd.DataFrame(rows, columns=COLUMNS).to_csv(arguments.tsv, sep="\t", index=False)
         elif len(rows) % 50 == 0:

@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-SHORT = (20, 40, 80, 160)  # lengths for which programs for one curve are compiled; longer ones are rarer
-
 
 class Points(NamedTuple):
     """One curve as it comes from the table, sorted by x."""
@@ -82,11 +80,6 @@ class Curves:
         index = self.starts[:-1, None] + np.minimum(column, lengths - 1)
         sigma = None if self.sigma is None else self.sigma[index]
         return self.x[index], self.y[index], sigma, column < lengths
-
-
-def single_length(count: int) -> int:
-    """The next of very few lengths, for one curve, whose time goes into compilation rather than points."""
-    return next((length for length in SHORT if length >= count), padded_length(count))
 
 
 def padded_length(count: int) -> int:
