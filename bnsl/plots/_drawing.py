@@ -13,7 +13,7 @@ from bnsl.curves.curve import Curve
 from bnsl.evaluation.extrapolation import Extrapolation
 from bnsl.fitting.result import FitResult
 from bnsl.forms.form import Form
-from bnsl.forms.registry import FORMS
+from bnsl.forms.registry import capitals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -287,12 +287,6 @@ def line_x(params: Mapping[str, float], first: float, last: float, log: bool) ->
 
 def display_name(form: Form) -> str:
     return capitals(form.label)
-
-
-def capitals(label: str) -> str:
-    """'BNSL, 2 breaks' for 'bnsl, 2 breaks', and the label of a form of the user's own as it is."""
-    word = label.split(",")[0]
-    return label.replace(word, word.upper(), 1) if word in FORMS else label
 
 
 def title_of(curve: Curve | None, text: str) -> str:

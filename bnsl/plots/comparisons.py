@@ -14,6 +14,7 @@ from bnsl.evaluation.benchmark import BenchmarkRun
 from bnsl.evaluation.comparison import Comparison
 from bnsl.fitting.result import FitResult
 from bnsl.forms.broken import BNSL
+from bnsl.forms.registry import capitals
 from bnsl.plots._drawing import (
     COLOURS,
     DASHES,
@@ -23,7 +24,6 @@ from bnsl.plots._drawing import (
     Frame,
     add_legend,
     axes_or_new,
-    capitals,
     check_one_input,
     described,
     draw_points,
@@ -234,7 +234,7 @@ def _styles(results: Mapping[str, FitResult]) -> dict[str, tuple[str, Any]]:
     styles: dict[str, tuple[str, Any]] = {}
     others = 0
     for label, result in results.items():
-        if isinstance(result.form, BNSL) and LAW not in (colour for colour, _ in styles.values()):
+        if result.form.name == BNSL.name and LAW not in (colour for colour, _ in styles.values()):
             styles[label] = (LAW, "-")
         else:
             styles[label] = (COLOURS[others % len(COLOURS)], DASHES[others % len(DASHES)])

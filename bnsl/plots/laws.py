@@ -113,7 +113,7 @@ def plot_fit(
     frame.close()
     if held_out is not None:
         shade_held_out(ax, result.curve, held_out, log)
-    if show_breaks and isinstance(result.form, BNSL):
+    if show_breaks and result.n_breaks:
         mark_breaks(ax, break_positions(result.params))
     label_axes(ax, result.curve, title_of(result.curve, display_name(result.form)))
     add_legend(ax, ("fitted points", "held-out points"))

@@ -67,7 +67,7 @@ class Analysis:
     def law(self) -> FitResult | None:
         """The best BNSL among the forms, whose breaks are shown."""
         ranked = [self.comparison.results[str(label)] for label in self.comparison.table.index]
-        return next((fit for fit in ranked if isinstance(fit.form, BNSL)), None)
+        return next((fit for fit in ranked if fit.form.name == BNSL.name), None)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:

@@ -73,6 +73,7 @@ class Drawing:
         self.series.append(Series(f"s{len(self.series)}", text, (index,), (), shown, swatch, group))
 
     def band(self, text: str, x: np.ndarray, low: np.ndarray, high: np.ndarray, shade: Shade) -> None:
+        """The ground between two lines."""
         self.data.append(
             {
                 "type": "scatter",
@@ -91,6 +92,7 @@ class Drawing:
     def line(
         self, text: str, x: np.ndarray, y: np.ndarray, shade: Shade, number: int, *, shown: bool
     ) -> None:
+        """The line of a form, `number` of which chooses its dashes."""
         dash = DASHES[number % len(DASHES)]
         self.data.append(
             {
@@ -106,6 +108,7 @@ class Drawing:
         self.switch(text, {"kind": "line", "color": shade, "dash": dash.svg}, shown=shown, group="form")
 
     def forecast(self, x: np.ndarray, middle: np.ndarray, ends: np.ndarray) -> None:
+        """The line of the forecast, which tells the ends of its interval when it is hovered over."""
         texts = f"{LEVELS[0]:.0%} interval: %{{customdata[0]:.3g}} to %{{customdata[1]:.3g}}"
         self.data.append(
             {
@@ -122,6 +125,7 @@ class Drawing:
         self.switch("Forecast", {"kind": "line", "color": LAW, "dash": ""})
 
     def points(self, text: str, curve: Curve, shade: Shade, symbol: str) -> None:
+        """Measured points; of very many, some."""
         count, name = len(curve), text.removesuffix("s")
         if count > MOST:  # evenly in log x, always with the first and the last
             at = np.geomspace(curve.x[0], curve.x[-1], MOST)
@@ -222,6 +226,7 @@ class Drawing:
 
 
 def layout_of(x_label: str, y_label: str) -> dict[str, Any]:
+    """The layout that figures share."""
     axis = {
         "gridcolor": GRID,
         "linecolor": FAINT,

@@ -19,7 +19,7 @@ from bnsl.curves.curve import Curve
 from bnsl.evaluation.backtest import Backtest
 from bnsl.fitting.result import FitResult
 from bnsl.forecasting.forecast import Forecast
-from bnsl.forms.broken import BNSL
+from bnsl.forms.registry import capitals
 from bnsl.web.drawing import (
     FAINT,
     LEVELS,
@@ -32,7 +32,7 @@ from bnsl.web.drawing import (
     number_format,
     ranges_of,
 )
-from bnsl.web.words import capitals, number
+from bnsl.web.words import number
 
 AHEAD = 4.0  # the forecast is drawn up to this multiple of the last fitted x
 SAMPLES = 120  # of a line, evenly in log x; half as many again in x
@@ -186,10 +186,9 @@ def _line_x(forecast: Forecast, fits: dict[str, FitResult], first: float, end: f
     x: list[np.ndarray] = [np.geomspace(first, end, SAMPLES), np.linspace(first, end, SAMPLES // 2)]
     x += [np.outer(d, near).ravel() for d in laws.loc[laws["weight"] > DRAWN_WEIGHT, "breaks"]]
     for fit in fits.values():
-        if isinstance(fit.form, BNSL):
-            for i in range(1, fit.n_breaks + 1):
-                position, width = fit.params[f"d{i}"], fit.params[f"f{i}"]
-                x.append(position * np.exp(np.clip(width * turn, -50.0, 50.0)))
+        for i in range(1, fit.n_breaks + 1):
+            position, width = fit.params[f"d{i}"], fit.params[f"f{i}"]
+            x.append(position * np.exp(np.clip(width * turn, -50.0, 50.0)))
     together = np.unique(np.concatenate(x))
     return together[(together >= first) & (together <= end)]
 

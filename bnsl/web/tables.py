@@ -13,8 +13,9 @@ import numpy as np
 
 from bnsl.curves.curve import Curve
 from bnsl.fitting.result import FitResult
+from bnsl.forms.registry import capitals
 from bnsl.web.analysis import LEVEL, Analysis
-from bnsl.web.words import capitals, number, percent
+from bnsl.web.words import number, percent
 from bnsl.web.words import rows as rows_of
 
 LEAST_WEIGHT = 0.0005  # of a law that the table of averaged laws shows

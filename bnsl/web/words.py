@@ -9,7 +9,7 @@ import numpy as np
 
 from bnsl.curves.curve import FAR
 from bnsl.curves.metrics import rmsle
-from bnsl.forms.registry import FORMS
+from bnsl.forms.registry import capitals
 from bnsl.web.analysis import LEVEL, Analysis
 
 if TYPE_CHECKING:
@@ -154,12 +154,6 @@ def percent(log_error: float) -> str:
 def points(count: int) -> str:
     """'1 point', '5 points'."""
     return f"{count} point{'' if count == 1 else 's'}"
-
-
-def capitals(label: str) -> str:
-    """'BNSL, 2 breaks' for 'bnsl, 2 breaks', and the label of a form of the user's own as it is."""
-    word = label.split(",")[0]
-    return label.replace(word, word.upper(), 1) if word in FORMS else label
 
 
 def rows(table: pd.DataFrame) -> list[Any]:

@@ -215,7 +215,7 @@ def test_points_of_awkward_labels_come_back(labels, tmp_path):
     text, names = tables.points_csv(curve)
     assert names == ("x", "y", "sigma")
     (tmp_path / "points.csv").write_text(text)
-    again = bnsl.readers.read_curve(tmp_path / "points.csv", *names)
+    again = bnsl.read_curve(tmp_path / "points.csv", *names)
     np.testing.assert_array_equal(again.y, curve.y)
     np.testing.assert_array_equal(again.sigma, curve.sigma)
 
