@@ -13,7 +13,7 @@ from .fitting.result import ExtrapolationWarning, FitResult, FitWarning, Status
 from .forecasting.forecast import Forecast, forecast
 from .forecasting.joint import joint_draws, probability_before, reach
 from .forms.baselines import M1, M2, M3, M4
-from .forms.broken import BNSL, Segment
+from .forms.broken import BNSL, Segment, broken_power_law
 from .forms.form import Form, Parameter, Separable
 from .forms.registry import get_form
 from .many.batch import fit_many, forecast_many
@@ -65,6 +65,7 @@ __all__ = [
     "__version__",
     "backtest",
     "bootstrap",
+    "broken_power_law",
     "compare",
     "extrapolate",
     "fit",
