@@ -34,7 +34,7 @@ from bnsl.solver.effort import (
     TOLERANCE,
 )
 from bnsl.solver.problem import Method, Problem, Rows, inward, residuals, rows_of, several, taken
-from bnsl.solver.search import Refined
+from bnsl.solver.search import Refined, settled
 from bnsl.solver.starts import starts_of
 from bnsl.solver.valleys import BREAK, at_points, leave_valleys
 from bnsl.solver.walk import Best, Walk, begin, fresh, step, worth_going_on
@@ -135,8 +135,10 @@ def begin_search(
             theta, walk = _ride(method, whole, limit, dtype, report, placement)
             if method.form.n_breaks == 1:
                 leave_valleys(method, whole, theta, walk, *_tools(method, placement))
-        cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
-        return Refined(theta, cost, walk.converged & np.isfinite(cost), walk.steps)
+        if dtype == "float32":  # its user has no need of the last digits
+            return Refined(theta, np.where(np.isfinite(walk.cost), walk.cost, np.inf), walk.converged, walk.steps)
+        with np.errstate(all="ignore"):
+            return settled(method, whole, theta, walk, limit)
 
     return search
 

@@ -185,8 +185,24 @@ def search_many(
         theta = _inward(method, walk)
         if method.form.n_breaks == 1:
             leave_valleys(method, whole, theta, walk, *_tools(method))
-    cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
-    return Refined(theta, cost, walk.converged & np.isfinite(cost), walk.steps)
+        return settled(method, whole, theta, walk, known)
+
+
+def settled(method: Method, problems: Problem, theta: np.ndarray, walk: Walk, known: np.ndarray) -> Refined:
+    """The best laws (C, p) of C curves, those that cheap steps have not brought to their ends by exact ones."""
+    cost, converged, steps = walk.cost.astype(float), walk.converged.copy(), walk.steps.copy()
+    theta = theta.astype(float)
+    which = np.flatnonzero(~converged & np.isfinite(cost) & (cost < NEAR * known))
+    if len(which):
+        rows, group = rows_of(method, taken(problems, which)), np.arange(len(which))
+        options = {"steps": CREEPING, "tolerance": EXACT_TOLERANCE, "exact": True}
+        found, there = refined(method, rows, group, theta[which], **options)
+        better = there.cost <= cost[which]
+        theta[which[better]], cost[which[better]] = found[better], there.cost[better]
+        converged[which] = there.converged & better
+        steps[which] += there.steps
+    cost = np.where(np.isfinite(cost), cost, np.inf)
+    return Refined(theta, cost, converged & np.isfinite(cost), steps)
 
 
 def _inward(method: Method, walk: Walk) -> np.ndarray:

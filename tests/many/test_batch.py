@@ -8,7 +8,8 @@ from bnsl.curves.frame import long_table
 from bnsl.curves.ragged import padded_length
 from bnsl.forms.broken import BNSL
 from bnsl.many import work as batch
-from bnsl.many.rows import Settings, rows_of
+from bnsl.many.rows import rows_of
+from bnsl.many.settings import Settings
 
 LAW = {"a": 0.2, "b": 2.0, "c0": 0.15, "c1": 0.4, "d1": 200.0, "f1": 0.4}
 
