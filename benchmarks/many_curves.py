@@ -28,7 +28,6 @@ import pandas as pd
 from scipy.optimize import curve_fit
 
 import bnsl
-from bnsl._base.precision import double_precision
 from bnsl.solver import conveyor as many
 from bnsl.solver import search
 from bnsl.solver.conveyor import Pieces, refine_many
@@ -172,7 +171,7 @@ def optimistix_fit(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
     import optimistix
 
     problem = problems(x, y)
-    with double_precision():
+    with jax.enable_x64(True):
         starts = jax.jit(jax.vmap(lambda u, v: linear_starts(bnsl.BNSL(1), u, v, jnp.ones(u.shape), 16)))(
             problem.log_x, problem.y
         )
@@ -264,7 +263,7 @@ def bootstrap(points: int, count: int) -> None:
     result = bnsl.fit(x, y[0], n_breaks=1)
     start = np.asarray(result.form.rescale(result.theta, -np.log(x[-1]), -np.log(y[0]).mean()))
     method = search.Method(bnsl.BNSL(1))
-    with double_precision():
+    with jax.enable_x64(True):
         starts = np.tile(start, (count, 1))
         seconds, _ = timed(lambda: refine_many(method, problem, starts).cost)
         found = refine_many(method, problem, starts)

@@ -22,7 +22,6 @@ import numpy as np
 import optimistix
 
 import bnsl
-from bnsl._base.precision import double_precision
 from bnsl.solver import search
 from bnsl.solver.search import Method, Problem
 
@@ -103,7 +102,7 @@ def main() -> None:
             np.pad(np.ones(count), (0, extra)), unit, 1.0,
             np.ones(p, bool), np.zeros(p), np.full(p, -np.inf), np.full(p, np.inf),
         )  # fmt: skip
-        with double_precision():
+        with jax.enable_x64(True):
             starts = np.asarray(search._starts(form, 16, problem))
             method = Method(form)
             runs = {

@@ -305,22 +305,20 @@ def test_threads_do_not_wait_for_each_other_for_ever():
 
 def test_trial_breaks_and_design_agree_with_bnsl():
     """Laws of the grid, written as a BNSL, are the same laws."""
-    from bnsl._base.precision import double_precision
     from bnsl.forecasting.average import averages
 
     x, y, _ = broken()
     part = averages(bnsl.Curve(x, y))[0]
     u = np.linspace(-5, 1, 40)
-    with double_precision():
-        columns = np.asarray(bayes.design(u, part.state.span))
-        for n in (0, 1, 2, 3):
-            nodes = part.state.sharp[n]
-            theta = bayes.as_bnsl(part.state, n)[0]
-            eta = columns[:, nodes.columns[0]] @ nodes.mean[0] - nodes.slope[0] * u
-            limit = part.state.limits[nodes.limit[0]]
-            expected = np.log(limit + np.exp(eta))
-            found = np.asarray(bnsl.BNSL(n).log_y(theta, u))
-            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+    columns = np.asarray(bayes.design(u, part.state.span))
+    for n in (0, 1, 2, 3):
+        nodes = part.state.sharp[n]
+        theta = bayes.as_bnsl(part.state, n)[0]
+        eta = columns[:, nodes.columns[0]] @ nodes.mean[0] - nodes.slope[0] * u
+        limit = part.state.limits[nodes.limit[0]]
+        expected = np.log(limit + np.exp(eta))
+        found = np.asarray(bnsl.BNSL(n).log_y(theta, u))
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
 
 
 def test_the_number_of_breaks_is_chosen_and_explained():

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import bnsl
-from bnsl._base.precision import double_precision
 from bnsl.forms.form import log1p_of_share, log_sum
 from bnsl.forms.registry import FORMS
 from bnsl.solver.search import FAST_COMPILE
@@ -108,7 +107,7 @@ def derivatives(form, space, theta, log_x):
 def test_jacobians_agree_with_autodiff_and_finite_differences(case, space):
     form, params = case
     theta = form.from_params(params)
-    with double_precision():
+    with jax.enable_x64(True):
         arrays = [np.asarray(v) for v in derivatives(form, space, theta, np.log(X))]
     plain, value, jacobian, forward, reverse, differences = arrays
     y = form.evaluate(params, X)
@@ -123,7 +122,7 @@ def test_jacobians_agree_with_autodiff_and_finite_differences(case, space):
 def test_a_form_is_clean_without_jit(case):
     form, params = case
     theta = form.from_params(params)
-    with double_precision(), jax.disable_jit():
+    with jax.enable_x64(True), jax.disable_jit():
         plain = np.exp(form.log_y(jnp.asarray(theta), jnp.log(jnp.asarray(X[:2]))))
     np.testing.assert_allclose(plain, form.evaluate(params, X)[:2], rtol=1e-13)
 
@@ -140,7 +139,7 @@ def test_rescaled_law_is_the_same_law_in_other_units(case, s, t):
 def test_rescale_is_alike_in_numpy_and_jax_and_in_batches(case):
     form, params = case
     thetas = form.from_params(params) + np.array([[0.0], [0.01]])
-    with double_precision():
+    with jax.enable_x64(True):
         traced = jax.jit(form.rescale)(jnp.asarray(thetas), 2.0, -1.0)
     np.testing.assert_allclose(traced, form.rescale(thetas, 2.0, -1.0), rtol=1e-14)
     np.testing.assert_array_equal(form.rescale(thetas, 2.0, -1.0)[1], form.rescale(thetas[1], 2.0, -1.0))
@@ -161,14 +160,14 @@ def test_slope_agrees_with_finite_differences(case):
 
 def test_working_coordinates_are_undone(case):
     form, params = case
-    with double_precision():
+    with jax.enable_x64(True):
         theta = jnp.asarray(form.rescale(form.from_params(params), -np.log(X[-1]), 0.0))
         np.testing.assert_allclose(form.from_working(form.to_working(theta)), theta, rtol=1e-11, atol=1e-12)
 
 
 def test_derivatives_by_working_coordinates(case):
     form, params = case
-    with double_precision():
+    with jax.enable_x64(True):
         theta = jnp.asarray(form.rescale(form.from_params(params), -np.log(X[-1]), 0.0))
         working, log_x = form.to_working(theta), jnp.log(X / X[-1])
         chained = jax.jacfwd(form.from_working)(working).T @ form.log_y_and_jacobian(theta, log_x)[1]
@@ -178,14 +177,14 @@ def test_derivatives_by_working_coordinates(case):
 
 def test_log1p_of_a_share_is_exact():
     share = np.concatenate([np.linspace(0.0, 1.0, 501), 10.0 ** np.linspace(-300, 0, 301)])
-    with double_precision():
+    with jax.enable_x64(True):
         found = np.asarray(jax.jit(log1p_of_share)(share))
     exact = np.array([float(mpmath.log1p(mpmath.mpf(value))) for value in share.tolist()])
     np.testing.assert_allclose(found, exact, rtol=1e-15, atol=0.0)
 
 
 def test_the_sum_with_a_limit_at_its_edges():
-    with double_precision():
+    with jax.enable_x64(True):
         values = [
             float(log_sum(*pair)) for pair in ((0.0, -3.0), (2.0, -np.inf), (0.0, -np.inf), (1.0, np.inf))
         ]
@@ -317,7 +316,7 @@ compiled_log_y = jax.jit(lambda form, theta, log_x: form.log_y(theta, log_x), st
 
 def assert_accurate(form, params, truth, xs=WIDE):
     """y to 1e-12 relative where a double can hold it; log y is finite and as good everywhere."""
-    with double_precision():
+    with jax.enable_x64(True):
         log_y = np.asarray(compiled_log_y(form, form.from_params(params), np.log(xs)))
     logs = np.array([float(mpmath.log(y)) for y in truth])
     assert np.isfinite(log_y).all()
@@ -418,7 +417,7 @@ def test_derivatives_against_50_digits():
     params = {"a": 0.2, "b": 2.3, "c0": 0.055, "c1": 1.7, "d1": 612.58, "f1": 0.06}
     theta = form.from_params(params)
     xs = np.geomspace(1e2, 4e3, len(X))
-    with double_precision():
+    with jax.enable_x64(True):
         jacobian = np.asarray(compiled_jacobian(form, theta, np.log(xs)))
 
     def log_y(coordinates, x):
@@ -446,7 +445,7 @@ compiled_jacobian = jax.jit(
 @pytest.mark.parametrize("c", [-50.0, 50.0])
 def test_steep_laws_never_become_nan(f, c):
     params = {"a": 0.1, "b": 1e-300, "c0": c, "c1": -3 * c, "d1": 1e3, "f1": f}
-    with double_precision():
+    with jax.enable_x64(True):
         theta, log_x = bnsl.BNSL(1).from_params(params), np.log(WIDE)
         assert np.isfinite(compiled_log_y(bnsl.BNSL(1), theta, log_x)).all()
         assert np.isfinite(compiled_jacobian(bnsl.BNSL(1), theta, log_x)).all()

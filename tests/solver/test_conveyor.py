@@ -1,8 +1,8 @@
+import jax
 import numpy as np
 import pytest
 
 import bnsl
-from bnsl._base.precision import double_precision
 from bnsl.forms.baselines import M2
 from bnsl.forms.broken import BNSL
 from bnsl.solver.conveyor import refine_many
@@ -34,7 +34,7 @@ def truth(form=None):
 
 
 def refined(form, y, start, changes=None, **options):
-    with double_precision():
+    with jax.enable_x64(True):
         return refine_many(
             Method(form), problems(form, y, **(changes or {})), np.tile(start, (len(y), 1)), **options
         )
@@ -63,7 +63,7 @@ def test_a_row_that_cannot_be_evaluated_fails_alone():
     y = replicates(5)
     start = np.tile(truth(), (5, 1))
     start[2, 1] = np.nan
-    with double_precision():
+    with jax.enable_x64(True):
         many = refine_many(Method(BNSL(1)), problems(BNSL(1), y), start, chunks=(8,))
     assert many.cost[2] == np.inf
     assert many.converged.tolist() == [True, True, False, True, True]
@@ -104,7 +104,7 @@ def test_other_forms_and_x_of_their_own():
     start = np.stack(
         [form.rescale(form.from_params({"b": 2.0, "c": 0.3, "e": 0.1}), -s, 0.0) for s in np.log(x[:, -1])]
     )
-    with double_precision():
+    with jax.enable_x64(True):
         many = refine_many(Method(form), problems(form, y, log_x=log_x), start, chunks=(4,))
     expected = [len(X) * bnsl.fit(*pair, form="m2").rmsle ** 2 for pair in zip(x, y, strict=True)]
     np.testing.assert_allclose(many.cost, expected, rtol=1e-8)

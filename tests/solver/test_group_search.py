@@ -5,8 +5,6 @@ import numpy as np
 import pytest
 
 import bnsl
-from bnsl._base import precision as _arrays
-from bnsl._base.precision import double_precision
 from bnsl.curves.ragged import Curves, padded_length
 from bnsl.forms.baselines import M3
 from bnsl.forms.broken import BNSL
@@ -44,7 +42,7 @@ def test_sharp_starts_know_place_and_limit(place, rising):
     form = BNSL(1, rising=rising)
     limit = 2.0 if rising else 0.4
     y = sharp_law(place, limit, form)
-    with double_precision():
+    with jax.enable_x64(True):
         theta = np.asarray(sharp_starts(form, U, y, np.ones(64), 4))
     assert theta.shape == (4, 6)
     assert theta[0, 4] == pytest.approx(place, abs=1e-9)
@@ -55,7 +53,7 @@ def test_sharp_starts_know_place_and_limit(place, rising):
 def test_padding_does_not_change_sharp_starts():
     y = sharp_law(U[30])
     more = np.append(U, np.full(16, U[-1])), np.append(y, np.ones(16)), np.append(np.ones(64), np.zeros(16))
-    with double_precision():
+    with jax.enable_x64(True):
         short = sharp_starts(BNSL(1), U, y, np.ones(64), 3)
         long = sharp_starts(BNSL(1), *more, 3)
     np.testing.assert_allclose(short[0], long[0], rtol=1e-6)
@@ -71,7 +69,7 @@ def test_plateau_starts_know_a_cliff_down_to_a_limit_amid_the_points(rising, pad
     assert y[41:].min() < limit < y[41:].max()
     log_x, y = np.append(U, np.full(padding, U[-1])), np.append(y, np.ones(padding))
     weight = np.append(np.ones(64), np.zeros(padding))
-    with double_precision():
+    with jax.enable_x64(True):
         theta = np.asarray(plateau_starts(form, log_x, y, weight, 4))
     assert theta.shape == (4, 6)
     assert theta[0, 0] == pytest.approx(limit, rel=1e-3)
@@ -112,14 +110,14 @@ def test_a_break_before_the_data_is_followed_down_its_valley(monkeypatch):
     y = law * np.exp(0.01 * rng.normal(size=(12, 64)))
     y = y / np.exp(np.log(y).mean(axis=1, keepdims=True))
     alone = np.array([64 * bnsl.fit(np.exp(U), row, n_breaks=1).rmsle ** 2 for row in y])
-    with double_precision():
+    with jax.enable_x64(True):
         found = begin_search(Method(BNSL(1)), problems(y, 6))(None)
     assert (found.cost <= 1.002 * alone).all()
     assert found.converged.all()
     residual = np.log(np.array([BNSL(1).evaluate(t, np.exp(U)) for t in found.theta]) / y)
     np.testing.assert_allclose(np.sum(residual**2, axis=1), found.cost, rtol=1e-6)
     monkeypatch.setattr(_one_break, "_from_the_other_end", lambda *arguments: None)
-    with double_precision():
+    with jax.enable_x64(True):
         left = begin_search(Method(BNSL(1)), problems(y, 6))(None)
     assert (left.cost > 1.002 * alone).sum() >= 2
 
@@ -134,7 +132,7 @@ def noisy(count, seed=0):
 
 def test_a_break_at_a_point_is_put_there():
     y = noisy(6)[1::2]
-    with double_precision():
+    with jax.enable_x64(True):
         found = begin_search(Method(BNSL(1)), problems(y, 6))(None)
     alone = [64 * bnsl.fit(np.exp(U), row, n_breaks=1).rmsle ** 2 for row in y]
     assert (found.cost <= 1.001 * np.array(alone)).all()
@@ -145,7 +143,7 @@ def test_rows_in_step_find_what_the_conveyor_finds(monkeypatch):
     monkeypatch.setattr(_group_search, "TOGETHER", 8)
     y = noisy(12)
     problem = problems(y, 6)
-    with double_precision():
+    with jax.enable_x64(True):
         ride = begin_search(Method(BNSL(1)), problem)(None)
         wide = Placement((jax.devices("cpu")[0],), wide=True)
         march = begin_search(Method(BNSL(1)), problem, placement=wide)(None)
@@ -159,7 +157,7 @@ def test_other_forms_in_step(monkeypatch):
     y = (0.2 + np.exp(-0.3 * U)) * np.exp(0.01 * np.random.default_rng(1).normal(size=(3, 64)))
     form = M3()
     problem = problems(y, len(form.parameters))
-    with double_precision():
+    with jax.enable_x64(True):
         wide = Placement((jax.devices("cpu")[0],), wide=True)
         march = begin_search(Method(form), problem, placement=wide)(None)
     alone = [64 * bnsl.fit(np.exp(U), row, form="m3").rmsle ** 2 for row in y]
@@ -168,7 +166,7 @@ def test_other_forms_in_step(monkeypatch):
 
 def test_costs_of_rivals_cut_a_search_short():
     y = noisy(4)
-    with double_precision():
+    with jax.enable_x64(True):
         free = begin_search(Method(BNSL(1)), problems(y, 6))(None)
         rising = Method(replace(BNSL(1), rising=True))
         alone, cut = (begin_search(rising, problems(y, 6))(rivals) for rivals in (None, 1e-3 * free.cost))
@@ -216,15 +214,6 @@ def test_lengths_are_few():
     lengths = {padded_length(n) for n in range(1, 4097)}
     assert len(lengths) == 17
     assert all(padded_length(n) >= n for n in range(1, 4097))
-
-
-# --- devices --------------------------------------------------------------------------------------
-
-
-def test_single_curves_stay_on_the_cpu(monkeypatch):
-    assert _arrays._home.__wrapped__() is None
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert _arrays._home.__wrapped__().platform == "cpu"
 
 
 def test_work_begun_ahead_gives_the_same_rows(monkeypatch):

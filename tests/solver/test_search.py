@@ -4,12 +4,12 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import bnsl
-from bnsl._base.precision import double_precision
 from bnsl.solver.lm import levenberg_marquardt
 from bnsl.solver.moves import distinct, sharp_breaks, trial_breaks
 
@@ -55,7 +55,7 @@ def test_second_order_steps_follow_a_curved_valley_in_fewer_steps():
     def box(theta):
         return jnp.full_like(theta, -jnp.inf), jnp.full_like(theta, jnp.inf)
 
-    with double_precision():
+    with jax.enable_x64(True):
         start, free = jnp.array([[-1.2, 1.0]]), jnp.ones(2, bool)
         plain, curved = (
             levenberg_marquardt(problem, start, box, free, max_steps=500, scouting=500, keep=1, curved=curved)
