@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, check_count
 from bnsl.fitting.fit import fit
+from bnsl.forms.broken import broken_power_law
 
 try:
     from lmfit import Model, Parameters
@@ -21,35 +22,17 @@ except ImportError:
 TINY = float(np.finfo(float).tiny)
 
 
-def broken_power_law(x: ArrayLike, a: float, b: float, c0: float, **breaks: float) -> np.ndarray:
-    """y = a + b x^(-c0) prod_i (1 + (x/d_i)^(1/f_i))^(-c_i f_i) (arXiv 2210.14891, equation 1).
+def _law(names: list[str]) -> Callable[..., np.ndarray]:
+    """The law with a signature that names all parameters, which is where lmfit looks for them."""
 
-    Computed in logarithms, where no power overflows.
-
-    Args:
-        x: positive inputs, of any shape.
-        a: the limit.
-        b: the scale; negative for a law that rises to its limit.
-        c0: the first slope, as -c0.
-        breaks: c1, d1, f1, c2, ... of the breaks: change of slope, position, width.
-    """
-    log_x = np.log(np.asarray(x, dtype=float))
-    with np.errstate(divide="ignore", over="ignore"):
-        log_g = np.log(np.abs(b)) - c0 * log_x
-        for i in range(1, len(breaks) // 3 + 1):
-            d, f = max(breaks[f"d{i}"], TINY), max(breaks[f"f{i}"], TINY)
-            log_g = log_g - breaks[f"c{i}"] * f * np.logaddexp(0.0, (log_x - np.log(d)) / f)
-        return a + np.sign(b) * np.exp(log_g)
-
-
-def _with_arguments(names: list[str]) -> Callable[..., np.ndarray]:
-    """`broken_power_law` with a signature that names all parameters, which is where lmfit looks for them."""
-
-    def bnsl(x: ArrayLike, **parameters: float) -> np.ndarray:
-        return broken_power_law(x, **parameters)
+    def bnsl(x: ArrayLike, a: float, b: float, c0: float, **breaks: float) -> np.ndarray:
+        c, d, f = (np.array([breaks[name] for name in names if name[0] == kind]) for kind in "cdf")
+        points = np.asarray(x, dtype=float)
+        # A minimiser tries bounds, too: 0 for a position or a width.
+        return broken_power_law(points, a, b, c0, c, np.maximum(d, TINY), np.maximum(f, TINY))
 
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    arguments = [inspect.Parameter(name, kind) for name in ["x", *names]]
+    arguments = [inspect.Parameter(name, kind) for name in ["x", "a", "b", "c0", *names]]
     bnsl.__signature__ = inspect.Signature(arguments)  # type: ignore[attr-defined]
     return bnsl
 
@@ -85,11 +68,9 @@ class BNSLModel(Model):
         **options: Any,
     ) -> None:
         self.n_breaks = check_count(n_breaks, "n_breaks")
-        names = ["a", "b", "c0"]
-        for i in range(1, n_breaks + 1):
-            names += [f"c{i}", f"d{i}", f"f{i}"]
+        names = [f"{letter}{i}" for i in range(1, n_breaks + 1) for letter in "cdf"]
         super().__init__(
-            _with_arguments(names),
+            _law(names),
             independent_vars=["x"],
             prefix=prefix,
             nan_policy=nan_policy,
