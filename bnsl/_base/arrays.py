@@ -13,8 +13,8 @@ import numpy as np
 # An array of NumPy or of JAX, whichever the caller has.
 Array = Any
 
-# Once it has freed a large array, glibc keeps the memory of smaller ones for the next, instead of giving it back to
-# the kernel, from which it then comes again page by page: half of the time of a forecast.
+# Once glibc has freed a large array, it keeps the memory of smaller ones for the next; else it gives that
+# back to the kernel, from which it comes again page by page: half of the time of a forecast.
 np.empty(1 << 21)
 
 
@@ -80,15 +80,6 @@ def log_softmax(values: Array, axis: int = -1) -> Array:
     """values - logsumexp(values) along an axis."""
     xp = namespace(values)
     return values - xp.expand_dims(logsumexp(values, axis=axis), axis=axis)
-
-
-def ndtr(z: Array) -> Array:
-    """The standard normal distribution function."""
-    if isinstance(z, np.ndarray | np.generic):
-        from scipy.special import ndtr as distribution
-    else:
-        from jax.scipy.special import ndtr as distribution
-    return distribution(z)
 
 
 def along(values: Array, index: Array, axis: int) -> Array:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit
 
-from bnsl._base.arrays import Array, log_softmax, logsumexp, namespace, ndtr
+from bnsl._base.arrays import Array, expit, log_softmax, logsumexp, namespace
+from bnsl._base.normal import ndtr
 from bnsl.evidence.design import ALWAYS, SMOOTH, WIDTHS, Nodes, design, inner_products, trial_breaks
 from bnsl.evidence.points import Points
 from bnsl.evidence.prior import LIMITS, SHORTEST, Prior, limit_weights, odds_of_breaks, slope_prior

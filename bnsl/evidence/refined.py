@@ -17,7 +17,6 @@ from bnsl.evidence.points import Points
 from bnsl.evidence.prior import (
     BEYOND,
     LEARNT,
-    LIMITS,
     NOISES,
     SHORTEST,
     VAGUE,
@@ -153,7 +152,11 @@ def belief(theta: Array, points: Points, prior: Prior, *, rising: bool) -> tuple
     usual = xp.logaddexp(_normal(change, 0.0, prior.change_small), _normal(change, 0.0, prior.change_large))
     each = _usual_or_steep(usual - float(np.log(2.0)), _normal(change, 0.0, STEEP))
     change_sd = xp.where(xp.abs(change) > UNUSUAL * prior.change_large, STEEP, prior.change_large)
-    each = each + _flat(log_d, -span, float(BEYOND[-1])) + _flat(log_f, float(np.log(SHARPEST)), float(np.log(SOFTEST)))
+    each = (
+        each
+        + _flat(log_d, -span, float(BEYOND[-1]))
+        + _flat(log_f, float(np.log(SHARPEST)), float(np.log(SOFTEST)))
+    )
     density = density + xp.sum(each, axis=1) + float(np.sum(np.log(np.arange(1, n + 1))))
 
     zero = xp.zeros_like(end)

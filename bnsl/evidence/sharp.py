@@ -32,15 +32,12 @@ class _Rest(NamedTuple):
     square: Array  # (R, A, S, V) of breaks with themselves
 
 
-class _Pairs(NamedTuple):
-    """The best pairs of breaks (U,), and what is needed to add a third."""
+class _Laws(NamedTuple):
+    """The best laws (T,) with some breaks."""
 
     weight: Array
     where: tuple[Array, ...]  # noise, limit, level, size of the slope changes
-    breaks: tuple[Array, Array]
-    node: Array  # index into the W nodes that pairs are summed for
-    gram: Array  # (W, V, V)
-    along: Array  # (W, V)
+    breaks: tuple[Array, ...]
 
 
 def sharp_laws(
@@ -57,18 +54,20 @@ def sharp_laws(
     rest = _without(grams, log_prior, precision)
     one = _one(rest, change)
     two, pairs = _two(grams, rest, one, change)
-    three = _three(pairs, change)
-    evidence = xp.stack([logsumexp(weight) for weight in (rest.none, one, two, three)])
+    three = _three(grams, rest, pairs, change)
+    evidence = xp.stack([logsumexp(rest.none), logsumexp(one), logsumexp(two), logsumexp(three)])
     evidence = xp.where(xp.isfinite(evidence), evidence, -xp.inf)
 
-    top, (r, a, s) = best(rest.none, KEPT[0])
-    found = [(top, (r, a, s, xp.zeros_like(r)), ())]
-    top, (r, a, s, t, j) = best(one, KEPT[1])
-    found.append((top, (r, a, s, t), (j,)))
-    found.append((pairs.weight, pairs.where, pairs.breaks))
-    top, (pair, m) = best(three, KEPT[3])
-    found.append((top, tuple(i[pair] for i in pairs.where), (*(j[pair] for j in pairs.breaks), m)))
-    return evidence, tuple(_nodes(grams, slope, precision, change, prior, *law) for law in found)
+    none, at = best(rest.none, KEPT[0])
+    single, on = best(one, KEPT[1])
+    triple, (pair, m) = best(three, KEPT[3])
+    found = (
+        _Laws(none, (*at, xp.zeros_like(at[0])), ()),
+        _Laws(single, on[:4], on[4:]),
+        pairs,
+        _Laws(triple, tuple(i[pair] for i in pairs.where), (*(i[pair] for i in pairs.breaks), m)),
+    )
+    return evidence, tuple(_nodes(grams, slope, precision, change, prior, laws) for laws in found)
 
 
 def _without(grams: Grams, log_prior: Array, precision: Array) -> _Rest:
@@ -103,48 +102,53 @@ def _one(rest: _Rest, change: Array) -> Array:
     return rest.none[..., None, None] - float(np.log(2 * TRIALS)) + 0.5 * gain
 
 
-def _two(grams: Grams, rest: _Rest, one: Array, change: Array) -> tuple[Array, _Pairs]:
+def _two(grams: Grams, rest: _Rest, one: Array, change: Array) -> tuple[Array, _Laws]:
     """Log weights (W, 2, pairs) of laws with two breaks, for the nodes that matter; and the best of them."""
     xp = namespace(change)
     _, (r, a, s) = best(logsumexp(one, axis=(3, 4)), PAIRED)
-    variance = (xp.asarray(NOISES) ** 2)[s]
-    solved, cross = rest.solved[r, a, s], rest.cross[r, a, 0]
-    gram = grams.columns[r, a, SMOOTH:, SMOOTH:] - solved.mT @ cross
-    along, ridge = rest.along[r, a, s], variance[:, None] / change**2
-    square = rest.square[r, a, s][:, None] + ridge[..., None]  # (W, 2, V)
+    level = xp.asarray(NOISES)[s][:, None, None]
+    ridge = level**2 / change[:, None] ** 2
+    gram = grams.columns[r, a, SMOOTH:, SMOOTH:] - rest.solved[r, a, s].mT @ rest.cross[r, a, 0]
+    square = rest.square[r, a, s][:, None] + ridge  # (W, 2, V)
+    # A break's gain is half the square of its signal less its cost; cosines are those between breaks.
+    size = 1.0 / xp.sqrt(square)
+    signal = size * rest.along[r, a, s][:, None] / level
+    cost = 0.5 * xp.log(square / ridge)
+    alone = 0.5 * signal**2 - cost + rest.none[r, a, s][:, None, None] - float(np.log(2 * len(LEFT)))
     left, right = xp.asarray(LEFT), xp.asarray(RIGHT)
     both = xp.take(xp.reshape(gram, (-1, TRIALS**2)), left * TRIALS + right, axis=1)[:, None]
-    first, second = xp.take(square, left, axis=2), xp.take(square, right, axis=2)
-    up, down = xp.take(along, left, axis=1)[:, None], xp.take(along, right, axis=1)[:, None]
-    product = first * second
-    det = xp.maximum(product - both**2, SINGULAR * product)
-    explained = up**2 * second + down**2 * first - 2.0 * (both * up * down)
-    gain = explained / (det * variance[:, None, None]) - xp.log(det / ridge[..., None] ** 2)
-    two = rest.none[r, a, s][:, None, None] - float(np.log(2 * len(LEFT))) + 0.5 * gain
-    top, (w, t, row, k) = best(xp.reshape(two, (PAIRED, 2, -1, ROW)), KEPT[2])
-    pair = row * ROW + k
-    where = r[w], a[w], s[w], t
-    return two, _Pairs(top, where, (left[pair], right[pair]), w, gram, along)
+    cosine = both * xp.take(size, left, axis=2) * xp.take(size, right, axis=2)
+    apart = xp.maximum(1.0 - cosine * cosine, SINGULAR)
+    more = xp.take(signal, left, axis=2) - cosine * xp.take(signal, right, axis=2)
+    two = 0.5 * (more * more / apart - xp.log(apart))
+    two = two + (xp.take(alone, right, axis=2) - xp.take(cost, left, axis=2))
+    weight, (w, t, row, k) = best(xp.reshape(two, (*two.shape[:2], -1, ROW)), KEPT[2])
+    breaks = left[row * ROW + k], right[row * ROW + k]
+    return two, _Laws(weight, (r[w], a[w], s[w], t), breaks)
 
 
-def _three(pairs: _Pairs, change: Array) -> Array:
+def _three(grams: Grams, rest: _Rest, pairs: _Laws, change: Array) -> Array:
     """Log weights (U, V) of the best pairs with one break more."""
     xp = namespace(change)
-    j, k = pairs.breaks
-    w, (_, _, level, t) = pairs.node, pairs.where
-    variance = (xp.asarray(NOISES) ** 2)[level][:, None]
+    (r, a, s, t), (j, k) = pairs.where, pairs.breaks
+    variance = (xp.asarray(NOISES) ** 2)[s][:, None]
     ridge = variance / change[t][:, None] ** 2
-    along = pairs.along[w]
-    g_j, g_k, square = pairs.gram[w, j], pairs.gram[w, k], xp.linalg.diagonal(pairs.gram)[w]
-    at_j, at_k = j[:, None], k[:, None]
-    g_jj = xp.take_along_axis(square, at_j, axis=1) + ridge
-    g_kk = xp.take_along_axis(square, at_k, axis=1) + ridge
-    g_jk = xp.take_along_axis(g_j, at_k, axis=1)
+    cross, square, along = rest.cross[r, a, 0], rest.square[r, a, s], rest.along[r, a, s]
+
+    def row(i: Array) -> Array:
+        """Inner products (U, V) of a break with all."""
+        return grams.columns[r, a, SMOOTH + i, SMOOTH:] - (rest.solved[r, a, s, :, i][:, None] @ cross)[:, 0]
+
+    def at(values: Array, i: Array) -> Array:
+        return xp.take_along_axis(values, i[:, None], axis=1)
+
+    g_j, g_k = row(j), row(k)
+    g_jj, g_kk, g_jk = at(square, j) + ridge, at(square, k) + ridge, at(g_j, k)
     det = xp.maximum(g_jj * g_kk - g_jk**2, SINGULAR * g_jj * g_kk)
     p_j, p_k = (g_kk * g_j - g_jk * g_k) / det, (g_jj * g_k - g_jk * g_j) / det
     left = xp.maximum(square - p_j * g_j - p_k * g_k, 0.0) + ridge
-    rest = along - p_j * xp.take_along_axis(along, at_j, axis=1) - p_k * xp.take_along_axis(along, at_k, axis=1)
-    three = pairs.weight[:, None] + 0.5 * (rest**2 / left / variance - xp.log(left / ridge))
+    target = along - p_j * at(along, j) - p_k * at(along, k)
+    three = pairs.weight[:, None] + 0.5 * (target**2 / left / variance - xp.log(left / ridge))
     place = xp.asarray(PLACE)
     other = (place != place[j][:, None]) & (place != place[k][:, None])
     # A triple may be reached from each of its three pairs, and its last break from TRIALS / 3 on average.
@@ -157,13 +161,11 @@ def _nodes(
     precision: Array,
     change: Array,
     prior: Prior,
-    weight: Array,
-    where: tuple[Array, ...],
-    breaks: tuple[Array, ...],
+    laws: _Laws,
 ) -> Nodes:
-    """Posterior of the coefficients of laws with some breaks, at nodes (noise, limit, level, change)."""
-    xp = namespace(weight)
-    r, a, s, t = where
+    """Posterior of the coefficients of laws with some breaks."""
+    xp = namespace(change)
+    weight, (r, a, s, t), breaks = laws
     columns = xp.stack([xp.zeros_like(r), xp.ones_like(r), *(SMOOTH + trial for trial in breaks)], axis=1)
     level = xp.asarray(NOISES)[s]
     changes = xp.broadcast_to(change[t][:, None] ** -2.0, (*t.shape, len(breaks)))

@@ -75,7 +75,9 @@ def smooth_grid(grams: Grams, span: Array, log_prior: Array, slope_sd: Array, pr
     explained = less[..., 5] + xp.sum(along_head * always, axis=-1)
     misfit = (grams.residual[:, :, None, None] - explained) / level
     volume = xp.sum(xp.log1p(value / ridge[..., None]), axis=-1) + xp.log(det / (known[0] * known[1]))
-    weight = grams.noise[:, None, None, :] + log_prior[:, None, None] + odds[:, None] - 0.5 * (misfit + volume)
+    weight = (
+        grams.noise[:, None, None, :] + log_prior[:, None, None] + odds[:, None] - 0.5 * (misfit + volume)
+    )
     return Grid(weight, always, xp.stack([det, mixed, second], axis=-1), shrink, basis, cross, along)
 
 
@@ -83,7 +85,9 @@ def mean_coefficients(grid: Grid) -> Array:
     """Posterior mean of the coefficients (SMOOTH,) over all nodes."""
     xp = namespace(grid.weight)
     share = xp.exp(grid.weight - logsumexp(grid.weight))[..., None]
-    left = grid.along[:, :, None, None, :] - xp.sum(grid.always[..., None] * grid.cross[:, :, None, None], axis=-2)
+    left = grid.along[:, :, None, None, :] - xp.sum(
+        grid.always[..., None] * grid.cross[:, :, None, None], axis=-2
+    )
     directions = xp.sum(share * grid.shrink * left, axis=(2, 3))
     changes = xp.sum(grid.basis @ directions[..., None], axis=(0, 1))[:, 0]
     return xp.concat([xp.sum(share * grid.always, axis=(0, 1, 2, 3)), changes])
@@ -93,7 +97,12 @@ def smooth_nodes(grid: Grid, slope: Array, prior: Prior) -> Nodes:
     """The nodes of largest weight; slope (A,) is the prior mean of their end slopes."""
     xp = namespace(grid.weight)
     top, (r, a, q, s) = best(grid.weight, KEPT)
-    basis, cross, shrink, always = grid.basis[r, a], grid.cross[r, a], grid.shrink[r, a, q, s], grid.always[r, a, q, s]
+    basis, cross, shrink, always = (
+        grid.basis[r, a],
+        grid.cross[r, a],
+        grid.shrink[r, a, q, s],
+        grid.always[r, a, q, s],
+    )
     level = xp.asarray(NOISES)[s]
     # Given value and slope, the directions are independent.
     pull = shrink[:, None, :] * cross

@@ -18,10 +18,10 @@ from bnsl.evidence.refined import Fitted, fitted_law
 from bnsl.forecasting.mixture import Mixture, chunks
 from bnsl.forms.broken import BNSL
 from bnsl.solver.problem import Method
-from bnsl.solver.search import polish
+from bnsl.solver.search import refine_many
 
 STARTS = 6  # laws of the grid of two breaks and more that are refined
-ROUNDS = 2  # of the search's cheap steps
+REFINING, ROUNDS = 30, 2  # cheap steps, and so many times: with the damping set anew they leave valleys
 NEGLIGIBLE = 1e-9  # weight of a law below which it is left out
 
 
@@ -52,8 +52,9 @@ def averages(curve: Curve, prior: Prior = LEARNT) -> tuple[Average, ...]:
 def _average(data: Data, points: Points, prior: Prior, *, rising: bool) -> Average:
     state = posterior(inverted(points) if rising else points, prior)
     odds = prior.sharp + odds_of_breaks(prior)
+    laws = _fitted(data, state, rising=rising)
     refined = tuple(
-        _refined(BNSL(n, rising), data, points, state, prior) for n in range(MOST_BREAKS + 1)
+        fitted_law(form, theta, points, prior) if theta is not None else None for form, theta in laws
     )
     log_evidence = np.full((2, MOST_BREAKS + 2), -np.inf)
     log_evidence[0] = state.evidence
@@ -63,18 +64,48 @@ def _average(data: Data, points: Points, prior: Prior, *, rising: bool) -> Avera
     return Average(rising, state, refined, log_evidence)
 
 
-def _refined(form: BNSL, data: Data, points: Points, state: Posterior, prior: Prior) -> Fitted | None:
-    """The best law of a form near those of the grid; None where there are too few points for one."""
-    n = form.n_breaks
-    if not enough_points(n, data):
-        return None
-    if n <= 1 or form.rising:
-        laws = least_squares(form, data)
-    else:  # the search for several breaks takes longer, and the grid's laws are near enough
-        laws = as_bnsl(state, n)[:STARTS]
-        for _ in range(ROUNDS):
-            laws = polish(Method(form), problem_of(data, form), laws).theta
-    return fitted_law(form, laws[0], points, prior) if len(laws) else None
+def _fitted(data: Data, state: Posterior, *, rising: bool) -> list[tuple[BNSL, np.ndarray | None]]:
+    """The best law of every number of breaks near those of the grid; None where there are too few points."""
+    forms = [BNSL(n, rising) for n in range(MOST_BREAKS + 1)]
+    found: dict[int, np.ndarray] = {}
+    near = []
+    for form in forms:
+        n = form.n_breaks
+        if enough_points(n, data):
+            if n == 1 or rising:
+                found |= dict(zip([n], least_squares(form, data), strict=False))
+            else:  # the search for several breaks takes longer, and the grid's laws are near enough
+                near.append(n)
+    if near:
+        found |= _polished(forms[near[-1]], near, data, state)
+    return [(form, found.get(form.n_breaks)) for form in forms]
+
+
+def _polished(form: BNSL, numbers: list[int], data: Data, state: Posterior) -> dict[int, np.ndarray]:
+    """The least-squares laws next to those of the grid, by number of breaks, refined side by side.
+
+    Those of fewer breaks than the form has are laws of the form whose further breaks are held straight.
+    """
+    p = len(form.parameters)
+    starts, own = [], []
+    for n in numbers:
+        some = as_bnsl(state, n)[:STARTS]
+        straight = np.tile([0.0, -1.0, -1.0], (len(some), form.n_breaks - n))
+        starts.append(np.concatenate([some, straight], axis=1))
+        own += [n] * len(some)
+    number, theta = np.array(own), np.concatenate(starts)
+    free = np.arange(p) < 3 * number[:, None] + 3
+    problem = problem_of(data, form)._replace(free=free, held=theta)
+    for _ in range(ROUNDS):
+        found = refine_many(Method(form), problem, theta, max_steps=REFINING)
+        theta = found.theta
+    best = {}
+    for n in numbers:
+        rows = np.flatnonzero(number == n)
+        row = rows[np.argmin(found.cost[rows])]
+        if np.isfinite(found.cost[row]):
+            best[n] = found.theta[row, : 3 * n + 3]
+    return best
 
 
 def _heavy(state: Posterior, share: np.ndarray) -> Posterior:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import logsumexp, ndtr
+
+from bnsl._base.arrays import logsumexp
+from bnsl._base.normal import ndtr
 
 AT_ONCE = 64  # points predicted together, which bounds the memory
 ITERATIONS = 100  # of the root search at most; some ten are usual
