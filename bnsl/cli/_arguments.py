@@ -136,6 +136,18 @@ def add_law(command: argparse.ArgumentParser, split: bool = True) -> None:
         metavar="NAME=VALUE",
         help="hold a parameter at a value, once or more often",
     )
+    command.add_argument(
+        "--robust-scale",
+        type=float,
+        metavar="S",
+        help="residual from which on --robust counts a point less (default: estimated)",
+    )
+    command.add_argument(
+        "--backend",
+        default="auto",
+        metavar="NAME",
+        help="numpy; jax, which compiles first; or auto, which takes jax for very many curves (default: auto)",
+    )
 
 
 def add_options(command: argparse.ArgumentParser, split: bool = True) -> None:

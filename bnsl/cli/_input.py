@@ -13,8 +13,9 @@ from bnsl.cli._terminal import note
 from bnsl.curves.curve import Curve
 from bnsl.curves.datasets import COLLECTIONS, DESCRIPTIONS, load_curve
 from bnsl.evaluation.extrapolation import Extrapolation, extrapolate
-from bnsl.fitting.fit import fit
+from bnsl.fitting.fit import check_robust, fit
 from bnsl.fitting.result import FitResult
+from bnsl.fitting.setup import BACKENDS
 from bnsl.forms.registry import get_form
 from bnsl.readers.curation import Curation
 from bnsl.readers.files import STDIN
@@ -92,6 +93,8 @@ def law_options(args: argparse.Namespace) -> dict[str, Any]:
     """What is to be fitted, checked as far as can be without the data."""
     get_form(args.form, args.n_breaks)
     check_choice(args.loss, "loss", LOSSES)
+    check_robust(args.robust, args.robust_scale)
+    check_choice(args.backend, "backend", BACKENDS)
     if args.predict:
         positive_inputs(args.predict, 1)
     return {
@@ -99,7 +102,9 @@ def law_options(args: argparse.Namespace) -> dict[str, Any]:
         "n_breaks": args.n_breaks,
         "loss": args.loss,
         "robust": args.robust,
-        "fixed": fixed_parameters(args.fix),
+        "robust_scale": args.robust_scale,
+        "fixed": _fixed_parameters(args.fix) or None,
+        "backend": args.backend,
     }
 
 
@@ -124,7 +129,7 @@ def split_rule(args: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
 
 
-def fixed_parameters(entries: Sequence[str]) -> dict[str, float]:
+def _fixed_parameters(entries: Sequence[str]) -> dict[str, float]:
     """Parameters to hold, from NAME=VALUE entries."""
     fixed: dict[str, float] = {}
     for entry in entries:

@@ -8,12 +8,10 @@ from typing import Any
 import bnsl
 from bnsl._base.checks import InputError, as_number, check_choice
 from bnsl.cli._arguments import add_input, add_json_option, add_law, add_plot_option
-from bnsl.cli._input import fixed_parameters, read_curve
+from bnsl.cli._input import law_options, read_curve
 from bnsl.cli._output import check_outputs, put_out
 from bnsl.evaluation.backtest import Backtest, backtest
 from bnsl.forecasting.forecast import forecast
-from bnsl.forms.registry import get_form
-from bnsl.solver.losses import LOSSES
 
 EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
@@ -22,13 +20,22 @@ EXAMPLE = """examples:
   bnsl backtest curve.csv --cut 600 --cut 736 --n-breaks 1 --plot backtest.png --json backtest.json
 """
 BACKTESTED = {"forecast": forecast}  # methods of 'bnsl backtest' besides the forms
+FOR_FORMS: dict[str, Any] = {  # options that a method does not take, and what they are if nobody gives them
+    "form": None,
+    "n_breaks": None,
+    "loss": "log",
+    "robust": None,
+    "robust_scale": None,
+    "fix": [],
+    "backend": "auto",
+}
 
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     add_input(command)
     add_law(command, split=False)
-    command.set_defaults(form=None)
+    command.set_defaults(form=None, predict=[])
     command.add_argument(
         "--method",
         metavar="NAME",
@@ -76,14 +83,10 @@ def _text(tested: Backtest, tolerance: float | None) -> str:
 def _backtested(args: argparse.Namespace) -> dict[str, Any]:
     """The method or the form to back-test, with its options, checked as far as can be without the data."""
     if args.method is None:
-        form = "bnsl" if args.form is None else args.form
-        get_form(form, args.n_breaks)
-        check_choice(args.loss, "loss", LOSSES)
-        options = {"n_breaks": args.n_breaks, "loss": args.loss, "robust": args.robust}
-        return {"form": form, **options, "fixed": fixed_parameters(args.fix)}
+        args.form = "bnsl" if args.form is None else args.form
+        return law_options(args)
     check_choice(args.method, "method", BACKTESTED)
-    for_forms: dict[str, Any] = {"form": None, "n_breaks": None, "loss": "log", "robust": None, "fix": []}
-    for name, default in for_forms.items():
+    for name, default in FOR_FORMS.items():
         if getattr(args, name) != default:
             option = name.replace("_", "-")
             raise InputError(f"--{option} goes with a form; --method {args.method} takes none, leave it out")

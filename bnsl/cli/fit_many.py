@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bnsl._base.checks import InputError
 from bnsl.cli._arguments import add_columns, add_curation, add_file, add_law, add_prediction
-from bnsl.cli._input import CURATIONS, curation_of, fixed_parameters
+from bnsl.cli._input import CURATIONS, curation_of, law_options
 from bnsl.cli._output import check_writable
 from bnsl.cli._terminal import note
 from bnsl.many.batch import fit_many
@@ -60,13 +60,18 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--workers", type=int, default=1, metavar="N", help="processes (default: %(default)s)"
     )
-    command.add_argument("--device", metavar="NAME", help="cpu or gpu (default: what suits the batch)")
-    command.add_argument("--dtype", default="float64", metavar="TYPE", help="float64 (default) or float32")
+    command.add_argument(
+        "--device", metavar="NAME", help="for jax: cpu or gpu (default: a gpu if there is one)"
+    )
+    command.add_argument(
+        "--dtype", default="float64", metavar="TYPE", help="for jax: float64 (default) or float32"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     _check_output(args.output)
+    options = law_options(args)
     table = read_table(args.file, format=args.format, pattern=args.pattern)
     by = [name for entry in args.by for name in entry.split(",")]
     for option, name in (("--x", args.x), ("--y", args.y), ("--sigma", args.sigma)):
@@ -82,17 +87,14 @@ def run(args: argparse.Namespace) -> None:
         columns.x,
         columns.y,
         by,
-        form=args.form,
-        n_breaks=args.n_breaks,
-        loss=args.loss,
         sigma=columns.sigma,
-        robust=args.robust,
-        fixed=fixed_parameters(args.fix) or None,
         predict_at=args.predict or None,
         out=args.parts,
         workers=args.workers,
         device=args.device,
         dtype=args.dtype,
+        progress=False if args.quiet else None,
+        **options,
     )
     _write(rows, args.output)
     counts = rows["status"].value_counts()

@@ -154,6 +154,15 @@ def test_json_to_stdout_is_strict_and_reads_back(run):
     assert len(record["held_out"]["points"]) == 2
 
 
+def test_either_backend_gives_the_law(run):
+    laws = []
+    for backend in ("numpy", "jax"):
+        code, out, _ = run("fit", "curve.csv", "--n-breaks", "0", "--backend", backend, "--json")
+        assert code == 0
+        laws.append(strict(out)["params"])
+    assert laws[1] == pytest.approx(laws[0], rel=1e-8)
+
+
 def test_json_has_null_for_what_is_unknown(run):
     Path("c.csv").write_text("x,y\n1,3\n2,2\n3,1\n")
     code, out, _ = run("fit", "c.csv", "--form", "m2", "--json")
@@ -175,6 +184,8 @@ def test_options_reach_the_fit(run):
         "log1p",
         "--robust",
         "soft_l1",
+        "--robust-scale",
+        "0.02",
         "--fix",
         "a=0.25",
         "--fix",
@@ -366,6 +377,12 @@ def test_a_bad_table_is_one_line_and_exit_code_2(run, command, content, message)
         ("fit curve.csv --sigma s", "sigma: there is no column 's'"),
         ("fit sigma.csv --x x --y y --sigma s", "column 's', row 2 is -1; sigma must be a positive"),
         ("fit curve.csv --form m5", "form = 'm5' is unknown; choose one of"),
+        (
+            "fit missing.csv --backend cuda",
+            "backend = 'cuda' is unknown; choose one of 'auto', 'numpy'",
+        ),
+        ("fit missing.csv --robust-scale 0.1", "robust_scale was given without robust"),
+        ("fit missing.csv --robust huber --robust-scale 0", "robust_scale = 0 is not a usable number"),
         ("fit curve.csv --loss lgo", "loss = 'lgo' is unknown; choose one of"),
         ("fit curve.csv --robust l3", "--robust: LOSS = 'l3' is unknown; choose one of 'huber', 'soft_l1'"),
         ("fit --robust curve.csv", "argument --robust: LOSS = 'curve.csv' is unknown; choose one of 'huber'"),
@@ -420,7 +437,7 @@ def test_a_bad_argument_is_one_line_and_exit_code_2(run, argv, message, monkeypa
     Path("damaged.csv.gz").write_bytes(gzip.compress(CSV.encode())[:-12])
     Path("sigma.csv").write_text("x,y,s\n1,3,1\n2,2,-1\n3,1,1\n")
     Path("folder.json").mkdir()
-    monkeypatch.setattr("bnsl.fitting.fit.search", lambda *_: pytest.fail("work was done before the check"))
+    monkeypatch.setattr("bnsl.fitting.setup.search", lambda *_: pytest.fail("work was done before the check"))
     code, out, err = run(*shlex.split(argv))
     assert (code, out) == (2, "")
     *notes, line = err.splitlines()

@@ -34,6 +34,28 @@ def test_rows_go_to_a_file(file, tmp_path, capsys, ending):
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_the_options_of_a_fit_reach_every_curve(file, capsys):
+    options = [
+        "--form",
+        "m2",
+        "--loss",
+        "log1p",
+        "--robust",
+        "huber",
+        "--robust-scale",
+        "0.02",
+        "--fix",
+        "e=0.1",
+    ]
+    assert main(["fit-many", str(file), "--by", "model", "--x", "x", "--y", "y", *options]) == 0
+    rows = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    curve = pd.read_csv(file).query("model == 'a'")
+    alone = bnsl.fit(
+        curve["x"], curve["y"], form="m2", loss="log1p", robust="huber", robust_scale=0.02, fixed={"e": 0.1}
+    )
+    assert rows.loc[0, ["b", "c", "e"]].to_dict() == pytest.approx(dict(alone.params), rel=1e-6)
+
+
 def test_rows_go_to_the_standard_output_and_to_parts(file, tmp_path, capsys):
     arguments = ["fit-many", str(file), "--by", "model", "--x", "x", "--y", "y", "--form", "m2"]
     assert main([*arguments, "--parts", str(tmp_path / "parts")]) == 0
@@ -49,7 +71,12 @@ def test_rows_go_to_the_standard_output_and_to_parts(file, tmp_path, capsys):
     [
         (["--by", "modle"], "no column 'modle'"),
         (["--by", "model", "-o", "laws.txt"], "must end in"),
-        (["--by", "model", "--device", "abacus"], "no such device"),
+        (["--by", "model", "--form", "m2", "--device", "abacus"], "no such device"),
+        (
+            ["--by", "model", "--backend", "cuda"],
+            "backend = 'cuda' is unknown; choose one of 'auto', 'numpy', 'jax'",
+        ),
+        (["--by", "model", "--form", "m5"], "form = 'm5' is unknown"),
         ([], "required: --by"),
     ],
 )

@@ -195,6 +195,7 @@ def test_figures_are_written(run):
         ("backtest missing.csv --method forecast --n-breaks 1", "--n-breaks goes with a form"),
         ("backtest missing.csv --method forecast --loss log1p", "--loss goes with a form"),
         ("backtest missing.csv --method forecast --fix a=0", "--fix goes with a form"),
+        ("backtest missing.csv --method forecast --backend jax", "--backend goes with a form"),
         ("backtest missing.csv --method forecast --robust huber", "--robust goes with a form"),
     ],
 )
