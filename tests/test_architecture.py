@@ -53,6 +53,8 @@ from bnsl.cli import main
 warnings.simplefilter("ignore")  # few replicates, far predictions
 curve = bnsl.load_dataset("four_digit_addition")
 x = 2.0 * curve.x[-1]
+with open("curve.csv", "w") as file:
+    file.writelines(["x,y\\n", *(f"{a},{b}\\n" for a, b in zip(curve.x, curve.y))])
 law = bnsl.fit(curve, n_breaks=1)
 foretold = bnsl.forecast(curve)
 
@@ -68,13 +70,13 @@ calls = {
     "breaks": lambda: bnsl.fit(curve),
     "losses": lambda: [bnsl.fit(curve, form="m2", loss=loss, robust="huber") for loss in ("log1p", "linear")],
     "forecast": lambda: (foretold.predict(x), foretold.interval(x), foretold.laws),
-    "reach": lambda: (bnsl.reach(foretold, 0.5), bnsl.joint_draws(foretold, [x, 2 * x], 10)),
+    "reach": lambda: (bnsl.reach(foretold, 0.5, x), bnsl.joint_draws(foretold, [x], 10)),
     "compare": lambda: bnsl.compare(curve, train_until=736).table,
     "extrapolate": lambda: bnsl.extrapolate(curve, train_until=736, form="m3"),
     "backtest": lambda: bnsl.backtest(curve, form="m2", cuts=[640.0]).table,
     "bootstrap": lambda: bnsl.bootstrap(law, 20, seed=0),
     "profile": lambda: (bnsl.profile(law, "d1"), bnsl.prediction_interval(law, [x])),
-    "predictability": lambda: bnsl.predictability(law.form, law.params, curve.x, noise=0.01).table,
+    "predictability": lambda: bnsl.predictability(law).summary(),
     "suggest": lambda: bnsl.suggest(law, [1000.0, 2000.0], 4000.0),
     "report": lambda: bnsl.write_report(curve, path="page.html", forms=["m2", "bnsl"], cuts=1),
     "plot": lambda: bnsl.plot_fit(law),
@@ -89,6 +91,7 @@ calls = {
             "backtest four_digit_addition --form m1 --cut 640",
             "plot four_digit_addition --form m2 -o law.svg",
             "report four_digit_addition --forms m1 --cuts 1",
+            "columns curve.csv",
             "doctor",
         )
     },

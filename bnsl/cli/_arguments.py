@@ -146,7 +146,7 @@ def add_law(command: argparse.ArgumentParser, split: bool = True) -> None:
         "--backend",
         default="auto",
         metavar="NAME",
-        help="numpy; jax, which compiles first; or auto, which takes jax for very many curves (default: auto)",
+        help="numpy, jax (which compiles first) or auto, jax for very many curves (default: %(default)s)",
     )
 
 
