@@ -28,6 +28,7 @@ from bnsl.solver.effort import (
     POLISH,
     POLISHING,
     QUICK_NEAR,
+    QUICK_STEPS,
     ROUNDING,
     SCOUTING,
     SHARP_STARTS,
@@ -91,8 +92,9 @@ def _search(method: Method, problem: Problem, quick: bool, drive: Drive) -> Pool
 def _from_starts(method: Method, one: Problem, rows: Rows, effort: Effort, quick: bool, drive: Drive) -> Pool:
     """Starts from the data, scouted, the best of them refined."""
     near, rivals = (QUICK_NEAR, None) if quick else (NEAR, np.full(1, np.inf))
-    group, walk = _scouted(method, rows, _starts(method, one, rows, effort.starts), near, drive)
-    walk = drive(method, rows, group, walk, steps=MAX_STEPS, tolerance=TOLERANCE, rivals=rivals)
+    group, walk = _scouted(method, rows, _starts(method, one, rows, effort.starts, smooth=quick), near, drive)
+    steps = QUICK_STEPS if quick else MAX_STEPS
+    walk = drive(method, rows, group, walk, steps=steps, tolerance=TOLERANCE, rivals=rivals)
     theta = _inward(method, walk)
     if method.form.n_breaks == 1 and not quick:
         best = _best_of(np.zeros(len(theta), int), walk, 1)
@@ -101,22 +103,25 @@ def _from_starts(method: Method, one: Problem, rows: Rows, effort: Effort, quick
         theta = np.concatenate([theta, bottom])
         walk = Walk(*map(np.concatenate, zip(walk, there, strict=True)))
     pool = pool_of(theta, walk.cost, walk.converged)
-    quiet = _remains(pool, rows, FAINT)
-    sure = not quiet and bool(pool.converged[0])
+    quiet = _remains(pool, rows, NOISELESS if quick else FAINT)
+    sure = not quiet and (quick or bool(pool.converged[0]))
     keep = 1 if sure and not quick else effort.keep
     chosen = distinct(pool.cost, residuals(method, rows, pool.theta)[0], keep, MINIMUM)
     steps = POLISH if sure else EXACT_STEPS if quiet else CREEPING
     exact = _exactly(method, rows, pool.theta[chosen], steps, drive)
     if keep == 1:  # a polished solution has converged if it had before
         exact = exact._replace(converged=exact.converged | pool.converged[chosen])
-    return joined(exact, pool)
+    rest = np.setdiff1d(np.arange(len(pool.cost)), chosen)
+    return joined(exact, Pool(*(part[rest] for part in pool)))
 
 
-def _starts(method: Method, problems: Problem, rows: Rows, count: int) -> np.ndarray:
+def _starts(
+    method: Method, problems: Problem, rows: Rows, count: int, *, smooth: bool = False
+) -> np.ndarray:
     """Starts (C, K, p) from the data, `count` of them where there are several breaks."""
     form = method.form
     if form.n_breaks <= 1:
-        return starts_of(method, problems, rows)
+        return starts_of(method, problems, rows, smooth=smooth)
     found = []
     for log_x, y, weight in zip(*_each(problems), strict=True):
         theta = picked_starts(form, form.separable(log_x, y, weight), weight, count)

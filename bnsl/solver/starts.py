@@ -22,15 +22,19 @@ DEPENDENT = 1e-9  # share of a column's square outside the span of the others, b
 RIDGE = 1e-14
 
 
-def starts_of(method: Method, problem: Problem, rows: Rows) -> Array:
-    """Starting coordinates (C, K, p) of C problems, inside their boxes; of one break at most."""
+def starts_of(method: Method, problem: Problem, rows: Rows, *, smooth: bool = False) -> Array:
+    """Starting coordinates (C, K, p) of C problems, inside their boxes; of one break at most.
+
+    With `smooth`, twice as many with breaks of every width, and none with sharp ones besides.
+    """
     form, xp = method.form, namespace(problem.y)
     data = problem.log_x, problem.y, problem.weight
     separable = form.separable(*data)
     if separable is None:
         return placed(problem, rows, scanned(form, *data, STARTS * 2))
-    theta = linear_starts(form, separable, problem.y, problem.weight, STARTS if form.n_breaks else 2 * STARTS)
-    if form.n_breaks == 1:
+    sharp_too = form.n_breaks == 1 and not smooth
+    theta = linear_starts(form, separable, problem.y, problem.weight, STARTS if sharp_too else 2 * STARTS)
+    if sharp_too:
         rising = form.rising  # type: ignore[attr-defined]
         sharp = sharp_starts(form, separable, problem.log_x, problem.weight, SHARP_STARTS, rising=rising)
         plateau = plateau_starts(form, *data, PLATEAU_STARTS, rising=rising)
