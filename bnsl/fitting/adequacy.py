@@ -10,7 +10,6 @@ from bnsl.curves.curve import Curve
 from bnsl.fitting.constraints import Constraints
 from bnsl.fitting.covariance import SINGULAR
 from bnsl.fitting.result import Status
-from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
 from bnsl.solver.pool import Pool
 
@@ -74,18 +73,17 @@ def fit_notes(
                 "standard error",
             )
         )
-    if isinstance(form, BNSL):
-        first, last = float(curve.x.min()), float(curve.x.max())
-        for i in range(1, form.n_breaks + 1):
-            position = float(np.exp(theta[3 * i + 1]))
-            if not first <= position <= last:
-                side = "before the first" if position < first else "beyond the last"
-                notes.append(
-                    FitWarning(
-                        "break_outside_data",
-                        f"break {i} at {position:.4g} lies {side} point; the data show one side of it only",
-                    )
+    first, last = float(curve.x.min()), float(curve.x.max())
+    for i in range(1, form.n_breaks + 1):
+        position = float(np.exp(theta[form.names.index(f"d{i}")]))
+        if not first <= position <= last:
+            side = "before the first" if position < first else "beyond the last"
+            notes.append(
+                FitWarning(
+                    "break_outside_data",
+                    f"break {i} at {position:.4g} lies {side} point; the data show one side of it only",
                 )
+            )
     if at_bound.any():
         which = ", ".join(names[at_bound])
         notes.append(
@@ -149,18 +147,16 @@ def signals(form: Form, theta: np.ndarray, white: np.ndarray, free: np.ndarray) 
     the noise; its square is the noncentrality of the likelihood ratio.
 
     Args:
-        form: a BNSL; any other has no breaks.
+        form: of the law.
         theta: coordinates (p,).
         white: (N, p) derivatives by the coordinates over the noise.
         free: (p,) bool, which are fitted.
     """
-    if not isinstance(form, BNSL):
-        return np.zeros(0)
     out = np.zeros(form.n_breaks)
     for i in range(form.n_breaks):
-        at = 3 + 3 * i
+        at = form.names.index(f"c{i + 1}")
         others = free.copy()
-        others[at : at + 3] = False
+        others[[form.names.index(f"{letter}{i + 1}") for letter in "cdf"]] = False
         column, rest = white[:, at], white[:, others]
         if not np.isfinite(white).all() or not column.any():
             continue
@@ -176,10 +172,13 @@ def signals(form: Form, theta: np.ndarray, white: np.ndarray, free: np.ndarray) 
     return out
 
 
-def break_notes(curve: Curve, theta: np.ndarray, signal: np.ndarray, errors: np.ndarray) -> list[FitWarning]:
-    """Breaks of a BNSL that the data do not determine, by Fisher information.
+def break_notes(
+    form: Form, curve: Curve, theta: np.ndarray, signal: np.ndarray, errors: np.ndarray
+) -> list[FitWarning]:
+    """Breaks that the data do not determine, by Fisher information.
 
     Args:
+        form: that was fitted.
         curve: the fitted points.
         theta: coordinates (p,) in the user's units, breaks in order.
         signal: of every break (n,), as `signals` gives it.
@@ -188,9 +187,10 @@ def break_notes(curve: Curve, theta: np.ndarray, signal: np.ndarray, errors: np.
     first, last = float(curve.x.min()), float(curve.x.max())
     notes = []
     for i, size in enumerate(signal, start=1):
+        at = form.names.index(f"d{i}")
         with np.errstate(over="ignore"):
-            position = float(np.exp(theta[3 * i + 1]))
-        if size >= VISIBLE and errors[3 * i + 1] <= PLACED:
+            position = float(np.exp(theta[at]))
+        if size >= VISIBLE and errors[at] <= PLACED:
             continue
         if not first <= position <= last:
             side = "beyond" if position > last else "before"
@@ -233,8 +233,8 @@ def misfit_notes(
             "noise is correlated; standard errors and intervals are too small"
         )
         notes.append(FitWarning("correlated_residuals", text))
-    if isinstance(form, BNSL):
-        size = missing_break(log_x, residual, jacobian, free)
+    if form.level is not None:
+        size = missing_break(log_x, residual, jacobian, form.level, free)
         if size > MISSING:
             text = (
                 f"one break more would show, by {size:.2g} standard deviations: the law misses a feature of "
@@ -244,17 +244,21 @@ def misfit_notes(
     return notes
 
 
-def missing_break(log_x: np.ndarray, residual: np.ndarray, jacobian: np.ndarray, free: np.ndarray) -> float:
+def missing_break(
+    log_x: np.ndarray, residual: np.ndarray, jacobian: np.ndarray, level: int, free: np.ndarray
+) -> float:
     """How much one break more would show, in standard deviations.
 
     The score test of every trial break, beside all fitted parameters; the largest is returned (Davies, 1987,
-    Biometrika 74, 33, on what that means for its distribution). Arguments as of `misfit_notes`.
+    Biometrika 74, 33, on what that means for its distribution). Arguments as of `misfit_notes`, and the
+    form's `level`.
     """
     span = float(log_x[-1] - log_x[0])
     places = np.linspace(log_x[0], log_x[-1], PLACES + 2)[1:-1]
     widths = span * np.array(WIDTHS)
     trial = widths * np.logaddexp(0.0, (log_x[:, None, None] - places[:, None]) / widths)
-    trial = (jacobian[:, 1, None, None] * trial).reshape(len(log_x), -1)  # a slope moves log g, as log b does
+    # A slope moves log g, as its level does.
+    trial = (jacobian[:, level, None, None] * trial).reshape(len(log_x), -1)
     columns = jacobian[:, free]
     basis = _basis(columns, 1e-10)
     norms = np.linalg.norm(trial, axis=0)

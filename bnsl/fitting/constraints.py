@@ -38,7 +38,7 @@ def fewest_breaks(fixed: Mapping | None, bounds: Mapping | None) -> int:
 
 
 def orientations(form: Form, climbs: bool, fixed: Mapping | None, bounds: Mapping | None) -> list[Form]:
-    """The form, and its mirror image with b < 0 beside or instead of it where constraints or data call for it.
+    """The form, and its mirror image with b < 0 beside or instead of it where constraints or data ask for it.
 
     `climbs` says whether the data do.
     """
@@ -123,7 +123,7 @@ def in_units(
 
 
 def canonical_order(form: Form, theta: np.ndarray, constraints: Constraints) -> np.ndarray:
-    """Indices that put the breaks in the order of their positions, unless constraints name them."""
-    if any(name[0] in "cdf" and name != "c0" for name in constraints.names):
-        return np.arange(len(theta))
+    """Indices (..., p) that put the breaks in the order of their positions, unless constraints name them."""
+    if constraints.names & form.chained:
+        return np.broadcast_to(np.arange(theta.shape[-1]), theta.shape)
     return form.canonical_order(theta)

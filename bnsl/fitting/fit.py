@@ -93,7 +93,7 @@ def fit(
             f"n_breaks = {wanted.picks} is more than there are points ({len(curve)}); even one break takes "
             "three parameters"
         )
-    if not isinstance(wanted, BNSL) and curve.y.max() <= 0:
+    if not wanted.signed and curve.y.max() <= 0:
         raise InputError(f"y has no positive value, and form {wanted.label!r} is positive; use form='bnsl'")
     candidates = orientations(wanted, curve.climbs, fixed, bounds)
     checked = [(f, check_constraints(f, loss, fixed, bounds)) for f in candidates]
@@ -181,9 +181,8 @@ def _result(
     notes += adequacy.range_notes(form, curve, theta, blurred)
     if not failed and dof > 0 and sum_of_squares > 0:
         white = local.jacobian / np.sqrt(variance)
-        if isinstance(form, BNSL):
-            signal = adequacy.signals(form, best, white, free)[(order[3::3] - 3) // 3]
-            notes += adequacy.break_notes(curve, theta, signal, lengths(root.T))
+        signal = adequacy.signals(form, best[order], white[:, order], free[order])
+        notes += adequacy.break_notes(form, curve, theta, signal, lengths(root.T))
         notes += adequacy.misfit_notes(form, problem.log_x, local.residual, local.jacobian, free)
     if failed:
         status = Status.FAILED

@@ -110,7 +110,7 @@ class FitResult:
     @property
     def n_breaks(self) -> int:
         """Number of breaks; 0 for a form that has none."""
-        return getattr(self.form, "n_breaks", 0)
+        return self.form.n_breaks
 
     @property
     def n_params(self) -> int:
@@ -318,23 +318,22 @@ class FitResult:
         import pandas as pd
 
         rows = []
-        if isinstance(self.form, BNSL):
-            low, high = float(self.curve.x.min()), float(self.curve.x.max())
-            slope = -self.params["c0"]
-            for i in range(1, self.n_breaks + 1):
-                after = slope - self.params[f"c{i}"]
-                position, width = self.params[f"d{i}"], self.params[f"f{i}"]
-                rows.append(
-                    {
-                        "position": position,
-                        "slope_before": slope,
-                        "slope_after": after,
-                        "sharpness": 1.0 / width,
-                        "width_decades": 2.0 * width * np.log(19.0) / np.log(10.0),
-                        "inside_data": low <= position <= high,
-                    }
-                )
-                slope = after
+        low, high = float(self.curve.x.min()), float(self.curve.x.max())
+        slope = -self.params.get("c0", np.nan)
+        for i in range(1, self.n_breaks + 1):
+            after = slope - self.params[f"c{i}"]
+            position, width = self.params[f"d{i}"], self.params[f"f{i}"]
+            rows.append(
+                {
+                    "position": position,
+                    "slope_before": slope,
+                    "slope_after": after,
+                    "sharpness": 1.0 / width,
+                    "width_decades": 2.0 * width * np.log(19.0) / np.log(10.0),
+                    "inside_data": low <= position <= high,
+                }
+            )
+            slope = after
         columns = ["position", "slope_before", "slope_after", "sharpness", "width_decades", "inside_data"]
         return pd.DataFrame(rows, columns=columns, index=pd.RangeIndex(1, len(rows) + 1, name="break"))
 

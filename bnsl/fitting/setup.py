@@ -78,8 +78,7 @@ def set_up(
     if loss == "log1p" and form.signed:
         lower[..., 0] = np.maximum(lower[..., 0], 0.0)  # the limit; log(1 + y) is computed from log y
     free = np.array([name not in constraints.held for name in form.names])
-    chained = {name for name in form.names if name[0] in "cdf" and name != "c0"}
-    straight = not (constraints.names & (chained | mixing))
+    straight = not (constraints.names & (form.chained | mixing))
     unit = np.exp(log_t)
     measure = unit if loss == "linear" else np.ones_like(unit)
     weight = there.astype(float)
@@ -108,7 +107,7 @@ def _units(log_x: np.ndarray, y: np.ndarray, there: np.ndarray, loss: str) -> tu
 def solve(
     ready: Setup, robust: str | None, robust_scale: float | None, backend: str
 ) -> tuple[Setup, Pool, Linearised]:
-    """Search the best law of one curve: the setup with a robust loss's scale, the pool, and its surroundings."""
+    """The best laws of one curve: the setup with a robust loss's scale, the pool, and its surroundings."""
     problem, method = ready.problem, ready.method
     with _driver(backend) as drive:
         pool = _searched(method, problem, drive)

@@ -34,9 +34,9 @@ class Segment(NamedTuple):
 def broken_power_law(x: Array, a: Array, b: Array, c0: Array, c: Array, d: Array, f: Array) -> Array:
     """y = a + b x^(-c0) prod_i (1 + (x/d_i)^(1/f_i))^(-c_i f_i) (arXiv 2210.14891, equation 1).
 
-    The law as a plain function, for code of your own. On JAX arrays it is compiled, and can be derived, mapped
-    and put into other compiled functions, on any device and in any precision; on NumPy arrays and numbers it
-    runs at once. It is computed in logarithms, where no power overflows.
+    The law as a plain function, for code of your own. On JAX arrays it is compiled, and can be derived,
+    mapped and put into other compiled functions, on any device and in any precision; on NumPy arrays and
+    numbers it runs at once. It is computed in logarithms, where no power overflows.
 
     Args:
         x: positive inputs, of any shape S.
@@ -48,8 +48,8 @@ def broken_power_law(x: Array, a: Array, b: Array, c0: Array, c: Array, d: Array
         f: widths of the breaks, positive, likewise.
 
     Returns:
-        y, of the shape that x, a, b, c0 and the leading axes of c, d and f broadcast to. For B laws at N points,
-        give x as (N,), a as (B, 1) and c as (B, 1, n).
+        y, of the shape that x, a, b, c0 and the leading axes of c, d and f broadcast to. For B laws at N
+        points, give x as (N,), a as (B, 1) and c as (B, 1, n).
 
     Raises:
         InputError: (a ValueError) on NumPy arrays, where an x, d or f is not positive, or c, d and f disagree
@@ -123,6 +123,7 @@ class BNSL(Form):
     rising: bool = False
     name: ClassVar[str] = "bnsl"
     signed: ClassVar[bool] = True
+    level: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         check_count(self.n_breaks, "n_breaks")
@@ -322,10 +323,40 @@ class BNSL(Form):
         """The law with b < 0, of one with b > 0."""
         return None if self.rising else replace(self, rising=True)
 
+    @property
+    def chained(self) -> frozenset[str]:
+        """c_i, d_i, f_i."""
+        return frozenset(self.names[3:])
+
     def canonical_order(self, theta: np.ndarray) -> np.ndarray:
-        """Indices that put the breaks in the order of their positions."""
-        order = np.argsort(theta[4::3], kind="stable")
-        return np.concatenate([np.arange(3), (3 + 3 * order[:, None] + np.arange(3)).ravel()]).astype(int)
+        """Indices (..., p) that put the breaks in the order of their positions."""
+        order = np.argsort(theta[..., 4::3], axis=-1, kind="stable")
+        chain = (3 + 3 * order[..., None] + np.arange(3)).reshape(*theta.shape[:-1], -1)
+        head = np.broadcast_to(np.arange(3), (*theta.shape[:-1], 3))
+        return np.concatenate([head, chain], axis=-1)
+
+    def bent_alike(
+        self, before: np.ndarray, after: np.ndarray, moved: np.ndarray, free: np.ndarray
+    ) -> np.ndarray:
+        """`after`, and the bend that the break has made by the end of the data stays what it was `before`.
+
+        Where c of a break is moved its place follows, and where place or width is moved its c does.
+        """
+        rows = np.flatnonzero(moved >= 3)
+        at = moved[rows] - moved[rows] % 3  # c of the break
+        change, log_d, log_f = (before[rows, at + k] for k in range(3))
+        bend = change * _depth(log_d, np.exp(log_f))
+        change, log_d, log_f = (after[rows, at + k] for k in range(3))
+        with np.errstate(all="ignore"):
+            width, depth = np.exp(log_f), bend / change
+            place = -depth - width * np.log(-np.expm1(-depth / width))
+            slope = bend / _depth(log_d, width)
+            follows = (moved[rows] == at) & (depth > 0) & np.isfinite(place) & free[at + 1]
+            turns = (moved[rows] > at) & (np.abs(slope) < STEEPEST) & free[at]
+        out = after.copy()
+        out[rows[follows], at[follows] + 1] = place[follows]
+        out[rows[turns], at[turns]] = slope[turns]
+        return out
 
     # --- a search among laws of several breaks (`bnsl.solver.hops`); one curve, M laws ------------------
 
@@ -390,7 +421,7 @@ class BNSL(Form):
         return np.concatenate([theta[..., :3], breaks.reshape(*theta.shape[:-1], -1)], axis=-1)
 
     def kick_scale(self, log_x: np.ndarray) -> np.ndarray:
-        """Typical displacement (p,) of a random kick: a tenth of the data's range for every log d, 2 for f."""
+        """Typical displacement (p,) of a random kick: a tenth of the data's range for log d, 2-fold for f."""
         each = np.array([0.0, 0.1 * (log_x.max() - log_x.min()), 0.7])
         return np.concatenate([np.zeros(3), np.tile(each, self.n_breaks)])
 

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 from bnsl._base.arrays import Array, namespace
 from bnsl._base.checks import InputError, positive_inputs, suggest
 
-# Shapes: p coordinates, N points, k inputs, any batch axes in front, which broadcast. `log_x` is (..., N) for a
-# form of one input and (..., N, k) otherwise.
+# Shapes: p coordinates, N points, k inputs, any batch axes in front, which broadcast. `log_x` is (..., N) for
+# a form of one input and (..., N, k) otherwise.
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,10 @@ class Form(abc.ABC):
     are optional: they give better starts than the default, a scan of the box. Instances are immutable and
     hashable, since they are static arguments of compiled programs.
 
-    A form that also gives `log_y_and_jacobian` is written with batch axes, on arrays of the array API standard,
-    and runs in NumPy as in JAX (`bnsl._base.arrays.namespace` tells which). One that does not is written for one
-    theta (p,) and one log_x (N,) or (N, k), likewise or with `jax.numpy`: JAX derives it, and runs it.
+    A form that also gives `log_y_and_jacobian` is written with batch axes, on arrays of the array API
+    standard, and runs in NumPy as in JAX (`bnsl._base.arrays.namespace` tells which). One that does not is
+    written for one theta (p,) and one log_x (N,) or (N, k), likewise or with `jax.numpy`: JAX derives it, and
+    runs it.
     """
 
     name: ClassVar[str]
@@ -69,7 +70,8 @@ class Form(abc.ABC):
     picks: int = 0  # columns of the dictionary of `separable` in one law
     n_breaks: int = 0  # breaks that a search may take out and put back elsewhere
 
-    signed: ClassVar[bool] = False  # whether y may be negative
+    signed: ClassVar[bool] = False  # whether y may be negative, as its limit, the first coordinate, may
+    level: ClassVar[int | None] = None  # the coordinate that scales what a break would bend, if one could
 
     # --- what a form must say ---------------------------------------------------------------------
 
@@ -146,9 +148,23 @@ class Form(abc.ABC):
         """The form that rises to its limit where this one falls to it; None if there is none."""
         return None
 
+    @property
+    def chained(self) -> frozenset[str]:
+        """Names of the parameters of breaks, whose order is the form's own as long as none is constrained."""
+        return frozenset()
+
     def canonical_order(self, theta: np.ndarray) -> np.ndarray:
-        """Indices (p,) that put the coordinates of one law in the order in which they are reported."""
-        return np.arange(len(theta))
+        """Indices (..., p) that put the coordinates of laws in the order in which they are reported."""
+        return np.broadcast_to(np.arange(theta.shape[-1]), theta.shape)
+
+    def bent_alike(
+        self, before: np.ndarray, after: np.ndarray, moved: np.ndarray, free: np.ndarray
+    ) -> np.ndarray:
+        """Laws `after` (B, p), of each of which one coordinate (B,) was moved, with others made to follow it.
+
+        Only those that are free (p,) may. They are starts of refits in which the moved one is held.
+        """
+        return after
 
     # --- for its users ----------------------------------------------------------------------------
 

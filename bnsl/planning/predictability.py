@@ -111,26 +111,23 @@ class Predictability:
         import pandas as pd
 
         rows = []
-        if isinstance(self.form, BNSL):
-            errors = lengths(self.covariance_root.T)
-            for i, signal in enumerate(self._signals.tolist()):
-                at = 3 + 3 * i
-                lost = f"d{i + 1}" in self.undetermined
-                place = np.inf if lost else float(errors[at + 1])
-                visible = signal >= VISIBLE
-                with np.errstate(over="ignore"):
-                    factor = float(np.exp(place))
-                rows.append(
-                    {
-                        "position": float(np.exp(self.theta[at + 1])),
-                        "position_factor": factor,
-                        "slope_change": -float(self.theta[at]),
-                        "slope_change_stderr": self.stderr[f"c{i + 1}"],
-                        "signal": signal,
-                        "visible": visible,
-                        "determined": visible and place <= PLACED,
-                    }
-                )
+        errors = dict(zip(self.form.names, lengths(self.covariance_root.T).tolist(), strict=True))
+        for i, signal in enumerate(self._signals.tolist(), start=1):
+            place = np.inf if f"d{i}" in self.undetermined else errors[f"d{i}"]
+            visible = signal >= VISIBLE
+            with np.errstate(over="ignore"):
+                factor = float(np.exp(place))
+            rows.append(
+                {
+                    "position": self.params[f"d{i}"],
+                    "position_factor": factor,
+                    "slope_change": -self.params[f"c{i}"],
+                    "slope_change_stderr": self.stderr[f"c{i}"],
+                    "signal": signal,
+                    "visible": visible,
+                    "determined": visible and place <= PLACED,
+                }
+            )
         columns = ["position", "position_factor", "slope_change", "slope_change_stderr", "signal"]
         columns += ["visible", "determined"]
         return pd.DataFrame(rows, columns=columns, index=pd.RangeIndex(1, len(rows) + 1, name="break"))

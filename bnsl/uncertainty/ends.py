@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-from bnsl.forms.broken import BNSL
 from bnsl.solver.problem import linearised
 from bnsl.uncertainty.refit import Setup
 
@@ -111,7 +110,7 @@ def hard_ends(ready: Setup, box: np.ndarray) -> np.ndarray:
     """Which ends (p, 2) of the box are the user's or the form's own, and not just where a search ends."""
     form = ready.result.form
     possible = np.array([(q.lower, q.upper) if not q.log else (-np.inf, np.inf) for q in form.parameters])
-    if isinstance(form, BNSL) and ready.result.loss != "linear":
+    if form.signed and ready.result.loss != "linear":
         possible[0, 0] = 0.0
     given = np.isfinite(np.stack([ready.problem.lower, ready.problem.upper], axis=1))
     return np.isfinite(box) & (given | (box == possible))

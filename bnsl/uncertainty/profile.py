@@ -16,7 +16,6 @@ from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, check_count, check_share, positive_inputs, suggest
 from bnsl._base.display import FitWarning
 from bnsl.fitting.result import FitResult, ends_of
-from bnsl.forms.broken import BNSL, STEEPEST
 from bnsl.solver import losses
 from bnsl.uncertainty.ends import WIDEST, Found, Refits, box_of, find_ends, hard_ends, students_t
 from bnsl.uncertainty.refit import Setup, refit, setup
@@ -229,7 +228,9 @@ def _at_values(ready: Setup, indices: list[int]) -> Refits:
     def refits(values: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> Found:
         count, at = len(values), np.array(indices)[rows]
         # From two starts: with the others as they were, and with every break as deep as it was.
-        begun = np.concatenate([_moved(ready, starts, values, at), _bent(ready, starts, values, at)])
+        moved = _moved(ready, starts, values, at)
+        bent = ready.result.form.bent_alike(starts, moved, at, ready.problem.free)
+        begun = np.concatenate([moved, bent])
         free = np.tile(ready.problem.free, (2 * count, 1))
         free[np.arange(2 * count), np.tile(at, 2)] = False
         mixes = [ready.result.form.parameters[i].mixes for i in at]
@@ -248,33 +249,6 @@ def _moved(ready: Setup, starts: np.ndarray, values: np.ndarray, at: np.ndarray)
     outside = np.array(ready.result.form.rescale(starts, ready.log_s, ready.log_t))
     outside[np.arange(len(at)), at] = values
     return ready.inward(outside)
-
-
-def _bent(ready: Setup, starts: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Likewise, and the bend that the break has made by the end of the data stays what it was.
-
-    Where c of a break is moved its place follows, and where place or width is moved its c does.
-    """
-    moved = _moved(ready, starts, values, at)
-    if not isinstance(ready.result.form, BNSL):
-        return moved
-    for row, index in enumerate(at):
-        i = index - (index % 3)
-        if index < 3:
-            continue
-        (c, d, f), (c_new, d_new, f_new) = starts[row, i : i + 3], moved[row, i : i + 3]
-        bend = c * np.exp(f) * np.logaddexp(0.0, -d / np.exp(f))
-        with np.errstate(all="ignore"):
-            if index == i:
-                ratio = bend / (c_new * np.exp(f))
-                place = -np.exp(f) * np.log(np.expm1(ratio)) if ratio > 0 else np.nan
-                if np.isfinite(place) and ready.problem.free[i + 1]:
-                    moved[row, i + 1] = place
-            elif ready.problem.free[i]:
-                change = bend / (np.exp(f_new) * np.logaddexp(0.0, -d_new / np.exp(f_new)))
-                if np.isfinite(change) and abs(change) < STEEPEST:
-                    moved[row, i] = change
-    return moved
 
 
 def _plain(ready: Setup, begun: np.ndarray, free: np.ndarray, exact: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -247,7 +247,7 @@ def test_the_score_of_a_break_is_that_of_regression():
     free = np.array([False, True, True])
     y = 0.3 * np.logaddexp(0, (log_x + 2.0) / 0.3) + rng.normal(size=40) * 0.05
     residual = y - jacobian[:, 1:] @ np.linalg.lstsq(jacobian[:, 1:], y, rcond=None)[0]
-    size = missing_break(log_x, residual, jacobian, free)
+    size = missing_break(log_x, residual, jacobian, 1, free)
     best = 0.0
     for width in 5.0 * np.array(WIDTHS):
         for middle in np.linspace(-5, 0, PLACES + 2)[1:-1]:
