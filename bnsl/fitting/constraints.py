@@ -119,7 +119,7 @@ def in_units(
     if not given.any():
         return np.full(theta.shape, default)
     theta = np.broadcast_to(theta, (*np.shape(log_t), len(theta)))
-    return np.where(given, np.asarray(form.rescale(theta, log_s, log_t)), default)
+    return np.where(given, form.rescaled(theta, log_s, log_t), default)
 
 
 def canonical_order(form: Form, theta: np.ndarray, constraints: Constraints) -> np.ndarray:

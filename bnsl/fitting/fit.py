@@ -165,9 +165,9 @@ def _result(
     margin = 1e-9 * np.maximum(1.0, np.abs(best))
     at_bound = free & ((best <= local.lower + margin) | (best >= local.upper - margin))
     # Back to the user's units: theta transforms smoothly, its errors with the derivative of that.
-    theta = np.asarray(form.rescale(best, log_s, log_t))
+    theta = form.rescaled(best, log_s, log_t)
     steps = np.eye(len(best))
-    change = np.stack([np.asarray(form.rescale(best + e, log_s, log_t)) - theta for e in steps], axis=1)
+    change = np.stack([form.rescaled(best + e, log_s, log_t) - theta for e in steps], axis=1)
     known = np.isfinite(root).all(axis=1) & root.any(axis=1)
     root = change @ root
     largest = np.abs(root).max(axis=1)

@@ -154,8 +154,8 @@ def _searched(method: Method, problem: Problem, drive: Drive) -> Pool:
 def _representable(form: Form, pool: Pool, log_s: np.ndarray, log_t: np.ndarray) -> Pool:
     """The pool without leading solutions too steep to be written in the user's units."""
     for first, theta in enumerate(pool.theta):
-        there = np.asarray(form.rescale(theta, log_s, log_t))
-        back = np.asarray(form.rescale(there, -log_s, -log_t))
+        there = form.rescaled(theta, log_s, log_t)
+        back = form.rescaled(there, -log_s, -log_t)
         if np.allclose(back, theta, rtol=1e-6, atol=1e-6):
             return Pool(*(part[first:] for part in pool)) if np.isfinite(pool.cost[first]) else pool
     return pool

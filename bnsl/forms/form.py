@@ -166,6 +166,10 @@ class Form(abc.ABC):
         """
         return after
 
+    def rescaled(self, theta: np.ndarray, log_s: Any, log_t: Any) -> np.ndarray:
+        """What `rescale` gives, as an array of NumPy whatever library the form is written with."""
+        return np.array(_runnable(self).rescale(theta, log_s, log_t))
+
     # --- for its users ----------------------------------------------------------------------------
 
     @property

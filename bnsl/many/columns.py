@@ -229,8 +229,8 @@ def _finished(form: Form, ready: Setup, found: _Found, points: np.ndarray) -> tu
     params = free[0].sum()
     count = len(points)
     log_s, log_t = np.broadcast_to(ready.log_s, count), np.broadcast_to(ready.log_t, count)
-    theta = np.asarray(form.rescale(found.theta, log_s, log_t))
-    back = np.asarray(form.rescale(theta, -log_s, -log_t))
+    theta = form.rescaled(found.theta, log_s, log_t)
+    back = form.rescaled(theta, -log_s, -log_t)
     logs = np.array([q.log for q in form.parameters])
     writable = np.isclose(back, found.theta, rtol=1e-6, atol=1e-6).all(axis=1)
     writable &= np.abs(np.where(logs, theta, 0.0)).max(axis=1) < WRITABLE

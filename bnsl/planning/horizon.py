@@ -170,7 +170,7 @@ def simulated_horizon(
     law_y = form.evaluate(theta, inside)
     log_s, log_t = np.log(ends), float(np.log(np.abs(law_y).max()))
     # Every problem is in units of its own stop, in which the solver's coordinates are straight.
-    local = np.stack([np.asarray(form.rescale(theta, -shift, -log_t)) for shift in log_s])
+    local = np.stack([form.rescaled(theta, -shift, -log_t) for shift in log_s])
     seen = inside <= ends[:, None]
     log_x = np.where(seen, np.log(inside) - log_s[:, None], 0.0)
     noises = sd * rng.standard_normal((len(ends) * count, len(inside)))
@@ -192,7 +192,7 @@ def simulated_horizon(
     for k, stop in enumerate(ends):
         ahead = points[points > stop] if goal is None else goal
         truth = np.log(form.evaluate(theta, ahead))
-        laws = np.asarray(form.rescale(found.theta[k * count : (k + 1) * count], log_s[k], log_t))
+        laws = form.rescaled(found.theta[k * count : (k + 1) * count], log_s[k], log_t)
         with np.errstate(all="ignore"):
             errors.append(np.sqrt(np.mean((np.log(form.evaluate(laws, ahead)) - truth) ** 2)))
     return np.array(errors)

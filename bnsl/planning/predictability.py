@@ -93,7 +93,7 @@ class Predictability:
     def prediction_root(self, points: np.ndarray) -> np.ndarray:
         """F (M, p), with F F^T the covariance of the fitted law's log y at points (M,)."""
         log_s, log_t = self._units
-        theta = np.asarray(self.form.rescale(self.theta, -log_s, -log_t))
+        theta = self.form.rescaled(self.theta, -log_s, -log_t)
         unit = float(np.exp(log_t))
         jacobian = law_and_jacobian(self.form, self.loss, theta, np.log(points) - log_s, unit)[1]
         with np.errstate(over="ignore", invalid="ignore"):
@@ -213,7 +213,7 @@ def information(
         log_s = np.zeros_like(log_s)  # what is held would not stay so in other units
     level = np.abs(form.evaluate(theta, points))
     log_t = float(np.log(level.max())) if np.isfinite(level).all() and level.max() > 0 else 0.0
-    near = np.asarray(form.rescale(theta, -log_s, -log_t))
+    near = form.rescaled(theta, -log_s, -log_t)
     unit = float(np.exp(log_t))
     jacobian = law_and_jacobian(form, loss, near, log_x - log_s, unit)[1].T
     scale = sd / unit if loss == "linear" else sd
@@ -221,7 +221,7 @@ def information(
     root, _ = covariance_root(white, 1.0, free)
     lost = undetermined(white, free, ARITHMETIC)
     steps = np.eye(len(theta))
-    change = np.stack([np.asarray(form.rescale(near + e, log_s, log_t)) - theta for e in steps], axis=1)
+    change = np.stack([form.rescaled(near + e, log_s, log_t) - theta for e in steps], axis=1)
     outside = change @ root
     outside[~free] = 0.0  # not a rounding of it
     return Predictability(

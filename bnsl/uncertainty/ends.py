@@ -91,10 +91,8 @@ def box_of(ready: Setup) -> np.ndarray:
         known = np.isfinite(bounds)
         moved = np.stack(
             [
-                np.asarray(
-                    ready.result.form.rescale(
-                        np.where(np.arange(len(bounds)) == i, bounds, ready.theta), ready.log_s, ready.log_t
-                    )
+                ready.result.form.rescaled(
+                    np.where(np.arange(len(bounds)) == i, bounds, ready.theta), ready.log_s, ready.log_t
                 )[i]
                 if known[i]
                 else bounds[i]

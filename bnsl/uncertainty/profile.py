@@ -246,7 +246,7 @@ def _at_values(ready: Setup, indices: list[int]) -> Refits:
 
 def _moved(ready: Setup, starts: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
     """`starts` (B, p) with one coordinate each at a value in the user's units."""
-    outside = np.array(ready.result.form.rescale(starts, ready.log_s, ready.log_t))
+    outside = ready.result.form.rescaled(starts, ready.log_s, ready.log_t)
     outside[np.arange(len(at)), at] = values
     return ready.inward(outside)
 
@@ -264,14 +264,14 @@ def _mixed(ready: Setup, begun: np.ndarray, free: np.ndarray, exact: bool) -> tu
         lower=np.asarray(_shifted(ready, ready.problem.lower)),
         upper=np.asarray(_shifted(ready, ready.problem.upper)),
     )
-    starts = np.asarray(form.rescale(begun, ready.log_s, none))
+    starts = form.rescaled(begun, ready.log_s, none)
     theta, cost, _ = refit(ready._replace(problem=plain), starts, straight=False, exact=exact, free=free)
-    return np.asarray(form.rescale(theta, -ready.log_s, none)), cost
+    return form.rescaled(theta, -ready.log_s, none), cost
 
 
 def _shifted(ready: Setup, bounds: np.ndarray) -> np.ndarray:
     known = np.isfinite(bounds)
-    moved = np.asarray(ready.result.form.rescale(np.where(known, bounds, 0.0), ready.log_s, 0.0))
+    moved = ready.result.form.rescaled(np.where(known, bounds, 0.0), ready.log_s, 0.0)
     return np.where(known, moved, bounds)
 
 
@@ -313,8 +313,8 @@ def _coordinate_ends(ready: Setup, indices: list[int], level: float) -> tuple[np
     # Where standard errors say little: a factor of e, or a tenth of what is usual in normalised units.
     log = np.array([parameter.log for parameter in result.form.parameters])
     usual = np.where(log, 1.0, np.maximum(np.abs(ready.theta), 0.1))
-    moved = result.form.rescale(ready.theta + np.diag(usual), ready.log_s, ready.log_t)
-    rough = np.diag(np.asarray(moved) - result.form.rescale(ready.theta, ready.log_s, ready.log_t))[indices]
+    moved = result.form.rescaled(ready.theta + np.diag(usual), ready.log_s, ready.log_t)
+    rough = np.diag(np.asarray(moved) - result.form.rescaled(ready.theta, ready.log_s, ready.log_t))[indices]
     spread = np.where(np.isfinite(error) & (error > 0), np.minimum(error, rough), rough)
     box = box_of(ready)
     ends, open_ = find_ends(

@@ -33,14 +33,14 @@ class Setup(NamedTuple):
     def outward(self, theta: np.ndarray) -> np.ndarray:
         """Coordinates (..., p) in the user's units, the breaks in order unless some are constrained."""
         form = self.result.form
-        out = np.asarray(form.rescale(theta, self.log_s, self.log_t))
+        out = form.rescaled(theta, self.log_s, self.log_t)
         out = np.where(self.problem.free, out, self.result.theta)  # not a rounding of what was held
         order = canonical_order(form, out, constraints_of(self.result))
         return np.take_along_axis(out, order, axis=-1)
 
     def inward(self, theta: np.ndarray) -> np.ndarray:
         """Coordinates (..., p) in normalised units."""
-        return np.asarray(self.result.form.rescale(theta, -self.log_s, -self.log_t))
+        return self.result.form.rescaled(theta, -self.log_s, -self.log_t)
 
 
 def setup(result: FitResult) -> Setup:
@@ -57,7 +57,7 @@ def setup(result: FitResult) -> Setup:
     problem = ready.problem._replace(
         weight=ready.problem.weight * ready.measure, scale=np.asarray(result.robust_scale or 1.0)
     )
-    theta = np.asarray(form.rescale(result.theta, -ready.log_s, -ready.log_t))
+    theta = form.rescaled(result.theta, -ready.log_s, -ready.log_t)
     method = ready.method._replace(robust=result.robust)
     dof = len(curve) - int(problem.free.sum())
     return Setup(result, method, problem, theta, ready.log_s, ready.log_t, result.residual_scale**2, dof)
