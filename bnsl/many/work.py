@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnsl._base.checks import InputError
+from bnsl._base.progress import progress_bar
 from bnsl.curves.frame import LongTable, long_table
 from bnsl.curves.ragged import Curves
 from bnsl.many.parts import POINTS, Parts
@@ -195,12 +196,7 @@ def _bar(total: int, done: int, progress: bool | None) -> Any:
         progress = sys.stderr.isatty()
     if not progress:
         return None
-    from tqdm import tqdm
-
-    return tqdm(total=total, initial=done, unit="curve", smoothing=0.1, bar_format=BAR)
-
-
-BAR = "{percentage:3.0f}%|{bar:30}| {n:.0f} of {total} curves, {elapsed} gone, {remaining} left"
+    return progress_bar(total, "curve", done)
 
 
 def _with_backend(
