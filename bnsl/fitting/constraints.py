@@ -85,7 +85,7 @@ def check_constraints(form: Form, loss: str, fixed: Mapping | None, bounds: Mapp
         if name in held:
             raise InputError(f"{name!r} is in fixed and in bounds; leave one out")
         ends = [form.coordinate(parameter, end, "bounds") if _binds(parameter, end) else None for end in pair]
-        if parameter.log and parameter.upper <= 0:
+        if parameter.sign < 0:
             ends.reverse()  # b < 0: the coordinate is log|b|, which falls as b rises
         if ends[0] is not None:
             lower[name] = ends[0]

@@ -35,8 +35,8 @@ from bnsl.curves.metrics import rmse, rmsle
 from bnsl.evidence.breaks import Candidate
 from bnsl.fitting import record
 from bnsl.fitting.covariance import sandwich_root
-from bnsl.forms.broken import BNSL, Segment
-from bnsl.forms.form import Form, Parameter
+from bnsl.forms.broken import Segment
+from bnsl.forms.form import Form
 from bnsl.solver import losses
 
 if TYPE_CHECKING:
@@ -305,7 +305,7 @@ class FitResult:
             if parameter.name in self.undetermined:
                 half = np.inf
             ends = self.theta[i] + np.array([-half, half])
-            out[parameter.name] = ends_of(parameter, ends)
+            out[parameter.name] = parameter.ends(ends)
         return MappingProxyType(out)
 
     @cached_property
@@ -357,10 +357,11 @@ class FitResult:
 
         The scale of a steep one, its value at x = 1, may be beyond the range of a double: infinite or 0.
         """
-        if not isinstance(self.form, BNSL):
+        decompose = getattr(self.form, "segments", None)
+        if decompose is None:
             raise InputError(f"form {self.form.label!r} is not a chain of power laws; only bnsl is")
         with np.errstate(over="ignore"):
-            return self.form.segments(self.params)
+            return decompose(self.params)
 
     # --- text -------------------------------------------------------------------------------------
 
@@ -441,14 +442,3 @@ class FitResult:
             InputError: text that is not such a record, one that is damaged, or one of another form.
         """
         return cls(**record.read(text, form, Status))
-
-
-def ends_of(parameter: Parameter, ends: ArrayLike) -> tuple[float, float]:
-    """Lower and upper end in the units of the parameter from those of its coordinate."""
-    low, high = np.asarray(ends, float)
-    if parameter.log:
-        with np.errstate(over="ignore"):
-            low, high = np.exp([low, high])
-        if parameter.upper <= 0:
-            low, high = -high, -low
-    return float(low), float(high)

@@ -155,13 +155,6 @@ class BNSL(Form):
         """Arguments of `get_form`."""
         return {"form": self.name, "n_breaks": self.n_breaks, "rising": self.rising}
 
-    def to_params(self, theta: Any) -> dict[str, float]:
-        """Named values; b is negative for a rising law."""
-        params = super().to_params(theta)
-        if self.rising:
-            params["b"] = -params["b"]
-        return params
-
     def log_y(self, theta: Array, log_x: Array) -> Array:
         """log(a +- g)."""
         log_g = log_power_chain(theta, log_x)

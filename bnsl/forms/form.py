@@ -32,6 +32,24 @@ class Parameter:
     upper: float = np.inf
     mixes: bool = False
 
+    @property
+    def sign(self) -> float:
+        """-1 for a parameter that is negative wherever its logarithm is taken, else 1."""
+        return -1.0 if self.log and self.upper <= 0 else 1.0
+
+    def values(self, coordinates: ArrayLike) -> np.ndarray:
+        """The parameter's own values at coordinates of any shape; infinite beyond the range of a double."""
+        values = np.asarray(coordinates, dtype=float)
+        if not self.log:
+            return values
+        with np.errstate(over="ignore"):
+            return np.asarray(self.sign * np.exp(values))
+
+    def ends(self, coordinates: ArrayLike) -> tuple[float, float]:
+        """Lower and upper end of the parameter's own values from those of its coordinate."""
+        low, high = self.values(coordinates)[:: int(self.sign)].tolist()
+        return low, high
+
 
 class Separable(NamedTuple):
     """The start of a fit as linear least squares: log|y - limit| is linear in all but a few parameters.
@@ -189,11 +207,7 @@ class Form(abc.ABC):
     def to_params(self, theta: ArrayLike) -> dict[str, float]:
         """Named parameter values of one coordinate vector (p,)."""
         values = np.asarray(theta, dtype=float)
-        with np.errstate(over="ignore"):  # b in extreme units may be beyond the range of a double
-            return {
-                q.name: float(np.exp(v)) if q.log else float(v)
-                for q, v in zip(self.parameters, values, strict=True)
-            }
+        return {q.name: float(q.values(v)) for q, v in zip(self.parameters, values, strict=True)}
 
     def from_params(self, params: Mapping[str, float]) -> np.ndarray:
         """Coordinates (p,) of named parameter values.

@@ -22,7 +22,7 @@ from bnsl._base.display import (
     parameter_lines,
     warning_lines,
 )
-from bnsl.fitting.result import FitResult, ends_of
+from bnsl.fitting.result import FitResult
 from bnsl.solver import losses
 from bnsl.uncertainty.refit import refit, setup
 
@@ -64,12 +64,8 @@ class Bootstrap:
         """One row a replicate, one column a parameter, in its own units."""
         import pandas as pd
 
-        columns = {}
-        with np.errstate(over="ignore"):
-            for parameter, values in zip(self.result.form.parameters, self.theta.T, strict=True):
-                sign = -1.0 if parameter.upper <= 0 else 1.0
-                columns[parameter.name] = sign * np.exp(values) if parameter.log else values
-        return pd.DataFrame(columns)
+        parameters = self.result.form.parameters
+        return pd.DataFrame({q.name: q.values(v) for q, v in zip(parameters, self.theta.T, strict=True)})
 
     @cached_property
     def stderr(self) -> Mapping[str, float]:
@@ -94,7 +90,7 @@ class Bootstrap:
         out = {}
         for parameter, pair in zip(self.result.form.parameters, ends, strict=True):
             lost = parameter.name in self.result.undetermined
-            out[parameter.name] = ends_of(parameter, (-np.inf, np.inf) if lost else pair)
+            out[parameter.name] = parameter.ends((-np.inf, np.inf) if lost else pair)
         return MappingProxyType(out)
 
     def sample(self, x: ArrayLike, *, noise: bool = True) -> np.ndarray:

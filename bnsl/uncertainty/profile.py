@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, check_count, check_share, positive_inputs, suggest
 from bnsl._base.display import FitWarning
-from bnsl.fitting.result import FitResult, ends_of
+from bnsl.fitting.result import FitResult
 from bnsl.solver import losses
 from bnsl.uncertainty.ends import WIDEST, Found, Refits, box_of, find_ends, hard_ends, students_t
 from bnsl.uncertainty.refit import Setup, refit, setup
@@ -105,13 +105,9 @@ def profile(result: FitResult, name: str, *, points: int = 41) -> Profile:
     )
     root, theta = _swept(ready, index, grid)
     root = np.where(grid < near, -root, root)
-    values, parameter = grid, result.form.parameters[index]
-    if parameter.log:
-        with np.errstate(over="ignore"):
-            values = np.exp(grid) * (-1.0 if parameter.upper <= 0 else 1.0)
-        order = np.argsort(values)
-        sign = -1.0 if parameter.upper <= 0 else 1.0
-        values, root, theta = values[order], sign * root[order], theta[order]
+    parameter = result.form.parameters[index]
+    order = slice(None, None, int(parameter.sign))  # values ascend
+    values, root, theta = parameter.values(grid)[order], parameter.sign * root[order], theta[order]
     notes = _notes(result, name, edges[0])
     return Profile(result, name, values, root, ready.outward(theta), notes, ready)
 
@@ -302,7 +298,7 @@ def _param_ends(ready: Setup, names: list[str], level: float) -> tuple[list[tupl
     indices = [_index(ready.result, name) for name in names]
     ends, edges = _coordinate_ends(ready, indices, level)
     parameters = ready.result.form.parameters
-    return [ends_of(parameters[i], pair) for i, pair in zip(indices, ends, strict=True)], edges
+    return [parameters[i].ends(pair) for i, pair in zip(indices, ends, strict=True)], edges
 
 
 def _coordinate_ends(ready: Setup, indices: list[int], level: float) -> tuple[np.ndarray, np.ndarray]:
