@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bnsl._base.arrays import Array
+from bnsl._base.arrays import Array, namespace
 from bnsl.forms.form import Form, Parameter, Separable
 
 
@@ -79,26 +79,38 @@ class Traced(Form):
 
     def domain(self, log_x: Array, y: Array, weight: Array) -> tuple[Array, Array]:
         """Bounds (..., p)."""
-        return self._mapped(self.form.domain, log_x, y, weight)
+        return self._mapped(self.form.domain, (log_x, y, weight), (self._points, 1, 1))
 
     def separable(self, log_x: Array, y: Array, weight: Array) -> Separable | None:
         """The starting problem, if the form has one."""
         if type(self.form).separable is Form.separable:
             return None
-        found = self._mapped(lambda *data: self.form.separable(*data)[:-1], log_x, y, weight)  # type: ignore[index]
-        alike = self.form.separable(log_x, y, weight).alike if np.ndim(y) == 1 else 1  # type: ignore[union-attr]
-        return Separable(*found, alike=alike)
+        alike: list[int] = []
+
+        def arrays(*data: Array) -> tuple[Array, ...]:
+            found = self.form.separable(*data)
+            alike.append(found.alike)  # type: ignore[union-attr]
+            return found[:-1]  # type: ignore[index]
+
+        found = self._mapped(arrays, (log_x, y, weight), (self._points, 1, 1))
+        return Separable(*found, alike[0])
 
     def assemble(self, outer: Array, positions: Array, shapes: Array, beta: Array) -> Array:
         """Coordinates (..., p)."""
-        return self._mapped(self.form.assemble, outer, positions, shapes, beta, core=(None, 1, 1, 1))
+        cores = np.ndim(outer) - np.ndim(beta) + 1, 1, 1, 1
+        return self._mapped(self.form.assemble, (outer, positions, shapes, beta), cores)
 
     # --- how ----------------------------------------------------------------------------------------
+
+    @property
+    def _points(self) -> int:
+        """Axes of `log_x` without a batch."""
+        return 1 if len(self.inputs) == 1 else 2
 
     def _run(self, what: str, theta: Array, log_x: Array) -> Any:
         import jax
 
-        core = 1 if len(self.inputs) == 1 else 2
+        core = self._points
         host = isinstance(theta, np.ndarray) and isinstance(log_x, np.ndarray)
         if not host:
             return _over_batch(_single(self.form, what), theta, log_x, core)
@@ -125,18 +137,25 @@ class Traced(Form):
         with jax.enable_x64(True):
             return np.array(function(*args))
 
-    def _mapped(self, function: Any, *args: Array, core: tuple[int | None, ...] | None = None) -> Any:
-        """A method of the form for one curve, over the batch axes that all arguments have."""
+    def _mapped(self, function: Any, args: tuple[Array, ...], cores: tuple[int, ...]) -> Any:
+        """A method of the form for one curve, over the batch axes of its arguments, which broadcast.
+
+        `cores` says how many axes each of them has without a batch.
+        """
         import jax
 
-        host = not any(isinstance(arg, jax.Array) for arg in args)
-        last = args[-1]
-        depth = np.ndim(last) - 1
-        for _ in range(depth):
+        xp = namespace(*args)
+        pairs = list(zip(args, cores, strict=True))
+        batch = np.broadcast_shapes(*(np.shape(arg)[: np.ndim(arg) - core] for arg, core in pairs))
+        args = tuple(
+            xp.broadcast_to(arg, (*batch, *np.shape(arg)[np.ndim(arg) - core :])) for arg, core in pairs
+        )
+        for _ in batch:
             function = jax.vmap(function)
-        with jax.enable_x64(True if host else jax.config.jax_enable_x64):
-            found = function(*args) if depth or not host else function(*args)
-            return jax.tree.map(np.array, found) if host else found
+        if xp is not np:
+            return function(*args)
+        with jax.enable_x64(True):
+            return jax.tree.map(np.array, function(*args))
 
 
 def _single(form: Form, what: str) -> Any:

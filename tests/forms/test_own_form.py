@@ -164,3 +164,44 @@ def test_far_extrapolation_is_judged_by_each_input():
     with pytest.warns(bnsl.ExtrapolationWarning):
         result.predict([1e9, 1e15])
     result.predict([1e9, 1e11])
+
+
+# --- a form all of whose methods give JAX arrays ----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Exponential(bnsl.Form):
+    """y = b exp(-k x)."""
+
+    name: ClassVar[str] = "exponential"
+
+    @property
+    def parameters(self):
+        return (bnsl.Parameter("b", log=True, lower=0.0), bnsl.Parameter("k", log=True, lower=0.0))
+
+    def log_y(self, theta, log_x):
+        return theta[0] - jnp.exp(theta[1] + log_x)
+
+    def rescale(self, theta, log_s, log_t):
+        return theta + jnp.array([log_t, -log_s])
+
+    def domain(self, log_x, y, weight):
+        return jnp.array([-5.0, -10.0]), jnp.array([5.0, 5.0])
+
+
+def test_units_of_a_form_in_jax_are_changed_in_double_precision():
+    x = np.linspace(0.5, 10.0, 30)
+    result = bnsl.fit(x, 2e-8 * np.exp(-0.3 * x), form=Exponential())
+    assert dict(result.params) == pytest.approx({"b": 2e-8, "k": 0.3}, rel=1e-12)
+
+
+def test_refits_of_a_form_in_jax():
+    x = np.linspace(0.5, 10.0, 30)
+    noise = np.random.default_rng(0).standard_normal(30)
+    result = bnsl.fit(x, 2.0 * np.exp(-0.3 * x + 0.01 * noise), form=Exponential())
+    # log y is linear in log b and k, so that intervals of first order are all but exact.
+    for name, interval in bnsl.profile_intervals(result).items():
+        assert interval == pytest.approx(result.param_interval(0.9)[name], rel=1e-4)
+    draws = bnsl.bootstrap(result, 500).params["k"]
+    assert draws.std() == pytest.approx(result.stderr["k"], rel=0.2)
+    assert bnsl.prediction_interval(result, [20.0])[0] == pytest.approx(result.interval([20.0])[0], rel=1e-4)
