@@ -93,7 +93,7 @@ class Traced(Form):
             return found[:-1]  # type: ignore[index]
 
         found = self._mapped(arrays, (log_x, y, weight), (self._points, 1, 1))
-        return Separable(*found, alike[0])
+        return Separable(*found)._replace(alike=alike[0])
 
     def assemble(self, outer: Array, positions: Array, shapes: Array, beta: Array) -> Array:
         """Coordinates (..., p)."""
