@@ -13,8 +13,6 @@ from bnsl.curves.ragged import Curves
 if TYPE_CHECKING:
     import pandas as pd
 
-NAMES = ("status", "warnings", "message", "n_points", "n_breaks", "rmsle")  # columns of the result
-
 
 class LongTable(NamedTuple):
     """The curves of a table with their names."""
@@ -30,23 +28,6 @@ class LongTable(NamedTuple):
     def lengths(self) -> np.ndarray:
         """Number of points of every curve."""
         return self.curves.lengths
-
-
-def by_columns(by: str | Sequence[str]) -> list[str]:
-    """`by` as a list of distinct names, none of them a column of the result."""
-    if not isinstance(by, str | Sequence):
-        raise InputError(f"by = {by!r} must be a column name or a list of column names")
-    names = [by] if isinstance(by, str) else list(by)
-    if not names:
-        raise InputError("by is empty; name the columns whose values tell the curves apart")
-    for name in names:
-        if not isinstance(name, str):
-            raise InputError(f"by must hold column names; {name!r} is none")
-        if names.count(name) > 1:
-            raise InputError(f"by names the column {name!r} twice")
-        if name in NAMES:
-            raise InputError(f"by: a column {name!r} would be one of the result's; rename it")
-    return names
 
 
 def as_pandas(frame: Any, columns: Sequence[str]) -> pd.DataFrame:

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_array, check_choice, check_count, check_positive
-from bnsl.curves.frame import by_columns
 from bnsl.fitting.fit import check_robust
 from bnsl.fitting.setup import BACKENDS
 from bnsl.forms.form import Form
 from bnsl.forms.registry import get_form
-from bnsl.many.settings import Columns, Settings
+from bnsl.many.settings import Columns, Settings, by_columns
 from bnsl.many.work import fit_table
 from bnsl.solver import losses
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bnsl.curves.frame import NAMES
+from bnsl._base.checks import InputError
 from bnsl.evidence.breaks import MOST
 from bnsl.fitting.constraints import fewest_breaks
 from bnsl.forms.autodiff import runnable
@@ -15,6 +15,7 @@ from bnsl.forms.form import Form
 if TYPE_CHECKING:
     import pandas as pd
 
+NAMES = ("status", "warnings", "message", "n_points", "n_breaks", "rmsle")  # columns of the result
 INVALID = "invalid"  # status of a curve that cannot be fitted at all
 ERROR = "error"  # and of one on which the program failed
 LEVEL = 0.9
@@ -27,6 +28,23 @@ class Columns(NamedTuple):
     y: str
     sigma: str | None
     by: list[str]
+
+
+def by_columns(by: str | Sequence[str]) -> list[str]:
+    """`by` as a list of distinct names, none of them a column of the result."""
+    if not isinstance(by, str | Sequence):
+        raise InputError(f"by = {by!r} must be a column name or a list of column names")
+    names = [by] if isinstance(by, str) else list(by)
+    if not names:
+        raise InputError("by is empty; name the columns whose values tell the curves apart")
+    for name in names:
+        if not isinstance(name, str):
+            raise InputError(f"by must hold column names; {name!r} is none")
+        if names.count(name) > 1:
+            raise InputError(f"by names the column {name!r} twice")
+        if name in NAMES:
+            raise InputError(f"by: a column {name!r} would be one of the result's; rename it")
+    return names
 
 
 class Settings(NamedTuple):
