@@ -72,7 +72,8 @@ def logsumexp(values: Array, axis: int | tuple[int, ...] | None = None) -> Array
     xp = namespace(values)
     top = xp.max(values, axis=axis, keepdims=True)
     top = xp.where(xp.isfinite(top), top, 0.0)
-    total = xp.log(xp.sum(xp.exp(values - top), axis=axis))
+    total = xp.sum(xp.exp(values - top), axis=axis)
+    total = xp.where(total > 0, xp.log(xp.where(total > 0, total, 1.0)), -xp.inf)
     return total + xp.reshape(top, total.shape)
 
 

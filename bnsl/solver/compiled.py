@@ -202,12 +202,13 @@ def convey(
     steps: int,
     tolerance: float,
     rivals: np.ndarray | None = None,
+    within: float = 0.0,
     placement: Placement = ANYWHERE,
 ) -> Walk:
     """`bnsl.solver.walk.follow` compiled, in chunks of one shape; inside `running`."""
     whole, exact = Walk(*map(np.array, walk)), walk.residual.shape[-1] > 0
     total, p = whole.theta.shape
-    best = None if rivals is None else Best(rivals, p)
+    best = None if rivals is None else Best(rivals, p, within)
     begun = whole.steps.copy()
     sizes = [size for size in placement.chunks if size // 2 < total] or [placement.chunks[-1]]
     size = sizes.pop(0)

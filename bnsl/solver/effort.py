@@ -34,6 +34,7 @@ ROUND = 6  # steps between two looks at which rows are worth going on with
 BEHIND = ((6, 0.1), (12, 0.05), (30, 0.02), (60, 0.005))
 ALIKE = 1e-3  # whose squared distance from the best law, as a share of the cost, is no more than this;
 STALLED = 1e-5  # whose cost falls by less than this share in a round, after PATIENCE steps.
+ALMOST = 0.06  # share above the best cost of one curve within which other laws are of interest
 SETTLING = 6  # steps before which rows alike may part yet
 PATIENCE = 36
 

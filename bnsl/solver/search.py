@@ -15,6 +15,7 @@ import numpy as np
 
 from bnsl.forms.autodiff import runnable
 from bnsl.solver.effort import (
+    ALMOST,
     AT_ONCE,
     CREEPING,
     EXACT_STEPS,
@@ -94,7 +95,8 @@ def _from_starts(method: Method, one: Problem, rows: Rows, effort: Effort, quick
     near, rivals = (QUICK_NEAR, None) if quick else (NEAR, np.full(1, np.inf))
     group, walk = _scouted(method, rows, _starts(method, one, rows, effort.starts, smooth=quick), near, drive)
     steps = QUICK_STEPS if quick else MAX_STEPS
-    walk = drive(method, rows, group, walk, steps=steps, tolerance=TOLERANCE, rivals=rivals)
+    options = {"steps": steps, "tolerance": TOLERANCE, "rivals": rivals, "within": ALMOST}
+    walk = drive(method, rows, group, walk, **options)
     theta = _inward(method, walk)
     if method.form.n_breaks == 1 and not quick:
         best = _best_of(np.zeros(len(theta), int), walk, 1)

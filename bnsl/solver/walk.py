@@ -222,6 +222,7 @@ def follow(
     steps: int,
     tolerance: float,
     rivals: np.ndarray | None = None,
+    within: float = 0.0,
 ) -> Walk:
     """Take every row to its end, or `steps` steps further, in NumPy; as many at a time as fit in a cache.
 
@@ -234,12 +235,13 @@ def follow(
         tolerance: see `step`.
         rivals: (C,) the lowest cost known of each problem, if its rows are rivals, of which those leave that
             the best of their problem makes not worth going on with; None if every row is to be finished.
+        within: share above the best cost within which rivals are never left for their cost.
 
     Returns:
         The walk at the end.
     """
     whole, exact = Walk(*map(np.array, walk)), walk.residual.shape[-1] > 0
-    best = None if rivals is None else Best(rivals, walk.theta.shape[1])
+    best = None if rivals is None else Best(rivals, walk.theta.shape[1], within)
     waiting = np.flatnonzero(~walk.done)
     room = max(AT_ONCE // rows.data.shape[-1], 1)
     index, waiting = waiting[:room], waiting[room:]
@@ -301,8 +303,9 @@ def _some(walk: Walk, which: np.ndarray) -> Walk:
 class Best:
     """The best row seen of each of C problems."""
 
-    def __init__(self, cost: np.ndarray, p: int) -> None:
-        self.cost = cost.copy()
+    def __init__(self, cost: np.ndarray, p: int, within: float = 0.0) -> None:
+        """The costs (C,) known of C problems, and the share above the best within which rows always go on."""
+        self.cost, self.within = cost.copy(), within
         self.theta = np.full((len(cost), p), np.nan)  # unknown: nothing is close to it
         self.gram = np.zeros((len(cost), p, p))
 
@@ -332,7 +335,7 @@ class Best:
         close = square <= ALIKE * lowest
         out = (excess > 0) & close & (now.steps >= SETTLING)
         for steps, share in BEHIND:
-            out |= (now.steps >= steps) & (excess > share * lowest)
+            out |= (now.steps >= steps) & (excess > max(share, self.within) * lowest)
         out |= (before - now.cost < STALLED * now.cost) & (now.steps >= PATIENCE)
         return (out | (lowest <= floor)) & (excess > 0) if exact else out
 
