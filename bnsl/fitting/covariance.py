@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bnsl._base.arrays import lengths
+from bnsl.forms.form import Form
 
 # Relative size of a singular value below which a direction is not determined by the data.
 SINGULAR = 1e-10
@@ -44,6 +45,17 @@ def covariance_root(
     inverse = 1.0 / np.maximum(s, 1e-16 * largest)
     root[free, :count] = np.sqrt(residual_variance) * (vt.T * inverse) / scale[:, None]
     return root, condition
+
+
+def in_other_units(
+    form: Form, theta: np.ndarray, root: np.ndarray, log_s: np.ndarray, log_t: float | np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """A law (p,) and the root (p, p) of its covariance once x and y are multiplied by exp(log_s), exp(log_t).
+
+    Coordinates change linearly in one another, so that a step of 1 in each gives their derivatives.
+    """
+    moved = form.rescaled(theta, log_s, log_t)
+    return moved, (form.rescaled(theta + np.eye(len(theta)), log_s, log_t) - moved).T @ root
 
 
 def sandwich_root(jacobian: np.ndarray, residual: np.ndarray, free: np.ndarray) -> np.ndarray:

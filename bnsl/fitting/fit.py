@@ -20,7 +20,7 @@ from bnsl.fitting.constraints import (
     fewest_breaks,
     orientations,
 )
-from bnsl.fitting.covariance import covariance_root, undetermined
+from bnsl.fitting.covariance import covariance_root, in_other_units, undetermined
 from bnsl.fitting.result import FitResult, Status
 from bnsl.fitting.setup import BACKENDS, Setup, set_up, solve
 from bnsl.forms.broken import BNSL
@@ -164,12 +164,8 @@ def _result(
     names = np.array(form.names)
     margin = 1e-9 * np.maximum(1.0, np.abs(best))
     at_bound = free & ((best <= local.lower + margin) | (best >= local.upper - margin))
-    # Back to the user's units: theta transforms smoothly, its errors with the derivative of that.
-    theta = form.rescaled(best, log_s, log_t)
-    steps = np.eye(len(best))
-    change = np.stack([form.rescaled(best + e, log_s, log_t) - theta for e in steps], axis=1)
     known = np.isfinite(root).all(axis=1) & root.any(axis=1)
-    root = change @ root
+    theta, root = in_other_units(form, best, root, log_s, log_t)  # the user's
     largest = np.abs(root).max(axis=1)
     blurred = free & known & ~((largest >= np.finfo(float).tiny) & np.isfinite(largest))
     root[blurred] = np.nan

@@ -30,7 +30,7 @@ from bnsl._base.display import (
     table_text,
 )
 from bnsl.fitting.adequacy import ARITHMETIC, PLACED, VISIBLE, signals
-from bnsl.fitting.covariance import covariance_root, undetermined
+from bnsl.fitting.covariance import covariance_root, in_other_units, undetermined
 from bnsl.fitting.result import FitResult
 from bnsl.forms.broken import BNSL, breaks_in
 from bnsl.forms.form import Form
@@ -220,9 +220,7 @@ def information(
     white = jacobian / scale[:, None]
     root, _ = covariance_root(white, 1.0, free)
     lost = undetermined(white, free, ARITHMETIC)
-    steps = np.eye(len(theta))
-    change = np.stack([form.rescaled(near + e, log_s, log_t) - theta for e in steps], axis=1)
-    outside = change @ root
+    outside = in_other_units(form, near, root, log_s, log_t)[1]
     outside[~free] = 0.0  # not a rounding of it
     return Predictability(
         form=form,

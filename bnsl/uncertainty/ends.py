@@ -86,21 +86,13 @@ def find_ends(
 def box_of(ready: Setup) -> np.ndarray:
     """Lower and upper bound (p, 2) of the coordinates, in the user's units."""
     local = linearised(ready.method, ready.problem, ready.theta)
+    form, each = ready.result.form, np.eye(len(ready.theta), dtype=bool)
     ends = []
     for bounds in (local.lower, local.upper):
         known = np.isfinite(bounds)
-        moved = np.stack(
-            [
-                ready.result.form.rescaled(
-                    np.where(np.arange(len(bounds)) == i, bounds, ready.theta), ready.log_s, ready.log_t
-                )[i]
-                if known[i]
-                else bounds[i]
-                for i in range(len(bounds))
-            ]
-        )
-        ends.append(moved)
-    mixes = [parameter.mixes for parameter in ready.result.form.parameters]
+        at = np.where(each & known, bounds, ready.theta)  # one law for every bound
+        ends.append(np.where(known, np.diag(form.rescaled(at, ready.log_s, ready.log_t)), bounds))
+    mixes = [parameter.mixes for parameter in form.parameters]
     return np.where(np.array(mixes)[:, None], [-np.inf, np.inf], np.stack(ends, axis=1))
 
 
