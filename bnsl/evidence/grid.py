@@ -94,7 +94,8 @@ def _less_climbing(nodes: Nodes, prior: Prior) -> tuple[Nodes, Array]:
 def as_bnsl(state: Posterior, n: int) -> np.ndarray:
     """The kept laws of n sharp breaks as coordinates of a BNSL (T, 3 + 3 n), heaviest first.
 
-    They are relative to the last point; of two with breaks at the same places the lighter is left out.
+    They are relative to the last point; of two with breaks at the same places, added in the same order, the
+    lighter is left out.
     """
     nodes = state.sharp[n]
     places, widths = trial_breaks(state.span)

@@ -62,9 +62,9 @@ def quantile(mixture: Mixture, p: float) -> np.ndarray:
         density = weight @ (np.exp(-0.5 * z * z) / sd) / np.sqrt(2.0 * np.pi)
         low, high = np.where(excess < 0, place, low), np.where(excess < 0, high, place)
         newton = place - excess / np.where(density > 0, density, 1.0)
-        good = (
-            (density > 0) & (newton >= low) & (newton <= high) & (np.abs(newton - place) < 0.5 * np.abs(step))
-        )
+        size = np.abs(newton - place)
+        good = (density > 0) & (newton >= low) & (newton <= high)
+        good &= (size < 0.5 * np.abs(step)) | (size <= tolerance)
         new = np.where(good, newton, 0.5 * (low + high))
         place, step = new, new - place
         if (np.abs(step) <= tolerance).all():

@@ -455,7 +455,7 @@ def _chain_rows(by_change: Array, by_log_d: Array, by_log_f: Array) -> Array:
     if by_change.shape[-2] == 1:
         return xp.concat([by_change, by_log_d, by_log_f], axis=-2)
     rows = xp.concat([by_change[..., None, :], by_log_d[..., None, :], by_log_f[..., None, :]], axis=-2)
-    return xp.reshape(rows, (*rows.shape[:-3], -1, rows.shape[-1]))
+    return xp.reshape(rows, (*rows.shape[:-3], 3 * rows.shape[-3], rows.shape[-1]))  # also for no points
 
 
 def _trial_grid(log_x: Array, weight: Array) -> tuple[Array, Array, Array]:

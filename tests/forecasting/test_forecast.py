@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import bnsl
-from bnsl.evidence import grid as bayes
 from bnsl.forecasting.forecast import shown_breaks
 
 RNG = np.random.default_rng(5)
@@ -143,14 +142,6 @@ def test_the_mean_is_predicted_where_it_lies_in_the_middle_half(made):
 def test_breaks_beyond_the_data_are_in_brackets():
     curve = bnsl.Curve([1.0, 10.0, 100.0], [3.0, 2.0, 1.0])
     assert shown_breaks((0.5, 20.0, 400.0), curve) == "(0.5), 20, (400)"
-
-
-def test_end_slopes_are_steeper_and_more_various_near_a_limit():
-    mean, sd = bayes.slope_prior(bayes.learnt_prior(), bayes.LIMITS)
-    assert np.all(np.diff(mean) > 0)
-    assert np.all(np.diff(sd) > 0)
-    density = np.exp(bayes.limit_density(bayes.learnt_prior(), bayes.LIMITS))
-    assert density.argmax() == 0
 
 
 def test_samples_follow_the_quantiles(made):
@@ -301,54 +292,3 @@ def test_threads_do_not_wait_for_each_other_for_ever():
         thread.join(timeout=120)
     assert not any(thread.is_alive() for thread in threads)
     assert answers[3][0] == float(bnsl.forecast(*curves[3]).predict(2e4))
-
-
-def test_trial_breaks_and_design_agree_with_bnsl():
-    """Laws of the grid, written as a BNSL, are the same laws."""
-    from bnsl.forecasting.average import averages
-
-    x, y, _ = broken()
-    part = averages(bnsl.Curve(x, y))[0]
-    u = np.linspace(-5, 1, 40)
-    columns = np.asarray(bayes.design(u, part.state.span))
-    for n in (0, 1, 2, 3):
-        nodes = part.state.sharp[n]
-        theta = bayes.as_bnsl(part.state, n)[0]
-        eta = columns[:, nodes.columns[0]] @ nodes.mean[0] - nodes.slope[0] * u
-        limit = part.state.limits[nodes.limit[0]]
-        expected = np.log(limit + np.exp(eta))
-        found = np.asarray(bnsl.BNSL(n).log_y(theta, u))
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
-
-
-def test_the_number_of_breaks_is_chosen_and_explained():
-    x, y, _ = broken(count=40)
-    result = bnsl.fit(x, y)
-    assert result.n_breaks == 1
-    table = result.selection
-    assert list(table.index[:3]) == [0, 1, 2]
-    assert table["chosen"].tolist().count(True) == 1
-    assert table.loc[1, "chosen"]
-    assert table["probability"].sum() == pytest.approx(1.0)
-    assert table["probability"].idxmax() == 1
-    assert "chosen by evidence" in result.summary()
-    assert bnsl.FitResult.from_json(result.to_json()).candidates == result.candidates
-    assert bnsl.fit(x, y, n_breaks=1).selection.empty
-
-
-@pytest.mark.parametrize("n", [0, 1, 2])
-def test_the_number_of_breaks_that_made_the_curve_is_chosen(n):
-    laws = [
-        {"a": 0.2, "b": 2.0, "c0": 0.3},
-        {"a": 0.2, "b": 2.0, "c0": 0.05, "c1": 0.6, "d1": 100.0, "f1": 0.2},
-        {"a": 0.1, "b": 1.0, "c0": 0.3, "c1": -0.7, "d1": 30.0, "f1": 0.2, "c2": 1.0, "d2": 500.0, "f2": 0.2},
-    ]
-    x = np.geomspace(1, 1e4, 40)
-    y = bnsl.BNSL(n).evaluate(laws[n], x) * np.exp(0.003 * np.random.default_rng(n).normal(size=40))
-    assert bnsl.fit(x, y).n_breaks == n
-
-
-def test_parameters_that_are_given_are_among_those_chosen():
-    x, y, _ = broken(count=40)
-    assert bnsl.fit(x, y, fixed={"f2": 0.3}).n_breaks >= 2
-    assert bnsl.fit(x, y, bounds={"d1": (10.0, 1e3)}).n_breaks >= 1

@@ -10,8 +10,7 @@ from samples import ADDITION, LAW, noisy
 import bnsl
 from bnsl import cli
 from bnsl.curves.datasets import NOISELESS_LAW
-from bnsl.forecasting.joint import joint
-from bnsl.uncertainty.refit import refit, setup
+from bnsl.uncertainty.refit import refit, solved
 
 CANDIDATES = np.geomspace(2e6, 2e7, 6)
 TARGET = 1e8
@@ -80,7 +79,7 @@ def test_following_it_beats_even_spacing():
     errors = {}
     for name, extra in (("suggested", found.chosen), ("even", even)):
         points = np.concatenate([x, extra])
-        ready = setup(bnsl.fit(points, form.evaluate(law, points), n_breaks=1))
+        ready = solved(bnsl.fit(points, form.evaluate(law, points), n_breaks=1))
         rng = np.random.default_rng(5)
         clean = ready.problem.y[: len(points)]
         wide = np.tile(ready.problem.y, (400, 1))
@@ -168,46 +167,6 @@ def test_laws_that_say_nothing(result):
     unknown = bnsl.fit(*(v[:6] for v in noisy()), n_breaks=1)
     with pytest.raises(bnsl.InputError, match="not known"):
         bnsl.suggest(unknown, [1.0], TARGET)
-
-
-# --- joint draws of a forecast --------------------------------------------------------------------
-
-
-def test_joint_agrees_with_the_forecast_at_every_x(forecast):
-    x = np.geomspace(300, 5000, 9)
-    together, apart = joint(forecast, x), forecast._mixtures(x)[0]
-    assert together.weight == pytest.approx(apart.weight, abs=1e-12)
-    assert together.mean == pytest.approx(apart.mean, abs=1e-9)
-    departure = np.sum(together.departure**2, axis=2)[together.kind]
-    variance = np.sum(together.moved**2, axis=2) + together.bend**2 * np.sum(together.drift**2, axis=1)
-    variance = variance + together.level[:, None] ** 2 * (1 + departure)
-    assert np.sqrt(variance) == pytest.approx(apart.sd, rel=1e-9)
-
-
-def test_draws_have_the_moments_of_the_mixture(forecast):
-    x = np.geomspace(800, 3000, 5)
-    draws = np.log(bnsl.joint_draws(forecast, x, 20_000))
-    expected = joint(forecast, x).covariance(noise=True)
-    assert np.cov(draws.T) == pytest.approx(expected, abs=0.1 * expected.max())
-    assert bnsl.joint_draws(forecast, [[900.0], [1000.0]], 3).shape == (3, 2, 1)
-    laws = np.log(bnsl.joint_draws(forecast, [990.0, 1000.0], 2000, noise=False))
-    apart = np.log(forecast.sample([990.0, 1000.0], 2000))
-    assert np.corrcoef(laws.T)[0, 1] > 0.98 > np.corrcoef(apart.T)[0, 1]
-
-
-def test_reaching_a_value(forecast):
-    when = bnsl.reach(forecast, 0.7, 4000.0)
-    assert np.all(when > ADDITION.x[13])
-    inside = np.quantile(when, [0.05, 0.95])
-    measured = np.interp(-0.7, -ADDITION.y, ADDITION.x)
-    assert inside[0] < measured < inside[1]
-    never = bnsl.reach(forecast, 1e-6, 1000.0)
-    assert np.isinf(never).all()
-    assert 0.4 < bnsl.probability_before(forecast, forecast, 0.7, 4000.0) < 0.6
-    lower = bnsl.forecast(ADDITION.x[:14], 0.5 * ADDITION.y[:14])
-    assert bnsl.probability_before(lower, forecast, 0.6, 4000.0) > 0.99
-    with pytest.raises(bnsl.InputError, match="beyond the data"):
-        bnsl.reach(forecast, 0.7, 500.0)
 
 
 # --- the shell ------------------------------------------------------------------------------------

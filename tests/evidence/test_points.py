@@ -1,0 +1,72 @@
+"""Points relative to the last one, and the noise on them."""
+
+import numpy as np
+import pytest
+
+import bnsl
+from bnsl.evidence.points import CLEAN, MOST_POINTS, data_of, inverted, noise_of, points_of
+from bnsl.evidence.prior import LEARNT
+
+RNG = np.random.default_rng(3)
+
+
+def curve(count, noise, sigma=None):
+    x = np.geomspace(1, 1e4, count)
+    return bnsl.Curve(x, 2.0 * x**-0.3 * np.exp(noise * RNG.normal(size=count)), sigma)
+
+
+def test_short_curves_are_taken_as_they_are():
+    short = curve(MOST_POINTS, 0.01)
+    data = data_of(short)
+    assert np.exp(data.log_x) == pytest.approx(short.x)
+    assert np.exp(data.log_y) == pytest.approx(short.y)
+    assert data.weight == pytest.approx(1.0)
+
+
+def test_long_curves_become_means_over_even_bins():
+    data = data_of(curve(10_000, 0.05))
+    assert len(data.log_x) == MOST_POINTS
+    assert data.weight.sum() == 10_000
+    # On a straight line means lie on the line, with the noise of a mean.
+    left = data.log_y - np.log(2.0) + 0.3 * data.log_x
+    assert np.std(left * np.sqrt(data.weight)) == pytest.approx(0.05, rel=0.3)
+
+
+def test_long_curves_without_noise_are_thinned_to_points_of_theirs():
+    long = curve(10_000, 0.0)
+    assert noise_of(np.log(long.x), np.log(long.y)) < CLEAN
+    data = data_of(long)
+    assert np.isin(data.log_x, np.log(long.x)).all()
+
+
+def test_the_noise_is_seen_through_the_trend():
+    x = np.linspace(0.0, 9.0, 4000)
+    assert noise_of(x, np.sin(x) + 0.02 * RNG.normal(size=4000)) == pytest.approx(0.02, rel=0.1)
+
+
+def test_weights_are_relative_precisions_of_log_y():
+    sigma = np.geomspace(0.01, 0.1, 12)
+    some = curve(12, 0.01, sigma)
+    weight = data_of(some).weight
+    assert weight / weight[0] == pytest.approx((some.y / sigma) ** 2 / (some.y[0] / sigma[0]) ** 2)
+
+
+def test_the_covariance_is_white_plus_correlated_noise():
+    sigma = 0.02 * RNG.uniform(1, 3, 9)
+    data = data_of(curve(9, 0.01, sigma))
+    points = points_of(data, LEARNT)
+    for r, factor in enumerate(points.whiten):
+        apart = np.abs(points.u[:, None] - points.u)
+        unit = (LEARNT.correlated * r) ** 2
+        expected = np.diag(1.0 / data.weight) + unit * np.exp(-apart / LEARNT.length)
+        assert np.linalg.inv(factor.T @ factor) == pytest.approx(expected)
+        assert points.log_det[r] == pytest.approx(np.linalg.slogdet(expected)[1])
+    assert (points.u[-1], points.log_y[-1]) == (0.0, 0.0)
+
+
+def test_inverted_points_are_those_of_one_over_y():
+    some = curve(9, 0.01)
+    found = inverted(points_of(data_of(some), LEARNT))
+    expected = points_of(data_of(bnsl.Curve(some.x, 1.0 / some.y)), LEARNT)
+    assert found.log_y == pytest.approx(expected.log_y)
+    assert found.origin == pytest.approx(expected.origin)
