@@ -24,7 +24,7 @@ from bnsl._base.display import (
 )
 from bnsl.fitting.result import FitResult
 from bnsl.solver import losses
-from bnsl.uncertainty.refit import refit, setup
+from bnsl.uncertainty.refit import refit, solved
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,7 +164,7 @@ def bootstrap(
     """
     count = check_count(replicates, "replicates", 2)
     check_choice(kind, "kind", KINDS)
-    ready = setup(result)
+    ready = solved(result)
     if ready.dof <= 0:
         raise InputError(
             f"result: {result.n_params} parameters for {len(result.curve)} points leave no residuals to draw "

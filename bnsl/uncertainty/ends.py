@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from bnsl.solver.problem import linearised
-from bnsl.uncertainty.refit import Setup
+from bnsl.uncertainty.refit import Solved
 
 ROUNDS = 20  # of widening and narrowing an end
 CLOSE = 1e-3  # relative error of the root of an end
@@ -28,13 +28,13 @@ class Found(NamedTuple):
 Refits = Callable[[np.ndarray, np.ndarray, np.ndarray], Found]
 
 
-def students_t(ready: Setup, level: float) -> float:
+def students_t(ready: Solved, level: float) -> float:
     """The quantile of Student's t beyond which a root of the rise of the cost is ruled out."""
     return float(stdtrit(ready.dof, 0.5 + level / 2))
 
 
 def find_ends(
-    ready: Setup,
+    ready: Solved,
     refits: Refits,
     center: np.ndarray,
     spread: np.ndarray,
@@ -83,7 +83,7 @@ def find_ends(
     return ends.reshape(2, count).T, open_.reshape(2, count).T
 
 
-def box_of(ready: Setup) -> np.ndarray:
+def box_of(ready: Solved) -> np.ndarray:
     """Lower and upper bound (p, 2) of the coordinates, in the user's units."""
     local = linearised(ready.method, ready.problem, ready.theta)
     form, each = ready.result.form, np.eye(len(ready.theta), dtype=bool)
@@ -96,7 +96,7 @@ def box_of(ready: Setup) -> np.ndarray:
     return np.where(np.array(mixes)[:, None], [-np.inf, np.inf], np.stack(ends, axis=1))
 
 
-def hard_ends(ready: Setup, box: np.ndarray) -> np.ndarray:
+def hard_ends(ready: Solved, box: np.ndarray) -> np.ndarray:
     """Which ends (p, 2) of the box are the user's or the form's own, and not just where a search ends."""
     form = ready.result.form
     possible = np.array([(q.lower, q.upper) if not q.log else (-np.inf, np.inf) for q in form.parameters])

@@ -18,7 +18,7 @@ from bnsl._base.display import FitWarning
 from bnsl.fitting.result import FitResult
 from bnsl.solver import losses
 from bnsl.uncertainty.ends import WIDEST, Found, Refits, box_of, find_ends, hard_ends, students_t
-from bnsl.uncertainty.refit import Setup, refit, setup
+from bnsl.uncertainty.refit import Solved, refit, solved
 
 DRAWN = 0.99  # level that the curve of a profile reaches, at least
 CLEAN = 1e-9  # residual standard deviation below which refits keep all digits
@@ -44,7 +44,7 @@ class Profile:
     root: np.ndarray
     theta: np.ndarray
     warnings: tuple[FitWarning, ...]
-    _ready: Setup = field(repr=False)
+    _ready: Solved = field(repr=False)
 
     @property
     def estimate(self) -> float:
@@ -185,8 +185,8 @@ def prediction_interval(result: FitResult, x: ArrayLike, level: float = 0.9) -> 
 # --- the pieces -----------------------------------------------------------------------------------
 
 
-def _checked(result: FitResult) -> Setup:
-    ready = setup(result)
+def _checked(result: FitResult) -> Solved:
+    ready = solved(result)
     if ready.dof <= 0 or not np.isfinite(ready.variance):
         raise InputError(
             f"result: {result.n_params} parameters for {len(result.curve)} points leave no residual variance "
@@ -209,7 +209,7 @@ def _index(result: FitResult, name: str) -> int:
     return names.index(name)
 
 
-def _root_of(ready: Setup, cost: np.ndarray) -> np.ndarray:
+def _root_of(ready: Solved, cost: np.ndarray) -> np.ndarray:
     """Roots (B,) of the rise of the cost over that of the fit; refits that failed are as bad as can be."""
     least = ready.variance * ready.dof
     with np.errstate(all="ignore"):
@@ -217,7 +217,7 @@ def _root_of(ready: Setup, cost: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(cost), root, np.inf)
 
 
-def _at_values(ready: Setup, indices: list[int]) -> Refits:
+def _at_values(ready: Solved, indices: list[int]) -> Refits:
     """Refits with one of the parameters held at a value of its coordinate, in the user's units."""
     exact = ready.result.residual_scale < CLEAN
 
@@ -240,19 +240,19 @@ def _at_values(ready: Setup, indices: list[int]) -> Refits:
     return refits
 
 
-def _moved(ready: Setup, starts: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
+def _moved(ready: Solved, starts: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
     """`starts` (B, p) with one coordinate each at a value in the user's units."""
     outside = ready.result.form.rescaled(starts, ready.log_s, ready.log_t)
     outside[np.arange(len(at)), at] = values
     return ready.inward(outside)
 
 
-def _plain(ready: Setup, begun: np.ndarray, free: np.ndarray, exact: bool) -> tuple[np.ndarray, np.ndarray]:
+def _plain(ready: Solved, begun: np.ndarray, free: np.ndarray, exact: bool) -> tuple[np.ndarray, np.ndarray]:
     theta, cost, _ = refit(ready, begun, straight=False, exact=exact, free=free)
     return theta, cost
 
 
-def _mixed(ready: Setup, begun: np.ndarray, free: np.ndarray, exact: bool) -> tuple[np.ndarray, np.ndarray]:
+def _mixed(ready: Solved, begun: np.ndarray, free: np.ndarray, exact: bool) -> tuple[np.ndarray, np.ndarray]:
     """Refits with x in the user's units, in which alone a parameter that mixes with others can be held."""
     form, none = ready.result.form, 0.0
     plain = ready.problem._replace(
@@ -265,13 +265,13 @@ def _mixed(ready: Setup, begun: np.ndarray, free: np.ndarray, exact: bool) -> tu
     return form.rescaled(theta, -ready.log_s, none), cost
 
 
-def _shifted(ready: Setup, bounds: np.ndarray) -> np.ndarray:
+def _shifted(ready: Solved, bounds: np.ndarray) -> np.ndarray:
     known = np.isfinite(bounds)
     moved = ready.result.form.rescaled(np.where(known, bounds, 0.0), ready.log_s, 0.0)
     return np.where(known, moved, bounds)
 
 
-def _swept(ready: Setup, index: int, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _swept(ready: Solved, index: int, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Root (G,) and coordinates (G, p) at the values of `grid`, one of which is the estimate.
 
     Both sides at once, outwards from the estimate, each refit from where the last one ended; then all again
@@ -294,14 +294,16 @@ def _swept(ready: Setup, index: int, grid: np.ndarray) -> tuple[np.ndarray, np.n
     return root, theta
 
 
-def _param_ends(ready: Setup, names: list[str], level: float) -> tuple[list[tuple[float, float]], np.ndarray]:
+def _param_ends(
+    ready: Solved, names: list[str], level: float
+) -> tuple[list[tuple[float, float]], np.ndarray]:
     indices = [_index(ready.result, name) for name in names]
     ends, edges = _coordinate_ends(ready, indices, level)
     parameters = ready.result.form.parameters
     return [parameters[i].ends(pair) for i, pair in zip(indices, ends, strict=True)], edges
 
 
-def _coordinate_ends(ready: Setup, indices: list[int], level: float) -> tuple[np.ndarray, np.ndarray]:
+def _coordinate_ends(ready: Solved, indices: list[int], level: float) -> tuple[np.ndarray, np.ndarray]:
     """Ends (K, 2) in the user's coordinates, and which of them (K, 2) nothing rules out."""
     result = ready.result
     center = result.theta[indices]

@@ -18,8 +18,8 @@ from bnsl.solver.problem import Method, Problem
 from bnsl.solver.search import refine_many
 
 
-class Setup(NamedTuple):
-    """A fit, ready to be repeated."""
+class Solved(NamedTuple):
+    """What a fit solved, ready to be solved again."""
 
     result: FitResult
     method: Method
@@ -43,7 +43,7 @@ class Setup(NamedTuple):
         return self.result.form.rescaled(theta, -self.log_s, -self.log_t)
 
 
-def setup(result: FitResult) -> Setup:
+def solved(result: FitResult) -> Solved:
     """The problem that `result` solved.
 
     Raises InputError for what is no FitResult, and for a fit that failed.
@@ -60,7 +60,7 @@ def setup(result: FitResult) -> Setup:
     theta = form.rescaled(result.theta, -ready.log_s, -ready.log_t)
     method = ready.method._replace(robust=result.robust)
     dof = len(curve) - int(problem.free.sum())
-    return Setup(result, method, problem, theta, ready.log_s, ready.log_t, result.residual_scale**2, dof)
+    return Solved(result, method, problem, theta, ready.log_s, ready.log_t, result.residual_scale**2, dof)
 
 
 def constraints_of(result: FitResult) -> Constraints:
@@ -74,7 +74,7 @@ def constraints_of(result: FitResult) -> Constraints:
 
 
 def refit(
-    ready: Setup,
+    ready: Solved,
     starts: np.ndarray,
     *,
     straight: bool | None = None,
@@ -84,7 +84,7 @@ def refit(
     """Solve the problem B times, each from its own start, with some of its arrays replaced.
 
     Args:
-        ready: what `setup` returned.
+        ready: what `solved` returned.
         starts: (B, p) in normalised units.
         straight: whether to walk in the form's working coordinates; as the fit did, if not given.
         exact: by QR, for data that are all but noiseless.

@@ -8,7 +8,7 @@ from scipy.special import stdtrit
 import bnsl
 from bnsl.curves.datasets import NOISELESS_LAW
 from bnsl.fitting.adequacy import PLACES, VISIBLE, WIDTHS, durbin_watson, missing_break
-from bnsl.uncertainty.refit import refit, setup
+from bnsl.uncertainty.refit import refit, solved
 
 X = np.geomspace(1.0, 1e6, 60)
 NOISE = 0.01
@@ -39,7 +39,7 @@ def test_it_is_the_scatter_of_fits(known):
     """Refits of 2,000 simulated curves scatter as the information says."""
     result = bnsl.fit(X, bnsl.BNSL(1).evaluate(LAW, X), n_breaks=1)
     rng = np.random.default_rng(0)
-    ready = setup(result)
+    ready = solved(result)
     extra = len(ready.problem.y) - len(X)
     y = ready.problem.y[: len(X)] * np.exp(NOISE * rng.standard_normal((2000, len(X))))
     theta, _, converged = refit(
