@@ -113,7 +113,7 @@ class Traced(Form):
         core = self._points
         host = isinstance(theta, np.ndarray) and isinstance(log_x, np.ndarray)
         if not host:
-            return _over_batch(_single(self.form, what), theta, log_x, core)
+            return self._mapped(_single(self.form, what), (theta, log_x), (1, core))
         batch = np.broadcast_shapes(theta.shape[:-1], log_x.shape[:-core])
         shared = log_x.ndim == core
         rows = np.broadcast_to(theta, (*batch, theta.shape[-1])).reshape(-1, theta.shape[-1])
@@ -183,16 +183,6 @@ def _single(form: Form, what: str) -> Any:
         return jax.vmap(push, out_axes=(None, 0))(jnp.eye(theta.shape[0], dtype=theta.dtype))
 
     return with_jacobian
-
-
-def _over_batch(function: Any, theta: Any, log_x: Any, core: int) -> Any:
-    """A function of one law, mapped over the batch axes of both arguments."""
-    import jax
-
-    deep, wide = theta.ndim - 1, log_x.ndim - core
-    for axis in range(max(deep, wide)):
-        function = jax.vmap(function, (0 if axis < deep else None, 0 if axis < wide else None))
-    return function(theta, log_x)
 
 
 @lru_cache(maxsize=64)

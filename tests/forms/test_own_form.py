@@ -205,3 +205,8 @@ def test_refits_of_a_form_in_jax():
     draws = bnsl.bootstrap(result, 500).params["k"]
     assert draws.std() == pytest.approx(result.stderr["k"], rel=0.2)
     assert bnsl.prediction_interval(result, [20.0])[0] == pytest.approx(result.interval([20.0])[0], rel=1e-4)
+
+
+def test_a_form_in_jax_on_either_backend():
+    numpy, jax = (bnsl.fit(DIP_X, DIP_Y, form=Dip(), backend=backend) for backend in ("numpy", "jax"))
+    np.testing.assert_allclose(jax.theta, numpy.theta, rtol=1e-8)
