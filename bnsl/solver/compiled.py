@@ -136,7 +136,9 @@ def begin_search(
             if method.form.n_breaks == 1:
                 leave_valleys(method, whole, theta, walk, *_tools(method, placement))
         if dtype == "float32":  # its user has no need of the last digits
-            return Refined(theta, np.where(np.isfinite(walk.cost), walk.cost, np.inf), walk.converged, walk.steps)
+            return Refined(
+                theta, np.where(np.isfinite(walk.cost), walk.cost, np.inf), walk.converged, walk.steps
+            )
         with np.errstate(all="ignore"):
             return settled(method, whole, theta, walk, limit)
 

@@ -341,7 +341,10 @@ class Best:
 
 
 def worth_going_on(walk: Walk, curves: int, near: float = NEAR) -> np.ndarray:
-    """Which starts (C, S) go on after scouting: the best of each curve that lead to different laws."""
+    """Which starts (C, S) go on after scouting: the best of each curve that lead to different laws.
+
+    The best are those whose cost is within the factor `near` of the least.
+    """
     theta, gram = (part.reshape(curves, -1, *part.shape[1:]) for part in (walk.theta, walk.gram))
     cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf).reshape(curves, -1)
     order = np.argsort(cost, axis=1, kind="stable")
