@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr
 
 from bnsl._base.checks import InputError, as_number, check_count, reject
 from bnsl.curves.curve import Curve
@@ -30,7 +30,7 @@ except ImportError:
     ) from None
 
 FORECAST = "forecast"
-_ONE_SIGMA = float(ndtr(1.0) - ndtr(-1.0))  # probability within one standard deviation
+_ONE_SIGMA = math.erf(math.sqrt(0.5))  # probability within one standard deviation
 
 
 class BNSLRegressor(RegressorMixin, BaseEstimator):

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
 
+from bnsl._base import student
 from bnsl.solver.problem import linearised
 from bnsl.uncertainty.refit import Solved
 
@@ -30,7 +30,7 @@ Refits = Callable[[np.ndarray, np.ndarray, np.ndarray], Found]
 
 def students_t(ready: Solved, level: float) -> float:
     """The quantile of Student's t beyond which a root of the rise of the cost is ruled out."""
-    return float(stdtrit(ready.dof, 0.5 + level / 2))
+    return student.half_width(level, ready.dof)
 
 
 def find_ends(
