@@ -161,7 +161,8 @@ def step(method: Method, rows: Rows, now: Walk, tolerance: float) -> Walk:
     if exact:
         jacobian, residual = xp.where(deep, jacobian, now.jacobian), xp.where(wide, residual, now.residual)
 
-    # 2. The next trial. A coordinate at a bound that the cost pushes against stays there.
+    # 2. The next trial. A coordinate at a bound that the cost pushes against stays there. Bounds of a walk may
+    # depend a little on where it stands; those of the last place do for the next.
     lower, upper = bounds(method, rows, theta)
     blocked = ((theta <= lower) & (gradient > 0)) | ((theta >= upper) & (gradient < 0))
     moves = rows.free & ~blocked
@@ -174,8 +175,6 @@ def step(method: Method, rows: Rows, now: Walk, tolerance: float) -> Walk:
     else:
         move, decrease = damped_step(gram * unit[:, :, None] * unit[:, None], gradient * unit, damping)
     trial = theta + move * unit
-    if method.straight and method.form.n_breaks:  # elsewhere bounds are the same everywhere
-        lower, upper = bounds(method, rows, trial)
     if exact:
         there = xp.clip(trial, lower, upper)
         trial = trial + _turn(method, rows, there, move, columns, residual, triangle) * unit
