@@ -1,6 +1,7 @@
 """Broken neural scaling laws: fit, extrapolate and compare scaling laws (arXiv 2210.14891)."""
 
 from ._base.checks import InputError
+from ._base.display import ExtrapolationWarning, FitWarning
 from .curves.benchmark import Benchmark, BenchmarkCurve
 from .curves.curve import Curve
 from .curves.datasets import load_dataset
@@ -9,7 +10,7 @@ from .evaluation.benchmark import BenchmarkRun, run_benchmark
 from .evaluation.comparison import Comparison, compare
 from .evaluation.extrapolation import Extrapolation, extrapolate
 from .fitting.fit import fit
-from .fitting.result import ExtrapolationWarning, FitResult, FitWarning, Status
+from .fitting.result import FitResult, Status
 from .forecasting.forecast import Forecast, forecast
 from .forecasting.joint import joint_draws, probability_before, reach
 from .forms.baselines import M1, M2, M3, M4
