@@ -58,6 +58,19 @@ def test_the_reference_names_everything_public():
     assert named == set(bnsl.__all__) - {"__version__"}
 
 
+def test_the_map_names_every_module_and_no_other():
+    package = ROOT / "bnsl"
+    paths = [path.relative_to(package).with_suffix("") for path in package.rglob("*.py")]
+    modules = {".".join(path.parts) for path in paths if not path.name.startswith("__")}
+    packages = "|".join({module.split(".")[0] for module in modules if "." in module})
+    named = set(re.findall(rf"`((?:{packages})\.[\w.]+)`", (ROOT / "docs/architecture.md").read_text()))
+    assert {module for module in modules if "." in module and not module.startswith("cli.")} <= named
+    assert {name for name in named if name not in modules} <= {
+        "solver.walk.follow",
+        "solver.search.search_many",
+    }
+
+
 def test_the_site_builds(tmp_path):
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
