@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnsl._base.checks import InputError, check_choice, suggest
+from bnsl._base.display import short
 from bnsl.curves.curve import Curve
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ class Benchmark:
         return f"<Benchmark of {len(self)} curves: {inner}>"
 
     def _repr_html_(self) -> str:
-        return self.table.to_html(index=False, float_format=lambda value: f"{value:.4g}", max_rows=20)
+        return self.table.to_html(index=False, float_format=short, max_rows=20)
 
 
 def load_benchmark() -> Benchmark:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from bnsl._base.checks import (
     check_share,
     reject,
 )
+from bnsl._base.display import ExtrapolationWarning
 
 FAR = 10.0  # a prediction this many times beyond the fitted x is far
 WIDEST = 100  # decades of y in one curve under loss="log"; squares of more leave the range of a double
@@ -185,6 +187,21 @@ def check_curve(curve: Curve, loss: str = "log", way_out: str = "use loss='linea
     elif loss == "log1p":
         why = "is negative; loss='log1p' needs y >= 0. Drop the row or use loss='linear'"
         reject(curve.y, curve.y < 0, "y", why, curve.rows)
+
+
+def warn_if_far(points: np.ndarray, curve: Curve, stacklevel: int = 3) -> None:
+    """Issue an ExtrapolationWarning if points (M,) or (M, k) reach far beyond the curve.
+
+    `stacklevel` is as for `warnings.warn`: 3 where this is called by what the user called.
+    """
+    low, high = curve.x.min(axis=0), curve.x.max(axis=0)
+    if np.any(points > FAR * high) or np.any(points < low / FAR):
+        warnings.warn(
+            f"far_extrapolation: x reaches beyond {FAR:g} times the fitted range "
+            f"({np.min(low):.4g} to {np.max(high):.4g}); a break in between cannot be foreseen",
+            ExtrapolationWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def _sigma(value: ArrayLike, y: np.ndarray) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import warnings as python_warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -18,7 +17,6 @@ from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, check_share, positive_inputs
 from bnsl._base.display import (
     PARAMETER_HEAD,
-    ExtrapolationWarning,
     FitWarning,
     fact_lines,
     html_frame,
@@ -30,7 +28,7 @@ from bnsl._base.display import (
     table_text,
     warning_lines,
 )
-from bnsl.curves.curve import FAR, Curve
+from bnsl.curves.curve import Curve, warn_if_far
 from bnsl.curves.metrics import rmse, rmsle
 from bnsl.evidence.breaks import Candidate
 from bnsl.fitting import record
@@ -124,7 +122,7 @@ class FitResult:
         that is not positive and finite.
         """
         points, _ = positive_inputs(x, len(self.form.inputs))
-        self._warn_if_far(points)
+        warn_if_far(points, self.curve)
         return self.form.evaluate(self.theta, x)
 
     def slope(self, x: ArrayLike) -> np.ndarray:
@@ -148,7 +146,7 @@ class FitResult:
         """
         level = check_share(level, "level")
         points, shape = positive_inputs(x, len(self.form.inputs))
-        self._warn_if_far(points)
+        warn_if_far(points, self.curve)
         center, jacobian = losses.law_and_jacobian(self.form, self.loss, self.theta, np.log(points))
         dof = max(len(self.curve) - self.n_params, 1)
         with np.errstate(over="ignore", invalid="ignore"):  # an end beyond the range of a double is inf
@@ -174,16 +172,6 @@ class FitResult:
     def noise(self) -> np.ndarray:
         """Estimated standard deviation of each point in the space of the loss, (N,); NaN if unknown."""
         return self.residual_scale * self.sigma_of_residuals
-
-    def _warn_if_far(self, points: np.ndarray) -> None:
-        low, high = self.curve.x.min(axis=0), self.curve.x.max(axis=0)
-        if np.any(points > FAR * high) or np.any(points < low / FAR):
-            python_warnings.warn(
-                f"far_extrapolation: x reaches beyond {FAR:g} times the fitted range "
-                f"({np.min(low):.4g} to {np.max(high):.4g}); a break in between cannot be foreseen",
-                ExtrapolationWarning,
-                stacklevel=3,
-            )
 
     # --- quality ----------------------------------------------------------------------------------
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import warnings as python_warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,8 +11,18 @@ from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import logsumexp
 from bnsl._base.checks import InputError, check_count, check_share, positive_inputs
-from bnsl._base.display import ExtrapolationWarning, FitWarning, html_table, html_warnings
-from bnsl.curves.curve import FAR, Curve, as_curve, check_curve
+from bnsl._base.display import (
+    FitWarning,
+    fact_lines,
+    html_frame,
+    html_of,
+    html_table,
+    html_warnings,
+    paragraphs,
+    table_text,
+    warning_lines,
+)
+from bnsl.curves.curve import Curve, as_curve, check_curve, warn_if_far
 from bnsl.evidence.design import ALWAYS, SMOOTH, Nodes, trial_breaks
 from bnsl.evidence.refined import Fitted
 from bnsl.forecasting.average import Average, averages, mixtures
@@ -106,14 +114,7 @@ class Forecast:
 
     def _points(self, x: ArrayLike) -> tuple[np.ndarray, tuple[int, ...]]:
         points, shape = positive_inputs(x, 1)
-        low, high = self.curve.x[0], self.curve.x[-1]
-        if points.size and (points.max() > FAR * high or points.min() < low / FAR):
-            python_warnings.warn(
-                f"far_extrapolation: x reaches beyond {FAR:g} times the fitted range ({low:.4g} to "
-                f"{high:.4g}); a break in between cannot be foreseen",
-                ExtrapolationWarning,
-                stacklevel=3,
-            )
+        warn_if_far(points, self.curve, stacklevel=4)
         return points, shape
 
     def _log_values(self, y: ArrayLike, points: np.ndarray) -> np.ndarray:
@@ -157,11 +158,12 @@ class Forecast:
 
     def summary(self) -> str:
         """The forecast in plain text: what it rests on, what it averages, where it goes, warnings."""
-        lines = [self._title(), *(f"{key:<8} {value}" for key, value in self._facts()), ""]
-        lines += [self._shown_laws().to_string(), "", self._ahead().to_string(index=False)]
-        if self.warnings:
-            lines += ["", "warnings", *(f"  {w.code}: {w.message}" for w in self.warnings)]
-        return "\n".join(lines)
+        return paragraphs(
+            [self._title(), *fact_lines(self._facts())],
+            table_text(self._shown_laws()),
+            table_text(self._ahead(), index=False),
+            warning_lines(self.warnings),
+        )
 
     def __repr__(self) -> str:
         table = self.laws
@@ -169,10 +171,13 @@ class Forecast:
         return f"<Forecast of {self.curve.name or 'a curve'}, {len(self.curve)} points: {first}>"
 
     def _repr_html_(self) -> str:
-        parts = [f"<b>{html.escape(self._title())}</b>", html_table(self._facts())]
-        parts += [self._shown_laws().to_html(), self._ahead().to_html(index=False)]
-        parts.append(html_warnings(self.warnings))
-        return "<div>" + "".join(parts) + "</div>"
+        return html_of(
+            self._title(),
+            html_table(self._facts()),
+            html_frame(self._shown_laws()),
+            html_frame(self._ahead(), index=False),
+            html_warnings(self.warnings),
+        )
 
     def _title(self) -> str:
         return f"forecast of {self.curve.name or 'a curve'}"
