@@ -16,6 +16,7 @@ from bnsl.cli._text import json_text, rows_text
 from bnsl.curves.curve import Curve
 from bnsl.curves.metrics import rmse, rmsle
 from bnsl.evaluation.extrapolation import nothing_held_out
+from bnsl.fitting.record import curve_record
 from bnsl.forecasting.forecast import Forecast, forecast, shown_breaks
 
 if TYPE_CHECKING:
@@ -134,18 +135,10 @@ def _json(found: Forecast, ahead: pd.DataFrame, level: float, held_out: pd.DataF
     rmse, inside (how many points the interval holds), level and the points, or null. An unknown number is
     null.
     """
-    curve = found.curve
     record: dict[str, Any] = {
         "bnsl": "forecast",
         "version": 1,
-        "curve": {
-            "x": curve.x.tolist(),
-            "y": curve.y.tolist(),
-            "sigma": None if curve.sigma is None else curve.sigma.tolist(),
-            "name": curve.name,
-            "x_label": curve.x_label,
-            "y_label": curve.y_label,
-        },
+        "curve": curve_record(found.curve),
         "predictions": [{**row, "level": level} for row in records(ahead)],
         "laws": [{**row, "breaks": list(row["breaks"])} for row in records(found.laws.reset_index())],
         "warnings": [list(warning) for warning in found.warnings],

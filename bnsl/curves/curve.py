@@ -72,6 +72,11 @@ class Curve:
         return len(self.y)
 
     @property
+    def first_input(self) -> np.ndarray:
+        """x (N,), or the first of several inputs."""
+        return self.x if self.x.ndim == 1 else self.x[:, 0]
+
+    @property
     def climbs(self) -> bool:
         """Whether y is larger in the last third of the points than in the first, by their medians."""
         third = max(len(self) // 3, 1)
@@ -80,7 +85,7 @@ class Curve:
     @property
     def extent(self) -> str:
         """How many points, and from where to where: '14 points, x from 1 to 736'."""
-        first = self.x if self.x.ndim == 1 else self.x[:, 0]
+        first = self.first_input
         plural = "" if len(self) == 1 else "s"
         return f"{len(self)} point{plural}, {self.x_label} from {first[0]:.6g} to {first[-1]:.6g}"
 
@@ -109,7 +114,7 @@ class Curve:
         given = [name for name, value in rules.items() if value is not None]
         if len(given) > 1:
             raise InputError(f"{' and '.join(given)} are alternatives; give one of them")
-        first = self.x if self.x.ndim == 1 else self.x[:, 0]
+        first = self.first_input
         if train_until is not None:
             chosen = first <= as_number(train_until, "train_until")
         elif train_count is not None:

@@ -233,7 +233,7 @@ def backtest(
     """
     fits = method is None
     curve, method, label, least = _method(x, y, sigma, form, method, options)
-    first = curve.x.reshape(len(curve), -1)[:, 0]
+    first = curve.first_input
     if cuts is None or isinstance(cuts, int | np.integer):
         chosen = _spread(curve, first, CUTS if cuts is None else check_count(cuts, "cuts", 1), least, label)
     else:

@@ -103,7 +103,7 @@ class Extrapolation:
 
 def nothing_held_out(curve: Curve) -> InputError:
     """The error of a rule that leaves no point beyond the fitted ones."""
-    first = curve.x if curve.x.ndim == 1 else curve.x[:, 0]
+    first = curve.first_input
     return InputError(
         f"nothing is held out of {len(curve)} points with x from {first[0]:g} to {first[-1]:g}: give a "
         "train_until, train_count or train_fraction below the end"

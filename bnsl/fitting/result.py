@@ -380,7 +380,7 @@ class FitResult:
         return f"{self.form.label} fitted to {self.curve.name or 'a curve'}"
 
     def _facts(self) -> list[tuple[str, str]]:
-        first = self.curve.x if self.curve.x.ndim == 1 else self.curve.x[:, 0]
+        first = self.curve.first_input
         robust = f", robust {self.robust} at scale {self.robust_scale:.3g}" if self.robust else ""
         weighed = [
             (
