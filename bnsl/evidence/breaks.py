@@ -12,8 +12,9 @@ from bnsl.evidence.points import Data, data_of, noise_of, points_of
 from bnsl.evidence.prior import LEARNT, MOST_BREAKS, odds_of_breaks
 from bnsl.evidence.refined import SPARE, evidence_of
 from bnsl.forms.broken import BNSL
+from bnsl.solver.pool import Pool
 from bnsl.solver.problem import Method, Problem
-from bnsl.solver.search import search
+from bnsl.solver.search import quick_pools
 
 MOST = MOST_BREAKS
 ALWAYS_TRIED = 2  # more are tried only where the last was the best so far, or the best one misfits:
@@ -40,8 +41,37 @@ def weigh_breaks(curve: Curve, fewest: int = 0) -> tuple[Candidate, ...]:
         curve: of positive y.
         fewest: breaks that there must be, because a parameter of theirs is given.
     """
-    with np.errstate(all="ignore"):
-        tried = _weighed(curve, fewest)
+    return weigh_side_by_side([curve], fewest)[0]
+
+
+def weigh_side_by_side(curves: list[Curve], fewest: int = 0) -> list[tuple[Candidate, ...]]:
+    """`weigh_breaks` of several curves, of which least-squares laws are sought together."""
+    asked = [
+        _Asked(curve, rising) for curve in curves for rising in ((False, True) if curve.climbs else (False,))
+    ]
+    for n in range(fewest, max(MOST, fewest) + 1):
+        for rising in (False, True):
+            form = BNSL(n, rising)
+            these = [one for one in asked if one.rising == rising and one.wants(n, fewest)]
+            problems = [problem_of(one.data, form) for one in these]
+            with np.errstate(all="ignore"):
+                for one, pool in zip(
+                    these, quick_pools(Method(form), problems) if these else [], strict=True
+                ):
+                    one.judge(form, _nearly_best(pool))
+    out = []
+    for curve in curves:
+        tried: dict[int, list[float]] = {}
+        for one in asked:
+            if one.curve is curve:
+                for n, value in one.tried.items():
+                    tried.setdefault(n, []).append(value)
+        out.append(_candidates(tried, fewest))
+    return out
+
+
+def _candidates(tried: dict[int, list[float]], fewest: int) -> tuple[Candidate, ...]:
+    """Probabilities from log evidences by number of breaks."""
     if not any(np.isfinite(values).any() for values in tried.values()):
         return (Candidate(fewest, float("nan"), 1.0),)
     total = logsumexp(np.concatenate(list(tried.values())))
@@ -51,28 +81,35 @@ def weigh_breaks(curve: Curve, fewest: int = 0) -> tuple[Candidate, ...]:
     )
 
 
-def _weighed(curve: Curve, fewest: int) -> dict[int, list[float]]:
-    """Log evidence of the best law, falling and where the curve climbs rising, by number of breaks."""
-    odds = odds_of_breaks(LEARNT)
-    data = data_of(curve)
-    points = points_of(data, LEARNT)
-    scatter = noise_of(data.log_x, data.log_y)
-    tried: dict[int, list[float]] = {}
-    for rising in (False, True) if curve.climbs else (False,):
-        best, best_n, left = -np.inf, fewest, np.inf
-        for n in range(fewest, max(MOST, fewest) + 1):
-            enough = enough_points(n, data)
-            if not enough or (n > max(ALWAYS_TRIED, fewest) and best_n < n - 1 and left < ROUGH * scatter):
-                break
-            form = BNSL(n, rising)
-            laws = least_squares(form, data)
-            evidence = evidence_of(form, laws, points) + odds[min(n, MOST)]
-            value = float(np.max(evidence, initial=-np.inf))
-            if value > best:
-                law = form.log_y(laws[np.argmax(evidence)], points.u)
-                best, best_n, left = value, n, float(np.sqrt(np.mean((points.log_y - law) ** 2)))
-            tried.setdefault(n, []).append(value)
-    return tried
+class _Asked:
+    """One curve, of which falling or rising laws of ever more breaks are judged."""
+
+    def __init__(self, curve: Curve, rising: bool) -> None:
+        self.curve, self.rising = curve, rising
+        self.data = data_of(curve)
+        self.points = points_of(self.data, LEARNT)
+        self.scatter = noise_of(self.data.log_x, self.data.log_y)
+        self.tried: dict[int, float] = {}
+        self.best, self.best_n, self.left = -np.inf, -1, np.inf
+        self.over = False
+
+    def wants(self, n: int, fewest: int) -> bool:
+        """Whether laws of n breaks are worth a look."""
+        best_n = fewest if self.best_n < 0 else self.best_n
+        idle = n > max(ALWAYS_TRIED, fewest) and best_n < n - 1 and self.left < ROUGH * self.scatter
+        self.over = self.over or idle or not enough_points(n, self.data)
+        return not self.over
+
+    def judge(self, form: BNSL, laws: np.ndarray) -> None:
+        """Take notice of the evidence of some laws (K, p)."""
+        n = form.n_breaks
+        evidence = evidence_of(form, laws, self.points) + odds_of_breaks(LEARNT)[min(n, MOST)]
+        value = float(np.max(evidence, initial=-np.inf))
+        if value > self.best:
+            law = form.log_y(laws[np.argmax(evidence)], self.points.u)
+            left = float(np.sqrt(np.mean((self.points.log_y - law) ** 2)))
+            self.best, self.best_n, self.left = value, n, left
+        self.tried[n] = value
 
 
 def enough_points(n: int, data: Data) -> bool:
@@ -86,7 +123,10 @@ def least_squares(form: BNSL, data: Data) -> np.ndarray:
     There is more than one because laws of nearly the same cost may differ much in how far they can be
     believed.
     """
-    pool = search(Method(form), problem_of(data, form), quick=True)
+    return _nearly_best(quick_pools(Method(form), [problem_of(data, form)])[0])
+
+
+def _nearly_best(pool: Pool) -> np.ndarray:
     near = np.isfinite(pool.cost) & (pool.cost <= RIVAL * pool.cost[0])
     theta, cost = pool.theta[near], pool.cost[near]
     distinct = np.diff(cost, prepend=-np.inf) > 1e-6 * cost

@@ -12,15 +12,19 @@ from bnsl._base.checks import InputError
 from bnsl._base.display import ExtrapolationWarning
 from bnsl.curves.curve import Curve, check_curve
 from bnsl.curves.ragged import Curves, Points
+from bnsl.evidence.breaks import weigh_side_by_side
 from bnsl.fitting.fit import fit
 from bnsl.fitting.result import Status
 from bnsl.fitting.setup import THIN_ABOVE
 from bnsl.forecasting.forecast import forecast
+from bnsl.forms.broken import BNSL
 from bnsl.many.columns import begin_columns, in_order
 from bnsl.many.settings import ERROR, INVALID, LEVEL, Settings, prediction_name
 
 if TYPE_CHECKING:
     import pandas as pd
+
+BESIDE = 16  # curves whose breaks are weighed side by side
 
 # One row: column -> value.
 Row = dict[str, Any]
@@ -45,7 +49,15 @@ def begin_rows(
     curves: Curves, settings: Settings, report: Callable[[float], object] = silent
 ) -> Callable[[], pd.DataFrame]:
     """Begin on `rows_of`, which the function that is returned ends; meanwhile a GPU is at work."""
-    begun = _begun_together(curves, settings, report) if settings.together else []
+    numbers = np.full(len(curves), -1)
+    begun = []
+    if settings.together:
+        begun = _begun_together(curves, np.arange(len(curves)), settings, report)
+    elif settings.chosen:
+        numbers = _numbers_of_breaks(curves, settings)
+        for n in (0, 1):
+            given = settings._replace(form=BNSL(n), n_breaks=n)
+            begun += _begun_together(curves, np.flatnonzero(numbers == n), given, report)
 
     def finish() -> pd.DataFrame:
         import pandas as pd
@@ -60,7 +72,8 @@ def begin_rows(
             left = np.setdiff1d(left, done)
         rows = []
         for i in left.tolist():
-            rows.append(_alone(curves[i], settings))
+            given = settings._replace(n_breaks=int(numbers[i])) if numbers[i] >= 0 else settings
+            rows.append(_alone(curves[i], given))
             report(1)
         if rows:
             pieces.append(pd.DataFrame(rows, index=left))
@@ -69,18 +82,42 @@ def begin_rows(
     return finish
 
 
+def _numbers_of_breaks(curves: Curves, settings: Settings) -> np.ndarray:
+    """The number of breaks that each curve asks for (C,), as `fit` chooses it; -1 where `fit` has to say."""
+    out = np.full(len(curves), -1)
+    constrained = settings.options.get("fixed") or settings.options.get("bounds")
+    if settings.options.get("robust") or constrained:
+        return out
+    loss = settings.options.get("loss", "log")
+    sound: dict[int, Curve] = {}
+    for i, points in enumerate(curves):
+        try:
+            curve = Curve(*points)
+            check_curve(curve, loss)
+            check_curve(curve)  # evidence is that of log y
+            sound[i] = curve
+        except InputError:
+            continue
+    which = sorted(sound, key=lambda i: len(sound[i]))
+    for first in range(0, len(which), BESIDE):
+        some = which[first : first + BESIDE]
+        for i, weighed in zip(some, weigh_side_by_side([sound[i] for i in some]), strict=True):
+            out[i] = max(weighed, key=lambda candidate: candidate.probability).n_breaks
+    return out
+
+
 def _begun_together(
-    curves: Curves, settings: Settings, report: Callable[[float], object]
+    curves: Curves, these: np.ndarray, settings: Settings, report: Callable[[float], object]
 ) -> list[tuple[np.ndarray, Callable[[], tuple[dict[str, np.ndarray], np.ndarray]]]]:
-    """Which curves were begun side by side, a padded length at a time, and what ends the work."""
+    """Which of some curves were begun side by side, a padded length at a time, and what ends the work."""
     form = settings.form
     if isinstance(form, str):
         raise TypeError("curves are fitted side by side with a form that has its number of breaks")
     at = {prediction_name(x): x for x in settings.predict_at}
     lengths = curves.padded_lengths
     begun = []
-    for length in np.unique(lengths[lengths <= THIN_ABOVE]).tolist():
-        which = np.flatnonzero(lengths == length)
+    for length in np.unique(lengths[these][lengths[these] <= THIN_ABOVE]).tolist():
+        which = these[lengths[these] == length]
         fine = in_order(curves.take(which), length, settings.options.get("loss", "log"))
         which = which[fine]
         if len(which):

@@ -94,7 +94,7 @@ def _tasks(table: LongTable, left: np.ndarray, settings: Settings, workers: int)
     padded = table.curves.padded_lengths[left]
     ordered = left[np.argsort(-padded, kind="stable")]
     size = ALONE
-    if settings.together:
+    if settings.together or settings.chosen:
         size = TOGETHER if settings.platform == "cpu" else TOGETHER_ON_GPU
         if workers > 1:
             size = min(size, max(-(-len(left) // (SHARES * workers)), LEAST))

@@ -70,7 +70,8 @@ class Effort(NamedTuple):
 EFFORT = (Effort(16, 4), Effort(16, 6), Effort(72, 8, kicks=15, beams=2), Effort(72, 8, kicks=35, beams=2))
 CREEPING = 120  # exact steps where cheap ones have not found it
 POLISH = 12  # exact steps where there is noise: cheap ones have found the minimum, but for the last digits
-QUICK_STEPS = 60  # cheap steps of a quick search,
+QUICK_STARTS = 24  # starts of several breaks of a quick search
+QUICK_STEPS = 60  # their cheap steps after scouting,
 QUICK_NEAR = 3.0  # whose rivals may count for more than their cost says
 POLISHING = 30  # cheap steps from a solution on fewer points
 HOPPING = 12  # steps in a round of kicks

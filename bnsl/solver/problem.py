@@ -71,6 +71,24 @@ def several(form: Form, problem: Problem) -> Problem:
     return Problem(*arrays)
 
 
+def beside(form: Form, problems: list[Problem]) -> Problem:
+    """Problems of one curve each, of one input, as one of several: the shorter ones padded."""
+    if len(problems) == 1:
+        return several(form, problems[0])
+    longest = max(len(problem.y) for problem in problems)
+
+    def longer(problem: Problem) -> Problem:
+        more = (0, longest - len(problem.y))
+        weight = np.broadcast_to(problem.weight, problem.y.shape)
+        return problem._replace(
+            log_x=np.pad(problem.log_x, more),
+            y=np.pad(problem.y, more, constant_values=1.0),
+            weight=np.pad(weight, more),
+        )
+
+    return Problem(*(np.stack(parts) for parts in zip(*map(longer, problems), strict=True)))
+
+
 def taken(part: Problem | Rows, which: np.ndarray) -> Problem | Rows:
     """The problems, or rows, of some indices; what is shared stays shared."""
     return type(part)(*(value if value.shape[0] == 1 else value[which] for value in part))

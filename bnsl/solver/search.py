@@ -29,6 +29,7 @@ from bnsl.solver.effort import (
     POLISH,
     POLISHING,
     QUICK_NEAR,
+    QUICK_STARTS,
     QUICK_STEPS,
     ROUNDING,
     SCOUTING,
@@ -41,10 +42,10 @@ from bnsl.solver.effort import (
 from bnsl.solver.hops import Hops, trial_breaks
 from bnsl.solver.picks import picked_starts
 from bnsl.solver.pool import Pool, distinct, joined, pool_of
-from bnsl.solver.problem import Method, Problem, Rows, placed, residuals, rows_of, several, taken
+from bnsl.solver.problem import Method, Problem, Rows, beside, placed, residuals, rows_of, several, taken
 from bnsl.solver.starts import starts_of
 from bnsl.solver.valleys import leave_valleys
-from bnsl.solver.walk import Drive, Walk, begin, follow, refined, worth_going_on
+from bnsl.solver.walk import Drive, Walk, begin, follow, fresh, refined, worth_going_on
 
 
 class Refined(NamedTuple):
@@ -81,45 +82,85 @@ def _search(method: Method, problem: Problem, quick: bool, drive: Drive) -> Pool
     if not np.isfinite(pool.cost[0]):  # all starts overflow: begin at a law that hardly depends on x
         pool = _exactly(method, rows, np.where(one.free, 0.0, one.held), drive=drive)
     faint = NOISELESS if quick else FAINT
-    if form.n_breaks and problem.free.all() and _remains(pool, rows, faint):
+    if form.n_breaks and problem.free.all() and _remains(pool, float(rows.points[0]), faint):
         pool = joined(pool, _hidden_breaks(method, problem, one, rows, effort, drive))
     for _ in range(FURTHER):
-        if pool.converged[0] or not _remains(pool, rows, NOISELESS):
+        if pool.converged[0] or not _remains(pool, float(rows.points[0]), NOISELESS):
             break
         pool = joined(_exactly(method, rows, pool.theta[: effort.keep], drive=drive), pool)
     return pool
 
 
+def quick_pools(method: Method, problems: list[Problem], drive: Drive = follow) -> list[Pool]:
+    """The local minima that smooth starts of each of C curves lead to, side by side.
+
+    `search` goes on from there; these are for judging how many breaks a curve asks for.
+    """
+    method = method._replace(form=runnable(method.form))
+    effort = effort_for(method.form)
+    whole = beside(method.form, problems)
+    curves = len(problems)
+    with np.errstate(all="ignore"):
+        rows = rows_of(method, whole)
+        group, walk = _scouted(
+            method, rows, _starts(method, whole, rows, min(effort.starts, QUICK_STARTS), smooth=True), QUICK_NEAR
+        )
+        walk = drive(method, rows, group, walk, steps=QUICK_STEPS, tolerance=TOLERANCE)
+        theta = _inward(method, walk)
+        misfit = residuals(method, taken(rows, group), theta)[0]
+        chosen = []
+        for curve in range(curves):
+            own = np.flatnonzero(group == curve)
+            chosen += own[distinct(walk.cost[own], misfit[own], effort.keep, MINIMUM)].tolist()
+        options = {"steps": POLISH, "tolerance": EXACT_TOLERANCE, "exact": True, "drive": drive}
+        best = np.full(curves, np.inf)
+        theta[chosen], ended = refined(method, rows, group[chosen], theta[chosen], rivals=best, **options)
+        cost, converged = walk.cost.copy(), walk.converged.copy()
+        cost[chosen], converged[chosen] = ended.cost, ended.converged
+    pools = []
+    for curve, problem in enumerate(problems):
+        own = group == curve
+        pool = pool_of(theta[own], cost[own], converged[own])
+        if _remains(pool, float(len(problem.y)), NOISELESS) or not np.isfinite(pool.cost[0]):
+            pool = search(method, problem, quick=True, drive=drive)
+        pools.append(pool)
+    return pools
+
+
 def _from_starts(method: Method, one: Problem, rows: Rows, effort: Effort, quick: bool, drive: Drive) -> Pool:
     """Starts from the data, scouted, the best of them refined."""
     near, rivals = (QUICK_NEAR, None) if quick else (NEAR, np.full(1, np.inf))
-    group, walk = _scouted(method, rows, _starts(method, one, rows, effort.starts, smooth=quick), near, drive)
+    starts = _starts(method, one, rows, effort.starts, smooth=quick)
+    group, walk = _scouted(method, rows, starts, near, drive)
     steps = QUICK_STEPS if quick else MAX_STEPS
     options = {"steps": steps, "tolerance": TOLERANCE, "rivals": rivals, "within": ALMOST}
     walk = drive(method, rows, group, walk, **options)
-    theta = _inward(method, walk)
+    pool = pool_of(_inward(method, walk), walk.cost, walk.converged)
     if method.form.n_breaks == 1 and not quick:
-        best = _best_of(np.zeros(len(theta), int), walk, 1)
-        bottom, there = theta[best], Walk(*(np.array(part[best]) for part in walk))
-        leave_valleys(method, one, bottom, there, *_tools(method))
-        theta = np.concatenate([theta, bottom])
-        walk = Walk(*map(np.concatenate, zip(walk, there, strict=True)))
-    pool = pool_of(theta, walk.cost, walk.converged)
-    quiet = _remains(pool, rows, NOISELESS if quick else FAINT)
+        pool = joined(pool, _bottom(method, one, pool))
+    points = float(rows.points[0])
+    quiet = _remains(pool, points, NOISELESS if quick else FAINT)
     sure = not quiet and (quick or bool(pool.converged[0]))
     keep = 1 if sure and not quick else effort.keep
     chosen = distinct(pool.cost, residuals(method, rows, pool.theta)[0], keep, MINIMUM)
-    steps = POLISH if sure else EXACT_STEPS if quiet else CREEPING
-    exact = _exactly(method, rows, pool.theta[chosen], steps, drive)
+    exact = _exactly(
+        method, rows, pool.theta[chosen], POLISH if sure else EXACT_STEPS if quiet else CREEPING, drive
+    )
     if keep == 1:  # a polished solution has converged if it had before
         exact = exact._replace(converged=exact.converged | pool.converged[chosen])
     rest = np.setdiff1d(np.arange(len(pool.cost)), chosen)
     return joined(exact, Pool(*(part[rest] for part in pool)))
 
 
-def _starts(
-    method: Method, problems: Problem, rows: Rows, count: int, *, smooth: bool = False
-) -> np.ndarray:
+def _bottom(method: Method, one: Problem, pool: Pool) -> Pool:
+    """The best law of one break, taken to the bottom of its valley."""
+    theta = pool.theta[:1].copy()
+    walk = fresh(theta)._replace(cost=pool.cost[:1].copy(), converged=pool.converged[:1].copy())
+    leave_valleys(method, one, theta, walk, *_tools(method))
+    return pool_of(theta, walk.cost, walk.converged)
+
+
+def _starts(method: Method, problems: Problem, rows: Rows, count: int, *, smooth: bool = False) -> np.ndarray:
     """Starts (C, K, p) from the data, `count` of them where there are several breaks."""
     form = method.form
     if form.n_breaks <= 1:
@@ -138,7 +179,7 @@ def _each(problems: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _scouted(
-    method: Method, rows: Rows, starts: np.ndarray, near: float, drive: Drive = follow
+    method: Method, rows: Rows, starts: np.ndarray, near: float = NEAR, drive: Drive = follow
 ) -> tuple[np.ndarray, Walk]:
     """The starts (C, K, p) that are worth following after a few steps: curve of each (B,), and the walk."""
     curves, count, p = starts.shape
@@ -226,9 +267,9 @@ def _exactly(
     return pool_of(theta, walk.cost, walk.converged)
 
 
-def _remains(pool: Pool, rows: Rows, least: float) -> bool:
+def _remains(pool: Pool, points: float, least: float) -> bool:
     """Whether the mean squared residual is below `least`, and rounding is not all that is left."""
-    return bool(ROUNDING < pool.cost[0] / float(rows.points[0]) < least)
+    return bool(ROUNDING < pool.cost[0] / points < least)
 
 
 def _hidden_breaks(
