@@ -62,7 +62,7 @@ def read_curve(args: argparse.Namespace) -> Curve:
 def curation_of(args: argparse.Namespace, names: Sequence[str] = CURATIONS) -> Curation | None:
     """Which points to take, by the options of these names; None where nothing was asked for."""
     options = {name: getattr(args, name) for name in names}
-    if not any(value not in (None, False, []) for value in options.values()):
+    if not any(map(_is_given, options.values())):
         return None
     where: dict[str, str | float] = {}
     for entry in options.pop("where"):
@@ -75,9 +75,14 @@ def curation_of(args: argparse.Namespace, names: Sequence[str] = CURATIONS) -> C
     return Curation(where=where, **options)
 
 
+def _is_given(value: Any) -> bool:
+    """Whether an option has another value than that of its absence; 0 is one."""
+    return value is not None and value is not False and value != []
+
+
 def _bundled(args: argparse.Namespace) -> Curve:
     for name in ("x", "y", "sigma", "format", "pattern", *CURATIONS):
-        if getattr(args, name) not in (None, False, []):
+        if _is_given(getattr(args, name)):
             option = name.replace("_", "-")
             raise InputError(
                 f"--{option}: the bundled data set {args.file!r} has its columns; leave it out, or write the "

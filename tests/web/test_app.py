@@ -134,7 +134,24 @@ def test_a_taken_port_is_told_in_one_line(capsys):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         assert cli.main(["app", "--no-browser", "--port", str(taken.getsockname()[1])]) == 2
-    assert "--port 0 finds a free one" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "--port 0 finds a free one" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("app --port 65536", "port = 65536 must be a whole number from 0 to 65535"),
+        ("app --port -1", "port = -1 must be a whole number >= 0"),
+        ("app --host nowhere.invalid", "host = 'nowhere.invalid' is not known"),
+    ],
+)
+def test_an_address_that_cannot_be_is_told_in_one_line(line, message, capsys):
+    assert cli.main([*line.split(), "--no-browser"]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
 
 
 def test_a_missing_dash_is_told(monkeypatch):

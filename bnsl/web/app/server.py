@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import socket
 import webbrowser
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PORT = 8050
+LAST_PORT = 65535
 
 
 def make_app() -> Dash:
@@ -75,7 +79,12 @@ def make_server(host: str, port: int) -> BaseWSGIServer:
     Raises:
         InputError: a port that is taken, an unknown host, or a missing dash.
     """
-    check_count(port, "port")
+    if check_count(port, "port") > LAST_PORT:
+        raise InputError(f"port = {port} must be a whole number from 0 to {LAST_PORT}")
+    try:
+        socket.getaddrinfo(host, port)
+    except OSError as error:
+        raise InputError(f"host = {host!r} is not known: {error.strerror}") from None
     app = make_app()
     import flask
     from werkzeug.serving import WSGIRequestHandler
@@ -93,8 +102,9 @@ def make_server(host: str, port: int) -> BaseWSGIServer:
                 flask.abort(403)
 
     try:
-        return listen(host, port, app.server, threaded=True, request_handler=Quiet)
-    except (OSError, OverflowError, SystemExit) as error:
+        with contextlib.redirect_stderr(io.StringIO()):  # Werkzeug's own lines about it, before it leaves
+            return listen(host, port, app.server, threaded=True, request_handler=Quiet)
+    except (OSError, SystemExit) as error:
         reason = getattr(error, "strerror", None) or "it may be in use"
         raise InputError(
             f"cannot listen on {host}, port {port}: {reason}; --port 0 finds a free one"
