@@ -1,17 +1,18 @@
 """The package's own least-squares solver against `optimistix.LevenbergMarquardt`: time to an equal cost.
 
-Both refine the same 16 starts of a BNSL in float64 in one call, all to the end: no start retires early. Ours
-takes cheap steps (normal equations) or exact ones (QR, second-order correction), as the search does. Each is
-timed at growing numbers of steps; what counts is the shortest time after which the best cost is within
-0.1 % of the lowest that either reaches. Curves without noise count as reached at errors of 1e-9 a point. All
-are padded to 64 or 256 points.
+Both refine the same starts of a BNSL in float64, all to the end: no start retires early. Ours runs in NumPy
+and takes cheap steps (normal equations) or exact ones (QR, second-order correction), as the search does;
+optimistix runs under `vmap`, compiled for each curve. Each is timed at growing numbers of steps; what counts
+is the shortest time after which the best cost is within 0.1 % of the lowest that either reaches. Curves
+without noise count as reached at errors of 1e-9 a point.
 
     pip install "broken-neural-scaling-laws[benchmarks]"
-    python benchmarks/solver.py
+    python benchmarks/solver.py [--curves 4]
 """
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -22,13 +23,17 @@ import numpy as np
 import optimistix
 
 import bnsl
+from bnsl.fitting.constraints import check_constraints
+from bnsl.fitting.setup import set_up
 from bnsl.solver import search
-from bnsl.solver.search import Method, Problem
+from bnsl.solver.effort import EXACT_TOLERANCE
+from bnsl.solver.problem import Method, Problem, Rows, rows_of, several
+from bnsl.solver.walk import refined
 
 REACHED = 1e-3  # relative to the lowest cost
 NOISELESS = 1e-18  # squared error a point that counts as reached anyway
-STEPS = (25, 100, 400)
-LENGTHS = (64, 256)
+STEPS = (12, 25, 100, 400)
+STARTS = 16  # with two breaks; with one there are as many as `bnsl.fit` takes
 
 
 def curves() -> Iterator[tuple[str, int, np.ndarray, np.ndarray]]:
@@ -58,26 +63,27 @@ def shortest(function: Callable[[], object], repeats: int = 7) -> float:
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
-        jax.block_until_ready(function())
+        function()
         times.append(time.perf_counter() - start)
     return min(times)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2), compiler_options=search.FAST_COMPILE)
-def ours(method: Method, steps: int, exact: bool, problem: Problem, starts: jax.Array) -> jax.Array:
+def ours(method: Method, steps: int, exact: bool, rows: Rows, starts: np.ndarray) -> np.ndarray:
     """Costs by our solver."""
-    keep = starts.shape[0]
-    return search._solve(method, problem, starts, None, steps=steps, keep=keep, exact=exact).cost
+    group = np.zeros(len(starts), int)
+    with np.errstate(all="ignore"):
+        _, walk = refined(method, rows, group, starts, steps=steps, tolerance=EXACT_TOLERANCE, exact=exact)
+    return walk.cost
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def theirs(form: bnsl.BNSL, steps: int, problem: Problem, starts: jax.Array) -> jax.Array:
+def theirs(form: bnsl.BNSL, steps: int, log_x: jax.Array, y: jax.Array, starts: jax.Array) -> jax.Array:
     """Costs by optimistix; it has no bounds for least squares, so a >= 0 by its square root."""
     solver = optimistix.LevenbergMarquardt(rtol=1e-10, atol=1e-12)
 
     def residual(theta: jax.Array, _: None) -> jax.Array:
         theta = theta.at[0].set(theta[0] ** 2)
-        return problem.weight * (form.log_y(theta, problem.log_x) - jnp.log(problem.y))
+        return form.log_y(theta, log_x) - jnp.log(y)
 
     def one(start: jax.Array) -> jax.Array:
         start = start.at[0].set(jnp.sqrt(start[0]))
@@ -87,44 +93,52 @@ def theirs(form: bnsl.BNSL, steps: int, problem: Problem, starts: jax.Array) -> 
     return jax.vmap(one)(starts)
 
 
-def main() -> None:
-    """Print a row a curve."""
-    header = f"{'curve':24}{'breaks':>7}{'points':>7}{'bnsl, ms':>10}{'optimistix, ms':>16}{'ratio':>8}"
-    print(f"{header}{'cost, bnsl':>14}{'cost, optimistix':>18}")
-    ratios = []
-    for name, n, x, y in curves():
-        form, count = bnsl.BNSL(n), len(x)
-        log_x, p = np.log(x), len(form.parameters)
-        unit = float(np.exp(np.log(y).mean()))
-        extra = min(length for length in LENGTHS if length >= count) - count
-        problem = Problem(
-            np.pad(log_x - log_x[-1], (0, extra)), np.pad(y / unit, (0, extra), constant_values=1.0),
-            np.pad(np.ones(count), (0, extra)), unit, 1.0,
-            np.ones(p, bool), np.zeros(p), np.full(p, -np.inf), np.full(p, np.inf),
-        )  # fmt: skip
+def compared(n: int, x: np.ndarray, y: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:
+    """Of either solver: seconds to the lowest cost, and its own lowest cost."""
+    form = bnsl.BNSL(n)
+    method, problem, *_ = set_up(form, check_constraints(form, "log", None, None), "log", x, y)
+    one: Problem = several(form, problem)
+    rows = rows_of(method, one)
+    with np.errstate(all="ignore"):
+        starts = search._starts(method, one, rows, STARTS)[0]
+
+    def optimistix_costs(steps: int) -> np.ndarray:
         with jax.enable_x64(True):
-            starts = np.asarray(search._starts(form, 16, problem))
-            method = Method(form)
-            runs = {
-                "bnsl": [
-                    partial(ours, method, steps, exact, problem, starts)
-                    for exact in (False, True)
-                    for steps in STEPS
-                ],
-                "optimistix": [partial(theirs, form, steps, problem, starts) for steps in STEPS],
-            }
-            costs = {k: [float(np.nanmin(np.asarray(run()))) for run in v] for k, v in runs.items()}
-            lowest = min(min(v) for v in costs.values())
-            enough = max(lowest * (1 + REACHED), NOISELESS * count)
-            times = {}
-            for k, v in runs.items():
-                reached = [shortest(run) for run, cost in zip(v, costs[k], strict=True) if cost <= enough]
-                times[k] = min(reached, default=np.inf)
-        ratios.append(times["optimistix"] / times["bnsl"])
-        mine, other = 1e3 * times["bnsl"], 1e3 * times["optimistix"]
-        row = f"{name:24}{n:7}{count:7}{mine:10.2f}{other:16.2f}{ratios[-1]:8.2f}"
-        print(f"{row}{min(costs['bnsl']):14.6g}{min(costs['optimistix']):18.6g}", flush=True)
-    print(f"median ratio {np.median(ratios):.2f}, lowest {min(ratios):.2f}, highest {max(ratios):.2f}")
+            return np.asarray(theirs(form, steps, problem.log_x, problem.y, starts))
+
+    runs = {
+        "bnsl": [
+            partial(ours, method, steps, exact, rows, starts) for exact in (False, True) for steps in STEPS
+        ],
+        "optimistix": [partial(optimistix_costs, steps) for steps in STEPS],
+    }
+    costs = {name: [float(np.nanmin(run())) for run in own] for name, own in runs.items()}
+    lowest = {name: min(own) for name, own in costs.items()}
+    enough = max(min(lowest.values()) * (1 + REACHED), NOISELESS * len(x))
+    times = {
+        name: min(
+            (shortest(run) for run, cost in zip(own, costs[name], strict=True) if cost <= enough),
+            default=np.inf,
+        )
+        for name, own in runs.items()
+    }
+    return times, lowest
+
+
+def main() -> None:
+    """Print a row a curve; a dash where the lowest cost was not reached."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--curves", type=int, default=10, help="only the first so many")
+    arguments = parser.parse_args()
+    print("| curve | breaks | points | bnsl, ms | optimistix, ms | lowest cost, bnsl | optimistix |")
+    print("|---|---|---|---|---|---|---|")
+    for _, (name, n, x, y) in zip(range(arguments.curves), curves(), strict=False):
+        times, lowest = compared(n, x, y)
+        cells = [f"{1e3 * seconds:.3g}" if np.isfinite(seconds) else "-" for seconds in times.values()]
+        cells += [f"{cost:.6g}" for cost in lowest.values()]
+        print(f"| {name} | {n} | {len(x)} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":
