@@ -65,9 +65,15 @@ class Effort(NamedTuple):
     keep: int  # how many of them are refined exactly
     kicks: int = 0  # rounds of as many kicks and replaced breaks
     beams: int = 1  # rounds of starts from the data, where there are kicks
+    patient: int = 99  # rounds without a better law after which the search is over
 
 
-EFFORT = (Effort(16, 4), Effort(16, 6), Effort(72, 8, kicks=15, beams=2), Effort(72, 8, kicks=35, beams=2))
+EFFORT = (
+    Effort(16, 4),
+    Effort(16, 6),
+    Effort(72, 8, kicks=15, beams=2, patient=8),
+    Effort(72, 8, kicks=35, beams=2),
+)
 CREEPING = 120  # exact steps where cheap ones have not found it
 POLISH = 12  # exact steps where there is noise: cheap ones have found the minimum, but for the last digits
 QUICK_STARTS = 24  # starts of several breaks of a quick search

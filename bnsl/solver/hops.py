@@ -31,6 +31,7 @@ DEEPEST = 48  # and some from among this many;
 UNMOVED = 6  # so many keep their limit
 # By sharp breaks at every one of N points so many over N^2: all pairs are tried.
 STEPPED, FEWEST, MOST = 200_000, 4, 24
+GAIN = 1e-3  # share of the cost that counts as a better law
 PARENTS = 32  # distinct solutions that are kicked
 TRIALS = 32  # positions of random trial breaks
 TRIAL_WIDTHS = 5  # widths at each
@@ -59,7 +60,10 @@ class Hops:
         scale = self.form.kick_scale(self.problem.log_x)
         moves = (*MOVES, LAST_OF_TWO if self.form.n_breaks == 2 else LAST)
         theta, cost, fits = starts[:0], np.zeros(0), np.zeros((0, len(self.problem.y)))
+        least, idle = np.inf, 0
         for number in range(effort.beams + effort.kicks):
+            if idle >= effort.patient:
+                break
             if number < effort.beams:
                 batch = starts[number * count :][:count]
                 batch = batch if len(batch) else starts[:count]
@@ -76,6 +80,8 @@ class Hops:
             fits = np.concatenate([fits, self.fits(found.theta)])
             chosen = distinct(cost, fits, count)
             theta, cost, fits = theta[chosen], cost[chosen], fits[chosen]
+            idle = 0 if cost[0] < (1.0 - GAIN) * least else idle + 1
+            least = min(least, float(cost[0]))
         return theta[: effort.keep]
 
     def scouted(self, starts: np.ndarray, *, straight: bool, free: np.ndarray | None = None) -> Pool:

@@ -103,7 +103,10 @@ def quick_pools(method: Method, problems: list[Problem], drive: Drive = follow) 
     with np.errstate(all="ignore"):
         rows = rows_of(method, whole)
         group, walk = _scouted(
-            method, rows, _starts(method, whole, rows, min(effort.starts, QUICK_STARTS), smooth=True), QUICK_NEAR
+            method,
+            rows,
+            _starts(method, whole, rows, min(effort.starts, QUICK_STARTS), smooth=True),
+            QUICK_NEAR,
         )
         walk = drive(method, rows, group, walk, steps=QUICK_STEPS, tolerance=TOLERANCE)
         theta = _inward(method, walk)
