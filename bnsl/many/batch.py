@@ -49,8 +49,8 @@ def fit_many(
     """Fit a law to every curve of a long-form table.
 
     Every form and option of `fit`, and its answers: laws with at most one break are fitted side by side, all
-    others one after another, for which there are `workers`. A curve that cannot be fitted is a row whose status
-    and message say why, and stops no other.
+    others one after another, for which there are `workers`. A curve that cannot be fitted is a row whose
+    status and message say why, and stops no other.
 
     Args:
         frame: a row a point: a pandas or Polars DataFrame, a mapping of arrays, or a Dask DataFrame, which
@@ -71,8 +71,10 @@ def fit_many(
             call already, those curves are not fitted again, unless their points have changed.
         workers: processes. Several are kept for a minute after the call, so that the next one finds them
             ready.
-        backend: "numpy"; "jax", which compiles for some seconds first and then takes a quarter of the time, on
-            a GPU far less; or "auto", which takes JAX for thousands of curves, and where a device is asked for.
+        backend: "numpy"; "jax", which compiles for some seconds first and then takes a quarter of the time,
+        on
+            a GPU far less; or "auto", which takes JAX for thousands of curves, and where a device is asked
+            for.
         device: of backend "jax": "cpu", "gpu", or JAX devices to deal the curves out to; by default a GPU, if
             there is one, else the CPU.
         dtype: of backend "jax": "float64", or "float32", which is faster and loses digits ("converged" then

@@ -100,8 +100,8 @@ def begin_columns(
     begun = []
     for way, which in merged.items():
         constraints = check_constraints(way, loss, fixed, bounds)
-        part = (v if v is None else v[which] for v in (x, y, sigma, None if shared else seen))
-        ready = set_up(way, constraints, loss, *part)
+        spread, there = (None if v is None else v[which] for v in (sigma, None if shared else seen))
+        ready = set_up(way, constraints, loss, x[which], y[which], spread, there)
         begun.append(_Way(way, which, ready, _begin(ready, settings, lambda n: report(share * n))))
 
     def finish() -> tuple[Columns, np.ndarray]:
@@ -295,13 +295,14 @@ def _joined(codes: dict[str, np.ndarray]) -> np.ndarray:
 def _determinacy(ready: Setup, found: _Found) -> tuple[np.ndarray, np.ndarray]:
     """Whether a parameter of each of C fits is not determined, and whether it nearly is not.
 
-    As `bnsl.fitting.covariance` for one fit, by the singular values of the derivatives scaled to length 1. The
-    eigenvalues of their products are the squares, in which half of the digits are lost; most fits need none.
+    As `bnsl.fitting.covariance` for one fit, by the singular values of the derivatives scaled to length 1.
+    The eigenvalues of their products are the squares, in which half of the digits are lost; most fits need
+    none.
     """
     lost, near = ~found.known, ~found.known
     doubtful = np.flatnonzero(found.known & ~(found.least > WELL_CONDITIONED))
     method = ready.method._replace(form=runnable(ready.method.form), robust=None)
-    whole: Problem = several(method.form, ready.problem)  # type: ignore[assignment]
+    whole: Problem = several(method.form, ready.problem)
     free = np.flatnonzero(np.broadcast_to(ready.problem.free, found.theta.shape)[0])
     for some in blocks(len(doubtful), whole.y.shape[-1]):
         which = doubtful[some]

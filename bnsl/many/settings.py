@@ -97,7 +97,7 @@ class Settings(NamedTuple):
         return [*NAMES, *form.names, *at]
 
     def as_frame(self, keys: pd.DataFrame, rows: pd.DataFrame | None) -> pd.DataFrame:
-        """Rows as a table whose columns and types do not depend on what became of the curves; None has none."""
+        """Rows as a table, whose columns and types do not depend on what became of the curves."""
         import numpy as np
         import pandas as pd
 

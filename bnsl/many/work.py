@@ -202,7 +202,7 @@ def _bar(total: int, done: int, progress: bool | None) -> Any:
 def _with_backend(
     settings: Settings, backend: str, device: str | Sequence[Any] | None, curves: int
 ) -> Settings:
-    """The settings with what runs them: JAX for crowds of curves side by side or where a device was asked for."""
+    """The settings with what runs them: JAX for crowds side by side, or where a device was asked for."""
     if not settings.together or (backend == "auto" and device is None and curves < CROWD):
         return settings
     if backend == "numpy":

@@ -1,9 +1,10 @@
 """The engine compiled by JAX, for very many curves and for GPUs: the pieces of `bnsl.solver` in fixed shapes.
 
-On a CPU the starts that are worth following ride a conveyor: after every round of steps the rows that are done,
-or no longer worth it, leave, and the next take their places, so that no fit waits for a slower one, memory is
-bounded, and there are few compiled programs however many curves there are. On a GPU, where rows cost little and
-moving them a lot, all of them take their steps where they are, in a few passes over fewer and fewer rows.
+On a CPU the starts that are worth following ride a conveyor: after every round of steps the rows that are
+done, or no longer worth it, leave, and the next take their places, so that no fit waits for a slower one,
+memory is bounded, and there are few compiled programs however many curves there are. On a GPU, where rows
+cost little and moving them a lot, all of them take their steps where they are, in a few passes over fewer and
+fewer rows.
 """
 
 from __future__ import annotations
@@ -182,7 +183,7 @@ def _ride(
     walk = fresh(scouted.theta.astype(dtype))
     walk = walk._replace(damping=scouted.damping.astype(dtype), failed=scouted.failed)
     all_rows = rows_of(method, problems)
-    options = {"steps": MAX_STEPS, "tolerance": TOLERANCE, "placement": placement}
+    options: dict[str, Any] = {"steps": MAX_STEPS, "tolerance": TOLERANCE, "placement": placement}
     walk = convey(method, all_rows, group, walk, rivals=known, **options)
     cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
     order = np.lexsort([cost, group])
@@ -254,7 +255,7 @@ def _tools(method: Method, placement: Placement) -> tuple[Callable[..., Any], Ca
     def refine(problems: Problem, starts: np.ndarray) -> tuple[np.ndarray, Walk]:
         rows = rows_of(method, problems)
         walk = begin(method, rows, starts)
-        options = {"steps": MAX_STEPS, "tolerance": TOLERANCE, "placement": placement}
+        options: dict[str, Any] = {"steps": MAX_STEPS, "tolerance": TOLERANCE, "placement": placement}
         walk = convey(method, rows, np.arange(len(starts)), walk, **options)
         return inward(method, walk.theta), walk
 

@@ -1,7 +1,7 @@
 """Every tuning number of the engine: how hard it searches, and when it stops.
 
-`benchmarks/global_search.py` measures how often the best minimum is found, `benchmarks/many_curves.py` at what
-speed.
+`benchmarks/global_search.py` measures how often the best minimum is found, `benchmarks/many_curves.py` at
+what speed.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ MOST_CURVED = 0.5  # length of the second-order correction, relative to the step
 # Mean squared residuals: with the first nothing is left to explain; so many times it count as free of noise.
 ROUNDING = 1e-30
 CLEAN = 1e22
-# Below the first a break beyond the end of the data may show, and valleys are followed to their end; below the
-# second a faint break may have been missed.
+# Below the first a break beyond the end of the data may show, and valleys are followed to their end; below
+# the second a faint break may have been missed.
 NOISELESS = 1e-8
 FAINT = 2.5e-7
 

@@ -1,8 +1,8 @@
 """The search for the best law of several breaks of one curve, where there are many local minima.
 
-From the best distinct solutions found so far it goes on, kicked (basin hopping) or with a break or two replaced
-by random ones, or by sharp ones at any point, on data thinned to a few points and with cheap steps. Everything
-is random, but the same for the same curve.
+From the best distinct solutions found so far it goes on, kicked (basin hopping) or with a break or two
+replaced by random ones, or by sharp ones at any point, on data thinned to a few points and with cheap steps.
+Everything is random, but the same for the same curve.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from bnsl.forms.form import Separable
 from bnsl.solver.effort import EXACT_TOLERANCE, HOPPING, Effort
 from bnsl.solver.picks import Trials, picked_starts, regrown_points, sprouting_points
 from bnsl.solver.pool import Pool, distinct, pool_of
@@ -43,14 +42,14 @@ class Hops:
     """One curve, as the rounds see it."""
 
     def __init__(self, method: Method, problem: Problem, effort: Effort, drive: Drive = follow) -> None:
-        """The problem of one curve, without an axis of curves, how hard to search, and what takes the steps."""
+        """The problem of one curve, how hard to search, and what takes the steps."""
         self.method, self.effort, self.drive = method, effort, drive
         self.form: Any = method.form
         self.problem = block_means(problem, THINNED)
         self.several = several(self.form, self.problem)
         self.rows: Rows = rows_of(method, self.several)
         self.weight = np.broadcast_to(self.problem.weight, self.problem.y.shape)
-        self.separable: Separable = self.form.separable(self.problem.log_x, self.problem.y, self.weight)
+        self.separable: Any = self.form.separable(self.problem.log_x, self.problem.y, self.weight)
         self.rng = np.random.default_rng(0)
 
     def best(self) -> np.ndarray:
@@ -89,7 +88,7 @@ class Hops:
         method = self.method._replace(straight=straight)
         rows = self.rows if free is None else self.rows._replace(free=free[None])
         group = np.zeros(len(starts), int)
-        options = {"steps": HOPPING, "tolerance": EXACT_TOLERANCE, "drive": self.drive}
+        options: dict[str, Any] = {"steps": HOPPING, "tolerance": EXACT_TOLERANCE, "drive": self.drive}
         theta, walk = refined(method, rows, group, starts, **options)
         return pool_of(theta, walk.cost, walk.converged)
 
@@ -135,7 +134,7 @@ class Hops:
         return pool[np.concatenate([np.arange(LEADERS), deep])[:count] % len(pool)]
 
     def _sprouted(self, pool: np.ndarray, drops: int) -> np.ndarray:
-        """Solutions fitted again without `drops` of their breaks, and with the best random ones added to them.
+        """Solutions fitted again without `drops` of their breaks, and the best random ones added to them.
 
         Unlike with `_grafted`, all other coordinates may move with the new breaks, if not far.
         """

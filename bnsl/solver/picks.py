@@ -1,7 +1,8 @@
 """The best sets of trial breaks for laws of several breaks, of one curve, with their gains in closed form.
 
-A beam search picks breaks out of a dictionary: all pairs are scored at once, and deeper sets are extensions of
-the best. It gives starts from the data, replaces breaks of a law by others, and adds breaks to a law of fewer.
+A beam search picks breaks out of a dictionary: all pairs are scored at once, and deeper sets are extensions
+of the best. It gives starts from the data, replaces breaks of a law by others, and adds breaks to a law of
+fewer.
 """
 
 from __future__ import annotations
@@ -119,9 +120,9 @@ def sprouting_points(
 ) -> Array:
     """Laws with their last `picks` breaks replaced by those that lower the cost most: (K, p), best first.
 
-    The laws are those of fewer breaks. About them the problem is linear in all coordinates and in the strengths
-    of the trial breaks, which makes the gain of each set known in closed form. The breaks are returned without
-    any effect yet: a start is as good as the law that it sprouts from.
+    The laws are those of fewer breaks. About them the problem is linear in all coordinates and in the
+    strengths of the trial breaks, which makes the gain of each set known in closed form. The breaks are
+    returned without any effect yet: a start is as good as the law that it sprouts from.
 
     Args:
         form: a form of several breaks.

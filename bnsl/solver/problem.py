@@ -6,7 +6,7 @@ every array; an array of one entry along it serves all.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -25,8 +25,8 @@ class Problem(NamedTuple):
     log_x: np.ndarray  # (N,) or (N, k), sorted
     y: np.ndarray  # (N,)
     weight: np.ndarray  # (N,) one over sigma in residual space; 0 for padding
-    unit: float | np.ndarray  # what one normalised unit of y is in the user's units
-    scale: float | np.ndarray  # residual at which a robust loss bends; 1 without one
+    unit: Any  # what one normalised unit of y is in the user's units
+    scale: Any  # residual at which a robust loss bends; 1 without one
     free: np.ndarray  # (p,) bool
     held: np.ndarray  # (p,) values of the parameters that are not free
     lower: np.ndarray  # (p,) further bounds of the user's; -inf and inf without
@@ -89,7 +89,10 @@ def beside(form: Form, problems: list[Problem]) -> Problem:
     return Problem(*(np.stack(parts) for parts in zip(*map(longer, problems), strict=True)))
 
 
-def taken(part: Problem | Rows, which: np.ndarray) -> Problem | Rows:
+Part = TypeVar("Part", Problem, Rows)
+
+
+def taken(part: Part, which: np.ndarray) -> Part:
     """The problems, or rows, of some indices; what is shared stays shared."""
     return type(part)(*(value if value.shape[0] == 1 else value[which] for value in part))
 
@@ -163,7 +166,7 @@ def misfits(method: Method, rows: Rows, walker: Array) -> Array:
 
 
 def evaluate(method: Method, rows: Rows, walker: Array) -> tuple[Array, Array, Array]:
-    """Residuals (B, N) whose squares the Gauss-Newton step lowers, their derivatives (B, p, N), costs (B,)."""
+    """Residuals (B, N) whose squares a step lowers, their derivatives (B, p, N), and costs (B,)."""
     xp = namespace(walker)
     residual, jacobian = residuals(method, rows, inward(method, walker))
     if method.straight:

@@ -1,8 +1,8 @@
 """The search for the best law of each of C curves, from starts of its own: the one engine, run by NumPy.
 
 All starts are scouted for a few cheap steps; those go on that are near the best of their curve and lead to
-different laws; what ends along a valley is taken to its bottom; and the best are refined by exact steps. With two
-breaks or more there are many local minima, and `bnsl.solver.hops` finds where to refine.
+different laws; what ends along a valley is taken to its bottom; and the best are refined by exact steps. With
+two breaks or more there are many local minima, and `bnsl.solver.hops` finds where to refine.
 `bnsl.solver.compiled` compiles the same pieces for very many curves.
 """
 
@@ -115,7 +115,12 @@ def quick_pools(method: Method, problems: list[Problem], drive: Drive = follow) 
         for curve in range(curves):
             own = np.flatnonzero(group == curve)
             chosen += own[distinct(walk.cost[own], misfit[own], effort.keep, MINIMUM)].tolist()
-        options = {"steps": POLISH, "tolerance": EXACT_TOLERANCE, "exact": True, "drive": drive}
+        options: dict[str, Any] = {
+            "steps": POLISH,
+            "tolerance": EXACT_TOLERANCE,
+            "exact": True,
+            "drive": drive,
+        }
         best = np.full(curves, np.inf)
         theta[chosen], ended = refined(method, rows, group[chosen], theta[chosen], rivals=best, **options)
         cost, converged = walk.cost.copy(), walk.converged.copy()
@@ -136,7 +141,7 @@ def _from_starts(method: Method, one: Problem, rows: Rows, effort: Effort, quick
     starts = _starts(method, one, rows, effort.starts, smooth=quick)
     group, walk = _scouted(method, rows, starts, near, drive)
     steps = QUICK_STEPS if quick else MAX_STEPS
-    options = {"steps": steps, "tolerance": TOLERANCE, "rivals": rivals, "within": ALMOST}
+    options: dict[str, Any] = {"steps": steps, "tolerance": TOLERANCE, "rivals": rivals, "within": ALMOST}
     walk = drive(method, rows, group, walk, **options)
     pool = pool_of(_inward(method, walk), walk.cost, walk.converged)
     if method.form.n_breaks == 1 and not quick:
@@ -165,7 +170,7 @@ def _bottom(method: Method, one: Problem, pool: Pool) -> Pool:
 
 def _starts(method: Method, problems: Problem, rows: Rows, count: int, *, smooth: bool = False) -> np.ndarray:
     """Starts (C, K, p) from the data, `count` of them where there are several breaks."""
-    form = method.form
+    form: Any = method.form
     if form.n_breaks <= 1:
         return starts_of(method, problems, rows, smooth=smooth)
     found = []
@@ -240,13 +245,13 @@ def search_many(
 
 
 def settled(method: Method, problems: Problem, theta: np.ndarray, walk: Walk, known: np.ndarray) -> Refined:
-    """The best laws (C, p) of C curves, those that cheap steps have not brought to their ends by exact ones."""
+    """The best laws (C, p) of C curves, taken to their ends by exact steps where cheap ones were not enough."""
     cost, converged, steps = walk.cost.astype(float), walk.converged.copy(), walk.steps.copy()
     theta = theta.astype(float)
     which = np.flatnonzero(~converged & np.isfinite(cost) & (cost < NEAR * known))
     if len(which):
         rows, group = rows_of(method, taken(problems, which)), np.arange(len(which))
-        options = {"steps": CREEPING, "tolerance": EXACT_TOLERANCE, "exact": True}
+        options: dict[str, Any] = {"steps": CREEPING, "tolerance": EXACT_TOLERANCE, "exact": True}
         found, there = refined(method, rows, group, theta[which], **options)
         better = there.cost <= cost[which]
         theta[which[better]], cost[which[better]] = found[better], there.cost[better]
@@ -265,7 +270,13 @@ def _exactly(
 ) -> Pool:
     """Starts (K, p) of one curve taken to their ends by exact steps."""
     group, rivals = np.zeros(len(starts), int), np.full(1, np.inf)
-    options = {"steps": steps, "tolerance": EXACT_TOLERANCE, "exact": True, "rivals": rivals, "drive": drive}
+    options: dict[str, Any] = {
+        "steps": steps,
+        "tolerance": EXACT_TOLERANCE,
+        "exact": True,
+        "rivals": rivals,
+        "drive": drive,
+    }
     theta, walk = refined(method, rows, group, starts, **options)
     return pool_of(theta, walk.cost, walk.converged)
 
@@ -345,7 +356,7 @@ def refine_many(
         for rows in blocks(len(starts), whole.y.shape[-1]):
             part = rows_of(method, taken(whole, rows))
             group = np.arange(len(rows))
-            options = {"steps": max_steps, "tolerance": tolerance, "exact": exact}
+            options: dict[str, Any] = {"steps": max_steps, "tolerance": tolerance, "exact": exact}
             theta, walk = refined(method, part, group, starts[rows], **options)
             failed = ~np.isfinite(walk.cost)
             theta = np.where(failed[:, None], starts[rows], theta)

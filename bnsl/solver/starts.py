@@ -1,9 +1,9 @@
 """Starting points from the data, for C curves: where fits begin, so that nobody has to give an initial guess.
 
 Most parameters of a form enter linearly once a few are given (`Separable`). Those few run over a grid whose
-ranges come from the data: all pairs of an outer node (a limit, say) and a trial break are scored in closed form
-by the products of the dictionary with a few weighted columns, and the best are completed by one linear solve.
-`bnsl.solver.picks` does it for several breaks.
+ranges come from the data: all pairs of an outer node (a limit, say) and a trial break are scored in closed
+form by the products of the dictionary with a few weighted columns, and the best are completed by one linear
+solve. `bnsl.solver.picks` does it for several breaks.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ def damped_step(gram: Array, gradient: Array, damping: Array) -> tuple[Array, Ar
 def _unrolled_cholesky(gram: Array, gradient: Array, damping: Array) -> tuple[Array, Array, Array]:
     """The same by a Cholesky factorisation written out for all rows together.
 
-    Compiled, it takes a fraction of the time of batched LAPACK calls on matrices this small; in NumPy it would
-    be hundreds of calls. The loops are over p, the number of parameters.
+    Compiled, it takes a fraction of the time of batched LAPACK calls on matrices this small; in NumPy it
+    would be hundreds of calls. The loops are over p, the number of parameters.
     """
     xp = namespace(gram)
     p = gram.shape[-1]

@@ -109,7 +109,7 @@ def _keep_better(theta: np.ndarray, walk: Walk, rows: np.ndarray, found: np.ndar
 
 
 def at_points(log_x: Array, weight: Array, theta: Array) -> tuple[Array, Array]:
-    """Laws of one break (C, p) with their breaks at the nearest point, and whether that may be their place."""
+    """Laws of one break (C, p) with it at the nearest point, and whether that may be its place."""
     xp = namespace(log_x, theta)
     log_x = xp.where(weight > 0, log_x, xp.inf)
     apart = xp.abs(log_x - theta[:, 4, None])

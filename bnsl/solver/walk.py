@@ -1,13 +1,13 @@
 """The one Levenberg-Marquardt step, for all rows, and the driver that takes it in NumPy.
 
-Levenberg-Marquardt with MINPACK's column scaling (Moré, 1978), Nielsen's damping schedule (1999), and bounds by
-projection. Steps come from normal equations, or by Householder QR where half of the digits are not enough;
+Levenberg-Marquardt with MINPACK's column scaling (Moré, 1978), Nielsen's damping schedule (1999), and bounds
+by projection. Steps come from normal equations, or by Householder QR where half of the digits are not enough;
 these are corrected to second order along curved valleys with one more evaluation (Fan 2012, the modified
 Levenberg-Marquardt method; close to the geodesic acceleration of Transtrum and Sethna 2012).
 
 A `Walk` holds where every row stands, and `step` takes all rows one step further, in NumPy or traced by JAX.
-`follow` repeats it in NumPy: rows that are done, or no longer worth it, leave. `bnsl.solver.compiled` repeats it
-compiled, in chunks of one shape.
+`follow` repeats it in NumPy: rows that are done, or no longer worth it, leave. `bnsl.solver.compiled` repeats
+it compiled, in chunks of one shape.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Walk(NamedTuple):
 
 
 def begin(method: Method, rows: Rows, starts: Array, *, exact: bool = False) -> Walk:
-    """The walk of rows that are about to be evaluated for the first time, at coordinates (B, p) of the form."""
+    """The walk of rows about to be evaluated for the first time, at coordinates (B, p) of the form."""
     xp = namespace(starts)
     inside = xp.where(rows.free, xp.clip(starts, rows.lower, rows.upper), starts)
     first = outward(method, inside)
@@ -161,8 +161,8 @@ def step(method: Method, rows: Rows, now: Walk, tolerance: float) -> Walk:
     if exact:
         jacobian, residual = xp.where(deep, jacobian, now.jacobian), xp.where(wide, residual, now.residual)
 
-    # 2. The next trial. A coordinate at a bound that the cost pushes against stays there. Bounds of a walk may
-    # depend a little on where it stands; those of the last place do for the next.
+    # 2. The next trial. A coordinate at a bound that the cost pushes against stays there. Bounds of a walk
+    # may depend a little on where it stands; those of the last place do for the next.
     lower, upper = bounds(method, rows, theta)
     blocked = ((theta <= lower) & (gradient > 0)) | ((theta >= upper) & (gradient < 0))
     moves = rows.free & ~blocked
@@ -203,7 +203,7 @@ def step(method: Method, rows: Rows, now: Walk, tolerance: float) -> Walk:
 def _turn(
     method: Method, rows: Rows, there: Array, move: Array, columns: Array, residual: Array, triangle: Array
 ) -> Array:
-    """What a step (B, p) that leads `there` is corrected by to second order: nothing if it is no small part."""
+    """The second-order correction of a step (B, p) that leads `there`; 0 where it is no small part of it."""
     xp = namespace(there)
     missed = misfits(method, rows, there) - residual - xp.matmul(move[:, None], columns)[:, 0]
     finite = xp.all(xp.isfinite(missed), axis=1)
@@ -289,7 +289,7 @@ def refined(
     rivals: np.ndarray | None = None,
     drive: Drive = follow,
 ) -> tuple[np.ndarray, Walk]:
-    """`follow`, or another driver, from coordinates (B, p) of the form: where rows end (B, p), and the walk."""
+    """`follow`, or another driver, from coordinates (B, p) of the form: where rows end, and the walk."""
     walk = begin(method, taken(rows, group), starts, exact=exact)
     walk = drive(method, rows, group, walk, steps=steps, tolerance=tolerance, rivals=rivals)
     return inward(method, walk.theta), walk
