@@ -11,6 +11,7 @@ from bnsl.curves.curve import Curve
 from bnsl.evidence.prior import CORRELATED, Prior
 
 MOST_POINTS = 160  # longer curves are binned
+WIDEST = 8.0  # log of a weight, beyond which inner products of a curve would be lost to rounding
 CLEAN = 1e-3  # noise below which long curves are thinned to some of their points, not to means of them
 
 
@@ -44,7 +45,7 @@ def data_of(curve: Curve) -> Data:
     weight = np.ones(len(log_x))
     if curve.sigma is not None:
         precision = 2.0 * (np.log(curve.y) - np.log(curve.sigma))
-        weight = np.exp(np.clip(precision - precision.mean(), -40.0, 40.0))
+        weight = np.exp(np.clip(precision - precision.mean(), -WIDEST, WIDEST))
     if len(log_x) <= MOST_POINTS:
         return Data(log_x, log_y, weight)
     share = (log_x - log_x[0]) / (log_x[-1] - log_x[0])

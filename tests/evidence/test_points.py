@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import bnsl
-from bnsl.evidence.points import CLEAN, MOST_POINTS, data_of, inverted, noise_of, points_of
+from bnsl.evidence.grid import posterior
+from bnsl.evidence.points import CLEAN, MOST_POINTS, WIDEST, data_of, inverted, noise_of, points_of
 from bnsl.evidence.prior import LEARNT
 
 RNG = np.random.default_rng(3)
@@ -49,6 +50,15 @@ def test_weights_are_relative_precisions_of_log_y():
     some = curve(12, 0.01, sigma)
     weight = data_of(some).weight
     assert weight / weight[0] == pytest.approx((some.y / sigma) ** 2 / (some.y[0] / sigma[0]) ** 2)
+
+
+def test_weights_are_bounded_so_that_odd_sigmas_do_no_harm():
+    some = curve(30, 0.01, np.exp(8.0 * RNG.normal(size=30)))
+    weight = data_of(some).weight
+    assert np.abs(np.log(weight)).max() == WIDEST
+    state = posterior(points_of(data_of(some), LEARNT), LEARNT)
+    assert np.isfinite(state.evidence).all()
+    assert state.evidence.max() < 30 * 20.0  # no point can be known better than to e^-20
 
 
 def test_the_covariance_is_white_plus_correlated_noise():
