@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_array, check_choice, check_count, check_positive
+from bnsl.evidence.breaks import MOST
+from bnsl.fitting.constraints import fewest_breaks
 from bnsl.fitting.fit import check_robust
 from bnsl.fitting.setup import BACKENDS
+from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
 from bnsl.forms.registry import get_form
 from bnsl.many.settings import Columns, Settings, by_columns
@@ -100,9 +103,12 @@ def fit_many(
     wanted = get_form(form, n_breaks)
     if len(wanted.inputs) != 1:
         raise InputError(f"form {wanted.label!r} takes {len(wanted.inputs)} inputs; tables have one column x")
-    for name in {*(fixed or {}), *(bounds or {})} - set(wanted.names) if n_breaks is not None else ():
-        raise InputError(f"form {wanted.label!r} has no parameter {name!r}; it has {', '.join(wanted.names)}")
     given: str | Form = form if isinstance(form, str) and n_breaks is None and form == "bnsl" else wanted
+    names_of = BNSL(max(MOST, fewest_breaks(fixed, bounds))) if isinstance(given, str) else wanted
+    for name in {*(fixed or {}), *(bounds or {})} - set(names_of.names):
+        raise InputError(
+            f"form {wanted.label!r} has no parameter {name!r}; it has {', '.join(names_of.names)}"
+        )
     options: dict[str, Any] = {
         "loss": loss,
         "robust": robust,

@@ -203,11 +203,11 @@ def _with_backend(
     settings: Settings, backend: str, device: str | Sequence[Any] | None, curves: int
 ) -> Settings:
     """The settings with what runs them: JAX for crowds side by side, or where a device was asked for."""
-    if not settings.together or (backend == "auto" and device is None and curves < CROWD):
-        return settings
     if backend == "numpy":
         if device is not None:
             raise InputError("device is for backend='jax'; NumPy runs on the CPU")
+        return settings
+    if backend == "auto" and device is None and (curves < CROWD or not settings.together):
         return settings
     from bnsl.many.devices import with_devices
 

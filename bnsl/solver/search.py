@@ -245,7 +245,7 @@ def search_many(
 
 
 def settled(method: Method, problems: Problem, theta: np.ndarray, walk: Walk, known: np.ndarray) -> Refined:
-    """The best laws (C, p) of C curves, taken to their ends by exact steps where cheap ones were not enough."""
+    """The best laws (C, p) of C curves, taken to their ends by exact steps where cheap ones did not do."""
     cost, converged, steps = walk.cost.astype(float), walk.converged.copy(), walk.steps.copy()
     theta = theta.astype(float)
     which = np.flatnonzero(~converged & np.isfinite(cost) & (cost < NEAR * known))
