@@ -163,7 +163,7 @@ def _from_starts(method: Method, one: Problem, rows: Rows, effort: Effort, quick
 def _bottom(method: Method, one: Problem, pool: Pool) -> Pool:
     """The best law of one break, taken to the bottom of its valley."""
     theta = pool.theta[:1].copy()
-    walk = fresh(theta)._replace(cost=pool.cost[:1].copy(), converged=pool.converged[:1].copy())
+    walk = fresh(theta.copy())._replace(cost=pool.cost[:1].copy(), converged=pool.converged[:1].copy())
     leave_valleys(method, one, theta, walk, *_tools(method))
     return pool_of(theta, walk.cost, walk.converged)
 
