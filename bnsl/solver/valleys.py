@@ -63,8 +63,15 @@ def _from_the_other_end(
     first = first[rows]
     log_x = np.where(part.weight > 0, first[:, None] - part.log_x, 0.0)
     found, there = refine(part._replace(log_x=log_x), mirrored(theta[rows], first))
-    found = mirrored(_nearer(found, first), first)
-    _keep_better(theta, walk, rows, found, there._replace(cost=costs(part, found)))
+    near = _nearer(found, first)
+    moved = np.flatnonzero((near != found).any(axis=1))
+    found = mirrored(near, first)
+    there = there._replace(cost=costs(part, found))
+    if len(moved):  # with the break so near, the other coordinates have other best values
+        after, end = refine(taken(part, moved), found[moved])
+        better = end.cost < there.cost[moved]
+        found[moved[better]], there.cost[moved[better]] = after[better], end.cost[better]
+    _keep_better(theta, walk, rows, found, there)
 
 
 def _nearer(theta: np.ndarray, first: np.ndarray) -> np.ndarray:
