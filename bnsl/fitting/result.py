@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base import student
 from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, check_share, positive_inputs
 from bnsl._base.display import (
@@ -32,7 +31,7 @@ from bnsl.curves.curve import Curve, warn_if_far
 from bnsl.curves.metrics import rmse, rmsle
 from bnsl.evidence.breaks import Candidate
 from bnsl.fitting import record
-from bnsl.fitting.covariance import sandwich_root
+from bnsl.fitting.covariance import sandwich_root, students_t
 from bnsl.forms.broken import Segment
 from bnsl.forms.form import Form
 from bnsl.solver import losses
@@ -152,7 +151,7 @@ class FitResult:
         with np.errstate(over="ignore", invalid="ignore"):  # an end beyond the range of a double is inf
             noise = np.full((1, len(points)), self.residual_scale * self.typical_sigma)
             spread = lengths(np.concatenate([self.covariance_root.T @ jacobian, noise]))
-            half = student.half_width(level, dof) * spread
+            half = students_t(level, dof) * spread
             ends = tuple(losses.back(self.loss, center + sign * half).reshape(shape) for sign in (-1.0, 1.0))
         return ends[0], ends[1]
 
@@ -286,7 +285,7 @@ class FitResult:
         level = check_share(level, "level")
         dof = len(self.curve) - self.n_params
         errors = lengths((self._sandwich_root if robust else self.covariance_root).T)
-        factor = student.half_width(level, dof) if dof > 0 else np.nan
+        factor = students_t(level, dof) if dof > 0 else np.nan
         out = {}
         for i, (parameter, error) in enumerate(zip(self.form.parameters, errors.tolist(), strict=True)):
             half = 0.0 if parameter.name in self.fixed else factor * error

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bnsl._base import student
+from bnsl.fitting.covariance import students_t as half_width
 from bnsl.solver.problem import linearised
 from bnsl.uncertainty.refit import Solved
 
@@ -30,7 +30,7 @@ Refits = Callable[[np.ndarray, np.ndarray, np.ndarray], Found]
 
 def students_t(ready: Solved, level: float) -> float:
     """The quantile of Student's t beyond which a root of the rise of the cost is ruled out."""
-    return student.half_width(level, ready.dof)
+    return half_width(level, ready.dof)
 
 
 def find_ends(
