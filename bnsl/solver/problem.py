@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from bnsl._base.arrays import Array, namespace
+from bnsl._base.checks import InputError
 from bnsl.forms.autodiff import runnable
 from bnsl.forms.form import Form
 from bnsl.solver.losses import model, model_and_jacobian, robust_cost_and_weight, transform
@@ -116,12 +117,21 @@ def rows_of(method: Method, problem: Problem) -> Rows:
 
 
 def box_of(form: Form, problem: Problem) -> tuple[Array, Array]:
-    """Bounds (C, p) of the coordinates: the form's own and the user's."""
+    """Bounds (C, p) of the coordinates: the form's own and the user's.
+
+    Raises InputError for a form that gives derivatives, but is written for another library than NumPy alone.
+    """
     xp = namespace(problem.log_x, problem.y)
     log_x, y, weight = problem.log_x, problem.y, problem.weight
     if weight.shape != y.shape:
         weight, y = xp.broadcast_arrays(weight, y)
     lower, upper = runnable(form).domain(log_x, y, weight)
+    if xp is np and not isinstance(lower, np.ndarray):
+        raise InputError(
+            f"form {form.label!r} answers NumPy arrays with those of {type(lower).__module__.split('.')[0]}; take "
+            "its functions from the arrays' own library (x.__array_namespace__()), or leave out "
+            "log_y_and_jacobian, and JAX derives and runs the form"
+        )
     return xp.maximum(lower, problem.lower), xp.minimum(upper, problem.upper)
 
 
