@@ -84,7 +84,8 @@ def of_law(law: Fitted, where: Places) -> Components:
     krige = law.white.mT @ where.near.mT  # (R, 1 + p, M)
     mean = law.points.origin[1] + value + krige[law.kind, 0]
     moved = law.root.mT @ (jacobian - krige[law.kind, 1:])
-    bend = xp.full_like(mean, law.drift)
+    # The slope that drifts is that of log(y - a): near its limit a law has nowhere to drift to.
+    bend = law.drift * xp.abs(jacobian[1]) + xp.zeros_like(mean)
     return Components(law.log_weight, mean, moved, bend, law.level, law.kind)
 
 

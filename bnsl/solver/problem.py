@@ -128,8 +128,8 @@ def box_of(form: Form, problem: Problem) -> tuple[Array, Array]:
     lower, upper = runnable(form).domain(log_x, y, weight)
     if xp is np and not isinstance(lower, np.ndarray):
         raise InputError(
-            f"form {form.label!r} answers NumPy arrays with those of {type(lower).__module__.split('.')[0]}; take "
-            "its functions from the arrays' own library (x.__array_namespace__()), or leave out "
+            f"form {form.label!r} answers NumPy arrays with those of {type(lower).__module__.split('.')[0]}; "
+            "take its functions from the arrays' own library (x.__array_namespace__()), or leave out "
             "log_y_and_jacobian, and JAX derives and runs the form"
         )
     return xp.maximum(lower, problem.lower), xp.minimum(upper, problem.upper)

@@ -292,3 +292,12 @@ def test_threads_do_not_wait_for_each_other_for_ever():
         thread.join(timeout=120)
     assert not any(thread.is_alive() for thread in threads)
     assert answers[3][0] == float(bnsl.forecast(*curves[3]).predict(2e4))
+
+
+@pytest.mark.parametrize(("limit", "scale", "slope"), [(20.0, 30.0, 0.5), (7.0, 11.0, 0.4)])
+def test_a_law_near_a_limit_that_the_data_know_has_nowhere_to_drift_to(limit, scale, slope):
+    x = np.geomspace(100, 1e4, 100)
+    forecast = bnsl.forecast(x, limit + scale * x**-slope)
+    low, high = forecast.interval(1e5)
+    assert low < limit + scale * 1e5**-slope < high
+    assert high - low < 0.01 * limit
