@@ -167,7 +167,8 @@ def many(sizes: Sizes, seed: int, kind: str, backend: str) -> Found:
     options = {"n_breaks": 1, "workers": WORKERS, "backend": backend, "progress": False}
     table = random_curves.table_of(random_pairs(kind, count, seed))
     found = calls(lambda: bnsl.fit_many(table, "x", "y", "curve", **options), 3)
-    return found | {"rate": count / found["again"]}
+    bad = bnsl.fit_many(table, "x", "y", "curve", **options)["status"].isin(["error", "failed"]).sum()
+    return found | {"rate": count / found["again"], "faults": f", {bad} FAILED" if bad else ""}
 
 
 def peer_many(sizes: Sizes, seed: int, kind: str, who: str) -> Found:
@@ -187,7 +188,8 @@ def chosen(sizes: Sizes, seed: int) -> Found:
     table, jax = random_curves.table_of(pairs), "jax" in sys.modules
     options = {"workers": WORKERS, "progress": False}
     found = calls(lambda: bnsl.fit_many(table, "x", "y", "curve", **options), 1)
-    return {"rate": len(pairs) / loop, "jax": jax, "times": loop / found["again"]}
+    times = {"at first": loop / found["first"], "times": loop / found["again"]}
+    return {"rate": len(pairs) / loop, "jax": jax, **times}
 
 
 def agreement(sizes: Sizes, seed: int) -> Found:
