@@ -152,7 +152,11 @@ def _from_starts(method: Method, one: Problem, rows: Rows, effort: Effort, quick
     keep = 1 if sure and not quick else effort.keep
     chosen = distinct(pool.cost, residuals(method, rows, pool.theta)[0], keep, MINIMUM)
     exact = _exactly(
-        method, rows, pool.theta[chosen], POLISH if sure else EXACT_STEPS if quiet else CREEPING, drive
+        method,
+        rows,
+        pool.theta[chosen],
+        POLISH if sure else CREEPING if method.form.n_breaks and not quiet else EXACT_STEPS,
+        drive,
     )
     if keep == 1:  # a polished solution has converged if it had before
         exact = exact._replace(converged=exact.converged | pool.converged[chosen])
