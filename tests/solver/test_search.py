@@ -1,100 +1,30 @@
-"""The search: kinds of curves on which a lower minimum was once missed, and the pieces that find it."""
+"""The search for one curve, for many side by side, and refinement of many from a start each."""
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
+from normal_problems import noisy, problems
 
 import bnsl
-from bnsl.solver.lm import levenberg_marquardt
-from bnsl.solver.moves import distinct, sharp_breaks, trial_breaks
+from bnsl.forms.baselines import M2, M3
+from bnsl.forms.broken import BNSL
+from bnsl.solver import search as searching
+from bnsl.solver.problem import Method, residuals, rows_of, several
+from bnsl.solver.search import polish, refine_many, search, search_many
 
-
-def error_of(x, y, n):
-    """Root mean squared log error of the fit with n breaks."""
-    result = bnsl.fit(x, y, n_breaks=n, bounds={"b": (0, None)})
-    return float(np.sqrt(np.mean(result.residuals**2)))
+# --- one curve --------------------------------------------------------------------------------------
 
 
 def test_a_faint_sharp_break_without_noise_is_found():
     """A smooth law passes within 5e-4 of all points; only the true one passes through them."""
     x = np.exp(np.linspace(-9.0, 0.0, 20))
     theta = np.array([0.2, -1.3, 0.25, 0.019, -0.63, -3.76])
-    assert error_of(x, bnsl.BNSL(1).evaluate(theta, x), 1) < 1e-10
-
-
-def test_two_wide_breaks_without_noise_are_followed_to_the_end_of_their_valley():
-    x = np.exp(np.linspace(-10.0, 0.0, 15))
-    theta = np.array([0.1, 0.0, 0.2, 0.5, -7.0, -0.2, -0.4, -3.0, 0.1])
-    assert error_of(x, bnsl.BNSL(2).evaluate(theta, x), 2) < 1e-10
-
-
-@pytest.mark.parametrize("place", [3, 11, 16])
-def test_a_step_between_two_neighbouring_points_is_found(place):
-    """No random break is likely to lie there; two sharp ones make the step, the third the bend."""
-    rng = np.random.default_rng(place)
-    x = np.exp(np.linspace(-9.0, 0.0, 20))
-    bend = np.array([0.0, 0.0, 0.1, 0.6, -5.2, -0.7])
-    noise = np.exp(0.003 * rng.normal(size=20))
-    y = bnsl.BNSL(1).evaluate(bend, x) * np.where(np.arange(20) >= place, 1.3, 1.0) * noise
-    assert error_of(x, y, 3) < 0.004
-
-
-def test_second_order_steps_follow_a_curved_valley_in_fewer_steps():
-    """Rosenbrock's valley, steeper than usual, from his start to the minimum at (1, 1)."""
-
-    def problem(theta):
-        residual = jnp.array([1e3 * (theta[1] - theta[0] ** 2), 1.0 - theta[0]])
-        jacobian = jnp.array([[-2e3 * theta[0], -1.0], [1e3, 0.0]])
-        return residual, jacobian, jnp.sum(residual**2)
-
-    def box(theta):
-        return jnp.full_like(theta, -jnp.inf), jnp.full_like(theta, jnp.inf)
-
-    with jax.enable_x64(True):
-        start, free = jnp.array([[-1.2, 1.0]]), jnp.ones(2, bool)
-        plain, curved = (
-            levenberg_marquardt(problem, start, box, free, max_steps=500, scouting=500, keep=1, curved=curved)
-            for curved in (False, True)
-        )
-        for solution in (plain, curved):
-            np.testing.assert_allclose(solution.theta, 1.0, rtol=1e-8)
-        assert int(curved.steps) < int(plain.steps)
-
-
-def test_trial_breaks_are_sorted_inside_a_range_of_the_data_and_repeatable():
-    log_x = np.sort(np.random.default_rng(0).uniform(-8, 0, 40))
-    span = np.ptp(log_x)
-    positions, widths = trial_breaks(np.random.default_rng(1), log_x)
-    again, _ = trial_breaks(np.random.default_rng(1), log_x)
-    np.testing.assert_array_equal(positions, again)
-    assert (np.diff(positions) >= 0).all()
-    assert positions[0] >= log_x[0] - span
-    assert positions[-1] <= log_x[-1] + span
-    assert widths.shape[0] == len(positions)
-    assert ((widths > 0) & (widths < span)).all()
-    places, sharp = sharp_breaks(log_x, len(log_x))
-    np.testing.assert_array_equal(places, log_x)
-    assert (sharp > 0).all()
-
-
-def test_distinct_solutions_differ_in_their_residuals_not_their_cost():
-    fits = np.array([[1.0, 0.0], [1.0, 0.01], [0.0, 1.005], [np.nan, 0.0]])
-    cost = np.array([1.0, 1.0001, 1.01, np.inf])
-    assert distinct(cost, fits, 4) == [0, 2]
-    assert distinct(cost, fits, 1) == [0]
-    assert distinct(cost[3:], fits[3:], 2) == [0]
-
-
-def test_no_sharp_break_is_in_the_padding():
-    positions, widths = sharp_breaks(np.array([-2.0, -1.0, 0.0]), 8)
-    np.testing.assert_array_equal(positions[:3], [-2.0, -1.0, 0.0])
-    assert (positions[3:] > 2.0).all()
-    assert (widths > 0).all()
+    result = bnsl.fit(x, bnsl.BNSL(1).evaluate(theta, x), n_breaks=1, bounds={"b": (0, None)})
+    assert result.rmsle < 1e-10
 
 
 def search_program():
@@ -114,3 +44,179 @@ def test_a_break_sharper_than_the_spacing_of_the_points_is_found(seed, index, er
     curve = search_program().simulate(np.random.default_rng([seed, index]))
     assert curve.form.n_breaks == 1
     assert bnsl.fit(curve.x, curve.y, n_breaks=1).rmsle < error
+
+
+def test_the_pool_is_best_first_and_its_costs_are_those_of_its_laws():
+    for form in (BNSL(0), BNSL(1), BNSL(2), M3()):
+        method, problem = Method(form), problems(noisy(1)[0], len(form.parameters))
+        pool = search(method, problem)
+        assert (np.diff(pool.cost[np.isfinite(pool.cost)]) >= 0).all()
+        misfit = residuals(method, rows_of(method, several(form, problem)), pool.theta[:1])[0]
+        assert pool.cost[0] == pytest.approx(np.sum(misfit**2), rel=1e-9)
+        assert pool.converged[0]
+
+
+def test_a_quick_search_ends_near_where_a_whole_one_does():
+    for n in (1, 2):
+        p = 3 + 3 * n
+        problem = problems(noisy(1)[0], p)
+        quick, whole = (search(Method(BNSL(n)), problem, quick=quick) for quick in (True, False))
+        assert quick.cost[0] < 1.05 * whole.cost[0]
+
+
+def test_starts_that_all_overflow_leave_a_law_that_hardly_depends_on_x(monkeypatch):
+    def hopeless(method, problem, rows, count, **_):
+        return np.full((1, 4, len(problem.held[0])), 1e6)
+
+    monkeypatch.setattr(searching, "_starts", hopeless)
+    pool = search(Method(M2()), problems(noisy(1)[0], 3))
+    assert np.isfinite(pool.cost[0])
+
+
+def test_a_polish_of_very_many_points_takes_a_near_solution_to_its_end():
+    method, problem = Method(BNSL(1)), problems(noisy(1)[0], 6)
+    best = search(method, problem)
+    near = polish(method, problem, best.theta[:1] + 1e-3)
+    assert near.cost[0] == pytest.approx(best.cost[0], rel=1e-8)
+
+
+# --- many curves ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", [BNSL(0), BNSL(1), M3()], ids=lambda form: form.label)
+def test_many_curves_have_the_laws_that_each_has_alone(form):
+    y, p = noisy(6), len(form.parameters)
+    many = search_many(Method(form), problems(y, p))
+    alone = [search(Method(form), problems(row, p)).cost[0] for row in y]
+    assert many.converged.all()
+    np.testing.assert_allclose(many.cost, alone, rtol=1e-4)
+
+
+def test_curves_with_bounds_and_held_parameters_of_their_own():
+    y = noisy(3)
+    free, upper = np.ones((3, 6), bool), np.full((3, 6), np.inf)
+    free[0, 0], upper[1, 0] = False, 0.15
+    many = search_many(Method(BNSL(1)), problems(y, 6, free=free, held=np.full((3, 6), 0.25), upper=upper))
+    assert many.theta[0, 0] == 0.25
+    assert many.theta[1, 0] <= 0.15
+    plain = search_many(Method(BNSL(1)), problems(y, 6))
+    np.testing.assert_allclose(many.cost[2], plain.cost[2], rtol=1e-9)
+    assert (many.cost[:2] >= plain.cost[:2] * (1 - 1e-9)).all()
+
+
+def test_costs_of_rivals_cut_a_search_short():
+    y = noisy(4)
+    free = search_many(Method(BNSL(1)), problems(y, 6))
+    rising = Method(replace(BNSL(1), rising=True))
+    alone, cut = (search_many(rising, problems(y, 6), known=rivals) for rivals in (None, 1e-3 * free.cost))
+    assert cut.steps.sum() < alone.steps.sum()
+    assert (cut.cost > free.cost).all()
+
+
+def test_progress_is_told_curve_by_curve():
+    told = []
+    search_many(Method(BNSL(0)), problems(np.tile(noisy(6), (10, 1)), 3), report=told.append)
+    assert sum(told) == 60
+    assert len(told) > 1
+
+
+# --- refinement from a start each ------------------------------------------------------------------
+
+X = np.geomspace(1, 1e4, 40)
+LAW = {"a": 0.2, "b": 2.0, "c0": 0.15, "c1": 0.4, "d1": 200.0, "f1": 0.4}
+
+
+def replicates(count, noise=0.03, seed=0):
+    rng = np.random.default_rng(seed)
+    return BNSL(1).evaluate(LAW, X) * np.exp(noise * rng.normal(size=(count, len(X))))
+
+
+def padded(form, y, **changes):
+    """Padded problems in normalised units that share x; the last log x is 0."""
+    extra = 48 - len(X)
+    log_x = np.concatenate([np.log(X / X[-1]), np.zeros(extra)])
+    whole = np.concatenate([y, np.ones((len(y), extra))], axis=1)
+    weight = np.concatenate([np.ones(len(X)), np.zeros(extra)])
+    return problems(whole, len(form.parameters), **{"log_x": log_x, "weight": weight, **changes})
+
+
+def truth(form=None):
+    form = form or BNSL(1)
+    return form.rescale(form.from_params(LAW), -np.log(X[-1]), 0.0)
+
+
+def refined(form, y, start, changes=None, **options):
+    start = np.tile(start, (len(y), 1)) if start.ndim == 1 else start
+    return refine_many(Method(form), padded(form, y, **(changes or {})), start, **options)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_each_row_ends_where_fit_ends(exact):
+    y = replicates(6)
+    many = refined(BNSL(1), y, truth(), exact=exact)
+    alone = [bnsl.fit(X, row, n_breaks=1) for row in y]
+    assert many.converged.all()
+    np.testing.assert_allclose(many.cost, [len(X) * fit.rmsle**2 for fit in alone], rtol=1e-7)
+
+
+def test_a_row_does_not_depend_on_its_neighbours():
+    y = replicates(41)
+    many = refined(BNSL(1), y, truth())
+    alone = refined(BNSL(1), y[17:18], truth())
+    backwards = refined(BNSL(1), y[::-1], truth())
+    np.testing.assert_allclose(many.theta[17], alone.theta[0], rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(many.cost, backwards.cost[::-1], rtol=1e-9)
+    assert (many.steps[17], alone.steps[0]) == (alone.steps[0], backwards.steps[::-1][17])
+
+
+def test_a_row_that_cannot_be_evaluated_fails_alone():
+    start = np.tile(truth(), (5, 1))
+    start[2, 1] = np.nan
+    many = refined(BNSL(1), replicates(5), start)
+    assert many.cost[2] == np.inf
+    assert many.converged.tolist() == [True, True, False, True, True]
+    assert np.isfinite(many.theta[[0, 1, 3, 4]]).all()
+    np.testing.assert_array_equal(many.theta[2], start[2])
+
+
+def test_steps_run_out_without_convergence():
+    many = refined(BNSL(1), replicates(3), truth() + 0.3, max_steps=6)
+    assert not many.converged.any()
+    assert np.isfinite(many.cost).all()
+    assert (many.steps == 6).all()
+
+
+def test_bounds_and_fixed_parameters_hold_row_by_row():
+    free = np.ones((3, 6), bool)
+    free[0, 0] = False
+    upper = np.full((3, 6), np.inf)
+    upper[1, 0] = 0.15
+    many = refined(BNSL(1), replicates(3), truth(), {"free": free, "upper": upper})
+    assert many.theta[0, 0] == truth()[0]
+    assert many.theta[1, 0] <= 0.15
+    assert many.converged.all()
+
+
+def test_exact_steps_reach_rounding_on_noiseless_rows():
+    exact = refined(BNSL(1), replicates(2, noise=0.0), truth() + 0.01, exact=True, tolerance=1e-12)
+    assert exact.cost.max() < 1e-26
+
+
+def test_other_forms_and_x_of_their_own():
+    rng = np.random.default_rng(3)
+    x = np.sort(10 ** rng.uniform(0, 4, (4, len(X))), axis=1)
+    y = (0.1 + 2.0 * x**-0.3) * np.exp(0.01 * rng.normal(size=x.shape))
+    form = M2()
+    log_x = np.pad(np.log(x / x[:, -1:]), ((0, 0), (0, 8)))
+    start = np.stack(
+        [form.rescale(form.from_params({"b": 2.0, "c": 0.3, "e": 0.1}), -s, 0.0) for s in np.log(x[:, -1])]
+    )
+    many = refined(form, y, start, {"log_x": log_x})
+    expected = [len(X) * bnsl.fit(*pair, form="m2").rmsle ** 2 for pair in zip(x, y, strict=True)]
+    np.testing.assert_allclose(many.cost, expected, rtol=1e-8)
+
+
+def test_no_row_at_all():
+    many = refine_many(Method(BNSL(1)), problems(noisy(1), 6), np.zeros((0, 6)))
+    assert many.theta.shape == (0, 6)
+    assert len(many.cost) == len(many.converged) == len(many.steps) == 0
