@@ -213,6 +213,7 @@ def convey(
     total, p = whole.theta.shape
     best = None if rivals is None else Best(rivals, p, within)
     begun = whole.steps.copy()
+    floor = ROUNDING * np.broadcast_to(rows.points if len(rows.points) == 1 else rows.points[group], total)
     sizes = [size for size in placement.chunks if size // 2 < total] or [placement.chunks[-1]]
     size = sizes.pop(0)
     at = np.arange(size) % total
@@ -226,9 +227,7 @@ def convey(
         leaving = now.done | (now.steps - begun[at] >= steps)
         if best is not None:
             best.see(group[at], now, owned)
-            leaving |= best.hopeless(
-                group[at], now, before, exact=exact, floor=ROUNDING * rows.points[group[at]]
-            )
+            leaving |= best.hopeless(group[at], now, before, exact=exact, floor=floor[at])
         leaving = np.flatnonzero(leaving & owned)
         finished = at[leaving]
         for all_, some in zip(whole, now, strict=True):
@@ -340,7 +339,8 @@ def _fetched(launched: Launched, report: Callable[[int], object]) -> Refined:
 def _pass(method: Method, keep: int, steps: int, problems: Problem, walk: Walk) -> Walk:
     """Take the best rows (C keep) of every problem some steps further, those that lead to different laws."""
     curves = problems.y.shape[0]
-    walk = Walk(*(jnp.reshape(part, (curves, -1, *part.shape[1:])) for part in walk))
+    each = walk.cost.shape[0] // curves
+    walk = Walk(*(jnp.reshape(part, (curves, each, *part.shape[1:])) for part in walk))
     cost = jnp.where(jnp.isfinite(walk.cost), walk.cost, jnp.inf)
     order = jnp.argsort(cost, axis=1)
     walk = jax.vmap(lambda one, index: jax.tree.map(lambda v: v[index], one))(walk, order)
