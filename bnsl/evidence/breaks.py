@@ -19,7 +19,7 @@ from bnsl.solver.search import quick_pools
 MOST = MOST_BREAKS
 ALWAYS_TRIED = 2  # more are tried only where the last was the best so far, or the best one misfits:
 ROUGH = 3.0  # its residuals are so many times the scatter of neighbouring points
-RIVALS, RIVAL = 12, 3.0  # laws that are judged, with a cost at most so many times the least
+RIVALS, RIVAL = 4, 2.0  # laws that are judged, with a cost at most so many times the least
 
 
 class Candidate(NamedTuple):
