@@ -103,8 +103,8 @@ def as_number(value: Any, argument: str, ok: Callable[[float], bool] = np.isfini
         if isinstance(value, bool | np.bool):
             raise TypeError
         number = float(value)
-    except (TypeError, ValueError):
-        raise InputError(f"{argument} = {value!r} is not a number") from None
+    except (TypeError, ValueError) as error:
+        raise InputError(_traced(error, argument) or f"{argument} = {value!r} is not a number") from None
     if not ok(number):
         raise InputError(f"{argument} = {number:g} is not a usable number")
     return number
@@ -131,8 +131,9 @@ def _floats(value: ArrayLike, argument: str) -> np.ndarray:
         raw = np.asarray(value)
         if isinstance(value, list | tuple) and (raw.dtype.kind in "US" or _holds_truth(value)):
             raw = np.asarray(value, dtype=object)  # NumPy makes text of [1.0, "x"], and 1.0 of [2.0, True]
-    except (TypeError, ValueError):
-        raise InputError(f"{argument} must hold numbers only and be rectangular") from None
+    except (TypeError, ValueError) as error:
+        message = _traced(error, argument) or f"{argument} must hold numbers only and be rectangular"
+        raise InputError(message) from None
     if raw.dtype.kind == "c":
         raise InputError(f"{argument} holds complex numbers; only real numbers can be fitted")
     if raw.dtype.kind in "Mm":
@@ -143,6 +144,16 @@ def _floats(value: ArrayLike, argument: str) -> np.ndarray:
         return np.array(raw, dtype=float)
     except (TypeError, ValueError, OverflowError):
         raise InputError(_not_numbers(raw, argument)) from None
+
+
+def _traced(error: Exception, argument: str) -> str:
+    """What to say of a value that JAX traces, which shows in its error; '' if it is another error."""
+    if type(error).__name__ not in ("TracerArrayConversionError", "ConcretizationTypeError"):
+        return ""
+    return (
+        f"{argument} is traced by JAX, as arguments of jax.jit or jax.grad are, and has no numbers yet; "
+        "call this outside, or put bnsl.broken_power_law inside"
+    )
 
 
 def _is_no_number(entry: object) -> bool:

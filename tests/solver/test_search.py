@@ -14,7 +14,7 @@ from bnsl.forms.baselines import M2, M3
 from bnsl.forms.broken import BNSL
 from bnsl.solver import search as searching
 from bnsl.solver.problem import Method, residuals, rows_of, several
-from bnsl.solver.search import polish, refine_many, search, search_many
+from bnsl.solver.search import polish, quick_pools, refine_many, search, search_many
 
 # --- one curve --------------------------------------------------------------------------------------
 
@@ -62,6 +62,23 @@ def test_a_quick_search_ends_near_where_a_whole_one_does():
         problem = problems(noisy(1)[0], p)
         quick, whole = (search(Method(BNSL(n)), problem, quick=quick) for quick in (True, False))
         assert quick.cost[0] < 1.05 * whole.cost[0]
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_quick_searches_of_curves_of_different_lengths_side_by_side(n):
+    form, y = BNSL(n), noisy(4)
+    whole = problems(y[0], 3 + 3 * n)
+    curves = [
+        whole._replace(log_x=whole.log_x[-count:], y=row[-count:], weight=np.ones(count))
+        for row, count in zip(y, (64, 40, 51, 28), strict=True)
+    ]
+    pools = quick_pools(Method(form), curves)
+    for pool, problem in zip(pools, curves, strict=True):
+        alone = quick_pools(Method(form), [problem])[0]
+        assert pool.cost[0] == pytest.approx(alone.cost[0], rel=0.01)  # neither is finished
+        misfit = residuals(Method(form), rows_of(Method(form), several(form, problem)), pool.theta[:1])[0]
+        assert pool.cost[0] == pytest.approx(np.sum(misfit**2), rel=1e-9)
+        assert pool.cost[0] < 1.05 * search(Method(form), problem).cost[0]
 
 
 def test_starts_that_all_overflow_leave_a_law_that_hardly_depends_on_x(monkeypatch):
