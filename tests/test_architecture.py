@@ -121,7 +121,16 @@ def test_the_shell_imports_what_a_command_needs():
         "print(json.dumps(sorted(sys.modules)))"
     )
     fit = set(run(code.format(call="main(['fit', 'four_digit_addition'])")))
-    heavy = {"jax", "scipy.optimize", "scipy.stats", "matplotlib", "tqdm", "bnsl.many", "bnsl.web", "bnsl.plots"}
+    heavy = {
+        "jax",
+        "scipy.optimize",
+        "scipy.stats",
+        "matplotlib",
+        "tqdm",
+        "bnsl.many",
+        "bnsl.web",
+        "bnsl.plots",
+    }
     assert not fit & heavy
     usage = set(run(code.format(call="with contextlib.suppress(SystemExit): main(['--help'])")))
     assert not usage & {"jax", "scipy", "pandas", "bnsl.forms", "bnsl.fitting", "bnsl.curves"}
