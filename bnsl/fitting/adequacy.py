@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bnsl._base.arrays import lengths
+from bnsl._base.arrays import lengths, softplus
 from bnsl._base.display import FitWarning
 from bnsl.curves.curve import Curve
 from bnsl.fitting.constraints import Constraints
@@ -27,6 +27,7 @@ ALIKE = 3.0  # standard deviations from which on neighbouring residuals count as
 MISSING = 3.5
 PLACES = 24  # trial breaks, even in log x,
 WIDTHS = (0.02, 0.06, 0.15, 0.4)  # and their widths as shares of its range
+AT_ONCE = 4096  # points at a time: a million would need gigabytes
 
 
 def fit_notes(
@@ -256,20 +257,24 @@ def missing_break(
     span = float(log_x[-1] - log_x[0])
     places = np.linspace(log_x[0], log_x[-1], PLACES + 2)[1:-1]
     widths = span * np.array(WIDTHS)
-    trial = widths * np.logaddexp(0.0, (log_x[:, None, None] - places[:, None]) / widths)
-    # A slope moves log g, as its level does.
-    trial = (jacobian[:, level, None, None] * trial).reshape(len(log_x), -1)
-    columns = jacobian[:, free]
-    basis = _basis(columns, 1e-10)
-    norms = np.linalg.norm(trial, axis=0)
-    trial = trial / np.where(norms > 0, norms, 1.0)
-    for _ in range(2):  # the second time for what rounding left
-        trial = trial - basis @ (basis.T @ trial)
-    left = np.linalg.norm(trial, axis=0)
+    basis = _basis(jacobian[:, free], 1e-10)
+    square, along = np.zeros(PLACES * len(WIDTHS)), np.zeros(PLACES * len(WIDTHS))
+    inside = np.zeros((basis.shape[1], len(square)))  # the part of each trial that the parameters make up for
+    for first in range(0, len(log_x), AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        trial = widths * softplus((log_x[part, None, None] - places[:, None]) / widths)
+        # A slope moves log g, as its level does.
+        trial = jacobian[part, level, None] * trial.reshape(-1, len(square))
+        square += np.sum(trial**2, axis=0)
+        along += residual[part] @ trial
+        inside += basis[part].T @ trial
+    norms = np.sqrt(np.where(square > 0, square, 1.0))
+    left = np.sqrt(np.maximum(square / norms**2 - np.sum((inside / norms) ** 2, axis=0), 0.0))
     apart = left > 1e-3
     if not apart.any():
         return 0.0
-    score = np.where(apart, residual @ trial / np.where(apart, left, 1.0), 0.0)
+    rest_of_score = (along - (residual @ basis) @ inside) / norms
+    score = np.where(apart, rest_of_score / np.where(apart, left, 1.0), 0.0)
     rest = np.maximum(residual @ residual - score**2, 1e-300) / (len(residual) - basis.shape[1] - 1)
     best = int(np.argmax(np.abs(score)))
     return float(np.abs(score[best]) / np.sqrt(rest[best]))
