@@ -1,7 +1,5 @@
 """The engine compiled by JAX: rows on the conveyor, rows in step, precision and devices."""
 
-from dataclasses import replace
-
 import jax
 import numpy as np
 import pytest
@@ -138,12 +136,11 @@ def test_other_forms_in_step(monkeypatch):
 
 
 def test_costs_of_rivals_cut_a_search_short():
-    y = noisy(4)
-    free = begin_search(METHOD, problems(y, 6))(None)
-    rising = Method(replace(BNSL(1), rising=True))
-    alone, cut = (begin_search(rising, problems(y, 6))(rivals) for rivals in (None, 1e-3 * free.cost))
+    problem = problems(noisy(4), 6)
+    alone = begin_search(METHOD, problem)(None)
+    cut = begin_search(METHOD, problem)(1e-3 * alone.cost)  # as if another form were far better
     assert cut.steps.sum() < alone.steps.sum()
-    assert (cut.cost > free.cost).all()
+    assert (cut.cost >= alone.cost * (1 - 1e-9)).all()
 
 
 def test_single_precision_is_near():
