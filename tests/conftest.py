@@ -1,7 +1,6 @@
 """Fixtures that several test files use."""
 
 import os
-import sys
 from pathlib import Path
 
 import hypothesis
@@ -14,24 +13,29 @@ import bnsl
 hypothesis.settings.register_profile("bnsl", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("bnsl")
 
-# Tests that take long come first: what is left for the end is dealt out evenly.
-LONG = ("test_notebooks.py", "test_documentation.py", "test_style.py", "test_processes.py", "test_dask.py")
+# Programs are compiled for a few calls only, in a third less time; other processes that a test starts are as ever.
+
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
+# Tests that take long come first: what is left for the end is dealt out evenly. Each of these goes to any worker;
+# of all other files, the tests of one stay together, so that fixtures of a module are made once.
+ALONE = ("test_notebooks.py", "test_documentation.py", "test_style.py", "test_processes.py")
+# These share compiled programs.
+COMPILED = ("solver/test_compiled.py", "solver/test_valleys.py", "many/test_backends.py")
+FIRST = ("compiled", "many/test_dask.py")
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
-
-
-MOST_MAPS = 30_000  # memory maps of a process, of the 65,530 that Linux allows by default
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_maps():
-    """Let go of compiled programs between files: each has some hundred maps, and JAX crashes without any."""
-    yield
-    maps = Path("/proc/self/maps")
-    if "jax" in sys.modules and maps.exists() and len(maps.read_bytes().splitlines()) > MOST_MAPS:
-        sys.modules["jax"].clear_caches()
+    ranks = {}
+    for item in items:
+        name = item.path.relative_to(Path(__file__).parent).as_posix()
+        if name in ALONE:
+            ranks[item] = ALONE.index(name)
+            continue
+        group = "compiled" if name in COMPILED else name
+        ranks[item] = len(ALONE) + (FIRST.index(group) if group in FIRST else len(FIRST))
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=ranks.get)
 
 
 @pytest.fixture(scope="session")
