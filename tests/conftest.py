@@ -13,12 +13,11 @@ import bnsl
 hypothesis.settings.register_profile("bnsl", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("bnsl")
 
-# Programs are compiled for a few calls only, in a third less time; other processes that a test starts are as ever.
-
+# Programs are compiled for a few calls only: in a third less time, here and in processes that tests start.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
-# Tests that take long come first: what is left for the end is dealt out evenly. Each of these goes to any worker;
-# of all other files, the tests of one stay together, so that fixtures of a module are made once.
+# Tests that take long come first: what is left for the end is dealt out evenly. Each of these goes to any
+# worker; of all other files, the tests of one stay together, so that fixtures of a module are made once.
 ALONE = ("test_notebooks.py", "test_documentation.py", "test_style.py", "test_processes.py")
 # These share compiled programs.
 COMPILED = ("solver/test_compiled.py", "solver/test_valleys.py", "many/test_backends.py")
