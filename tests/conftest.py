@@ -24,6 +24,7 @@ COMPILED = ("solver/test_compiled.py", "solver/test_valleys.py", "many/test_back
 FIRST = ("compiled", "many/test_dask.py")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items):
     ranks = {}
     for item in items:
