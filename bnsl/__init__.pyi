@@ -16,11 +16,12 @@ from .forecasting.joint import joint_draws, probability_before, reach
 from .forms.baselines import M1, M2, M3, M4
 from .forms.broken import BNSL, Segment, broken_power_law
 from .forms.form import Form, Parameter, Separable
-from .forms.registry import get_form
+from .forms.registry import get_form, list_forms
 from .many.batch import fit_many, forecast_many
 from .planning.horizon import Horizon, horizon, simulated_horizon
 from .planning.predictability import Predictability, predictability
 from .planning.suggestion import Suggestion, suggest
+from .plots.calibration import plot_calibration
 from .plots.comparisons import plot_backtest, plot_benchmark, plot_comparison
 from .plots.forecasts import plot_forecast
 from .plots.laws import plot_decomposition, plot_fit, plot_residuals
@@ -76,9 +77,11 @@ __all__ = [
     "get_form",
     "horizon",
     "joint_draws",
+    "list_forms",
     "load_dataset",
     "plot_backtest",
     "plot_benchmark",
+    "plot_calibration",
     "plot_comparison",
     "plot_decomposition",
     "plot_fit",

@@ -1,5 +1,7 @@
 """The colours, dashes and markers of every figure, on paper and on a screen, light or dark.
 
+A form has one colour wherever it is drawn: BNSL is red, M1 to M4 have theirs, and a forecast is violet.
+
 Most colours are those of Okabe and Ito (2008), "Color Universal Design"; black and yellow made room for the
 points and for white paper, by violet and grey. Any two differ by 16 or more in CIELAB, also as they are seen
 without one kind of cone (Machado et al. 2009), on either ground. No series is told by its colour alone: dash
@@ -8,7 +10,10 @@ patterns and markers say the same once more, for print in grey.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypedDict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypedDict, TypeVar
+
+T = TypeVar("T")
 
 
 class Shade(TypedDict):
@@ -41,6 +46,14 @@ class Marker(NamedTuple):
     plotly: str
 
 
+class Style(NamedTuple):
+    """How a form or a method is drawn: its colour, its dashes as a line, its marker as points."""
+
+    colour: Shade
+    dash: Dash
+    marker: Marker
+
+
 def both(light: str, dark: str) -> Shade:
     """A colour for either ground."""
     return {"light": light, "dark": dark}
@@ -49,12 +62,13 @@ def both(light: str, dark: str) -> Shade:
 FITTED = both("#000000", "#F2F2F2")
 HELD_OUT = both("#009E73", "#2FD6A5")
 LAW = both("#D2232A", "#FF7A70")
-FORMS = (
+FORECAST = both("#4B0092", "#6F5BD9")
+FORMS = (  # M1 to M4 in this order, and what else there is
     both("#0072B2", "#3D8BD9"),
     both("#E69F00", "#E69F00"),
     both("#CC79A7", "#CC79A7"),
     both("#56B4E9", "#A8DCFF"),
-    both("#4B0092", "#6F5BD9"),
+    FORECAST,
     both("#595959", "#F0E442"),
 )
 # No two have as many strokes of nearly the same length.
@@ -79,6 +93,9 @@ MARKERS = (
     Marker("*", "star"),
 )
 GROUND = both("#FFFFFF", "#14171C")
+SOLID = Dash(())
+_OF_FORM = {"m1": 0, "m2": 1, "m3": 2, "m4": 3}
+_OF_BNSL, _OF_FORECAST = 5, 4  # markers
 # Matplotlib's viridis at 0, 0.2, ..., 1: even steps in lightness, whatever the colour vision.
 _VIRIDIS = ("#440154", "#414487", "#2A788E", "#22A884", "#7AD151", "#FDE725")
 
@@ -89,9 +106,48 @@ def ramp(number: int, count: int) -> Shade:
     return both(_viridis(0.85 * share), _viridis(1.0 - 0.75 * share))
 
 
-def tint(share: float) -> Shade:
-    """This share of the law's colour on the ground, opaque, so that what lies below does not change it."""
-    return both(_between(GROUND["light"], LAW["light"], share), _between(GROUND["dark"], LAW["dark"], share))
+def styles(labels: Iterable[str]) -> dict[str, Style]:
+    """A style for every form or method of a figure, by its label ("m2", "bnsl, 1 break", "forecast", ...).
+
+    M1 to M4, the first BNSL and a forecast always look the same. What else there is takes the colours, dashes
+    and markers that are left, and then the others again.
+    """
+    names = list(dict.fromkeys(labels))
+    found: dict[str, Style] = {}
+    for name in names:
+        kind = name.split(",")[0].strip().lower()
+        if kind in _OF_FORM:
+            number = _OF_FORM[kind]
+            found[name] = Style(FORMS[number], DASHES[number], MARKERS[number])
+        elif kind == "bnsl" and all(style.colour != LAW for style in found.values()):
+            found[name] = Style(LAW, SOLID, MARKERS[_OF_BNSL])
+        elif kind == "forecast":
+            found[name] = Style(FORECAST, SOLID, MARKERS[_OF_FORECAST])
+    taken = list(found.values())
+    colours = _free_first(FORMS, [style.colour for style in taken])
+    dashes = _free_first(DASHES, [style.dash for style in taken])
+    markers = _free_first(MARKERS, [style.marker for style in taken])
+    for i, name in enumerate(name for name in names if name not in found):
+        found[name] = Style(colours[i % len(colours)], dashes[i % len(dashes)], markers[i % len(markers)])
+    return {name: found[name] for name in names}
+
+
+def tint(share: float, colour: Shade = FORECAST) -> Shade:
+    """This share of a colour on the ground, opaque, so that what lies below does not change it."""
+    return both(
+        _between(GROUND["light"], colour["light"], share), _between(GROUND["dark"], colour["dark"], share)
+    )
+
+
+def mixed(colour: str, share: float) -> str:
+    """This share of a colour '#RRGGBB' on white."""
+    return _between("#FFFFFF", colour, share)
+
+
+def _free_first(values: Sequence[T], taken: Sequence[T]) -> list[T]:
+    """The values from the last to the first, those that are not taken before the others."""
+    order = list(reversed(values))
+    return [value for value in order if value not in taken] + [value for value in order if value in taken]
 
 
 def _viridis(place: float) -> str:

@@ -6,7 +6,7 @@ import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +21,7 @@ from bnsl._base.checks import (
     reject,
 )
 from bnsl._base.display import html_frame, paragraphs, short, table_text
+from bnsl.curves.data import Table, column, is_table
 from bnsl.fitting.result import FitResult
 from bnsl.forecasting.forecast import Forecast
 from bnsl.forecasting.joint import joint
@@ -30,6 +31,7 @@ from bnsl.solver.losses import law_and_jacobian
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 LARGEST = 1e12  # standard deviation, in log y, that stands for "not determined" in the arithmetic
 
@@ -47,6 +49,7 @@ class Suggestion:
         sd_with: likewise once one candidate more is measured, for each (C,).
         order: indices of the chosen candidates, in the order in which they are worth their cost.
         sd_after: likewise once all chosen are measured.
+        x_label, y_label: names of x and y, from the points behind the law.
     """
 
     target: np.ndarray
@@ -56,6 +59,8 @@ class Suggestion:
     sd_with: np.ndarray
     order: tuple[int, ...]
     sd_after: float
+    x_label: str = "x"
+    y_label: str = "y"
 
     @property
     def chosen(self) -> np.ndarray:
@@ -98,6 +103,12 @@ class Suggestion:
             return np.zeros(len(self.candidates))
         return np.maximum(1.0 - (self.sd_with / self.sd_before) ** 2, 0.0)
 
+    def plot(self, **options: Any) -> Axes:
+        """A figure of candidates and what each is worth: `bnsl.plot_suggestion`, which has the options."""
+        from bnsl import plot_suggestion
+
+        return plot_suggestion(self, **options)
+
     def summary(self) -> str:
         """The choice and the table in plain text."""
         return paragraphs(self._lines(), table_text(self.table, index=False))
@@ -123,9 +134,10 @@ class Suggestion:
 
 def suggest(
     law: FitResult | Forecast | Predictability,
-    candidates: ArrayLike,
+    candidates: ArrayLike | Table,
     target: ArrayLike,
     *,
+    x: str | None = None,
     cost: ArrayLike | Callable[[np.ndarray], ArrayLike] | None = None,
     budget: float | None = None,
     count: int | None = None,
@@ -136,9 +148,12 @@ def suggest(
     Args:
         law: a Forecast, whose uncertainty covers laws and breaks; a FitResult, whose covariance is that of
             one law; or a Predictability, a law with planned measurements.
-        candidates: x that could be measured (C,). One that could be measured twice is listed twice.
+        candidates: x that could be measured (C,), or a table of runs, a row each. One that could be measured
+            twice is listed twice.
         target: x of the prediction, one or several (T,); of several the mean variance counts.
-        cost: of the candidates: (C,), or a function of their x; proportional to x if not given.
+        x: the column of x in a table of runs; the name of x in the curve if not given.
+        cost: of the candidates: (C,), or a function of their x, or a column of the table; proportional to x if
+            not given.
         budget: what the set may cost; without it one run (or `count`) is chosen by reduction of variance
             per unit of cost.
         count: how many runs at most.
@@ -152,7 +167,13 @@ def suggest(
         InputError: (a ValueError) candidates, targets or costs that are not positive, or a law whose
             uncertainty is not known.
     """
-    points = as_array(candidates, "candidates")
+    if is_table(candidates):
+        name = x or ("x" if isinstance(law, Predictability) else law.curve.x_label)
+        cost = column(candidates, cost, "cost") if isinstance(cost, str) else cost
+        candidates = column(candidates, name, "candidates")
+    elif x is not None:
+        raise InputError(f"x = {x!r} names a column, and candidates are no table")
+    points = as_array(candidates, "candidates")  # type: ignore[arg-type]
     check_positive(points, "candidates", "is not positive; scaling laws are defined for x > 0")
     goal = positive_inputs(target, 1)[0]
     if len(goal) == 0:
@@ -170,7 +191,8 @@ def suggest(
     alone = np.array([target_sd(measured(root, i, scatter[i]), len(points)) for i in range(len(points))])
     chosen = choose(root, scatter, price, limit, most)
     after = target_sd(all_measured(root, chosen, scatter), len(points))
-    return Suggestion(goal, points, price, first, alone, tuple(chosen), after)
+    names = ("x", "y") if isinstance(law, Predictability) else (law.curve.x_label, law.curve.y_label)
+    return Suggestion(goal, points, price, first, alone, tuple(chosen), after, *names)
 
 
 def _joint_root(

@@ -13,7 +13,7 @@ from bnsl.curves.curve import Curve
 from bnsl.evaluation.extrapolation import Extrapolation
 from bnsl.fitting.result import FitResult
 from bnsl.forms.form import Form
-from bnsl.forms.registry import capitals
+from bnsl.forms.registry import FORMS, capitals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,23 +22,35 @@ if TYPE_CHECKING:
 FITTED = _palette.FITTED["light"]
 HELD_OUT = _palette.HELD_OUT["light"]
 LAW = _palette.LAW["light"]
+FORECAST = _palette.FORECAST["light"]
 COLOURS = tuple(shade["light"] for shade in _palette.FORMS)
 DASHES: tuple[Any, ...] = tuple((0, dash.pattern) for dash in _palette.DASHES)
 MARKERS = tuple(marker.matplotlib for marker in _palette.MARKERS)
 SIZE = (6.0, 4.0)  # inches, of a figure made here
+WIDE = (7.6, 4.0)  # with a legend on the right
 SAMPLES = 400  # points of a law's line, besides those around its breaks
 MINUS = "\N{MINUS SIGN}"
 MARGIN = 0.06  # free share of an axis beyond what is drawn
+CROWDED = 600  # points from which on some are drawn, in grey, and lie under bands and lines
+SHOWN = 400  # of so many points
 
 
 def draw_points(ax: Axes, fitted: Curve, held_out: Curve | None, zorder: float = 3.0) -> None:
-    """Black circles and green diamonds, with bars of one sigma; smaller where there are many."""
-    for part, colour, marker, size, label in (
+    """Black circles and green diamonds, with bars of one sigma; smaller where there are many.
+
+    Of thousands, some hundred are drawn, evenly along the axis, paler and below everything else.
+    """
+    for whole, colour, marker, size, label in (
         (fitted, FITTED, "o", 4.8, "fitted points"),
         (held_out, HELD_OUT, "D", 5.2, "held-out points"),
     ):
-        if part is None:
+        if whole is None:
             continue
+        part = whole
+        if len(whole) > CROWDED:
+            part = whole.take(evenly(whole.x, SHOWN))
+            colour, zorder = _palette.mixed(colour, 0.55), 0.5
+            label += f" ({len(part)} of {len(whole):,} drawn)"
         size *= min(1.0, max(0.6, np.sqrt(80 / len(part))))
         if part.sigma is not None:
             bars: dict[str, Any] = {
@@ -53,6 +65,15 @@ def draw_points(ax: Axes, fitted: Curve, held_out: Curve | None, zorder: float =
         if len(part) > 200:  # a band of points, on which the law's line lies
             edge = {"markeredgewidth": 0.0}
         ax.plot(part.x, part.y, marker, color=colour, markersize=size, zorder=zorder, label=label, **edge)
+
+
+def evenly(x: np.ndarray, count: int) -> np.ndarray:
+    """Indices of at most `count` of the rising values x, about evenly on a log axis, both ends among them."""
+    if len(x) <= count:
+        return np.arange(len(x))
+    wanted = np.geomspace(x[0], x[-1], count)
+    after = np.searchsorted(x, wanted).clip(1, len(x) - 1)
+    return np.unique(np.where(wanted**2 <= x[after - 1] * x[after], after - 1, after))
 
 
 def mark_breaks(ax: Axes, positions: Sequence[float]) -> None:
@@ -80,7 +101,7 @@ def mark_breaks(ax: Axes, positions: Sequence[float]) -> None:
 
 
 def shade_held_out(ax: Axes, fitted: Curve, held_out: Curve | None, log: bool) -> None:
-    """A grey ground from half-way between the last fitted and the first held-out point, or from the last."""
+    """A grey area from half-way between the last fitted and the first held-out point, or from the last."""
     inner = float(fitted.x.max())
     outer = inner if held_out is None else max(float(held_out.x.min()), inner)
     start = np.sqrt(inner * outer) if log else 0.5 * (inner + outer)
@@ -95,11 +116,17 @@ def label_axes(ax: Axes, curve: Curve | None, title: str) -> None:
     ax.set_title(title, fontsize="medium")
 
 
-def add_legend(ax: Axes, first: Sequence[str] = (), **options: Any) -> Any:
-    """The legend, without a box, the entries of `first` before the others."""
+def add_legend(ax: Axes, first: Sequence[str] = (), *, outside: bool = False, **options: Any) -> Any:
+    """The legend, without a box, the entries of `first` before the others.
+
+    `outside` puts it to the right of the axes, if the figure's layout makes room for it there.
+    """
+    if outside and ax.figure.get_layout_engine() is not None:
+        options |= {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
     handles, labels = ax.get_legend_handles_labels()
     order = sorted(
-        range(len(labels)), key=lambda i: first.index(labels[i]) if labels[i] in first else len(first)
+        range(len(labels)),
+        key=lambda i: next((j for j, name in enumerate(first) if labels[i].startswith(name)), len(first)),
     )
     legend = ax.legend(
         [handles[i] for i in order],
@@ -110,7 +137,7 @@ def add_legend(ax: Axes, first: Sequence[str] = (), **options: Any) -> Any:
         fontsize="small",
         title_fontsize="small",
         alignment="left",
-        handlelength=2.8,
+        handlelength=3.6,
         borderaxespad=0.6,
         **options,
     )
@@ -230,11 +257,14 @@ def log_ticks(axis: Axis, low: float, high: float) -> None:
         axis.set_major_locator(LogLocator(numticks=9))
     subs = tuple(np.arange(1.0, 10.0))
     axis.set_minor_locator(NullLocator() if narrow or decades > 14 else LogLocator(subs=subs, numticks=20))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: _number(value, plain)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: number_text(value, plain)))
     axis.set_minor_formatter(NullFormatter())
 
 
-def _number(value: float, plain: bool) -> str:
+def number_text(value: float, plain: bool | None = None) -> str:
+    """A number for a label: plain, or with a power of ten; by its size if not given."""
+    if plain is None:
+        plain = 9e-4 <= abs(value) < 1e5
     if plain or value <= 0:
         return f"{value:.6g}"
     mantissa, exponent = f"{value:.3e}".split("e")
@@ -283,6 +313,12 @@ def line_x(params: Mapping[str, float], first: float, last: float, log: bool) ->
             x.append(position * np.exp(np.clip(width * turn, -50.0, 50.0)))
     together = np.unique(np.concatenate([np.asarray(part, dtype=float) for part in x]))
     return together[(together >= first) & (together <= last)]
+
+
+def law_colour(form: Form) -> str:
+    """The colour of a form's law: its own, or the red of a BNSL."""
+    kind = _palette.styles([form.name])[form.name]
+    return kind.colour["light"] if form.name in FORMS else LAW
 
 
 def display_name(form: Form) -> str:

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bnsl._base.checks import InputError
-from bnsl._base.palette import ramp
+from bnsl._base.palette import ramp, styles
 from bnsl.evaluation.backtest import Backtest
 from bnsl.evaluation.benchmark import BenchmarkRun
 from bnsl.evaluation.comparison import Comparison
-from bnsl.fitting.result import FitResult
-from bnsl.forms.broken import BNSL
 from bnsl.forms.registry import capitals
 from bnsl.plots._drawing import (
-    COLOURS,
-    DASHES,
-    LAW,
     MARKERS,
     SIZE,
+    WIDE,
     Frame,
     add_legend,
     axes_or_new,
     check_one_input,
     described,
     draw_points,
+    evenly,
     label_axes,
     line_x,
+    number_text,
     shade_held_out,
     title_of,
     x_range,
@@ -38,12 +36,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+WIDTH = 0.01  # share of the axis by which two lines have to part to be seen as two
+
+
 def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     """Several forms over one curve, best first in the legend, on log axes.
 
-    Every form has a colour and a dash pattern of its own; the first BNSL is the red solid line. The legend
-    gives the RMSLE on the held-out points, or on the fitted ones if none were held out; the RMSE, in the
-    units of y, where there are no logarithms.
+    Every form has a colour and a dash pattern of its own, the same in every figure; the best BNSL is the red
+    solid line. Forms whose lines coincide share a line and an entry of the legend. The legend gives the RMSLE
+    on the held-out points, or on the fitted ones if none were held out; the RMSE, in the units of y, where
+    there are no logarithms.
 
     Args:
         comparison: what `bnsl.compare` returned.
@@ -69,21 +71,30 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     frame.show_y(*(part.y for part in parts))
     draw_points(ax, fitted, held_out)
     column = comparison.error_column
-    styles = _styles(comparison.results)
-    texts: list[str] = []
-    for label, error in comparison.table[column].items():
-        result = comparison.results[str(label)]
+    errors = {str(label): float(error) for label, error in comparison.table[column].items()}
+    laws = {}
+    for label in errors:
+        result = comparison.results[label]
         x = line_x(result.params, first, last, True)
-        law = result.form.evaluate(result.theta, x)
-        colour, dashes = styles[str(label)]
-        text = f"{capitals(str(label))}: {error:.3g}"
-        texts.append(text)
-        ax.plot(x, law, color=colour, linestyle=dashes, linewidth=1.6, zorder=4, label=text)
-        frame.reach_y(0.3, law)
+        laws[label] = x, result.form.evaluate(result.theta, x)
+        frame.reach_y(0.3, laws[label][1])
     frame.close()
+    style = styles(errors)
+    texts: list[str] = []
+    for group in _coinciding(laws, ax.get_ylim(), log_y):
+        drawn = style[group[0]]
+        texts.append(_errors_text(group, errors))
+        ax.plot(
+            *laws[group[0]],
+            color=drawn.colour["light"],
+            linestyle=(0, drawn.dash.pattern) if drawn.dash.pattern else "-",
+            linewidth=1.6,
+            zorder=4,
+            label=texts[-1],
+        )
     if held_out is not None:
         shade_held_out(ax, fitted, held_out, True)
-    label_axes(ax, fitted, title_of(fitted, f"{len(comparison.results)} forms"))
+    label_axes(ax, fitted, title_of(fitted, _verdict(comparison)))
     points = "fitted" if held_out is None else "held-out"
     add_legend(ax, texts, title=f"{column.partition('_')[2].upper()} on the {points} points")
     return ax
@@ -108,9 +119,9 @@ def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
     if not isinstance(backtest, Backtest):
         raise InputError(f"backtest must be what bnsl.backtest returns; got {described(backtest)}")
     bins = backtest.by_distance
-    ax = axes_or_new(ax)
+    ax = axes_or_new(ax, WIDE)
     frame = Frame(ax, True, False)
-    ax.axhline(0.0, color=LAW, linewidth=1.4, zorder=2)
+    ax.axhline(0.0, color="0.35", linewidth=1.2, zorder=2)
     for i, (start, stop, spread) in enumerate(
         bins[["distance_from", "distance_to", "rmsle"]].itertuples(index=False)
     ):
@@ -127,20 +138,22 @@ def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
             color=ramp(i, count)["light"],
             marker=MARKERS[i % len(MARKERS)],
             markersize=4.6,
-            markevery=_even(distance, 16),
+            markevery=evenly(distance, 16).tolist(),
             markeredgecolor="white",
             markeredgewidth=0.4,
             linewidth=1.2,
             zorder=4 + 0.01 * i,
-            label=f"{group['fitted'].iloc[0]} points, up to {float(str(cut)):.4g}",
+            label=f"{group['fitted'].iloc[0]} points, up to {number_text(float(f'{cut:.4g}'))}",
         )
     frame.show_x(1.0, float(backtest.table["distance"].max()))
     frame.show_y(np.array([0.0]), *errors)
+    spread = bins["rmsle"].to_numpy()
+    frame.reach_y(1.0, spread[np.isfinite(spread)], -spread[np.isfinite(spread)])
     frame.close()
     label_axes(ax, backtest.curve, title_of(backtest.curve, f"back-test of {capitals(backtest.label)}"))
-    ax.set_xlabel(f"x over the last fitted x ({backtest.curve.x_label})")
+    ax.set_xlabel(f"{backtest.curve.x_label}, relative to the last fitted point")
     ax.set_ylabel("log(law / measured)")
-    add_legend(ax, title="fitted")
+    add_legend(ax, outside=True, title="fitted")
     return ax
 
 
@@ -148,7 +161,7 @@ def plot_benchmark(run: BenchmarkRun, *, ax: Axes | None = None) -> Axes:
     """The error of every method on every curve, by domain, on a log axis.
 
     A marker is a curve; a bar is the mean, a dotted one the geometric mean. Each method has a colour and a
-    marker of its own, in the order of the run.
+    marker of its own, the same in every figure.
 
     Args:
         run: what `bnsl.run_benchmark` returned.
@@ -170,12 +183,8 @@ def plot_benchmark(run: BenchmarkRun, *, ax: Axes | None = None) -> Axes:
     count = len(run.methods)
     ax = axes_or_new(ax, benchmark_size(run))
     frame = Frame(ax, False, True)
-    others = 0
+    looks = styles(run.methods)
     for i, method in enumerate(run.methods):
-        if method == "bnsl":
-            colour = LAW
-        else:
-            colour, others = COLOURS[others % len(COLOURS)], others + 1
         mine = table[table["method"] == method]
         for j, domain in enumerate(domains):
             errors = np.sort(mine.loc[mine["domain"] == domain, "rmsle"].to_numpy())
@@ -186,8 +195,8 @@ def plot_benchmark(run: BenchmarkRun, *, ax: Axes | None = None) -> Axes:
             ax.plot(
                 place + aside,
                 errors,
-                MARKERS[i % len(MARKERS)],
-                color=colour,
+                looks[method].marker.matplotlib,
+                color=looks[method].colour["light"],
                 markersize=4.0,
                 alpha=0.7,
                 markeredgewidth=0.0,
@@ -218,7 +227,7 @@ def plot_benchmark(run: BenchmarkRun, *, ax: Axes | None = None) -> Axes:
     ax.set_xticks(range(len(domains)), names)
     ax.tick_params(axis="x", which="both", length=0.0)
     ax.set_ylabel("RMSLE on the held-out points")
-    ax.set_title("Errors of extrapolation, a marker a curve", fontsize="medium")
+    ax.set_title("errors of extrapolation, one marker per curve", fontsize="medium")
     add_legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
 
@@ -229,22 +238,44 @@ def benchmark_size(run: BenchmarkRun) -> tuple[float, float]:
     return max(SIZE[0], 2.6 + 0.32 * len(domains) * (len(run.methods) + 1)), 4.2
 
 
-def _styles(results: Mapping[str, FitResult]) -> dict[str, tuple[str, Any]]:
-    """A colour and a dash pattern for every form; solid red for the first BNSL."""
-    styles: dict[str, tuple[str, Any]] = {}
-    others = 0
-    for label, result in results.items():
-        if result.form.name == BNSL.name and LAW not in (colour for colour, _ in styles.values()):
-            styles[label] = (LAW, "-")
+def _coinciding(
+    laws: Mapping[str, tuple[np.ndarray, np.ndarray]], limits: tuple[float, float], log: bool
+) -> list[list[str]]:
+    """Labels in groups, best first: in view, the laws of a group lie within a line's width of its first."""
+    scale = np.log if log else np.asarray
+    low, high = scale(np.array(limits))
+    x = np.unique(np.concatenate([points for points, _ in laws.values()]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        seen = {
+            label: np.nan_to_num(np.clip((scale(np.interp(x, points, y)) - low) / (high - low), 0.0, 1.0))
+            for label, (points, y) in laws.items()
+        }
+    groups: list[list[str]] = []
+    for label, places in seen.items():
+        for group in groups:
+            if np.max(np.abs(places - seen[group[0]])) < WIDTH:
+                group.append(label)
+                break
         else:
-            styles[label] = (COLOURS[others % len(COLOURS)], DASHES[others % len(DASHES)])
-            others += 1
-    return styles
+            groups.append([label])
+    return groups
 
 
-def _even(x: np.ndarray, count: int) -> list[int]:
-    """Indices of at most `count` of the rising values x, about evenly spaced on a log axis."""
-    if len(x) <= count:
-        return list(range(len(x)))
-    wanted = np.geomspace(x[0], x[-1], count)
-    return np.unique(np.abs(np.log(x)[:, None] - np.log(wanted)).argmin(axis=0)).tolist()
+def _errors_text(group: Sequence[str], errors: Mapping[str, float]) -> str:
+    """'M4: 0.36'; 'M1 = M2: 0.805' for forms with one line and one error."""
+    shown: dict[str, list[str]] = {}
+    for label in group:
+        shown.setdefault(f"{errors[label]:.3g}", []).append(capitals(label))
+    return " / ".join(f"{' = '.join(labels)}: {error}" for error, labels in shown.items())
+
+
+def _verdict(comparison: Comparison) -> str:
+    """What a comparison found, in a few words."""
+    best = capitals(str(comparison.table.index[0]))
+    if len(comparison.results) == 1:
+        return best
+    if comparison.held_out is not None:
+        return f"{best} is closest to the held-out points"
+    if comparison.ranked_by == "aicc":
+        return f"{best} has the lowest AICc"
+    return f"{best} is closest to the fitted points"

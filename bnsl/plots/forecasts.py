@@ -14,7 +14,8 @@ from bnsl._base.palette import tint
 from bnsl.curves.curve import Curve
 from bnsl.forecasting.forecast import Forecast
 from bnsl.plots._drawing import (
-    LAW,
+    CROWDED,
+    FORECAST,
     SAMPLES,
     Frame,
     add_legend,
@@ -46,9 +47,9 @@ def plot_forecast(
 ) -> Axes:
     """The points, the forecast beyond them with its intervals and, if given, what became of it.
 
-    Points are black circles, held-out points green diamonds, the forecast is red; its intervals are nested
-    bands, the narrower the darker. The ground beyond the points that it rests on is grey. Points with a
-    sigma have bars of one standard deviation.
+    Points are black circles, held-out points green diamonds, the forecast is violet; its intervals are nested
+    bands, the narrower the darker. The area beyond the fitted points is grey. Points with a sigma have bars
+    of one standard deviation. Of more than 600 points up to 400 are drawn, in grey.
 
     Args:
         forecast: what `bnsl.forecast` returned.
@@ -96,18 +97,19 @@ def plot_forecast(
         warnings.simplefilter("ignore", ExtrapolationWarning)
         bands = [(share, forecast.interval(x, share)) for share in sorted(set(shares), reverse=True)]
     for i, (share, band) in enumerate(bands):
-        shade = 0.2 + 0.32 * i / max(len(bands) - 1, 1)
+        shade = 0.16 + 0.24 * i / max(len(bands) - 1, 1)
         ax.fill_between(
             x,
             *band,
             facecolor=tint(shade)["light"],
-            edgecolor=tint(shade + 0.2)["light"],  # the end of a pale band on the grey ground
+            edgecolor=tint(shade + 0.2)["light"],  # the end of a pale band on the grey area
             linewidth=0.5,
+            alpha=0.7 if len(curve) > CROWDED else None,  # the points lie below
             zorder=1 + 0.01 * i,
             label=f"{100 * share:g}% interval",
         )
     draw_points(ax, curve, held_out)
-    ax.plot(x, law, color=LAW, linewidth=1.6, zorder=4, label="forecast")
+    ax.plot(x, law, color=FORECAST, linewidth=1.6, zorder=4, label="forecast")
 
     frame.show_x(first, max(last, end))
     frame.show_y(*(part.y for part in parts))

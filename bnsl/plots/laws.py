@@ -19,6 +19,7 @@ from bnsl.plots._drawing import (
     DASHES,
     LAW,
     MINUS,
+    WIDE,
     Frame,
     add_legend,
     axes_or_new,
@@ -27,6 +28,7 @@ from bnsl.plots._drawing import (
     draw_points,
     fit_and_held_out,
     label_axes,
+    law_colour,
     line_x,
     mark_breaks,
     shade_held_out,
@@ -50,8 +52,9 @@ def plot_fit(
 ) -> Axes:
     """The points, the law through them and, for an extrapolation, the points that it has not seen.
 
-    Fitted points are black circles, held-out points green diamonds on a shaded ground, the law is red; a
-    dashed line marks every break d_i in view. Points with a sigma have bars of one standard deviation.
+    Fitted points are black circles, held-out points green diamonds on a grey area; a dashed line marks every
+    break d_i in view. The law has the colour of its form in every figure: a BNSL is red. Points with a sigma
+    have bars of one standard deviation. Of more than 600 points up to 400 are drawn, in grey.
 
     Args:
         fit: what `bnsl.fit` or `bnsl.extrapolate` returned, for a form of one input.
@@ -96,14 +99,14 @@ def plot_fit(
         ax.fill_between(
             x,
             *within_reach(band, law),
-            color=LAW,
+            color=law_colour(result.form),
             alpha=0.15,
             linewidth=0,
             zorder=1,
             label=f"{100 * level:g}% interval",
         )
     draw_points(ax, result.curve, held_out)
-    ax.plot(x, law, color=LAW, linewidth=1.6, zorder=4, label=display_name(result.form))
+    ax.plot(x, law, color=law_colour(result.form), linewidth=1.6, zorder=4, label=display_name(result.form))
 
     frame.show_x(first, max(last, end))
     frame.show_y(*(part.y for part in parts))
@@ -168,7 +171,7 @@ def plot_decomposition(
     if not 0 < first < last:
         raise InputError(f"x_min = {first:g} and x_max = {last:g}: they must satisfy 0 < x_min < x_max")
 
-    ax = axes_or_new(ax)
+    ax = axes_or_new(ax, WIDE)
     frame = Frame(ax, True, True)
     x = line_x(params, first, last, True)
     limit = params["a"]
@@ -194,7 +197,7 @@ def plot_decomposition(
     _draw_segments(ax, segments, log_b, first, last)
     mark_breaks(ax, break_positions(params))
     label_axes(ax, curve, title_of(curve, f"{display_name(form)}, decomposed"))
-    add_legend(ax, ("fitted points", "held-out points", display_name(form)))
+    add_legend(ax, ("fitted points", "held-out points", display_name(form)), outside=True)
     return ax
 
 
@@ -227,10 +230,12 @@ def plot_residuals(fit: FitResult | Extrapolation, *, ax: Axes | None = None) ->
 
     ax = axes_or_new(ax)
     frame = Frame(ax, True, False)
-    ax.axhline(0.0, color=LAW, linewidth=1.4, zorder=2)
+    colour = law_colour(result.form)
+    ax.axhline(0.0, color=colour, linewidth=1.4, zorder=2)
     if dof > 0:
         scale = float(np.sqrt(np.sum(errors[0] ** 2) / dof))
-        ax.axhspan(-scale, scale, color=LAW, alpha=0.12, linewidth=0, zorder=1, label=f"± {scale:.2g}")
+        text = f"± 1 sd ({scale:.2g})"
+        ax.axhspan(-scale, scale, color=colour, alpha=0.12, linewidth=0, zorder=1, label=text)
         frame.show_y(np.array([-scale, scale]))
     shifted = []
     for part, error in zip(parts, errors, strict=True):
@@ -251,7 +256,7 @@ def plot_residuals(fit: FitResult | Extrapolation, *, ax: Axes | None = None) ->
         shade_held_out(ax, result.curve, held_out, True)
     label_axes(ax, result.curve, title_of(result.curve, f"{display_name(result.form)}, errors"))
     ax.set_ylabel("log(law / measured)" if in_logs else f"law {MINUS} measured ({result.curve.y_label})")
-    add_legend(ax, ("fitted points", "held-out points"), loc="upper left", ncols=3)
+    add_legend(ax, ("fitted points", "held-out points"), loc="upper left", ncols=3, columnspacing=1.2)
     return ax
 
 

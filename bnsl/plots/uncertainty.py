@@ -22,6 +22,8 @@ from bnsl.plots._drawing import (
     add_legend,
     axes_or_new,
     described,
+    mark_breaks,
+    number_text,
     title_of,
 )
 from bnsl.uncertainty.profile import Profile
@@ -35,8 +37,9 @@ WELL_KNOWN = 3.0  # a horizon's theory is drawn up to errors of so many e-folds;
 def plot_profile(profile: Profile, *, ax: Axes | None = None, levels: Sequence[float] = (0.5, 0.9)) -> Axes:
     """Rise of the cost over the residual variance against a parameter, with its intervals.
 
-    The red line is the profile, the dashed one the parabola of the Gauss-Newton covariance; where they part,
-    standard errors mislead. Bars show the intervals at `levels`.
+    The solid line is the profile, the dashed one the parabola of the Gauss-Newton covariance; where they
+    part, standard errors mislead. Bars show the intervals at `levels`. An arrow means that the interval goes
+    on beyond the drawn values, or has no end.
 
     Args:
         profile: what `bnsl.profile` returned.
@@ -71,10 +74,17 @@ def plot_profile(profile: Profile, *, ax: Axes | None = None, levels: Sequence[f
         )
     for share in shares:
         height, ends = profile.threshold(share), profile.interval(share)
-        shown = np.clip(ends, x[good].min(), x[good].max())
+        drawn = float(x[good].min()), float(x[good].max())
+        shown = np.clip(ends, *drawn)
         ax.hlines(height, *shown, color=COLOURS[0], linewidth=1.1, zorder=2.5)
+        for end, value, arrow in zip(ends, shown, ("<", ">"), strict=True):
+            inside = drawn[0] <= end <= drawn[1]
+            ax.plot(
+                [value], [height], "|" if inside else arrow, color=COLOURS[0], markersize=6.0, zorder=2.6,
+                clip_on=False,
+            )  # fmt: skip
         ax.annotate(
-            f"{100 * share:g} %", (1.0, height), xycoords=("axes fraction", "data"), xytext=(3, 0),
+            f"{100 * share:g}%", (1.0, height), xycoords=("axes fraction", "data"), xytext=(3, 0),
             textcoords="offset points", va="center", fontsize="small", color=COLOURS[0],
         )  # fmt: skip
     ax.plot([profile.estimate], [0.0], "o", color=FITTED, markersize=5.0, zorder=4, clip_on=False)
@@ -95,10 +105,10 @@ def plot_horizon(
     simulated: Sequence[tuple[ArrayLike, ArrayLike]] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Prediction error against where the data stop, one line a noise level.
+    """Prediction error against where the data stop, one line per noise level.
 
-    Lines are theory (Fisher information), markers the errors of simulated fits. A dashed line marks the
-    break.
+    Lines are theory (Fisher information), markers the errors of simulated fits. A dashed line marks every
+    break d_i in view. The lines begin where the data start to determine the law.
 
     Args:
         horizons: what `bnsl.horizon` returned, one or several of the same law.
@@ -115,11 +125,13 @@ def plot_horizon(
         raise InputError(f"simulated has {len(simulated)} entries and horizons has {len(lines)}")
     ax = axes_or_new(ax)
     frame = Frame(ax, True, True)
-    drawn = []
+    drawn: list[np.ndarray] = []
+    seen_x: list[np.ndarray] = []
     for i, line in enumerate(lines):
         colour = COLOURS[i % len(COLOURS)]
         noise = float(np.median(line.steps[0].noise))
         known = line.prediction_sd <= np.exp(WELL_KNOWN)
+        seen_x.append(line.stops[known])
         ax.plot(
             line.stops[known],
             line.prediction_sd[known],
@@ -139,23 +151,26 @@ def plot_horizon(
                 markeredgewidth=0.5, zorder=3,
             )  # fmt: skip
             drawn.append(errors[seen])
-    frame.show_x(*np.concatenate([line.stops for line in lines]))
+            seen_x.append(stops[seen])
+    if not any(len(part) for part in drawn):
+        raise InputError(
+            "horizons: these data never determine the law, so there is nothing to draw; give longer or less "
+            "noisy data"
+        )
+    frame.show_x(*np.concatenate(seen_x))
     frame.show_y(*drawn)
     frame.close()
-    low, high = ax.get_xlim()
-    for position in lines[0].steps[0].breaks["position"]:
-        if low < position < high:
-            ax.axvline(position, color="0.45", linestyle=(0, (4, 3)), linewidth=0.9, zorder=1)
+    mark_breaks(ax, [float(position) for position in lines[0].steps[0].breaks["position"]])
     ax.set_xlabel("x at which the data stop")
-    ax.set_ylabel("root mean square error of log y beyond")
-    title = "theory (lines)" + ("" if simulated is None else " and simulated fits (markers)")
-    ax.set_title(f"the limit of predictability: {title}", fontsize="medium")
+    ax.set_ylabel("root mean square error\nof log y beyond the data")
+    how = "" if simulated is None else ": theory (lines), simulated fits (markers)"
+    ax.set_title(f"limit of predictability{how}", fontsize="medium")
     add_legend(ax, title="noise of log y", loc="best")
     return ax
 
 
 def plot_suggestion(suggestion: Suggestion, *, ax: Axes | None = None) -> Axes:
-    """What each candidate run would do for the prediction, against its x; the chosen ones numbered.
+    """How well the prediction would be known after each candidate run; the chosen runs are numbered.
 
     Raises InputError for what is no suggestion.
     """
@@ -166,7 +181,7 @@ def plot_suggestion(suggestion: Suggestion, *, ax: Axes | None = None) -> Axes:
     x, after = table["x"].to_numpy(), table["sd_with"].to_numpy()
     frame = Frame(ax, True, True)
     ax.axhline(suggestion.sd_before, color="0.45", linestyle=(0, (4, 3)), linewidth=1.0, label="now")
-    ax.plot(x, after, "o-", color=COLOURS[0], linewidth=1.2, markersize=4.8, label="with this run alone")
+    ax.plot(x, after, "o-", color=COLOURS[0], linewidth=1.2, markersize=4.8, label="after this run alone")
     picked = table[table["chosen"] > 0]
     if len(picked):
         ax.plot(
@@ -183,14 +198,14 @@ def plot_suggestion(suggestion: Suggestion, *, ax: Axes | None = None) -> Axes:
                 str(row.chosen), (row.x, row.sd_with), xytext=(0, 9), textcoords="offset points",
                 ha="center", fontsize="small",
             )  # fmt: skip
-        ax.axhline(suggestion.sd_after, color=HELD_OUT, linewidth=1.4, label="with all chosen")
+        ax.axhline(suggestion.sd_after, color=HELD_OUT, linewidth=1.4, label="after all chosen runs")
     frame.show_x(*x)
     frame.show_y(after, np.array([suggestion.sd_before, suggestion.sd_after]))
     frame.close()
-    ax.set_xlabel("x of the further run")
-    goal = ", ".join(f"{t:g}" for t in suggestion.target)
-    ax.set_ylabel(f"standard deviation of log y at x = {goal}")
-    ax.set_title("what a further run would tell", fontsize="medium")
+    ax.set_xlabel(f"{suggestion.x_label} of the further run")
+    goal = ", ".join(number_text(float(t)) for t in suggestion.target)
+    ax.set_ylabel(f"uncertainty of log {suggestion.y_label}\nat {suggestion.x_label} = {goal}")
+    ax.set_title("what a further run would tell (one standard deviation)", fontsize="medium")
     add_legend(ax, loc="best")
     return ax
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bnsl._base.palette import DASHES, GROUND, LAW, Shade, both
+from bnsl._base.palette import FORECAST, GROUND, Shade, Style, both
 from bnsl.curves.curve import Curve
 from bnsl.fitting.result import FitResult
 from bnsl.web.words import number, rows
@@ -89,11 +89,9 @@ class Drawing:
         )
         self.switch(text, {"kind": "band", "color": shade})
 
-    def line(
-        self, text: str, x: np.ndarray, y: np.ndarray, shade: Shade, number: int, *, shown: bool
-    ) -> None:
-        """The line of a form, `number` of which chooses its dashes."""
-        dash = DASHES[number % len(DASHES)]
+    def line(self, text: str, x: np.ndarray, y: np.ndarray, style: Style, *, shown: bool) -> None:
+        """The line of a form."""
+        shade, dash = style.colour, style.dash
         self.data.append(
             {
                 "type": "scatter",
@@ -118,11 +116,11 @@ class Drawing:
                 "y": digits(middle),
                 "customdata": [digits(row) for row in ends],
                 "mode": "lines",
-                "line": {"color": LAW, "width": 2.4},
+                "line": {"color": FORECAST, "width": 2.4},
                 "hovertemplate": f"<b>Forecast: %{{y:.4g}}</b><br>{texts}<extra></extra>",
             }
         )
-        self.switch("Forecast", {"kind": "line", "color": LAW, "dash": ""})
+        self.switch("Forecast", {"kind": "line", "color": FORECAST, "dash": ""})
 
     def points(self, text: str, curve: Curve, shade: Shade, symbol: str) -> None:
         """Measured points; of very many, some."""

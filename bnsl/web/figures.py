@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bnsl._base.display import ExtrapolationWarning
-from bnsl._base.palette import DASHES, FITTED, FORMS, HELD_OUT, MARKERS, ramp, tint
+from bnsl._base.palette import DASHES, FITTED, HELD_OUT, MARKERS, ramp, styles, tint
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.backtest import Backtest
 from bnsl.fitting.result import FitResult
@@ -101,11 +101,12 @@ def curve_figure(
         bands = [_ends(forecast, x, level) for level in LEVELS]
 
     draw = Drawing()
-    for level, (low, high), shade in zip(LEVELS, bands, (0.2, 0.52), strict=True):
+    for level, (low, high), shade in zip(LEVELS, bands, (0.2, 0.6), strict=True):
         draw.band(f"{level:.0%} interval", x, low, high, tint(shade))
-    for i, (name, fit) in enumerate(fits.items()):
+    looks = styles(fits)
+    for name, fit in fits.items():
         values = fit.form.evaluate(fit.theta, x)
-        draw.line(capitals(name), x, values, FORMS[i % len(FORMS)], i, shown=name in shown)
+        draw.line(capitals(name), x, values, looks[name], shown=name in shown)
     ends = np.stack([*bands[0], *bands[1]], axis=1)
     many = len(fitted) > MANY  # a band of points, on which the line is drawn
     if not many:

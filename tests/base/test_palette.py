@@ -164,6 +164,9 @@ DRAWN = {
     "backtest": lambda curve: bnsl.plot_backtest(bnsl.backtest(curve, form="m2", cuts=8)),
     "benchmark": lambda curve: benchmark(),
     "profile": lambda curve: bnsl.plot_profile(bnsl.profile(bnsl.fit(curve, n_breaks=1), "d1")),
+    "calibration": lambda curve: bnsl.plot_calibration(
+        {name: bnsl.extrapolate(curve, form=name, train_count=14) for name in ("m1", "m2", "m3")}
+    ),
     "horizon": lambda curve: bnsl.plot_horizon(
         [bnsl.horizon(NOISELESS_LAW, np.geomspace(100, 4000, 60), noise) for noise in (1e-9, 1e-6, 1e-3)]
     ),
@@ -225,3 +228,12 @@ def test_two_series_alike_would_be_found():
     with pytest.raises(AssertionError, match="look alike with deuteranopia"):
         assert_readable(pair)
     assert difference("#B05050", "#6F7A3B", VISIONS["all cones"]) > APART
+
+
+@pytest.mark.parametrize("extra", [0, 4])
+def test_a_form_keeps_its_style_whatever_stands_beside_it(extra):
+    own = [f"own {i}" for i in range(extra)]
+    alone = {name: _palette.styles([name])[name] for name in ("m1", "m3", "bnsl, 2 breaks", "forecast")}
+    beside = _palette.styles(["forecast", *own, "m3", "bnsl, 2 breaks", "bnsl, 1 break", "m1"])
+    assert {name: beside[name] for name in alone} == alone
+    assert len({(str(look.colour), look.dash, look.marker) for look in beside.values()}) == 5 + extra

@@ -16,7 +16,8 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import bnsl
-from bnsl.plots._drawing import FITTED, HELD_OUT, LAW, within_reach
+from bnsl._base import palette
+from bnsl.plots._drawing import FITTED, FORECAST, HELD_OUT, LAW, evenly, within_reach
 
 FIGURE_1 = {
     "a": 0.02,
@@ -384,17 +385,58 @@ def test_decomposition_of_a_rising_law():
 def test_forms_differ_in_colour_and_dashes(comparison):
     ax = bnsl.plot_comparison(comparison)
     laws = [each for each in ax.lines if ":" in str(each.get_label())]
-    assert len(laws) == 3
-    assert len({colour(law) for law in laws}) == 3
-    assert len({str(law._unscaled_dash_pattern) for law in laws}) == 3
+    assert len(laws) == 2
+    assert len({colour(law) for law in laws}) == 2
+    assert len({str(law._unscaled_dash_pattern) for law in laws}) == 2
     assert colour(laws[0]) == LAW.lower()
+
+
+def test_forms_whose_lines_coincide_share_one(comparison):
+    ax = bnsl.plot_comparison(comparison)
+    errors = comparison.table["heldout_rmsle"]
+    first, second = (name for name in errors.index if name != "bnsl")
+    assert f"{errors[first]:.3g}" == f"{errors[second]:.3g}"
+    assert legend_texts(ax)[1] == f"{first.upper()} = {second.upper()}: {errors[first]:.3g}"
+
+
+def test_forms_that_part_in_view_keep_their_lines():
+    x = np.geomspace(3.0, 4e5, 20)
+    compared = bnsl.compare(x, 0.2 + 3.0 * x**-0.35, forms=["m1", "m2"])
+    assert legend_texts(bnsl.plot_comparison(compared))[0].startswith("M2: ")
+    assert legend_texts(bnsl.plot_comparison(compared))[1].startswith("M1: ")
+
+
+@pytest.mark.parametrize("forms", [["m2", "m4"], ["m4", "m1", "m2"], ["m2"]])
+def test_a_form_has_one_colour_in_every_figure(forms):
+    x = np.geomspace(2.0, 6e4, 18)
+    y = 0.3 + 2.0 * x**-0.5 + 0.05 * np.log(x)
+    compared = bnsl.compare(x, y, forms=forms)
+    drawn = {each.get_label().split(":")[0]: colour(each) for each in bnsl.plot_comparison(compared).lines}
+    blue, orange, _, sky, *_ = (shade["light"].lower() for shade in palette.FORMS)
+    wanted = {"M1": blue, "M2": orange, "M4": sky}
+    assert {name: drawn[name] for name in wanted if name in drawn} == {
+        name: shade for name, shade in wanted.items() if name.lower() in forms
+    }
+    alone = line(bnsl.plot_fit(compared.results["m2"]), "M2")
+    assert colour(alone) == wanted["M2"]
+
+
+def test_the_title_of_a_comparison_says_which_form_is_best(comparison, curve):
+    assert bnsl.plot_comparison(comparison).get_title() == (
+        "four digit addition: BNSL, 1 break is closest to the held-out points"
+        if "bnsl, 1 break" in comparison.results
+        else "four digit addition: BNSL is closest to the held-out points"
+    )
+    everything = bnsl.compare(curve, forms=["m1", "m4"])
+    assert bnsl.plot_comparison(everything).get_title() == "four digit addition: M4 has the lowest AICc"
 
 
 def test_comparison_legend_gives_the_held_out_error_best_first(comparison):
     ax = bnsl.plot_comparison(comparison)
     errors = comparison.table["heldout_rmsle"]
-    expected = [f"{str(form).upper()}: {error:.3g}" for form, error in errors.items()]
-    assert legend_texts(ax) == [*expected, "fitted points", "held-out points"]
+    best, *others = legend_texts(ax)
+    assert best == f"BNSL: {errors['bnsl']:.3g}"
+    assert others[1:] == ["fitted points", "held-out points"]
     assert ax.get_legend().get_title().get_text() == "RMSLE on the held-out points"
 
 
@@ -403,7 +445,8 @@ def test_comparison_without_held_out_points_gives_the_fitted_error(curve):
     ax = bnsl.plot_comparison(everything)
     assert ax.get_legend().get_title().get_text() == "RMSLE on the fitted points"
     assert not ax.patches
-    assert f"M1: {everything.results['m1'].rmsle:.3g}" in legend_texts(ax)
+    text = next(text for text in legend_texts(ax) if "M1" in text)
+    assert text.endswith(f": {everything.results['m1'].rmsle:.3g}")
 
 
 def test_comparison_without_logarithms_gives_the_error_in_the_units_of_y():
@@ -544,7 +587,7 @@ def test_forecast_points_law_and_bands_have_the_colours_of_the_fit(foretold, cur
     np.testing.assert_array_equal(fitted.get_xdata(), curve.x[:14])
     np.testing.assert_array_equal(seen.get_ydata(), curve.y[14:])
     law = line(ax, "forecast")
-    assert colour(law) == LAW.lower()
+    assert colour(law) == FORECAST.lower()
     np.testing.assert_allclose(law.get_ydata(), forecast.predict(law.get_xdata()), rtol=1e-12)
     assert legend_texts(ax) == [
         "fitted points",
@@ -677,3 +720,57 @@ def test_an_interval_from_zero_to_infinity_is_filled_to_the_frame():
     assert low[2] < -1e6
     assert high[0] == high[4] > 1e6
     np.testing.assert_array_equal((low[[1, 3, 4]], high[[1, 2, 3]]), ([0.1, np.nan, 0.2], [0.5, 1.0, np.nan]))
+
+
+@pytest.fixture(scope="module")
+def crowded():
+    random = np.random.default_rng(11)
+    step = np.arange(5, 3005.0)
+    return bnsl.Curve(step, (1.5 + 9.0 * step**-0.45) * np.exp(0.04 * random.standard_normal(3000)))
+
+
+def drawn_points(ax):
+    return next(each for each in ax.lines if str(each.get_label()).startswith("fitted points"))
+
+
+def test_of_thousands_of_points_some_are_drawn_below_band_and_line(crowded):
+    for ax in (bnsl.plot_forecast(bnsl.forecast(crowded)), bnsl.plot_fit(bnsl.fit(crowded, n_breaks=0))):
+        points, band = drawn_points(ax), bands(ax)[0]
+        count = len(points.get_xdata())
+        assert 200 < count <= 400
+        assert points.get_label() == f"fitted points ({count} of 3,000 drawn)"
+        assert set(points.get_xdata()) <= set(crowded.x)
+        assert points.get_xdata()[0] == crowded.x[0]
+        assert points.get_xdata()[-1] == crowded.x[-1]
+        assert points.get_zorder() < band.get_zorder()
+    few = bnsl.plot_fit(bnsl.fit(crowded.take(np.arange(0, 3000, 6)), n_breaks=0))
+    assert drawn_points(few).get_label() == "fitted points"
+
+
+@pytest.mark.parametrize("count", [3, 50, 400])
+def test_points_are_taken_evenly_in_log_x(count):
+    x = np.arange(1.0, 20001.0)
+    rows = evenly(x, count)
+    assert len(rows) <= count
+    assert (rows[0], rows[-1]) == (0, 19999)
+    far = np.diff(np.log(x[rows]))[x[rows][1:] > 2000]
+    assert np.ptp(far) < 0.2 * far.mean()
+
+
+def test_the_legend_of_a_decomposition_covers_nothing():
+    ax = bnsl.plot_decomposition(
+        {"a": 0.4, "b": 3.0, "c0": 0.3, "c1": 0.4, "d1": 80.0, "f1": 0.2}, x_min=1.0, x_max=1e4
+    )
+    ax.figure.draw_without_rendering()
+    assert ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1
+
+
+def test_axes_of_a_backtest_are_in_words_and_its_band_is_whole():
+    x = np.geomspace(10.0, 8e4, 22)
+    curve = bnsl.Curve(x, 0.5 + 2.0 / (1.0 + x / 3e3), x_label="tokens (B)")
+    tested = bnsl.backtest(curve, form="m2")
+    ax = bnsl.plot_backtest(tested)
+    assert ax.get_xlabel() == "tokens (B), relative to the last fitted point"
+    widest = tested.by_distance["rmsle"].max()
+    assert ax.get_ylim()[0] < -widest
+    assert ax.get_ylim()[1] > widest

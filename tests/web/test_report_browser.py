@@ -185,16 +185,16 @@ def test_print_is_light_and_complete(opened):
 
 @pytest.mark.parametrize("options", [DESKTOP, PHONE, DARK], ids=["desktop", "phone", "dark"])
 def test_screenshots_have_the_forecast_in_its_colour(opened, options, tmp_path):
-    """A picture of the figure holds many points of the forecast's red: it was drawn, on this ground."""
+    """A picture of the figure holds many points of the forecast's violet: it was drawn, on this ground."""
     from matplotlib.image import imread
 
     page = opened(options)
     page.locator("#figure-curve").screenshot(path=tmp_path / "figure.png")
     picture = imread(tmp_path / "figure.png")[..., :3]
     theme = "dark" if options is DARK else "light"
-    ground, red = (np.array(to_rgb(shade[theme])) for shade in (_palette.GROUND, _palette.LAW))
+    ground, violet = (np.array(to_rgb(shade[theme])) for shade in (_palette.GROUND, _palette.FORECAST))
     assert np.mean(np.abs(picture - ground).max(axis=-1) < 0.02) > 0.3
-    assert np.sum(np.abs(picture - red).max(axis=-1) < 0.02) > 100
+    assert np.sum(np.abs(picture - violet).max(axis=-1) < 0.02) > 100
 
 
 def test_a_script_that_gets_onto_the_page_does_not_run(browser, address):

@@ -1,0 +1,78 @@
+"""The figure that says whether intervals hold what they promise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bnsl._base.checks import InputError
+from bnsl._base.palette import styles
+from bnsl.evaluation.calibration import coverage
+from bnsl.forms.registry import capitals
+from bnsl.plots._drawing import add_legend, axes_or_new
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+SQUARE = (4.6, 4.4)  # inches, of a figure made here
+
+
+def plot_calibration(cases: Any, *, levels: Sequence[float] = LEVELS, ax: Axes | None = None) -> Axes:
+    """The share of later points inside the intervals, against the level of the intervals.
+
+    Honest intervals lie on the diagonal; those below it promise too much. Points of one curve err together,
+    so every curve or cut counts once; bars are one standard error over them.
+
+    Args:
+        cases: what `bnsl.backtest` or `bnsl.extrapolate` returns, a pair of a law and the Curve of later
+            points, or a list of these. A mapping from names to such cases draws a line for each.
+        levels: of the intervals, between 0 and 1.
+        ax: the Axes to draw into; a new figure if not given.
+
+    Returns:
+        The Axes; both axes are linear, from 0 to 100 per cent.
+
+    Raises:
+        InputError: (a ValueError) no such cases, laws without intervals, or a bad level.
+    """
+    named: dict[str, Any] = (
+        {str(name): case for name, case in cases.items()} if isinstance(cases, Mapping) else {"": cases}
+    )
+    if not named or len(levels) == 0:
+        raise InputError("cases and levels must not be empty")
+    asked = sorted(levels)
+    shares = {name: coverage(case, asked) for name, case in named.items()}
+
+    ax = axes_or_new(ax, SQUARE)
+    ax.plot([0, 100], [0, 100], color="0.45", linestyle=(0, (4, 3)), linewidth=0.9, label="ideal", zorder=1)
+    looks = styles(named if "" not in named else ["forecast"])
+    count = max(len(rows) for rows in shares.values())
+    for name, rows in shares.items():
+        look = looks[name or "forecast"]
+        at, inside = 100 * np.array(asked), 100 * rows.mean(axis=0)
+        if len(rows) > 1:
+            error = 100 * rows.std(axis=0, ddof=1) / np.sqrt(len(rows))
+            bars: dict[str, Any] = {"fmt": "none", "elinewidth": 0.8, "capsize": 1.8, "zorder": 2}
+            ax.errorbar(at, inside, yerr=error, ecolor=look.colour["light"], **bars)
+        ax.plot(
+            at,
+            inside,
+            color=look.colour["light"],
+            linestyle=(0, look.dash.pattern) if look.dash.pattern else "-",
+            marker=look.marker.matplotlib,
+            markersize=4.8,
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+            linewidth=1.4,
+            zorder=3,
+            label=capitals(name) or "these intervals",
+        )
+    ax.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
+    ax.set_xlabel("level of the interval (%)")
+    ax.set_ylabel("later points inside (%)")
+    ax.set_title(f"calibration over {count} case{'' if count == 1 else 's'}", fontsize="medium")
+    add_legend(ax, loc="upper left")
+    return ax
