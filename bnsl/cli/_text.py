@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bnsl._base.display import aligned
+from bnsl.forms.registry import FORMS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,3 +40,9 @@ def number(cell: Any) -> str:
 def json_text(record: Any) -> str:
     """Strict JSON: unknown numbers have to be None."""
     return json.dumps(record, indent=2, allow_nan=False)
+
+
+def forms_text() -> str:
+    """What forms there are, for the help of a command."""
+    rows = [(name, ", ".join(form.known_as), form.formula) for name, form in FORMS.items()]
+    return f"forms, their other names and formulas:\n{indent(aligned(rows, (0, 1, 2)), '  ')}\n"

@@ -68,6 +68,10 @@ class Curve:
         object.__setattr__(self, "y", _frozen(y[order]))
         object.__setattr__(self, "sigma", None if sigma is None else _frozen(sigma[order]))
 
+    def __repr__(self) -> str:
+        sigma = "" if self.sigma is None else ", with sigma"
+        return f"<Curve {self.name or self.y_label}: {self.extent}{sigma}>"
+
     def __len__(self) -> int:
         return len(self.y)
 
@@ -136,32 +140,6 @@ class Curve:
         sigma = None if self.sigma is None else self.sigma[rows]
         given = None if self.rows is None else self.rows[rows]
         return replace(self, x=self.x[rows], y=self.y[rows], sigma=sigma, rows=given)
-
-
-def as_curve(
-    x: Curve | ArrayLike, y: ArrayLike | None = None, sigma: ArrayLike | None = None, *, inputs: int = 1
-) -> Curve:
-    """A Curve from a Curve, or from arrays; names come along from pandas objects.
-
-    Raises InputError where `y` is missing, or given together with a Curve.
-    """
-    if isinstance(x, Curve):
-        if y is not None:
-            raise InputError("y was given together with a Curve, which has its own y; leave one out")
-        if x.inputs != inputs:
-            raise InputError(f"x has {x.inputs} columns; this form takes {inputs}")
-        return x if sigma is None else replace(x, sigma=sigma)  # type: ignore[arg-type]
-    if y is None:
-        raise InputError("y is missing; call with x and y, or with a Curve")
-    x_label, y_label = getattr(x, "name", None), getattr(y, "name", None)
-    return Curve(
-        x,  # type: ignore[arg-type]
-        y,  # type: ignore[arg-type]
-        sigma,  # type: ignore[arg-type]
-        x_label=str(x_label) if x_label is not None else "x",
-        y_label=str(y_label) if y_label is not None else "y",
-        inputs=inputs,
-    )
 
 
 def check_curve(curve: Curve, loss: str = "log", way_out: str = "use loss='linear'") -> None:

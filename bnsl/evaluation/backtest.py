@@ -22,14 +22,17 @@ from bnsl._base.display import (
     records,
     table_text,
 )
-from bnsl.curves.curve import Curve, as_curve, check_curve
+from bnsl.curves.curve import Curve, check_curve
+from bnsl.curves.data import Data, as_curve
 from bnsl.curves.metrics import rmsle
 from bnsl.fitting.fit import fit
+from bnsl.forecasting.forecast import forecast
 from bnsl.forms.form import Form
-from bnsl.forms.registry import get_form
+from bnsl.forms.registry import NAMES, get_form
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 CUTS = 6  # of a back-test without `cuts`, at most
 LEAST = 4  # points that its first cut leaves to fit, at least
@@ -45,6 +48,7 @@ class Law(Protocol):
 
 
 Method = Callable[[Curve], Law]
+METHODS: dict[str, Method] = {"forecast": forecast}  # by name
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,12 @@ class Backtest:
         distance = self.table["distance"]
         return float(distance[distance <= edge * (1 + 1e-9)].max())
 
+    def plot(self, **options: Any) -> Axes:
+        """A figure of errors against distance: `bnsl.plot_backtest`, which has the options."""
+        from bnsl import plot_backtest
+
+        return plot_backtest(self, **options)
+
     def summary(self) -> str:
         """The errors by cut and by distance, in plain text."""
         cuts, distances = (table_text(table, index=False) for table in self._shown_tables())
@@ -198,11 +208,11 @@ class Backtest:
 
 
 def backtest(
-    x: Curve | ArrayLike,
+    *data: Data,
+    x: ArrayLike | None = None,
     y: ArrayLike | None = None,
-    *,
     form: str | Form | None = None,
-    method: Method | None = None,
+    method: str | Method | None = None,
     cuts: int | Sequence[float] | None = None,
     sigma: ArrayLike | None = None,
     **options: Any,
@@ -213,11 +223,12 @@ def backtest(
     its cut.
 
     Args:
-        x: positive inputs (N,), or a Curve.
-        y: measured values (N,).
+        *data: x and y; or a Curve; or a table whose columns `x`, `y` and `sigma` name.
+        x: positive inputs (N,), or their column.
+        y: measured values (N,), or their column.
         form: as for `bnsl.fit`; "bnsl" if neither form nor method is given.
-        method: instead of a form, any function of a Curve that returns an object with `predict(x)`, such as
-            `bnsl.forecast`.
+        method: instead of a form "forecast", or any function of a Curve that returns an object with
+            `predict(x)`, such as `bnsl.forecast`.
         cuts: values of x, at each of which the points with x <= it are fitted; or how many cuts to make.
             Six at most if not given, evenly spaced in log x, the first with at least 4 points to fit and
             one more than the form has parameters, the last with one point left.
@@ -232,7 +243,7 @@ def backtest(
             fit or nothing to predict.
     """
     fits = method is None
-    curve, method, label, least = _method(x, y, sigma, form, method, options)
+    curve, method, label, least = _method(data, x, y, sigma, form, method, options)
     first = curve.first_input
     if cuts is None or isinstance(cuts, int | np.integer):
         chosen = _spread(curve, first, CUTS if cuts is None else check_count(cuts, "cuts", 1), least, label)
@@ -273,11 +284,12 @@ def predictions(law: Law, x: np.ndarray) -> np.ndarray:
 
 
 def _method(
-    x: Curve | ArrayLike,
+    data: Sequence[Data],
+    x: ArrayLike | None,
     y: ArrayLike | None,
     sigma: ArrayLike | None,
     form: str | Form | None,
-    method: Method | None,
+    method: str | Method | None,
     options: dict[str, Any],
 ) -> tuple[Curve, Method, str, int]:
     """The curve, the function to call, its label and the points that it should have."""
@@ -285,20 +297,25 @@ def _method(
         law = get_form("bnsl" if form is None else form, options.get("n_breaks"))
         fixed = options.get("fixed")
         free = len(law.parameters) - (len(fixed) if isinstance(fixed, Mapping) else 0)
-        curve = as_curve(x, y, sigma, inputs=len(law.inputs))
+        curve = as_curve(data, x, y, sigma, inputs=len(law.inputs))
         options = {"form": "bnsl" if form is None else form, **options}
         return curve, partial(fit, **options), law.label, max(LEAST, free + 1)
     if form is not None:
         raise InputError("form and method are alternatives; give one of them")
+    if isinstance(method, str):
+        if method not in METHODS:
+            hint = f"a form is given as form={method!r}" if method.lower() in NAMES else "a law as form="
+            raise InputError(f"method = {method!r} must be 'forecast' or a function of a Curve; {hint}")
+        method = METHODS[method]
     if not callable(method):
-        raise InputError(f"method = {method!r} must be a function of a Curve")
+        raise InputError(f"method = {method!r} must be 'forecast', or a function of a Curve")
     if options:
         raise InputError(
             f"{', '.join(options)}: options of bnsl.fit go with a form; bind those of a method to it "
             "(functools.partial)"
         )
-    inputs = x.inputs if isinstance(x, Curve) else 1
-    return as_curve(x, y, sigma, inputs=inputs), method, _name(method), LEAST
+    inputs = next((part.inputs for part in (*data, x) if isinstance(part, Curve)), 1)
+    return as_curve(data, x, y, sigma, inputs=inputs), method, _name(method), LEAST
 
 
 def _name(method: Method) -> str:

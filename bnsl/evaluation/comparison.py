@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError
 from bnsl._base.display import html_frame, html_table
-from bnsl.curves.curve import Curve, as_curve
+from bnsl.curves.curve import Curve
+from bnsl.curves.data import Data, as_curve
 from bnsl.evaluation.extrapolation import Extrapolation, nothing_held_out
 from bnsl.fitting.fit import fit
 from bnsl.fitting.result import FitResult
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
-from bnsl.forms.registry import get_form
+from bnsl.forms.registry import NAMES, form_name, get_form, given_breaks
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 ALL_FORMS = ("m1", "m2", "m3", "m4", "bnsl")
 
@@ -115,6 +117,12 @@ class Comparison:
         """The fit in the first row of the table."""
         return self.results[str(self.table.index[0])]
 
+    def plot(self, **options: Any) -> Axes:
+        """A figure of points and all laws: `bnsl.plot_comparison`, which has the options."""
+        from bnsl import plot_comparison
+
+        return plot_comparison(self, **options)
+
     def __repr__(self) -> str:
         best, value = str(self.table.index[0]), self.table[self.ranked_by].iloc[0]
         count = f"{len(self.results)} form{'' if len(self.results) == 1 else 's'}"
@@ -129,14 +137,14 @@ class Comparison:
 
 
 def compare(
-    x: Curve | ArrayLike,
+    *data: Data,
+    x: ArrayLike | None = None,
     y: ArrayLike | None = None,
-    *,
     forms: str | Form | Sequence[str | Form] = ALL_FORMS,
     train_until: float | None = None,
     train_count: int | None = None,
     train_fraction: float | None = None,
-    n_breaks: int | Sequence[int] | None = None,
+    n_breaks: int | str | Sequence[int] | None = None,
     loss: str = "log",
     robust: str | None = None,
     sigma: ArrayLike | None = None,
@@ -144,15 +152,16 @@ def compare(
     """Fit several forms to one split of one curve and rank them.
 
     Args:
-        x: positive inputs (N,), or a Curve.
-        y: measured values (N,).
+        *data: x and y; or a Curve; or a table whose columns `x`, `y` and `sigma` name.
+        x: positive inputs (N,), or their column.
+        y: measured values (N,), or their column.
         forms: names or Form instances, one or several.
         train_until: fit the points with x <= this; or
         train_count: fit this many points with the smallest x; or
         train_fraction: fit this share of them. Without one of these all points are fitted, and the ranking
             goes by AICc.
-        n_breaks: number of breaks for "bnsl", chosen by its evidence if not given; with several, as in
-            (0, 1, 2), each has a row of its own.
+        n_breaks: number of breaks for "bnsl", chosen by its evidence if "auto" or not given; with several, as
+            in (0, 1, 2), each has a row of its own.
         loss: the same loss for all, as for `bnsl.fit`.
         robust: the same robust loss for all, as for `bnsl.fit`.
         sigma: standard deviation of every y (N,), or one number for all.
@@ -161,7 +170,7 @@ def compare(
         InputError: bad input, the same form twice, or a rule that leaves nothing to hold out.
     """
     wanted = forms_by_label(forms, n_breaks)
-    curve = as_curve(x, y, sigma, inputs=len(next(iter(wanted.values())).inputs))
+    curve = as_curve(data, x, y, sigma, inputs=len(next(iter(wanted.values())).inputs))
     rules = (train_until, train_count, train_fraction)
     fitted, held_out = curve.split(
         train_until=train_until, train_count=train_count, train_fraction=train_fraction
@@ -170,13 +179,14 @@ def compare(
         raise nothing_held_out(curve)
     results = {}
     for label, form in wanted.items():
-        chosen = n_breaks is None and label == BNSL.name  # by name alone: `fit` chooses the number of breaks
-        results[label] = fit(fitted, form=label if chosen else form, loss=loss, robust=robust)
+        # A BNSL by name alone: `fit` chooses the number of breaks.
+        chosen = given_breaks(n_breaks) is None and isinstance(form, BNSL) and NAMES.get(label) == BNSL.name
+        results[label] = fit(fitted, form=BNSL.name if chosen else form, loss=loss, robust=robust)
     return Comparison(fitted, held_out, results)
 
 
 def forms_by_label(
-    forms: str | Form | Sequence[str | Form], n_breaks: int | Sequence[int] | None = None
+    forms: str | Form | Sequence[str | Form], n_breaks: int | str | Sequence[int] | None = None
 ) -> dict[str, Form]:
     """The forms to compare (see `compare`) by the labels of their rows.
 
@@ -184,16 +194,17 @@ def forms_by_label(
         InputError: an unknown form, the same one twice, forms of different inputs, or an n_breaks without
             the "bnsl" that it is for.
     """
+    asked = given_breaks(n_breaks)
     listed = [forms] if isinstance(forms, str | Form) else forms
     if not isinstance(listed, Sequence) or len(listed) == 0:
         raise InputError(f"forms = {forms!r} must be a form or a list of at least one")
-    counts = list(n_breaks) if isinstance(n_breaks, Iterable) and not isinstance(n_breaks, str) else None
+    counts = list(asked) if isinstance(asked, Iterable) else None
     if counts == []:
         raise InputError(f"n_breaks = {n_breaks!r} must be a whole number or a list of at least one")
     wanted: dict[str, Form] = {}
 
     def add(label: str, form: Form) -> None:
-        if label in wanted:
+        if label in wanted or (NAMES.get(label) and form in wanted.values()):
             raise InputError(f"forms names {label!r} twice")
         first = next(iter(wanted.values()), form)
         if form.inputs != first.inputs:
@@ -203,15 +214,16 @@ def forms_by_label(
             )
         wanted[label] = form
 
-    unused = n_breaks is not None
+    unused = asked is not None
     for form in listed:
-        if not isinstance(form, str) or form.lower() != BNSL.name:
+        name = form_name(form) if isinstance(form, str) else ""
+        if NAMES.get(name) != BNSL.name:
             made = get_form(form)
-            add(form.lower() if isinstance(form, str) else made.label, made)
+            add(name or made.label, made)
             continue
         unused = False
         if counts is None:
-            add(BNSL.name, get_form(form, n_breaks))  # type: ignore[arg-type]
+            add(name, get_form(form, asked))
         for count in counts or ():
             made = get_form(form, count)
             add(made.label, made)

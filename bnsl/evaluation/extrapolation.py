@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError
 from bnsl._base.display import fact_lines, html_table, paragraphs
-from bnsl.curves.curve import Curve, as_curve
+from bnsl.curves.curve import Curve
+from bnsl.curves.data import Data, as_curve
 from bnsl.curves.metrics import rmse, rmsle
 from bnsl.fitting.fit import fit
 from bnsl.fitting.result import FitResult
@@ -20,6 +21,7 @@ from bnsl.forms.registry import get_form
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,12 @@ class Extrapolation:
             }
         )
 
+    def plot(self, **options: Any) -> Axes:
+        """A figure of fitted and held-out points and law: `bnsl.plot_fit`, which has the options."""
+        from bnsl import plot_fit
+
+        return plot_fit(self, **options)
+
     # --- text -------------------------------------------------------------------------------------
 
     def summary(self) -> str:
@@ -111,9 +119,9 @@ def nothing_held_out(curve: Curve) -> InputError:
 
 
 def extrapolate(
-    x: Curve | ArrayLike,
+    *data: Data,
+    x: ArrayLike | None = None,
     y: ArrayLike | None = None,
-    *,
     train_until: float | None = None,
     train_count: int | None = None,
     train_fraction: float | None = None,
@@ -124,8 +132,9 @@ def extrapolate(
     """Fit the points up to a limit and hold out those beyond it.
 
     Args:
-        x: positive inputs (N,), or a Curve.
-        y: measured values (N,).
+        *data: x and y; or a Curve; or a table whose columns `x`, `y` and `sigma` name.
+        x: positive inputs (N,), or their column.
+        y: measured values (N,), or their column.
         train_until: fit the points with x <= this; or
         train_count: fit this many points with the smallest x; or
         train_fraction: fit this share of them.
@@ -137,7 +146,7 @@ def extrapolate(
         InputError: bad input, no rule or several, or one that leaves too little to fit or nothing to hold
             out.
     """
-    curve = as_curve(x, y, sigma, inputs=len(get_form(form, options.get("n_breaks")).inputs))
+    curve = as_curve(data, x, y, sigma, inputs=len(get_form(form, options.get("n_breaks")).inputs))
     fitted, held_out = curve.split(
         train_until=train_until, train_count=train_count, train_fraction=train_fraction
     )

@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, as_number, check_choice
-from bnsl.curves.curve import WIDEST, Curve, as_curve, check_curve
+from bnsl._base.display import FitWarning
+from bnsl.curves.curve import WIDEST, Curve, check_curve
+from bnsl.curves.data import Data, as_curve
 from bnsl.evidence.breaks import MOST, Candidate, weigh_breaks
 from bnsl.fitting import adequacy
 from bnsl.fitting.constraints import (
@@ -21,11 +23,12 @@ from bnsl.fitting.constraints import (
     orientations,
 )
 from bnsl.fitting.covariance import covariance_root, in_other_units, undetermined
+from bnsl.fitting.orientation import other_wanted, promising
 from bnsl.fitting.result import FitResult, Status
-from bnsl.fitting.setup import BACKENDS, Setup, set_up, solve
+from bnsl.fitting.setup import BACKENDS, Setup, crosses_zero, set_up, solve
 from bnsl.forms.broken import BNSL
-from bnsl.forms.form import Form
-from bnsl.forms.registry import get_form
+from bnsl.forms.form import AHEAD, Form
+from bnsl.forms.registry import get_form, given_breaks
 from bnsl.solver import losses
 from bnsl.solver.pool import Pool
 from bnsl.solver.problem import Linearised
@@ -34,11 +37,11 @@ OUTLYING = 6.0  # standard deviations, by the median, from which on a point is a
 
 
 def fit(
-    x: Curve | ArrayLike,
+    *data: Data,
+    x: ArrayLike | None = None,
     y: ArrayLike | None = None,
-    *,
     form: str | Form = "bnsl",
-    n_breaks: int | None = None,
+    n_breaks: int | str | None = None,
     loss: str = "log",
     robust: str | None = None,
     robust_scale: float | None = None,
@@ -50,11 +53,14 @@ def fit(
     """Fit one law to one curve. Two arguments suffice; the others say what is known or wanted.
 
     Args:
-        x: positive inputs (N,), in any unit and order; or a Curve.
-        y: measured values (N,), positive under the default loss.
-        form: "bnsl" (arXiv 2210.14891, equation 1), "m1" to "m4" (arXiv 2209.06640), or a Form.
-        n_breaks: exact number of breaks of a BNSL; if not given, it is chosen by the evidence of the curve,
-            and `FitResult.selection` says why (1 where y is not positive throughout).
+        *data: x and y; or a Curve; or a table (pandas, Polars, a mapping of arrays) whose columns `x`, `y`
+            and `sigma` name: `fit(frame, x="compute", y="loss")`. Series are joined by their index.
+        x: positive inputs (N,), in any unit and order, or their column.
+        y: measured values (N,), positive under the default loss, or their column.
+        form: "bnsl" (arXiv 2210.14891, equation 1), "m1" to "m4" (arXiv 2209.06640), another name of one of
+            these, such as "power_law_offset" (see `bnsl.list_forms`), or a Form.
+        n_breaks: exact number of breaks of a BNSL; if "auto" or not given, it is chosen by the evidence of the
+            curve, and `FitResult.selection` says why (1 where y is not positive throughout).
         loss: "log" (relative errors count alike), "log1p" (the paper's released code) or "linear".
         robust: None (least squares), "huber" or "soft_l1", against outliers.
         robust_scale: residual, in the space of the loss (in units of sigma, if given), from which on a
@@ -72,17 +78,18 @@ def fit(
     Raises:
         InputError: (a ValueError) input that cannot be fitted, before any work.
     """
+    n_breaks = given_breaks(n_breaks)
     wanted = get_form(form, n_breaks)
     check_choice(loss, "loss", losses.LOSSES)
     check_robust(robust, robust_scale)
     check_choice(backend, "backend", BACKENDS)
-    curve = as_curve(x, y, sigma, inputs=len(wanted.inputs))
+    curve = as_curve(data, x, y, sigma, inputs=len(wanted.inputs))
     check_curve(curve, loss)
     weighed: tuple[Candidate, ...] = ()
     if n_breaks is None and isinstance(form, str) and isinstance(wanted, BNSL):
         fewest = min(fewest_breaks(fixed, bounds), MOST)
         wanted = BNSL(max(fewest, 1))
-        for oriented in orientations(wanted, curve.climbs, fixed, bounds):
+        for oriented in orientations(wanted, fixed, bounds):
             check_constraints(oriented, loss, fixed, bounds)
         if curve.y.min() > 0 and np.log10(curve.y.max()) - np.log10(curve.y.min()) <= WIDEST:
             clean = curve if robust is None else _without_outliers(curve, loss, robust)
@@ -95,12 +102,19 @@ def fit(
         )
     if not wanted.signed and curve.y.max() <= 0:
         raise InputError(f"y has no positive value, and form {wanted.label!r} is positive; use form='bnsl'")
-    candidates = orientations(wanted, curve.climbs, fixed, bounds)
-    checked = [(f, check_constraints(f, loss, fixed, bounds)) for f in candidates]
+    possible = orientations(wanted, fixed, bounds)
+    checked = [(f, check_constraints(f, loss, fixed, bounds)) for f in possible]
     # Values of 1e300 beside 1e-300 overflow on the way to a covariance, which then is not known.
     with np.errstate(all="ignore"):
-        results = [_fit_form(f, c, curve, loss, robust, robust_scale, backend) for f, c in checked]
-        return replace(min(results, key=_misfit), candidates=weighed)
+        results: list[FitResult] = []
+        for oriented, constraints in checked:
+            if results and not curve.climbs and not _other_wanted(results[0]):
+                continue
+            ready = set_up(oriented, constraints, loss, curve.x, curve.y, curve.sigma)
+            if not results or curve.climbs or promising(ready, _cost(results[0], ready)).all():
+                solution = solve(ready, robust, robust_scale, backend)
+                results.append(_result(oriented, constraints, curve, *solution))
+        return replace(min(results, key=_badness), candidates=weighed)
 
 
 def _without_outliers(curve: Curve, loss: str, robust: str) -> Curve:
@@ -109,19 +123,6 @@ def _without_outliers(curve: Curve, loss: str, robust: str) -> Curve:
     near = residuals <= OUTLYING * np.median(residuals) / 0.6745
     enough = len(np.unique(curve.x[near])) >= 3
     return curve.take(near) if enough else curve
-
-
-def _fit_form(
-    form: Form,
-    constraints: Constraints,
-    curve: Curve,
-    loss: str,
-    robust: str | None,
-    robust_scale: float | None,
-    backend: str,
-) -> FitResult:
-    ready = set_up(form, constraints, loss, curve.x, curve.y, curve.sigma)
-    return _result(form, constraints, curve, *solve(ready, robust, robust_scale, backend))
 
 
 def check_robust(robust: str | None, robust_scale: float | None) -> None:
@@ -134,11 +135,30 @@ def check_robust(robust: str | None, robust_scale: float | None) -> None:
             raise InputError("robust_scale was given without robust; add robust='huber' or 'soft_l1'")
 
 
-def _misfit(result: FitResult) -> float:
-    """Root mean square residual; laws of either orientation have as many parameters."""
+def _other_wanted(result: FitResult) -> bool:
+    """Whether the other orientation is worth a look, beside the best law of the first."""
+    data = losses.transform(result.loss, result.curve.y, 1.0)
+    seen = np.ones((1, len(data)), bool)
+    return bool(other_wanted(np.log(result.curve.x)[None], data[None], result.residuals[None], seen)[0])
+
+
+def _cost(result: FitResult, other: Setup) -> float:
+    """The sum of squares of a fit, in the units of another of the same points; infinite if it failed."""
     if result.status is Status.FAILED:
         return np.inf
-    return float(np.sqrt(np.mean(result.residuals**2)))
+    unit = other.problem.unit if result.loss == "linear" else 1.0
+    return float(np.sum((result.residuals * other.problem.weight / unit) ** 2))
+
+
+def _badness(result: FitResult) -> tuple[bool, float]:
+    """Whether a law of a positive quantity crosses 0 ahead, then its root mean square residual.
+
+    Laws of either orientation have as many parameters.
+    """
+    if result.status is Status.FAILED:
+        return True, np.inf
+    crosses = any(warning.code == "crosses_zero" for warning in result.warnings)
+    return crosses, float(np.sqrt(np.mean(result.residuals**2)))
 
 
 def _result(
@@ -149,7 +169,7 @@ def _result(
     pool: Pool,
     local: Linearised,
 ) -> FitResult:
-    method, problem, log_s, log_t, measure = ready
+    method, problem, log_s, log_t, shift, measure = ready
     best = pool.theta[0]
     free = problem.free
     dof = len(curve) - int(free.sum())
@@ -166,6 +186,8 @@ def _result(
     at_bound = free & ((best <= local.lower + margin) | (best >= local.upper - margin))
     known = np.isfinite(root).all(axis=1) & root.any(axis=1)
     theta, root = in_other_units(form, best, root, log_s, log_t)  # the user's
+    if shift:
+        theta[0] += shift
     largest = np.abs(root).max(axis=1)
     blurred = free & known & ~((largest >= np.finfo(float).tiny) & np.isfinite(largest))
     root[blurred] = np.nan
@@ -175,6 +197,10 @@ def _result(
     theta, root, lost, at_bound, blurred = (v[order] for v in (theta, root, lost, at_bound, blurred))
     notes = adequacy.fit_notes(form, constraints, curve, pool, theta, lost, at_bound, condition, dof)
     notes += adequacy.range_notes(form, curve, theta, blurred)
+    if crosses_zero(form, method.loss, best, problem.log_x):
+        notes.append(
+            FitWarning("crosses_zero", f"the law falls below 0 before {AHEAD:g} times the largest x")
+        )
     if not failed and dof > 0 and sum_of_squares > 0:
         white = local.jacobian / np.sqrt(variance)
         signal = adequacy.signals(form, best[order], white[:, order], free[order])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def written(values: Mapping[str, Any], more: Mapping[str, Any], indent: int | No
         "status_text": status.value,
         "curve": curve_record(values["curve"]),
     }
-    return json.dumps(_encode(record), indent=indent, allow_nan=False)
+    return json.dumps(encoded(record), indent=indent, allow_nan=False)
 
 
 def curve_record(curve: Curve) -> dict[str, Any]:
@@ -58,56 +59,64 @@ def read(text: str, form: Form | None, statuses: type[enum.Enum]) -> dict[str, A
     Raises:
         InputError: text that is not such a record, one that is damaged, or one of another form.
     """
-    record = _Entries(_parsed(text))
-    try:
+    record = Entries(parsed(text, "fit", "FitResult"))
+    with damaged("fit"):
         return _fields(record, form, statuses)
+
+
+@contextlib.contextmanager
+def damaged(kind: str) -> Iterator[None]:
+    """Whatever goes wrong while a record is read is told as a fault of the record."""
+    try:
+        yield
     except _OtherFormError as error:
         raise InputError(str(error)) from None
     except InputError as error:
-        raise InputError(f"text is a damaged bnsl fit: {error}") from None
+        raise InputError(f"text is a damaged bnsl {kind}: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(
-            f"text is a damaged bnsl fit: an entry does not hold what it should ({error})"
+            f"text is a damaged bnsl {kind}: an entry does not hold what it should ({error})"
         ) from None
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def parsed(text: str, kind: str, owner: str) -> dict[str, Any]:
+    """The entries of a record of this kind, of which `owner` has the `from_json`."""
     try:
         record = _decode(json.loads(text))
     except (TypeError, ValueError, RecursionError) as error:
         if _looks_like_a_path(text):
             raise InputError(
                 f"text = {str(text)!r} is the name of a file; pass what is in it: "
-                f"FitResult.from_json(pathlib.Path({str(text)!r}).read_text())"
+                f"{owner}.from_json(pathlib.Path({str(text)!r}).read_text())"
             ) from None
         raise InputError(f"text is not valid JSON: {error}") from None
-    if not isinstance(record, dict) or record.get("bnsl") != "fit":
-        raise InputError('text is not a saved bnsl fit: it lacks the entry "bnsl": "fit"')
+    if not isinstance(record, dict) or record.get("bnsl") != kind:
+        raise InputError(f'text is not a saved bnsl {kind}: it lacks the entry "bnsl": "{kind}"')
     if record.get("version") != 1:
         raise InputError(f"text has version {record.get('version')!r}; this bnsl reads version 1")
     return record
 
 
 def _fields(record: Mapping[str, Any], given: Form | None, statuses: type[enum.Enum]) -> dict[str, Any]:
-    form = _form_of(_Entries(_of_type(record["form"], dict)), given)
+    form = _form_of(Entries(of_type(record["form"], dict)), given)
     p = len(form.parameters)
     theta = np.asarray(record["theta"], float)
     root = np.asarray(record["covariance_root"], float)
     if theta.shape != (p,) or root.shape != (p, p) or not np.isfinite(theta).all():
         raise InputError(f"theta and covariance_root must have {p} finite entries a side")
-    bounded = [name for name, _, _ in _of_type(record["bounds"], list)]
-    for name in (*_of_type(record["fixed"], list), *_of_type(record["undetermined"], list), *bounded):
+    bounded = [name for name, _, _ in of_type(record["bounds"], list)]
+    for name in (*of_type(record["fixed"], list), *of_type(record["undetermined"], list), *bounded):
         if name not in form.names:
             raise InputError(f"{name!r} is no parameter of form {form.label!r}")
     robust = _one_of(record["robust"], (None, *losses.ROBUST))
     scales = [record["residual_scale"], *([] if robust is None else [record["robust_scale"]])]
-    if any(_of_type(scale, float) < 0 for scale in scales):
+    if any(of_type(scale, float) < 0 for scale in scales):
         raise InputError("residual_scale and robust_scale must not be negative")
     return {
         "form": form,
         "theta": theta,
         "covariance_root": root,
-        "curve": _curve_of(_Entries(_of_type(record["curve"], dict), "curve."), len(form.inputs)),
+        "curve": curve_of(Entries(of_type(record["curve"], dict), "curve."), len(form.inputs)),
         "loss": _one_of(record["loss"], losses.LOSSES),
         "robust": robust,
         "robust_scale": None if robust is None else record["robust_scale"],
@@ -121,12 +130,13 @@ def _fields(record: Mapping[str, Any], given: Form | None, statuses: type[enum.E
     }
 
 
-def _curve_of(points: Mapping[str, Any], inputs: int) -> Curve:
+def curve_of(points: Mapping[str, Any], inputs: int) -> Curve:
+    """The curve that `curve_record` wrote."""
     return Curve(
         np.asarray(points["x"]),
         np.asarray(points["y"]),
         None if points["sigma"] is None else np.asarray(points["sigma"]),
-        *(_of_type(points[key], str) for key in ("name", "x_label", "y_label")),
+        *(of_type(points[key], str) for key in ("name", "x_label", "y_label")),
         inputs=inputs,
     )
 
@@ -135,7 +145,7 @@ class _OtherFormError(InputError):
     """A good record of a form that was not given, or of another than was given."""
 
 
-class _Entries(dict[str, Any]):
+class Entries(dict[str, Any]):
     """A part of a saved record, whose missing entries are named."""
 
     def __init__(self, entries: dict[str, Any], path: str = "") -> None:
@@ -175,20 +185,21 @@ def _one_of(value: Any, known: tuple[Any, ...]) -> Any:
     return value
 
 
-def _of_type(value: Any, kind: type) -> Any:
+def of_type(value: Any, kind: type) -> Any:
+    """A value, refused where it is not of this type."""
     if not isinstance(value, kind):
         raise InputError(f"{value!r:.60} is not of type {kind.__name__}")
     return value
 
 
-def _encode(value: Any) -> Any:
+def encoded(value: Any) -> Any:
     """NaN and infinities as strings, which JSON has no numbers for."""
     if isinstance(value, dict):
-        return {key: _encode(entry) for key, entry in value.items()}
+        return {key: encoded(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_encode(entry) for entry in value]
+        return [encoded(entry) for entry in value]
     if isinstance(value, np.ndarray):
-        return _encode(value.tolist())
+        return encoded(value.tolist())
     if isinstance(value, float) and not np.isfinite(value):
         return f"float:{value}"
     if isinstance(value, str) and value.startswith(("float:", "text:")):

@@ -38,6 +38,7 @@ from bnsl.solver import losses
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 
 class Status(enum.Enum):
@@ -350,6 +351,12 @@ class FitResult:
         with np.errstate(over="ignore"):
             return decompose(self.params)
 
+    def plot(self, **options: Any) -> Axes:
+        """A figure of points and law: `bnsl.plot_fit`, which has the options."""
+        from bnsl import plot_fit
+
+        return plot_fit(self, **options)
+
     # --- text -------------------------------------------------------------------------------------
 
     def summary(self) -> str:
@@ -364,7 +371,8 @@ class FitResult:
     def __repr__(self) -> str:
         inner = ", ".join(f"{name}={value:.5g}" for name, value in self.params.items())
         error = f"rmse={self.rmse:.4g}" if np.isnan(self.rmsle) else f"rmsle={self.rmsle:.4g}"
-        return f"<FitResult {self.form.label}: {inner}; {error}, {self.status.name.lower()}>"
+        ends = [error, self.status.name.lower(), *dict.fromkeys(note.code for note in self.warnings)]
+        return f"<FitResult {self.form.label}: {inner}; {', '.join(ends)}>"
 
     def _repr_html_(self) -> str:
         return html_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,8 @@ from bnsl._base.display import (
     table_text,
     warning_lines,
 )
-from bnsl.curves.curve import Curve, as_curve, check_curve, warn_if_far
+from bnsl.curves.curve import Curve, check_curve, warn_if_far
+from bnsl.curves.data import Data, as_curve
 from bnsl.evidence.design import ALWAYS, SMOOTH, Nodes, trial_breaks
 from bnsl.evidence.refined import Fitted
 from bnsl.forecasting.average import Average, averages, mixtures
@@ -30,6 +31,7 @@ from bnsl.forecasting.mixture import Mixture, cdf, centre, chunks, log_density_o
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 FEW = 8  # distinct x below which a forecast rests on the prior more than on the curve
 LAWS = ("smooth", "0 breaks", "1 break", "2 breaks", "3 breaks")
@@ -154,6 +156,12 @@ class Forecast:
         frame = pd.DataFrame(rows).set_index("law")
         return frame.sort_values("weight", ascending=False, kind="stable")
 
+    def plot(self, **options: Any) -> Axes:
+        """A figure of points and forecast: `bnsl.plot_forecast`, which has the options."""
+        from bnsl import plot_forecast
+
+        return plot_forecast(self, **options)
+
     # --- text -------------------------------------------------------------------------------------
 
     def summary(self) -> str:
@@ -165,10 +173,41 @@ class Forecast:
             warning_lines(self.warnings),
         )
 
+    # --- JSON -------------------------------------------------------------------------------------
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """The points with the settings, some predictions, laws and warnings as JSON."""
+        from bnsl.forecasting import record
+
+        rest = {f.name: getattr(self, f.name) for f in fields(self)}
+        settings = {k: v for k, v in rest.items() if k not in ("curve", "warnings", "averages")}
+        return record.written(self, settings, indent)
+
+    @classmethod
+    def from_json(cls, text: str) -> Forecast:
+        """The forecast of the points in what `to_json` wrote.
+
+        It is made again from the points; a warning `remade` says where another version of the package, with
+        another prior, predicts something else than what was written.
+
+        Raises:
+            InputError: text that is not such a record, or one that is damaged.
+        """
+        from bnsl.forecasting import record
+
+        made, notes = record.read(text, forecast)
+        return replace(made, warnings=(*made.warnings, *notes))
+
     def __repr__(self) -> str:
-        table = self.laws
-        first = f"{100 * table['weight'].iloc[0]:.0f} % {table.index[0]}"
-        return f"<Forecast of {self.curve.name or 'a curve'}, {len(self.curve)} points: {first}>"
+        at = 2.0 * float(self.curve.x[-1])
+        low, high = (float(end) for end in self.interval(at))
+        first = f"{100 * self.laws['weight'].iloc[0]:.0f} % {self.laws.index[0]}"
+        notes = "".join(f", {code}" for code in dict.fromkeys(note.code for note in self.warnings))
+        answer = f"{self.curve.y_label} at {self.curve.x_label}={at:.4g} (2x) is {float(self.predict(at)):.4g}"
+        return (
+            f"<Forecast of {self.curve.name or 'a curve'}, {len(self.curve)} points: {answer}, "
+            f"90 % {low:.4g} to {high:.4g}; {first}{notes}>"
+        )
 
     def _repr_html_(self) -> str:
         return html_of(
@@ -210,7 +249,9 @@ def shown_breaks(breaks: tuple[float, ...], curve: Curve) -> str:
     return ", ".join(f"{d:.4g}" if seen else f"({d:.4g})" for d, seen in zip(breaks, inside, strict=True))
 
 
-def forecast(x: Curve | ArrayLike, y: ArrayLike | None = None, *, sigma: ArrayLike | None = None) -> Forecast:
+def forecast(
+    *data: Data, x: ArrayLike | None = None, y: ArrayLike | None = None, sigma: ArrayLike | None = None
+) -> Forecast:
     """What will y be at larger x? The best prediction this package can make of one curve.
 
     It averages smooth laws and laws with none to three sharp breaks, each with its limit, by their posterior
@@ -218,9 +259,11 @@ def forecast(x: Curve | ArrayLike, y: ArrayLike | None = None, *, sigma: ArrayLi
     was learnt once, and the curve decides on everything else. See docs/forecasting.md.
 
     Args:
-        x: positive inputs (N,), in any unit and order, at least three distinct; or a Curve.
-        y: positive measured values (N,).
-        sigma: standard deviation of every y (N,), in the units of y; only ratios matter.
+        *data: x and y; or a Curve; or a table whose columns `x`, `y` and `sigma` name:
+            `forecast(frame, x="compute", y="loss")`. Series are joined by their index.
+        x: positive inputs (N,), in any unit and order, at least three distinct; or their column.
+        y: positive measured values (N,), or their column.
+        sigma: standard deviation of every y (N,), in the units of y; only ratios matter. Or their column.
 
     Returns:
         A Forecast, which predicts, gives intervals, and shows in `laws` what it averaged.
@@ -228,7 +271,7 @@ def forecast(x: Curve | ArrayLike, y: ArrayLike | None = None, *, sigma: ArrayLi
     Raises:
         InputError: (a ValueError) input that cannot be forecast, before any work.
     """
-    curve = as_curve(x, y, sigma)
+    curve = as_curve(data, x, y, sigma)
     check_curve(curve, way_out="fit it with bnsl.fit(..., loss='linear'), which has no forecast")
     return Forecast(curve, _notes(curve), averages(curve))
 

@@ -48,6 +48,9 @@ class M1(Form):
     """y = b x^(-c): the plain power law."""
 
     name: ClassVar[str] = "m1"
+    known_as: ClassVar[tuple[str, ...]] = ("power_law",)
+    formula: ClassVar[str] = "y = b x^(-c)"
+    meaning: ClassVar[str] = "a straight line on log-log axes, without a limit"
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -91,6 +94,9 @@ class M2(Form):
     """y = b x^(-c) + e: a power law that falls to the limit e >= 0."""
 
     name: ClassVar[str] = "m2"
+    known_as: ClassVar[tuple[str, ...]] = ("power_law_offset", "power_law_with_offset")
+    formula: ClassVar[str] = "y = b x^(-c) + e"
+    meaning: ClassVar[str] = "a power law that falls to the limit e >= 0"
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -131,9 +137,12 @@ class M2(Form):
 
 @dataclass(frozen=True)
 class M3(Form):
-    """y = b (1/x + g)^c + e: like M2, but the power law itself levels off beyond x = 1/g."""
+    """y = b (1/x + g)^c + e: a power law, as M2, at small x, that levels off at e + b g^c beyond x = 1/g."""
 
     name: ClassVar[str] = "m3"
+    known_as: ClassVar[tuple[str, ...]] = ("saturating_power_law",)
+    formula: ClassVar[str] = "y = b (1/x + g)^c + e"
+    meaning: ClassVar[str] = "a power law at x far below 1/g; beyond, it levels off at e + b g^c"
     picks: int = 1
 
     @property
@@ -222,6 +231,9 @@ class M4(Form):
     """
 
     name: ClassVar[str] = "m4"
+    known_as: ClassVar[tuple[str, ...]] = ("sigmoid",)
+    formula: ClassVar[str] = "(y - e) / (e0 - y)^alpha = b x^(-c)"
+    meaning: ClassVar[str] = "a sigmoid in log x: flat at e0 for small x, a power law, flat at e"
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

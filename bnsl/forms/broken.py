@@ -11,7 +11,7 @@ import numpy as np
 
 from bnsl._base.arrays import Array, along, log1p_of_share, namespace, once, softplus
 from bnsl._base.checks import InputError, check_count
-from bnsl.forms.form import Form, Parameter, Separable
+from bnsl.forms.form import AHEAD, Form, Parameter, Separable
 from bnsl.forms.pieces import box_of, data_range, limit_nodes, log_difference, log_sum, stacked
 
 # Trial breaks: 24 positions and 5 widths (as shares of the range of log x) were enough for the global
@@ -19,6 +19,7 @@ from bnsl.forms.pieces import box_of, data_range, limit_nodes, log_difference, l
 POSITIONS = 24
 WIDTHS = (0.01, 0.03, 0.08, 0.2, 0.5)
 
+LOOKED_AT = 64  # places at which a law is looked at for whether it crosses 0
 STEEPEST = 1e6  # a slope c0 beyond it loses log b to rounding
 
 
@@ -122,6 +123,11 @@ class BNSL(Form):
     n_breaks: int = 1
     rising: bool = False
     name: ClassVar[str] = "bnsl"
+    known_as: ClassVar[tuple[str, ...]] = ("broken_power_law", "broken_neural_scaling_law")
+    formula: ClassVar[str] = "y = a + b x^(-c0) prod_i (1 + (x/d_i)^(1/f_i))^(-c_i f_i)"
+    meaning: ClassVar[str] = (
+        "a chain of power laws, joined by n breaks, that falls to the limit a, or rises to it"
+    )
     signed: ClassVar[bool] = True
     level: ClassVar[int] = 1
 
@@ -311,6 +317,15 @@ class BNSL(Form):
         xp = namespace(outer, beta)
         head = xp.stack([outer, beta[..., 0], beta[..., 1]], axis=-1)
         return _with_breaks(head, beta[..., 2:], positions, xp.log(shapes))
+
+    def stays_positive(self, theta: np.ndarray, first: float, last: float) -> np.ndarray:
+        """Whether laws (..., p) are positive from log x = first to AHEAD times beyond log x = last (...,).
+
+        a - g may fall to 0 where g grows; a + g does so only if a is negative.
+        """
+        log_x = np.linspace(first, last + np.log(AHEAD), LOOKED_AT)
+        with np.errstate(all="ignore"):
+            return np.asarray((self.y(theta, log_x) > 0).all(axis=-1))
 
     def mirrored(self) -> BNSL | None:
         """The law with b < 0, of one with b > 0."""

@@ -17,6 +17,9 @@ from bnsl._base.checks import InputError, positive_inputs, suggest
 # a form of one input and (..., N, k) otherwise.
 
 
+AHEAD = 100.0  # so many times beyond the data no law of a positive quantity may cross 0
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One parameter of a form, under the name that the literature gives it.
@@ -85,6 +88,9 @@ class Form(abc.ABC):
 
     name: ClassVar[str]
     inputs: ClassVar[tuple[str, ...]] = ("x",)
+    known_as: ClassVar[tuple[str, ...]] = ()  # other names that people know it by
+    formula: ClassVar[str] = ""  # for the table of forms, as `meaning`
+    meaning: ClassVar[str] = ""
     picks: int = 0  # columns of the dictionary of `separable` in one law
     n_breaks: int = 0  # breaks that a search may take out and put back elsewhere
 
@@ -187,6 +193,10 @@ class Form(abc.ABC):
     def rescaled(self, theta: np.ndarray, log_s: Any, log_t: Any) -> np.ndarray:
         """What `rescale` gives, as an array of NumPy whatever library the form is written with."""
         return np.array(_runnable(self).rescale(theta, log_s, log_t))
+
+    def stays_positive(self, theta: np.ndarray, first: float, last: float) -> np.ndarray:
+        """Whether laws (..., p) are positive from log x = first to AHEAD times beyond log x = last (...,)."""
+        return np.ones(theta.shape[:-1], bool)
 
     # --- for its users ----------------------------------------------------------------------------
 

@@ -1,39 +1,90 @@
-"""The forms that can be asked for by name."""
+"""The forms that can be asked for by name, and the table that says what each is."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from bnsl._base.checks import InputError, check_choice, check_count
 from bnsl.forms.baselines import M1, M2, M3, M4
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 FORMS: dict[str, type[Form]] = {form.name: form for form in (M1, M2, M3, M4, BNSL)}
+NAMES: dict[str, str] = {name: form.name for form in FORMS.values() for name in (form.name, *form.known_as)}
+AUTO = "auto"  # an n_breaks that is to be chosen
 
 
-def get_form(form: str | Form, n_breaks: int | None = None, rising: bool = False) -> Form:
+def get_form(form: str | Form, n_breaks: int | str | None = None, rising: bool = False) -> Form:
     """The form of that name, or `form` itself if it is one already.
 
     Args:
-        form: "bnsl", "m1", "m2", "m3", "m4", or an instance of Form.
-        n_breaks: the number of breaks of a BNSL; 1 if None.
+        form: "bnsl", "m1", "m2", "m3", "m4", another name of one of these (`bnsl.list_forms` has all), or an
+            instance of Form.
+        n_breaks: the number of breaks of a BNSL; 1 if None or "auto".
         rising: a BNSL with b < 0, which rises to its limit.
 
     Raises:
         InputError: an unknown name, or a number of breaks for a form that has none.
     """
+    count = given_breaks(n_breaks)
     if isinstance(form, Form):
-        chosen = form
-        if n_breaks is not None and getattr(form, "n_breaks", None) != n_breaks:
+        if count is not None and getattr(form, "n_breaks", None) != count:
             raise InputError(f"n_breaks = {n_breaks!r} disagrees with form {form.label!r}; leave it out")
-        return chosen
+        return form
+    name = NAMES[form_name(form)]
+    if name == BNSL.name:
+        return BNSL(1 if count is None else check_count(count, "n_breaks"), rising)
+    if count is not None:
+        raise InputError(f"n_breaks = {n_breaks!r} is only for form='bnsl'; form {form!r} has no breaks")
+    return FORMS[name]()
+
+
+def form_name(form: object) -> str:
+    """A name of a form as `NAMES` has it, from one in any case, with spaces, hyphens or underscores.
+
+    Raises InputError for what is no name of a form.
+    """
     if not isinstance(form, str):
         raise InputError(f"form = {form!r} must be a name ({', '.join(FORMS)}) or a bnsl.Form instance")
-    check_choice(form.lower(), "form", FORMS)
-    if form.lower() == BNSL.name:
-        return BNSL(1 if n_breaks is None else check_count(n_breaks, "n_breaks"), rising)
-    if n_breaks is not None:
-        raise InputError(f"n_breaks = {n_breaks!r} is only for form='bnsl'; form {form!r} has no breaks")
-    return FORMS[form.lower()]()
+    name = "_".join(form.lower().replace("-", " ").replace("_", " ").split())
+    if name not in NAMES:
+        check_choice(form, "form", NAMES)
+    return name
+
+
+def given_breaks(n_breaks: Any) -> Any:
+    """`n_breaks`, with None for "auto", which both ask for the number to be chosen.
+
+    Raises InputError for any other text.
+    """
+    if not isinstance(n_breaks, str):
+        return n_breaks
+    if n_breaks.lower() != AUTO:
+        raise InputError(f"n_breaks = {n_breaks!r} must be a whole number >= 0, or 'auto'")
+    return None
+
+
+def list_forms() -> pd.DataFrame:
+    """What forms there are: one row a form, by its short name.
+
+    Columns: known_as (other names that every `form=` and `forms=` takes), formula, parameters, meaning.
+    """
+    import pandas as pd
+
+    rows = [
+        {
+            "form": form.name,
+            "known_as": ", ".join(form.known_as),
+            "formula": form.formula,
+            "parameters": ", ".join(form().names),
+            "meaning": form.meaning,
+        }
+        for form in FORMS.values()
+    ]
+    return pd.DataFrame(rows).set_index("form")
 
 
 def capitals(label: str) -> str:

@@ -16,7 +16,7 @@ from bnsl.fitting.fit import check_robust
 from bnsl.fitting.setup import BACKENDS
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
-from bnsl.forms.registry import get_form
+from bnsl.forms.registry import get_form, given_breaks
 from bnsl.many.settings import Columns, Settings, by_columns
 from bnsl.many.work import fit_table
 from bnsl.solver import losses
@@ -34,7 +34,7 @@ def fit_many(
     by: str | Sequence[str],
     *,
     form: str | Form = "bnsl",
-    n_breaks: int | None = None,
+    n_breaks: int | str | None = None,
     loss: str = "log",
     sigma: str | None = None,
     robust: str | None = None,
@@ -62,7 +62,7 @@ def fit_many(
         y: the column of measured values.
         by: the columns whose values tell the curves apart.
         form: as in `fit`.
-        n_breaks: as in `fit`; if not given, it is chosen for every curve.
+        n_breaks: as in `fit`; if "auto" or not given, it is chosen for every curve.
         loss: as in `fit`.
         sigma: the column of standard deviations of y, if there is one.
         robust: as in `fit`.
@@ -100,10 +100,12 @@ def fit_many(
             raise InputError(f"{argument} must be a mapping of parameter names; got {mapping!r}")
     check_robust(robust, robust_scale)
     check_choice(backend, "backend", BACKENDS)
-    wanted = get_form(form, n_breaks)
+    count = given_breaks(n_breaks)
+    wanted = get_form(form, count)
     if len(wanted.inputs) != 1:
         raise InputError(f"form {wanted.label!r} takes {len(wanted.inputs)} inputs; tables have one column x")
-    given: str | Form = form if isinstance(form, str) and n_breaks is None and form == "bnsl" else wanted
+    chosen = isinstance(form, str) and count is None and isinstance(wanted, BNSL)
+    given: str | Form = BNSL.name if chosen else wanted
     names_of = BNSL(max(MOST, fewest_breaks(fixed, bounds))) if isinstance(given, str) else wanted
     for name in {*(fixed or {}), *(bounds or {})} - set(names_of.names):
         raise InputError(
@@ -116,7 +118,7 @@ def fit_many(
         "fixed": fixed,
         "bounds": bounds,
     }
-    settings = Settings(given, n_breaks, options, _inputs(predict_at), dtype=_dtype(dtype))
+    settings = Settings(given, count, options, _inputs(predict_at), dtype=_dtype(dtype))
     return _run(frame, Columns(x, y, sigma, names), settings, out, workers, backend, device, progress)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +20,7 @@ from bnsl.solver.search import refine_many
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 CLEAN = 1e-4  # noise below which fits keep all digits
 
@@ -70,6 +71,17 @@ class Horizon:
     def known_from(self, tolerance: float) -> float:
         """The first stop from which on `prediction_sd` is at most `tolerance`; NaN if at none."""
         return self._first(self.prediction_sd <= tolerance)
+
+    def plot(self, **options: Any) -> Axes:
+        """A figure of how predictions become known: `bnsl.plot_horizon`, which has the options."""
+        from bnsl import plot_horizon
+
+        return plot_horizon(self, **options)
+
+    def __repr__(self) -> str:
+        ends = f"x from {self.stops[0]:.4g} to {self.stops[-1]:.4g}"
+        known = f"{self.prediction_sd[0]:.4g} to {self.prediction_sd[-1]:.4g}"
+        return f"<Horizon of {len(self.stops)} stops, {ends}: standard deviation of log y from {known}>"
 
     def _first(self, good: np.ndarray) -> float:
         late = np.flatnonzero(~good)

@@ -152,7 +152,7 @@ def suggest(
             twice is listed twice.
         target: x of the prediction, one or several (T,); of several the mean variance counts.
         x: the column of x in a table of runs; the name of x in the curve if not given.
-        cost: of the candidates: (C,), or a function of their x, or a column of the table; proportional to x if
+        cost: of the candidates: (C,), a function of their x, or a column of the table; proportional to x if
             not given.
         budget: what the set may cost; without it one run (or `count`) is chosen by reduction of variance
             per unit of cost.

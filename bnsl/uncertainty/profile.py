@@ -8,6 +8,7 @@ residual variance, under a root with the sign of the move, is compared with Stud
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +20,9 @@ from bnsl.fitting.result import FitResult
 from bnsl.solver import losses
 from bnsl.uncertainty.ends import WIDEST, Found, Refits, box_of, find_ends, hard_ends, students_t
 from bnsl.uncertainty.refit import Solved, refit, solved
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 DRAWN = 0.99  # level that the curve of a profile reaches, at least
 CLEAN = 1e-9  # residual standard deviation below which refits keep all digits
@@ -66,6 +70,12 @@ class Profile:
         An end is infinite (or 0, for a parameter of one sign) where no value is ruled out.
         """
         return _param_ends(self._ready, [self.name], check_share(level, "level"))[0][0]
+
+    def plot(self, **options: Any) -> Axes:
+        """A figure of the profile: `bnsl.plot_profile`, which has the options."""
+        from bnsl import plot_profile
+
+        return plot_profile(self, **options)
 
     def __repr__(self) -> str:
         low, high = self.interval(0.9)
@@ -163,7 +173,7 @@ def prediction_interval(result: FitResult, x: ArrayLike, level: float = 0.9) -> 
 
     def refits(values: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> Found:
         with np.errstate(all="ignore"):
-            y = losses.back(result.loss, values) / ready.problem.unit
+            y = ready.normalised(losses.back(result.loss, values))
         problem, count = ready.problem, len(values)
         there = np.log(points[rows]) - ready.log_s
         theta, cost, _ = refit(
@@ -242,7 +252,7 @@ def _at_values(ready: Solved, indices: list[int]) -> Refits:
 
 def _moved(ready: Solved, starts: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
     """`starts` (B, p) with one coordinate each at a value in the user's units."""
-    outside = ready.result.form.rescaled(starts, ready.log_s, ready.log_t)
+    outside = ready.outside(starts)
     outside[np.arange(len(at)), at] = values
     return ready.inward(outside)
 
@@ -311,8 +321,8 @@ def _coordinate_ends(ready: Solved, indices: list[int], level: float) -> tuple[n
     # Where standard errors say little: a factor of e, or a tenth of what is usual in normalised units.
     log = np.array([parameter.log for parameter in result.form.parameters])
     usual = np.where(log, 1.0, np.maximum(np.abs(ready.theta), 0.1))
-    moved = result.form.rescaled(ready.theta + np.diag(usual), ready.log_s, ready.log_t)
-    rough = np.diag(np.asarray(moved) - result.form.rescaled(ready.theta, ready.log_s, ready.log_t))[indices]
+    moved = ready.outside(ready.theta + np.diag(usual))
+    rough = np.diag(moved - ready.outside(ready.theta))[indices]
     spread = np.where(np.isfinite(error) & (error > 0), np.minimum(error, rough), rough)
     box = box_of(ready)
     ends, open_ = find_ends(

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_number, check_count, positive_inputs
 from bnsl._base.display import ExtrapolationWarning
-from bnsl.curves.curve import Curve, as_curve
+from bnsl.curves.curve import Curve
+from bnsl.curves.data import Data, as_curve
 from bnsl.evaluation.backtest import Backtest, backtest
 from bnsl.evaluation.comparison import ALL_FORMS, Comparison, compare, forms_by_label
 from bnsl.evaluation.extrapolation import nothing_held_out
@@ -21,6 +22,7 @@ from bnsl.fitting.result import FitResult
 from bnsl.forecasting.forecast import Forecast, forecast
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
+from bnsl.forms.registry import given_breaks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,23 +97,24 @@ class Analysis:
 
 
 def analyse(
-    x: Curve | ArrayLike,
+    *data: Data,
+    x: ArrayLike | None = None,
     y: ArrayLike | None = None,
-    *,
     sigma: ArrayLike | None = None,
     train_until: float | None = None,
     train_count: int | None = None,
     train_fraction: float | None = None,
     forms: str | Form | Sequence[str | Form] = ALL_FORMS,
-    n_breaks: int | Sequence[int] | None = None,
+    n_breaks: int | str | Sequence[int] | None = None,
     predict: Sequence[float] = (),
     cuts: int = CUTS,
 ) -> Analysis:
     """Forecast one curve, fit the forms to it, and back-test the forecast.
 
     Args:
-        x: positive inputs (N,), in any unit, at least three distinct; or a Curve.
-        y: positive measured values (N,).
+        *data: x and y; or a Curve; or a table whose columns `x`, `y` and `sigma` name.
+        x: positive inputs (N,), in any unit, at least three distinct; or their column.
+        y: positive measured values (N,), or their column.
         sigma: standard deviation of every y (N,), or one number for all.
         train_until: rest everything on the points with x <= this; or
         train_count: on this many points with the smallest x; or
@@ -133,7 +136,7 @@ def analyse(
         if len(form.inputs) > 1:
             raise InputError(f"forms: {label!r} takes {len(form.inputs)} inputs; a report is of one input")
     cuts = check_count(cuts, "cuts")
-    curve = as_curve(x, y, sigma)
+    curve = as_curve(data, x, y, sigma)
     rules = {"train_until": train_until, "train_count": train_count, "train_fraction": train_fraction}
     rule: dict[str, Any] = {name: value for name, value in rules.items() if value is not None}
     fitted, held_out = curve.split(**rule)
@@ -142,7 +145,7 @@ def analyse(
 
     found = forecast(fitted)  # checks that everything can be fitted
     asked = forms if isinstance(forms, str | Form) else tuple(forms)
-    options = {**rule, "forms": asked, "n_breaks": n_breaks, "predict": at, "cuts": cuts}
+    options = {**rule, "forms": asked, "n_breaks": given_breaks(n_breaks), "predict": at, "cuts": cuts}
     defaults: dict[str, Any] = {"forms": ALL_FORMS, "n_breaks": None, "predict": [], "cuts": CUTS}
     given = {k: v for k, v in options.items() if k not in defaults or v != defaults[k]}
     return Analysis(

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError
-from bnsl.curves.curve import Curve
+from bnsl.curves.data import Data
 from bnsl.evaluation.comparison import ALL_FORMS
 from bnsl.forms.form import Form
 from bnsl.web import tables, words
@@ -44,9 +44,9 @@ ENDINGS = (".html", ".htm")
 
 
 def write_report(
-    x: Curve | ArrayLike,
+    *data: Data,
+    x: ArrayLike | None = None,
     y: ArrayLike | None = None,
-    *,
     path: str | os.PathLike[str],
     sigma: ArrayLike | None = None,
     title: str | None = None,
@@ -55,7 +55,7 @@ def write_report(
     train_count: int | None = None,
     train_fraction: float | None = None,
     forms: str | Form | Sequence[str | Form] = ALL_FORMS,
-    n_breaks: int | Sequence[int] | None = None,
+    n_breaks: int | str | Sequence[int] | None = None,
     predict: Sequence[float] = (),
     cuts: int = CUTS,
 ) -> Path:
@@ -65,8 +65,9 @@ def write_report(
     know before relying on it, and numbers and points to copy, in a figure to zoom and hover over.
 
     Args:
-        x: positive inputs (N,), in any unit, at least three distinct; or a Curve.
-        y: positive measured values (N,).
+        *data: x and y; or a Curve; or a table whose columns `x`, `y` and `sigma` name.
+        x: positive inputs (N,), in any unit, at least three distinct; or their column.
+        y: positive measured values (N,), or their column.
         path: where to write it, ending in .html.
         sigma: standard deviation of every y (N,), or one number for all.
         title: what to call it; the name of the curve if not given.
@@ -89,8 +90,9 @@ def write_report(
     target = check_path(path)
     _environment()  # before any work, since it may be missing
     analysis = analyse(
-        x,
-        y,
+        *data,
+        x=x,
+        y=y,
         sigma=sigma,
         train_until=train_until,
         train_count=train_count,

@@ -246,7 +246,7 @@ def test_several_inputs_are_cut_by_the_first():
     ("options", "message"),
     [
         ({"form": "m2", "method": Last}, "form and method are alternatives"),
-        ({"method": "m2"}, "method = 'm2' must be a function of a Curve"),
+        ({"method": "m2"}, "method = 'm2' must be 'forecast' or a function of a Curve; a form is given as form='m2'"),
         ({"method": Last, "n_breaks": 2}, "n_breaks: options of bnsl.fit go with a form"),
         ({"method": lambda _: 3.0}, "method returned 3.0; it must return an object with predict"),
         ({"cuts": []}, "must be a list of values of x, or how many"),

@@ -1,0 +1,145 @@
+"""What a caller hands over, as a curve: arrays, Series, a Curve, or a table with the names of its columns."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bnsl
+from bnsl.curves.data import as_curve
+
+COMPUTE = np.array([3.0, 7.0, 20.0, 55.0, 90.0, 210.0])
+LOSS = np.array([2.1, 1.7, 1.32, 1.05, 0.97, 0.84])
+SPREAD = np.linspace(0.01, 0.02, 6)
+FRAME = pd.DataFrame({"compute": COMPUTE, "loss": LOSS, "spread": SPREAD, "tokens": 2.0 * COMPUTE})
+TABLES = [FRAME, FRAME.to_dict("list"), {name: FRAME[name].to_numpy() for name in FRAME}]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=["pandas", "lists", "arrays"])
+@pytest.mark.parametrize("by_place", [False, True])
+def test_columns_of_a_table(table, by_place):
+    given = ((table, "compute", "loss"), None, None) if by_place else ((table,), "compute", "loss")
+    curve = as_curve(*given, "spread")
+    np.testing.assert_array_equal(curve.x, COMPUTE)
+    np.testing.assert_array_equal(curve.y, LOSS)
+    np.testing.assert_array_equal(curve.sigma, SPREAD)
+    assert (curve.x_label, curve.y_label) == ("compute", "loss")
+
+
+def test_a_polars_frame():
+    polars = pytest.importorskip("polars")
+    curve = as_curve((polars.DataFrame(FRAME.to_dict("list")),), "tokens", "loss")
+    np.testing.assert_array_equal(curve.x, 2.0 * COMPUTE)
+
+
+def test_a_column_beside_values():
+    curve = as_curve((FRAME,), "compute", 2.0 * LOSS, 0.5)
+    np.testing.assert_array_equal(curve.y, 2.0 * LOSS)
+    assert (curve.x_label, curve.y_label) == ("compute", "y")
+    assert curve.sigma.tolist() == [0.5] * 6
+
+
+def test_columns_for_a_form_of_several_inputs():
+    curve = as_curve((FRAME,), ["compute", "tokens"], "loss", inputs=2)
+    np.testing.assert_array_equal(curve.x, FRAME[["compute", "tokens"]])
+
+
+def test_every_call_takes_a_table():
+    named = {"x": "compute", "y": "loss"}
+    fitted = bnsl.fit(FRAME, **named, form="m1")
+    assert fitted.params == bnsl.fit(COMPUTE, LOSS, form="m1").params
+    assert fitted.curve.x_label == "compute"
+    assert bnsl.forecast(FRAME, **named).predict(400.0) == bnsl.forecast(COMPUTE, LOSS).predict(400.0)
+    assert list(bnsl.compare(FRAME, **named, forms=["m1", "m2"]).table.index)
+    assert len(bnsl.extrapolate(FRAME, **named, form="m1", train_count=4).held_out) == 2
+    assert bnsl.backtest(FRAME, **named, form="m1", cuts=[90.0]).curve.y_label == "loss"
+
+
+def test_names_by_keyword_stay():
+    assert bnsl.fit(x=COMPUTE, y=LOSS, form="m1").params == bnsl.fit(COMPUTE, y=LOSS, form="m1").params
+
+
+def test_runs_to_choose_from_are_a_table():
+    law = bnsl.fit(FRAME, x="compute", y="loss", form="m1")
+    runs = pd.DataFrame({"compute": [300.0, 500.0], "hours": [2.0, 9.0]})
+    found = bnsl.suggest(law, runs, 2000.0, cost="hours")
+    assert found.table.equals(bnsl.suggest(law, [300.0, 500.0], 2000.0, cost=[2.0, 9.0]).table)
+    assert bnsl.suggest(law, runs.rename(columns={"compute": "flop"}), 2000.0, x="flop").chosen.tolist()
+    with pytest.raises(ValueError, match="frame has no column 'compute'; it has hours"):
+        bnsl.suggest(law, runs[["hours"]], 2000.0)
+
+
+# --- Series ---------------------------------------------------------------------------------------
+
+
+def test_series_are_joined_by_their_index():
+    mixed = FRAME["loss"].sample(frac=1.0, random_state=3)
+    curve = as_curve((FRAME["compute"], mixed), sigma=FRAME["spread"].iloc[::-1])
+    np.testing.assert_array_equal(curve.y, LOSS)
+    np.testing.assert_array_equal(curve.sigma, SPREAD)
+
+
+def test_equal_indexes_may_repeat_labels():
+    frame = FRAME.set_axis([0, 0, 1, 1, 2, 2])
+    np.testing.assert_array_equal(as_curve((frame["compute"], frame["loss"])).y, LOSS)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        FRAME["loss"].iloc[1:],
+        FRAME["loss"].set_axis(range(1, 7)),
+        FRAME["loss"].set_axis([0, 0, 1, 2, 3, 4]),
+        pd.concat([FRAME["loss"]] * 2),
+    ],
+)
+def test_series_of_different_indexes_are_refused(loss):
+    with pytest.raises(ValueError, match="x and y are Series with different indexes"):
+        as_curve((FRAME["compute"], loss))
+
+
+def test_a_series_beside_an_array_goes_by_place():
+    np.testing.assert_array_equal(as_curve((COMPUTE, FRAME["loss"].set_axis(range(9, 15)))).y, LOSS)
+
+
+# --- what cannot be taken -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "named", "message"),
+    [
+        ((), {}, "x and y missing"),
+        ((COMPUTE,), {}, "y missing"),
+        ((FRAME,), {}, "column of x and y is missing; .* it has compute, loss, spread, tokens"),
+        ((FRAME,), {"x": "compute"}, "column of y is missing"),
+        ((), {"x": FRAME}, "y missing; .* it has compute"),
+        ((FRAME,), {"x": "compute", "y": "los"}, "no column 'los'.*Did you mean 'loss'"),
+        ((FRAME,), {"x": "loss", "y": "loss"}, "x and y are the same column, 'loss'"),
+        ((FRAME, "compute"), {"x": "tokens", "y": "loss"}, "x was given twice"),
+        ((COMPUTE, LOSS), {"y": LOSS}, "y was given twice"),
+        ((COMPUTE, LOSS, SPREAD), {}, "too much was given without a name, 3 arguments"),
+        ((bnsl.Curve(COMPUTE, LOSS),), {"y": LOSS}, "y was given together with a Curve"),
+    ],
+)
+def test_what_is_missing_or_given_twice(given, named, message):
+    with pytest.raises(ValueError, match=message):
+        as_curve(given, **named)
+
+
+def test_a_bad_cell_is_told_with_its_row_and_column():
+    frame = FRAME.assign(loss=LOSS.astype(object))
+    frame.loc[3, "loss"] = "n/a"
+    with pytest.raises(ValueError, match=r"y\[3\] = 'n/a' .*y is the column 'loss'"):
+        bnsl.forecast(frame, x="compute", y="loss")
+
+
+def test_columns_of_one_name_are_refused():
+    frame = FRAME.set_axis(["compute", "loss", "loss", "tokens"], axis=1)
+    with pytest.raises(ValueError, match="several columns 'loss'"):
+        as_curve((frame,), "compute", "loss")
+
+
+def test_a_curve_shows_what_it_is():
+    assert (
+        repr(bnsl.Curve(COMPUTE, LOSS, 0.1, "run 3"))
+        == "<Curve run 3: 6 points, x from 3 to 210, with sigma>"
+    )
