@@ -30,7 +30,10 @@ SHARES = 2  # pieces a worker, at least, into which such work is cut for several
 LEAST = 250  # of so many curves or more
 ALONE = 16  # curves of one task where each is fitted alone
 IDLE = 60.0  # seconds for which workers wait for another call
-CROWD = 3000  # curves from which on compiling pays
+CROWD = 20_000  # curves from which on compiling pays
+# A worker that compiles grows by hundreds of megabytes once; loky takes that for a leak and ends it, and its
+# successor would compile everything anew.
+KEPT = {"LOKY_MAX_MEMORY_LEAK_SIZE": "1e12"}
 
 
 def fit_table(
@@ -141,7 +144,7 @@ def _shared(
     """Tasks' numbers and rows, as processes of our own get them ready; they are kept for the next call."""
     from loky import get_reusable_executor
 
-    pool = get_reusable_executor(workers, timeout=IDLE, initializer=_prepare)
+    pool = get_reusable_executor(workers, timeout=IDLE, initializer=_prepare, env=KEPT)
     queue = iter(list(tasks.items()))
     waiting: dict[Any, int] = {}
     try:

@@ -50,12 +50,13 @@ FURTHER = 5  # so many times as many on curves without noise, whose valleys are 
 STARTS = 8  # starts with breaks of every width,
 SHARP_STARTS = 16  # and with sharp ones, for forms that have breaks
 PLATEAU_STARTS = 4  # and that end at a limit amid the points;
-SCOUTING = 12  # steps that every start is given;
+SCOUTING = 12  # steps that starts are given, after GLANCE of which those go on whose cost is within the
+GLANCE, FAR, ALIKE_SOON = 6, 20.0, 0.1  # factor FAR of the best and that do not lead to the same law;
 NEAR = 1.3  # then those go on whose cost is within this factor of the curve's best:
 LEAST, MOST = 2, 12  # at least and at most so many,
 DISTINCT = 0.05  # and no two whose squared distance, as a share of the cost, is less than this
 MINIMUM = 1e-3  # the same for those that are refined exactly
-AT_ONCE = 16_384  # numbers of rows times points that are at work together: what stays in a processor's cache
+AT_ONCE = 65_536  # numbers of rows times points that are at work together: what stays in a processor's cache
 
 
 class Effort(NamedTuple):
@@ -75,6 +76,7 @@ EFFORT = (
     Effort(72, 8, kicks=35, beams=2),
 )
 CREEPING = 120  # exact steps where cheap ones have not found it
+VALLEY = 60  # cheap steps from where a valley was left
 POLISH = 12  # exact steps where there is noise: cheap ones have found the minimum, but for the last digits
 QUICK_STARTS = 24  # starts of several breaks of a quick search
 QUICK_STEPS = 60  # their cheap steps after scouting,

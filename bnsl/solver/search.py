@@ -15,13 +15,16 @@ import numpy as np
 
 from bnsl.forms.autodiff import runnable
 from bnsl.solver.effort import (
+    ALIKE_SOON,
     ALMOST,
     AT_ONCE,
     CREEPING,
     EXACT_STEPS,
     EXACT_TOLERANCE,
     FAINT,
+    FAR,
     FURTHER,
+    GLANCE,
     MAX_STEPS,
     MINIMUM,
     NEAR,
@@ -36,6 +39,7 @@ from bnsl.solver.effort import (
     SHARP_STARTS,
     STARTS,
     TOLERANCE,
+    VALLEY,
     Effort,
     effort_for,
 )
@@ -197,7 +201,10 @@ def _scouted(
     curves, count, p = starts.shape
     group = np.repeat(np.arange(curves), count)
     walk = begin(method, taken(rows, group), starts.reshape(-1, p))
-    walk = drive(method, rows, group, walk, steps=SCOUTING, tolerance=TOLERANCE)
+    walk = drive(method, rows, group, walk, steps=GLANCE, tolerance=TOLERANCE)
+    out = ~worth_going_on(walk, curves, FAR, ALIKE_SOON, count).ravel()
+    walk = walk._replace(failed=walk.failed | out, cost=np.where(out, np.inf, walk.cost))
+    walk = drive(method, rows, group, walk, steps=SCOUTING - GLANCE, tolerance=TOLERANCE)
     chosen = np.flatnonzero(worth_going_on(walk, curves, near))
     return group[chosen], Walk(*(part[chosen] for part in walk))
 
@@ -382,7 +389,7 @@ def _tools(method: Method) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def refine(problems: Problem, starts: np.ndarray) -> tuple[np.ndarray, Walk]:
         rows = rows_of(method, problems)
         group = np.arange(len(starts))
-        return refined(method, rows, group, starts, steps=MAX_STEPS, tolerance=TOLERANCE)
+        return refined(method, rows, group, starts, steps=VALLEY, tolerance=TOLERANCE)
 
     def costs(problems: Problem, theta: np.ndarray) -> np.ndarray:
         return np.sum(residuals(method, rows_of(method, problems), theta)[0] ** 2, axis=1)

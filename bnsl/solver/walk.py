@@ -339,10 +339,13 @@ class Best:
         return (out | (lowest <= floor)) & (excess > 0) if exact else out
 
 
-def worth_going_on(walk: Walk, curves: int, near: float = NEAR) -> np.ndarray:
+def worth_going_on(
+    walk: Walk, curves: int, near: float = NEAR, distinct: float = DISTINCT, most: int = MOST
+) -> np.ndarray:
     """Which starts (C, S) go on after scouting: the best of each curve that lead to different laws.
 
-    The best are those whose cost is within the factor `near` of the least.
+    The best are at most `most` whose cost is within the factor `near` of the least. Two laws are alike if
+    their squared distance is below the share `distinct` of the cost.
     """
     theta, gram = (part.reshape(curves, -1, *part.shape[1:]) for part in (walk.theta, walk.gram))
     cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf).reshape(curves, -1)
@@ -360,8 +363,8 @@ def worth_going_on(walk: Walk, curves: int, near: float = NEAR) -> np.ndarray:
                 break
             apart = theta - theta[each, row][:, None]
             square = np.sum((apart @ gram[each, row]) * apart, axis=2)
-            alike = (chosen & (square <= DISTINCT * own[:, None])).any(axis=1)
-        ok = ~alike & close & (number < MOST) & (np.isfinite(own) | (rank == 0))
+            alike = (chosen & (square <= distinct * own[:, None])).any(axis=1)
+        ok = ~alike & close & (number < most) & (np.isfinite(own) | (rank == 0))
         chosen[each, row] = ok
         number += ok
     return chosen
