@@ -37,6 +37,9 @@ def predictions(
 
 def check_outputs(args: argparse.Namespace) -> None:
     """Raise InputError for a file that could not be written, before any work is done."""
+    given = [name for name in ("title", "x_label", "y_label") if getattr(args, name) is not None]
+    if given and args.plot is None:
+        raise InputError(f"--{given[0].replace('_', '-')} is written on a figure; add --plot OUT.png")
     if args.plot is not None:
         from matplotlib.figure import Figure
 
@@ -70,14 +73,15 @@ def put_out(
     args: argparse.Namespace,
     text: Callable[[], str],
     json: Callable[[], str],
-    draw: Callable[[Axes], object],
+    draw: Callable[[Axes], Axes],
+    wide: bool = False,
 ) -> None:
     """What was found: text, unless JSON takes its place; JSON and a figure where they are asked for."""
     if args.json != STDIN:
         show(text())
     write_json(args.json, json)
     if args.plot:
-        save_figure(args.plot, draw)
+        save_figure(args, draw, wide)
 
 
 def write_json(name: str | None, text: Callable[[], str]) -> None:
@@ -89,13 +93,23 @@ def write_json(name: str | None, text: Callable[[], str]) -> None:
         note(f"wrote {name}")
 
 
-def save_figure(name: str, draw: Callable[[Axes], object]) -> None:
-    """Draw into a figure of its own, without pyplot, so that no display is needed, and save it."""
+def save_figure(args: argparse.Namespace, draw: Callable[[Axes], Axes], wide: bool = False) -> None:
+    """Draw into a figure of its own, without pyplot, so that no display is needed, label it and save it.
+
+    `wide` leaves room for a legend beside the axes.
+    """
     from matplotlib.figure import Figure
 
-    from bnsl.plots._drawing import SIZE
+    from bnsl.plots._drawing import SIZE, WIDE
 
-    figure = Figure(figsize=SIZE, layout="constrained")
-    draw(figure.subplots())
-    figure.savefig(name, dpi=DPI, bbox_inches="tight")
-    note(f"wrote {name}")
+    figure = Figure(figsize=WIDE if wide else SIZE, layout="constrained")
+    ax = draw(figure.subplots())
+    for text, write in (
+        (args.title, ax.set_title),
+        (args.x_label, ax.set_xlabel),
+        (args.y_label, ax.set_ylabel),
+    ):
+        if text is not None:
+            write(text, fontsize="medium")
+    figure.savefig(args.plot, dpi=DPI, bbox_inches="tight")
+    note(f"wrote {args.plot}")

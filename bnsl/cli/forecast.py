@@ -81,13 +81,13 @@ def _held_out(law: Forecast, held_out: Curve, level: float) -> pd.DataFrame:
     return table
 
 
-def _draw(law: Forecast, held_out: Curve | None, farthest: float, level: float, ax: Axes) -> None:
+def _draw(law: Forecast, held_out: Curve | None, farthest: float, level: float, ax: Axes) -> Axes:
     """The figure, which reaches the farthest prediction that was asked for."""
     from bnsl.plots.forecasts import AHEAD as DRAWN_AHEAD
 
     last = law.curve.x[-1] * DRAWN_AHEAD if held_out is None else held_out.x[-1]
     x_max = farthest if farthest > last else None
-    bnsl.plot_forecast(law, held_out=held_out, ax=ax, levels=sorted({0.5, level}), x_max=x_max)
+    return bnsl.plot_forecast(law, held_out=held_out, ax=ax, levels=sorted({0.5, level}), x_max=x_max)
 
 
 def _text(found: Forecast, ahead: pd.DataFrame, level: float, held_out: pd.DataFrame | None) -> str:

@@ -6,7 +6,7 @@ import argparse
 
 import bnsl
 from bnsl._base.checks import InputError
-from bnsl.cli._arguments import add_input, add_law
+from bnsl.cli._arguments import add_input, add_labels, add_law
 from bnsl.cli._input import fit_law, law_options, read_curve
 from bnsl.cli._output import check_outputs, save_figure
 from bnsl.cli._terminal import warn
@@ -17,6 +17,7 @@ EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
   bnsl plot curve.csv --train-until 736 -o fit.png
   bnsl plot curve.csv --decompose -o segments.pdf
+  bnsl plot curve.csv --title "Addition" --x-label "examples" -o titled.svg
 """
 
 
@@ -35,6 +36,7 @@ def add(command: argparse.ArgumentParser) -> None:
         metavar="OUT.png",
         help="the figure: .png, .pdf, .svg, ...",
     )
+    add_labels(command)
     command.set_defaults(predict=[])
 
 
@@ -48,4 +50,4 @@ def run(args: argparse.Namespace) -> None:
     for warning in (law.result if isinstance(law, Extrapolation) else law).warnings:
         warn(f"{warning.code}: {warning.message}")
     draw = bnsl.plot_decomposition if args.decompose else bnsl.plot_fit
-    save_figure(args.plot, lambda ax: draw(law, ax=ax))
+    save_figure(args, lambda ax: draw(law, ax=ax), wide=args.decompose)

@@ -220,6 +220,25 @@ def test_figures_are_written(run):
     assert err.splitlines()[-1] == "bnsl: wrote b.png"
 
 
+def svg_texts(name):
+    """The words of a figure: Matplotlib writes each in a comment before its outlines."""
+    return re.findall(r"<!-- (.*?) -->", Path(name).read_text(encoding="utf-8"))
+
+
+def test_figures_are_labelled_by_their_columns(run):
+    pd.read_csv("curve.csv").rename(columns={"x": "steps", "y": "val loss"}).to_csv("named.csv", index=False)
+    assert run("plot", "named.csv", *FAST, "-o", "named.svg")[0] == 0
+    assert {"steps", "val loss"} <= set(svg_texts("named.svg"))
+
+
+@pytest.mark.parametrize("command", ["plot {} -o", "fit {} --plot", "compare {} --forms m1,m2 --plot"])
+def test_title_and_labels_of_a_figure(run, command):
+    words = [*command.format("curve.csv").split(), "own.svg", "--title", "Ours", "--x-label", "FLOP"]
+    fast = [] if command.startswith("compare") else FAST
+    assert run(*words, "--y-label", "nats per token", *fast)[0] == 0
+    assert {"Ours", "FLOP", "nats per token"} <= set(svg_texts("own.svg"))
+
+
 def test_plot_prints_the_warnings_of_the_fit(run):
     Path("c.csv").write_text("x,y\n1,3\n2,2\n3,1\n")
     code, _, err = run("plot", "c.csv", "--form", "m2", "-o", "a.png")
@@ -424,6 +443,7 @@ def test_a_bad_table_is_one_line_and_exit_code_2(run, command, content, message)
         ("fit curve.csv --train-fraction 2", "train_fraction = 2 must lie strictly between 0 and 1"),
         ("fit curve.csv --train-count 5 --train-until 8", "not allowed with argument --train-count"),
         ("fit curve.csv --plot out.xyz", "a figure's name must end in one of"),
+        ("fit curve.csv --y-label loss", "--y-label is written on a figure; add --plot OUT.png"),
         ("fit curve.csv --plot out", "a figure's name must end in one of"),
         ("fit curve.csv --plot no/out.png", "'no/out.png' cannot be written: there is no folder 'no'"),
         ("fit curve.csv --json no/out.json", "'no/out.json' cannot be written"),
