@@ -172,7 +172,7 @@ def _bottom(method: Method, one: Problem, pool: Pool) -> Pool:
     """The best law of one break, taken to the bottom of its valley."""
     theta = pool.theta[:1].copy()
     walk = fresh(theta.copy())._replace(cost=pool.cost[:1].copy(), converged=pool.converged[:1].copy())
-    leave_valleys(method, one, theta, walk, *_tools(method))
+    leave_valleys(method, one, theta, walk, *_tools(method, MAX_STEPS))
     return pool_of(theta, walk.cost, walk.converged)
 
 
@@ -251,7 +251,7 @@ def search_many(
         walk = Walk(*(part[best] for part in walk))
         theta = _inward(method, walk)
         if method.form.n_breaks == 1:
-            leave_valleys(method, whole, theta, walk, *_tools(method))
+            leave_valleys(method, whole, theta, walk, *_tools(method, VALLEY))  # `settled` goes on
         return settled(method, whole, theta, walk, known)
 
 
@@ -383,13 +383,13 @@ def blocks(count: int, points: int, rows: int = 1) -> list[np.ndarray]:
     return [np.arange(first, min(first + size, count)) for first in range(0, count, size)]
 
 
-def _tools(method: Method) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _tools(method: Method, steps: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """How `leave_valleys` refines and costs, in NumPy."""
 
     def refine(problems: Problem, starts: np.ndarray) -> tuple[np.ndarray, Walk]:
         rows = rows_of(method, problems)
         group = np.arange(len(starts))
-        return refined(method, rows, group, starts, steps=VALLEY, tolerance=TOLERANCE)
+        return refined(method, rows, group, starts, steps=steps, tolerance=TOLERANCE)
 
     def costs(problems: Problem, theta: np.ndarray) -> np.ndarray:
         return np.sum(residuals(method, rows_of(method, problems), theta)[0] ** 2, axis=1)
