@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from bnsl._base.checks import InputError, check_choice
+from bnsl.curves.cells import DECIMALS
 from bnsl.forms.registry import FORMS
 from bnsl.readers.curation import DIVERGED, KEPT
 from bnsl.readers.files import STDIN
@@ -13,10 +14,10 @@ from bnsl.readers.formats import FORMATS
 from bnsl.solver.losses import LOSSES, ROBUST
 
 _FILE_HELP = (
-    "a table with a header (.csv, .tsv, .json, .jsonl, .ndjson, .parquet, also with .gz); event files of "
-    "TensorBoard, an export or offline run of Weights & Biases, a trainer_state.json of Hugging Face, or a "
-    "folder of these; '-' reads the standard input; the name of a data set of 'bnsl datasets' will do where "
-    "no such file exists"
+    "a table (.csv, .tsv, .txt, .json, .jsonl, .ndjson, .parquet, also with .gz); event files of "
+    "TensorBoard, an export or offline run of Weights & Biases, metrics of MLflow, a trainer_state.json of "
+    "Hugging Face, or a folder of these; '-' reads the standard input; the name of a data set of 'bnsl "
+    "datasets' will do where no such file exists"
 )
 
 
@@ -56,10 +57,13 @@ def add_curation(command: argparse.ArgumentParser, *, one_curve: bool = True) ->
             action="append",
             default=[],
             metavar="COLUMN",
-            help="rows with one value here are a run (a model size, a seed), once or more often",
+            help="rows with one value here are a run (a model size, a seed); repeatable, or commas between",
         )
     run = "run" if one_curve else "curve"
     group.add_argument("--drop-missing", action="store_true", help="leave out rows without x or y")
+    group.add_argument(
+        "--offset", type=float, metavar="N", help="add N to x, as 1 to an epoch that counts from 0"
+    )
     accuracy = group.add_mutually_exclusive_group()
     accuracy.add_argument(
         "--accuracy",
@@ -73,6 +77,13 @@ def add_curation(command: argparse.ArgumentParser, *, one_curve: bool = True) ->
         action="store_const",
         const="percent",
         help="y is an accuracy in per cent; the curve is the error 1 - y / 100",
+    )
+    group.add_argument(
+        "--resolution",
+        type=float,
+        metavar="R",
+        help="of an accuracy, in its units (one over the number of test examples); 0 and perfect are taken "
+        "to be half of it off",
     )
     group.add_argument(
         "--warmup", metavar="X", help=f"leave out what lies below X, or below a share of each {run} as in 5%%"
@@ -91,14 +102,19 @@ def add_curation(command: argparse.ArgumentParser, *, one_curve: bool = True) ->
     )
     if one_curve:
         _add_merging(group)
+    each = "" if one_curve else " of each curve"
+    group.add_argument("--points", type=int, metavar="N", help=f"at most N points{each}, even in log x")
 
 
 def _add_merging(group: Any) -> None:
-    group.add_argument("--keep", choices=KEPT, help="one point a run: the last, or the one with the lowest y")
+    group.add_argument(
+        "--keep",
+        choices=KEPT,
+        help="one point a run: the last, or the one with the lowest y; or all points, as one curve",
+    )
     group.add_argument(
         "--envelope", action="store_true", help="the lower envelope over the runs, as of loss against compute"
     )
-    group.add_argument("--points", type=int, metavar="N", help="at most N points, evenly spaced in log x")
 
 
 def add_file(command: argparse.ArgumentParser) -> None:
@@ -117,6 +133,12 @@ def add_file(command: argparse.ArgumentParser) -> None:
         metavar="REGEX",
         help="read a plain log: the named groups are its columns, as in 'step (?P<x>\\d+).*loss (?P<y>\\S+)'",
     )
+    command.add_argument(
+        "--decimal",
+        choices=DECIMALS,
+        metavar="MARK",
+        help="the decimal mark of a table, . or , (seen from its cells, unless all are like 1,500)",
+    )
 
 
 def add_law(command: argparse.ArgumentParser, split: bool = True) -> None:
@@ -134,7 +156,14 @@ def add_law(command: argparse.ArgumentParser, split: bool = True) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="hold a parameter at a value, once or more often",
+        help="hold a parameter at a value, repeatable",
+    )
+    command.add_argument(
+        "--bound",
+        action="append",
+        default=[],
+        metavar="NAME=LOW,HIGH",
+        help="keep a parameter between two values, of which one may be missing (b=,0); repeatable",
     )
     command.add_argument(
         "--robust-scale",

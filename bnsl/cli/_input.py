@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from bnsl.fitting.fit import check_robust, fit
 from bnsl.fitting.result import FitResult
 from bnsl.fitting.setup import BACKENDS
 from bnsl.forms.registry import get_form
+from bnsl.readers.columns import Columns
 from bnsl.readers.curation import Curation
 from bnsl.readers.files import STDIN
 from bnsl.readers.formats import read_source
 from bnsl.readers.reading import curve_from_source
+from bnsl.readers.source import Source
 from bnsl.solver.losses import LOSSES
 
 CURATIONS = tuple(field.name for field in fields(Curation))  # the options of which points to take
@@ -41,22 +43,42 @@ def read_curve(args: argparse.Namespace) -> Curve:
                 f"FILE {args.file!r} is neither a file nor a data set of 'bnsl datasets'"
                 + suggest(args.file, DESCRIPTIONS)
             )
+    source = source_of(args)
+    if curation is not None:
+        curation = replace(curation, by=split_names(args.by, source.table.columns))
     reading = curve_from_source(
-        read_source(args.file, format=args.format, pattern=args.pattern),
+        source,
         args.x,
         args.y,
         args.sigma,
         loss=args.loss,
         curation=curation,
     )
-    columns = reading.columns
+    tell_columns(reading.columns)
+    for text in reading.notes:
+        note(text)
+    return reading.curve
+
+
+def tell_columns(columns: Columns) -> None:
+    """Which columns were found, and which may be meant for sigma."""
     if columns.guessed:
         note(f"took x = {columns.x!r} and y = {columns.y!r}; --x and --y choose other columns")
     for name in columns.unused:
         note(f"column {name!r} is not used; --sigma {name} would weight the points by it")
-    for text in reading.notes:
-        note(text)
-    return reading.curve
+
+
+def source_of(args: argparse.Namespace) -> Source:
+    """What is in FILE, as its options say."""
+    return read_source(args.file, format=args.format, pattern=args.pattern, decimal=args.decimal)
+
+
+def split_names(entries: Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
+    """Names of columns, each an entry of its own or several with commas between."""
+    columns = set(map(str, known))
+    return tuple(
+        name.strip() for entry in entries for name in ([entry] if entry in columns else entry.split(","))
+    )
 
 
 def curation_of(args: argparse.Namespace, names: Sequence[str] = CURATIONS) -> Curation | None:
@@ -81,7 +103,7 @@ def _is_given(value: Any) -> bool:
 
 
 def _bundled(args: argparse.Namespace) -> Curve:
-    for name in ("x", "y", "sigma", "format", "pattern", *CURATIONS):
+    for name in ("x", "y", "sigma", "format", "pattern", "decimal", *CURATIONS):
         if _is_given(getattr(args, name)):
             option = name.replace("_", "-")
             raise InputError(
@@ -109,6 +131,7 @@ def law_options(args: argparse.Namespace) -> dict[str, Any]:
         "robust": args.robust,
         "robust_scale": args.robust_scale,
         "fixed": _fixed_parameters(args.fix) or None,
+        "bounds": _bounds(args.bound) or None,
         "backend": args.backend,
     }
 
@@ -145,3 +168,23 @@ def _fixed_parameters(entries: Sequence[str]) -> dict[str, float]:
             raise InputError(f"--fix gives {name!r} twice")
         fixed[name] = as_number(value, f"--fix {name}")
     return fixed
+
+
+def _bounds(entries: Sequence[str]) -> dict[str, tuple[float | None, float | None]]:
+    """Bounds of parameters, from NAME=LOW,HIGH entries."""
+    bounds: dict[str, tuple[float | None, float | None]] = {}
+    for entry in entries:
+        name, _, ends = entry.partition("=")
+        low, comma, high = ends.partition(",")
+        if not (name and comma and (low.strip() or high.strip())):
+            raise InputError(
+                f"--bound {entry!r} must be NAME=LOW,HIGH, such as --bound a=0,2 or --bound b=,0"
+            )
+        if name in bounds:
+            raise InputError(f"--bound gives {name!r} twice")
+        bounds[name] = _end(low, name), _end(high, name)
+    return bounds
+
+
+def _end(text: str, name: str) -> float | None:
+    return as_number(text, f"--bound {name}") if text.strip() else None

@@ -37,6 +37,11 @@ def number(cell: Any) -> str:
     return str(cell)
 
 
+def of_error(y_label: str) -> str:
+    """' of 1 - acc' where y is the error of an accuracy, which a table headed "predicted" would hide."""
+    return f" of {y_label}" if y_label.startswith("1 - ") else ""
+
+
 def json_text(record: Any) -> str:
     """Strict JSON: unknown numbers have to be None."""
     return json.dumps(record, indent=2, allow_nan=False)

@@ -27,6 +27,7 @@ FOR_FORMS: dict[str, Any] = {  # options that a method does not take, and what t
     "robust": None,
     "robust_scale": None,
     "fix": [],
+    "bound": [],
     "backend": "auto",
 }
 

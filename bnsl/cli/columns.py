@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from bnsl._base.checks import InputError
 from bnsl._base.display import aligned
 from bnsl.cli._arguments import add_file
+from bnsl.cli._input import source_of
 from bnsl.cli._terminal import note, show
 from bnsl.cli._text import span_text
-from bnsl.readers.formats import read_source
-from bnsl.readers.reading import source_columns
+from bnsl.readers.curation import Curation
+from bnsl.readers.reading import curve_from_source, source_columns
+from bnsl.readers.runs import FEWEST, shown
 from bnsl.readers.source import Source, some
 
 if TYPE_CHECKING:
@@ -32,15 +36,19 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    source = read_source(args.file, format=args.format, pattern=args.pattern)
+    source = source_of(args)
     roles = dict.fromkeys(source.aside, "set aside")
-    if source.x is not None:
-        roles[source.x] = "x, unless another is named"
-    runs = [] if source.run is None else source.table[source.run].dropna().astype(str).unique().tolist()
+    for name, role in ((source.x, "x"), (source.y, "y")):
+        if name is not None:
+            roles[name] = f"{role}, unless another is named"
+    runs = [] if source.run is None else source.named([source.run])[source.run].dropna().unique().tolist()
     if source.run is not None:
-        roles[source.run] = f"tells runs apart: {some(runs, 8)}"
+        roles[source.run] = f"tells runs apart: {some([shown(value) for value in runs], 8)}"
     show(_text(source.table, source.kind, roles))
-    note("next: " + " ".join(["bnsl forecast", shlex.quote(args.file), *_options(args, source, runs)]))
+    for text in (*source.notes, *source.told.values()):
+        note(text)
+    where = {} if not runs or source.run is None else {source.run: runs[0]}
+    note(_next(args, source, where))
 
 
 def _text(table: pd.DataFrame, kind: str, roles: Mapping[str, str]) -> str:
@@ -56,14 +64,43 @@ def _text(table: pd.DataFrame, kind: str, roles: Mapping[str, str]) -> str:
     return f"{len(table)} rows, read as {kind}\n\n" + aligned(rows, left=(0, 2, 3))
 
 
-def _options(args: argparse.Namespace, source: Source, runs: Sequence[str]) -> list[str]:
-    """What `bnsl forecast` has to be told of this file."""
+def _next(args: argparse.Namespace, source: Source, where: Mapping[str, Any]) -> str:
+    """The command that forecasts this file, with COLUMN for what must be chosen; or why there is none."""
     options = [f"--format {args.format}"] if args.format else []
     options += [f"--pattern {shlex.quote(args.pattern)}"] if args.pattern else []
-    if runs:
-        options.append("--where " + shlex.quote(f"{source.run}={runs[0]}"))
+    options += [f"--decimal {args.decimal}"] if args.decimal else []
+    options += [f"--where {shlex.quote(f'{name}={shown(value)}')}" for name, value in where.items()]
+    curation = Curation(where=where)
     try:
         source_columns(source)
     except InputError:
-        options += ["--y COLUMN"] if source.x is not None else ["--x COLUMN", "--y COLUMN"]
-    return options
+        pairs = _pairs(source, curation)
+        if not pairs:
+            return f"there is nothing to forecast: no two columns have {FEWEST} points, positive numbers each"
+        chosen = {pair[0] for pair in pairs}
+        steps = source.x if source.x in chosen else None
+        options += ["--y COLUMN"] if steps is not None else ["--x COLUMN", "--y COLUMN"]
+    else:
+        try:
+            curve = curve_from_source(source, loss="log", curation=curation).curve
+        except InputError as error:
+            return f"a forecast would be refused: {error}"
+        if len(np.unique(curve.x)) < FEWEST:
+            return f"there is nothing to forecast yet: {curve.extent}, and {FEWEST} is the least"
+    return "next: " + " ".join(["bnsl forecast", shlex.quote(args.file), *options])
+
+
+def _pairs(source: Source, curation: Curation) -> list[tuple[str, str]]:
+    """A column that can be x with one that can be y for each, or none."""
+    numeric = [str(name) for name in source.table.columns if source.table[name].dtype.kind == "f"]
+    first = [source.x] if source.x is not None else []
+    for x in (*first, *numeric):
+        for y in numeric:
+            try:
+                if x != y:
+                    curve = curve_from_source(source, x, y, loss="log", curation=curation).curve
+                    if len(np.unique(curve.x)) >= FEWEST:
+                        return [(x, y)]
+            except InputError:
+                continue
+    return []

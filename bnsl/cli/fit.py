@@ -11,7 +11,7 @@ from bnsl._base.display import paragraphs, plain, records
 from bnsl.cli._arguments import add_input, add_json_option, add_law, add_plot_option, add_prediction
 from bnsl.cli._input import fit_law, law_options, read_curve
 from bnsl.cli._output import LEVEL, check_outputs, predictions, put_out
-from bnsl.cli._text import json_text, rows_text
+from bnsl.cli._text import json_text, of_error, rows_text
 from bnsl.evaluation.extrapolation import Extrapolation
 from bnsl.fitting.result import FitResult
 
@@ -51,7 +51,8 @@ def run(args: argparse.Namespace) -> None:
 def _text(law: FitResult | Extrapolation, ahead: pd.DataFrame) -> str:
     """The summary, with the held-out error if there is one, and predictions."""
     curve = law.result.curve if isinstance(law, Extrapolation) else law.curve
-    head = f"predictions, with {100 * LEVEL:g} % intervals for a new measurement if this form is right"
+    what = f"predictions{of_error(curve.y_label)}"
+    head = f"{what}, with {100 * LEVEL:g} % intervals for a new measurement if this form is right"
     return paragraphs(law.summary(), [head, rows_text(ahead.rename(columns={"x": curve.x_label}))])
 
 

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 from bnsl._base.checks import InputError
 from bnsl.cli._arguments import add_columns, add_curation, add_file, add_law, add_prediction
-from bnsl.cli._input import CURATIONS, curation_of, law_options
+from bnsl.cli._input import CURATIONS, curation_of, law_options, source_of, split_names, tell_columns
 from bnsl.cli._output import check_writable
 from bnsl.cli._terminal import note
 from bnsl.many.batch import fit_many
 from bnsl.readers.columns import Columns, choose_columns
-from bnsl.readers.curation import MERGING, curate_each
+from bnsl.readers.curation import MERGING, Curation, curate_each
 from bnsl.readers.files import STDIN
-from bnsl.readers.formats import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +39,7 @@ def add(command: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="COLUMN",
-        help="column whose values tell the curves apart, once or more often, or with commas between",
+        help="column whose values tell the curves apart; repeatable, or commas between",
     )
     add_curation(command, one_curve=False)
     add_law(command, split=False)
@@ -72,16 +71,22 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     _check_output(args.output)
     options = law_options(args)
-    table = read_table(args.file, format=args.format, pattern=args.pattern)
-    by = [name for entry in args.by for name in entry.split(",")]
+    todo = curation_of(args, EACH) or Curation()
+    source = source_of(args)
+    by = list(split_names(args.by, source.table.columns))
     for option, name in (("--x", args.x), ("--y", args.y), ("--sigma", args.sigma)):
         if name is not None and name in by:
             raise InputError(f"{option} {name}: --by has this column already; it cannot be both")
-    numbers = table.drop(columns=[name for name in by if name in table.columns])
-    columns = choose_columns(numbers, args.x, args.y, args.sigma)
-    if columns.guessed:
-        note(f"took x = {columns.x!r} and y = {columns.y!r}; --x and --y choose other columns")
-    table = _curated(args, table, columns, by)
+    numbers = source.table.drop(columns=[name for name in by if name in source.table.columns])
+    steps, measured = (None if name in by else name for name in (source.x, source.y))
+    columns = choose_columns(
+        numbers, args.x, args.y, args.sigma, steps=steps, measured=measured, aside=source.aside
+    )
+    tell_columns(columns)
+    for text in (*source.notes, *(source.told[name] for name in columns.names if name in source.told)):
+        note(text)
+    table = source.named([name for name in (*by, *todo.where) if name not in columns.names])
+    table = _curated(table, columns, replace(todo, by=by), source.sparse)
     rows = fit_many(
         table,
         columns.x,
@@ -101,12 +106,9 @@ def run(args: argparse.Namespace) -> None:
     note(f"{len(rows)} curves: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
 
 
-def _curated(args: argparse.Namespace, table: pd.DataFrame, columns: Columns, by: list[str]) -> pd.DataFrame:
-    """The points of the curves that are asked for."""
-    todo = curation_of(args, EACH)
-    if todo is None:
-        return table
-    done = curate_each(table, columns, replace(todo, by=by))
+def _curated(table: pd.DataFrame, columns: Columns, todo: Curation, sparse: bool) -> pd.DataFrame:
+    """The points of the curves that are asked for; of a log, where x and y were logged together."""
+    done = curate_each(table, columns, replace(todo, drop_missing=todo.drop_missing or sparse))
     for text in done.notes:
         note(text)
     if done.y_label != columns.y:

@@ -12,7 +12,7 @@ from bnsl._base.display import ExtrapolationWarning, aligned, paragraphs, plain,
 from bnsl.cli._arguments import add_input, add_json_option, add_plot_option, add_prediction, add_split
 from bnsl.cli._input import read_curve, split_rule
 from bnsl.cli._output import LEVEL, check_outputs, predictions, put_out
-from bnsl.cli._text import json_text, rows_text
+from bnsl.cli._text import json_text, of_error, rows_text
 from bnsl.curves.curve import Curve
 from bnsl.curves.metrics import rmse, rmsle
 from bnsl.evaluation.extrapolation import nothing_held_out
@@ -118,7 +118,7 @@ def _text(found: Forecast, ahead: pd.DataFrame, level: float, held_out: pd.DataF
     head = "averaged laws, by posterior weight"
     if any("(" in row[4] for row in rows):
         head += "; breaks in brackets lie beyond the data, where they are assumed, not seen"
-    ahead_head = f"forecasts, with {100 * level:g} % intervals for a new measurement"
+    ahead_head = f"forecasts{of_error(curve.y_label)}, with {100 * level:g} % intervals for a new measurement"
     return paragraphs(
         lines,
         [head, aligned(rows, left=(0, 4))],

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bnsl._base.checks import InputError, suggest
+from bnsl.curves.cells import number_of
 from bnsl.curves.curve import Curve
 from bnsl.readers.source import is_number, show, some
-from bnsl.readers.tables import DECIMAL_COMMA
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,6 @@ _UNCERTAINTY = re.compile(
     r"(^|[\W_])(sigma|err|error_?bar|std|std_?dev|stdev|sd|sem|se|std_?err|std_?error|uncertainty)$", re.I
 )
 _NUMBER_LIKE = re.compile(r"\s*[+-]?[.,]?\d")  # how a number starts, well written or not
-_MULTIPLE = re.compile(r"[\d.]+\s*[kKMGBT]")
 MOST = 30  # columns that a message lists
 
 
@@ -43,6 +42,11 @@ class Columns:
     guessed: bool = False
     unused: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of x, y and, where there is one, sigma."""
+        return (self.x, self.y) if self.sigma is None else (self.x, self.y, self.sigma)
+
 
 def choose_columns(
     table: pd.DataFrame,
@@ -51,6 +55,7 @@ def choose_columns(
     sigma: str | None = None,
     *,
     steps: str | None = None,
+    measured: str | None = None,
     aside: Sequence[str] = (),
 ) -> Columns:
     """The columns asked for, and x and y guessed where the table leaves no doubt (see `read_curve`).
@@ -61,6 +66,7 @@ def choose_columns(
         y: likewise.
         sigma: likewise.
         steps: the column that is x unless another is asked for, where the format has one.
+        measured: the column that is y unless another is asked for, likewise.
         aside: columns that are never guessed.
 
     Raises:
@@ -70,6 +76,9 @@ def choose_columns(
     defaulted = x is None and steps is not None and steps not in (y, sigma)
     if defaulted:
         x = steps
+    evident = y is None and measured is not None and measured not in (x, sigma)
+    if evident:
+        y = measured
     asked = {"x": x, "y": y, "sigma": sigma}
     names = [str(name) for name in table.columns]
     taken: dict[str, str] = {}
@@ -102,7 +111,7 @@ def choose_columns(
         x=x if x is not None else found["x"],
         y=y if y is not None else found["y"],
         sigma=sigma,
-        guessed=bool(wanted) or defaulted,
+        guessed=bool(wanted) or defaulted or evident,
         unused=tuple(uncertain) if sigma is None else (),
     )
 
@@ -150,6 +159,7 @@ def curve_from_table(
     *,
     name: str = "",
     loss: str | None = None,
+    x_label: str | None = None,
     y_label: str | None = None,
 ) -> Curve:
     """The curve in the given columns; every cell is checked, and complaints name its row in the file.
@@ -159,6 +169,7 @@ def curve_from_table(
         columns: which columns.
         name: what to call the curve.
         loss: also check that y can be fitted under this loss.
+        x_label: what to call x, if not by its column.
         y_label: what to call y, if not by its column.
 
     Raises:
@@ -167,11 +178,16 @@ def curve_from_table(
     x = numbers(table, columns.x)
     y = numbers(table, columns.y)
     label = columns.y if y_label is None else y_label
-    why = "a scaling law needs x > 0 (drop step 0, or shift x)"
-    refuse(table, columns.x, x, x <= 0, why)
+    refuse(table, columns.x, x, x <= 0, "a scaling law needs x > 0; drop the row, or shift x (--offset)")
     if loss == "log":
-        error = "fit an error such as 1 - accuracy, " if label == columns.y else ""
-        why = f"{error}drop the row, or fit it with the linear loss (bnsl fit --loss linear)"
+        option = "--accuracy-percent" if y.max() > 1 else "--accuracy"
+        other = f"fit an error such as 1 - accuracy ({option}), drop the row"
+        if label != columns.y:
+            other = (
+                "say how finely the accuracy was measured (--resolution), to take half of that off a perfect "
+                "one, drop the row"
+            )
+        why = f"{other}, or fit it with the linear loss (bnsl fit --loss linear)"
         refuse(table, label, y, y <= 0, f"the log loss needs y > 0; {why}")
     if loss == "log1p":
         refuse(table, label, y, y < 0, "the log1p loss needs y >= 0; drop the row, or use --loss linear")
@@ -179,7 +195,7 @@ def curve_from_table(
     if columns.sigma is not None:
         sigma = numbers(table, columns.sigma)
         refuse(table, columns.sigma, sigma, sigma <= 0, "sigma must be a positive standard deviation")
-    return Curve(x, y, sigma, name, columns.x, label)
+    return Curve(x, y, sigma, name, columns.x if x_label is None else x_label, label)
 
 
 def check_numbers(table: pd.DataFrame, name: str) -> None:
@@ -212,25 +228,12 @@ def _first_no_number(column: pd.Series) -> str:
     for row, cell, missing in zip(column.index, column, column.isna(), strict=True):
         if missing:
             return f"row {row + 1} is missing (empty or NaN); drop or repair the row"
-        if isinstance(cell, bool) or not is_number(cell):
-            return f"row {row + 1} is {show(cell)}, which is not a number{_hint(cell)}"
+        if number_of(cell) is None:
+            return f"row {row + 1} is {show(cell)}, which is not a number"
+    for row, cell in column.items():
+        if not is_number(cell):
+            return f"row {int(str(row)) + 1} is {show(cell)}, and other cells are written in another way"
     return f"type {column.dtype} is not numbers"
-
-
-def _hint(cell: Any) -> str:
-    """How to write a cell that is nearly a number."""
-    if not isinstance(cell, str):
-        return ""
-    bare = cell.strip()
-    if "," in bare and DECIMAL_COMMA.fullmatch(bare):
-        return "; write decimals with a point, 1.5"
-    if "," in bare and is_number(bare.replace(",", "")):
-        return "; leave out the commas that mark thousands"
-    if bare.endswith("%") and is_number(bare[:-1]):
-        return "; leave out the % sign (--accuracy-percent takes an accuracy of 100 as perfect)"
-    if _MULTIPLE.fullmatch(bare):
-        return "; write the number out, 70M as 70e6"
-    return ""
 
 
 def refuse(table: pd.DataFrame, name: str, found: np.ndarray, bad: np.ndarray, why: str) -> None:

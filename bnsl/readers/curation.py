@@ -6,16 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bnsl._base.checks import InputError, as_number, check_choice, check_count, suggest
+from bnsl.curves.cells import number_of
 from bnsl.readers.columns import Columns, check_numbers
 from bnsl.readers.runs import ACCURACIES, FEWEST, as_errors, runs_of, shown, tell, warmup_end
-from bnsl.readers.source import show, some, with_numbers
+from bnsl.readers.source import read_cells, show, some
 
 if TYPE_CHECKING:
     import pandas as pd
 
-KEPT = ("last", "best")
-MERGING = ("by", "keep", "envelope", "points")  # how several runs become one curve; the rest is for each
+KEPT = ("last", "best", "all")
+MERGING = ("by", "keep", "envelope")  # how several runs become one curve; the rest is for each
 DIVERGED = 2.0  # times its lowest y, above which a run ends that went wrong
 _TOLD = 5  # curves that are left out by name
 
@@ -33,17 +36,20 @@ class Curation:
             where its format knows runs.
         drop_missing: leave out rows without x or y; a run that ends without y has diverged all the same, if
             that is asked for. Logs, which have records without either, need it not.
+        offset: what is added to x, as 1 to an epoch that counts from 0.
         accuracy: y is an accuracy, and the curve is the error: 1 - y ("share"), or 1 - y / 100 ("percent").
+        resolution: of an accuracy, in its units, such as one over the number of test examples: 0 and perfect
+            are taken to be half of it off, so that they have a logarithm.
         warmup: leave out the points of each run below this x; or below a share of its largest x, "5%".
         diverged: leave out runs that end in what is no finite number, or above this many times their lowest
             y, by the median of the last twentieth.
         smooth: replace y by a straight line through the points of its run within this factor of x, which on
             logarithmic axes leaves power laws as they are and has no lag; 1.2 reaches 20 % to either side.
             Points closer than that have errors in common.
-        keep: one point a run, the "last" or the "best" (lowest y).
+        keep: one point a run, the "last" or the "best" (lowest y); or "all" points as one curve.
         envelope: the lower envelope over the runs, as of loss against compute: points that no run reaches
             for less, and below what the other runs have at the same x, between their points.
-        points: at most this many points, evenly spaced in log x.
+        points: at most this many points, evenly spaced in log x; of curves that stay apart, of each.
 
     Raises:
         InputError: a value that makes no sense.
@@ -52,7 +58,9 @@ class Curation:
     where: Mapping[str, str | float] = field(default_factory=dict)
     by: Sequence[str] = ()
     drop_missing: bool = False
+    offset: float | None = None
     accuracy: str | None = None
+    resolution: float | None = None
     warmup: float | str | None = None
     diverged: float | None = None
     smooth: float | None = None
@@ -64,6 +72,12 @@ class Curation:
         object.__setattr__(self, "by", (self.by,) if isinstance(self.by, str) else tuple(self.by))
         if self.accuracy is not None:
             check_choice(self.accuracy, "accuracy", ACCURACIES)
+        if self.offset is not None:
+            as_number(self.offset, "offset")
+        if self.resolution is not None:
+            as_number(self.resolution, "resolution", lambda value: 0 < value < float("inf"))
+            if self.accuracy is None:
+                raise InputError("resolution is that of an accuracy; say that y is one (--accuracy) as well")
         if self.warmup is not None:
             warmup_end(self.warmup, 1.0)
         for name in ("diverged", "smooth"):
@@ -85,11 +99,15 @@ class Curated:
         table: x, y and perhaps sigma, under their names; the index counts the rows of the file from 0.
         y_label: what y is now.
         notes: what was done, a sentence a step.
+        x_label: what x is now.
+        runs: how many runs are left.
     """
 
     table: pd.DataFrame
     y_label: str
     notes: tuple[str, ...]
+    x_label: str
+    runs: int = 1
 
 
 def curate(
@@ -127,7 +145,7 @@ def curate(
         _tell_of_lost(chosen, table, list(todo.by), notes)
     runs = runs_of(table, columns, list(todo.by) or ([run] if run is not None else []), steps, notes)
     if todo.accuracy is not None:
-        runs.frame, runs.label = as_errors(runs.frame, columns, todo.accuracy, notes)
+        runs.frame, runs.label = as_errors(runs.frame, columns, todo.accuracy, notes, todo.resolution)
     if todo.warmup is not None:
         runs.drop_warmup(todo.warmup)
     if todo.diverged is not None:
@@ -140,11 +158,12 @@ def curate(
     if todo.envelope:
         runs.keep_envelope()
     if todo.points is not None:
-        runs.thin(todo.points)
-    if todo.smooth is not None and todo.keep is None and not apart:
+        runs.thin(todo.points, apart)
+    if todo.smooth is not None and todo.keep in (None, "all") and not apart:
         runs.tell_overlap(todo.smooth)
     names = [name for name in (columns.x, columns.y, columns.sigma) if name is not None]
-    return Curated(runs.frame.iloc[runs.places()][names], runs.label, tuple(notes))
+    x_label = columns.x if todo.offset is None else f"{columns.x} + {todo.offset:g}"
+    return Curated(runs.frame.iloc[runs.places()][names], runs.label, tuple(notes), x_label, len(runs.rows))
 
 
 def curate_each(table: pd.DataFrame, columns: Columns, curation: Curation) -> Curated:
@@ -158,9 +177,9 @@ def curate_each(table: pd.DataFrame, columns: Columns, curation: Curation) -> Cu
     """
     by, each = list(curation.by), replace(curation, where={})
     table = _where(table, curation)
-    if each == Curation(by=by):  # nothing is done to the points, whatever they are
-        return Curated(table, columns.y, ())
     notes: list[str] = []
+    if each == Curation(by=by):  # nothing more is done to the points, whatever they are
+        return Curated(_with_logarithms(table, columns, notes), columns.y, tuple(notes), columns.x)
     try:
         done = curate(table, columns, each, apart=True)
     except InputError as error:
@@ -168,7 +187,7 @@ def curate_each(table: pd.DataFrame, columns: Columns, curation: Curation) -> Cu
         done = curate(table, columns, each, apart=True)
     kept = table.loc[done.table.index, by].copy()
     kept[list(done.table.columns)] = done.table
-    return Curated(kept, done.y_label, (*notes, *done.notes))
+    return replace(done, table=kept, notes=(*notes, *done.notes))
 
 
 def _where(table: pd.DataFrame, todo: Curation) -> pd.DataFrame:
@@ -182,7 +201,7 @@ def _where(table: pd.DataFrame, todo: Curation) -> pd.DataFrame:
     for name, value in todo.where.items():
         table = table[_equal(table[name], name, value)]
     # A column may be numbers now that rows with text are gone.
-    return with_numbers(table.copy()) if todo.where else table
+    return read_cells(table).table if todo.where else table
 
 
 def _equal(column: pd.Series, name: str, value: str | float) -> pd.Series:
@@ -190,7 +209,8 @@ def _equal(column: pd.Series, name: str, value: str | float) -> pd.Series:
     if str(value).strip() == "":
         found = column.isna()
     elif column.dtype.kind == "f":
-        found = column == as_number(value, f"where {name}")
+        wanted = number_of(value)
+        found = column == (as_number(value, f"where {name}") if wanted is None else wanted)
     else:
         found = column.astype(str) == str(value)
     if not found.any():
@@ -204,7 +224,7 @@ def _equal(column: pd.Series, name: str, value: str | float) -> pd.Series:
 def _usable(
     table: pd.DataFrame, columns: Columns, todo: Curation, sparse: bool, notes: list[str]
 ) -> pd.DataFrame:
-    """The rows with x and y, and of a log those with x > 0."""
+    """The rows with x and y, shifted if that is asked for, without those of x = 0."""
     x, y = columns.x, columns.y
     if sparse or todo.drop_missing:
         # A y that is missing at the end of a table's run may be NaN: `diverged` judges that, and drops it.
@@ -215,14 +235,46 @@ def _usable(
         if todo.drop_missing:
             tell(notes, "without x or y", len(table) - len(full))
         table = full
+    else:
+        table = _without_blank_end(table, x, y, notes)
     for name in (x, y):
         check_numbers(table, name)
-    if sparse:
-        positive = table[table[x] > 0]
-        if len(positive):  # or it is better to tell of the first of them
-            tell(notes, f"with {x} <= 0", len(table) - len(positive))
-            table = positive
-    return table
+    if todo.offset is not None:
+        table = table.assign(**{x: table[x] + todo.offset})
+        notes.append(f"x is {x} + {todo.offset:g}")
+    return _without_zero(table, x, notes)
+
+
+def _with_logarithms(table: pd.DataFrame, columns: Columns, notes: list[str]) -> pd.DataFrame:
+    """The rows of curves to which nothing else is done."""
+    return _without_zero(_without_blank_end(table, columns.x, columns.y, notes), columns.x, notes)
+
+
+def _without_zero(table: pd.DataFrame, x: str, notes: list[str]) -> pd.DataFrame:
+    """The rows in which x is not 0, unless it always is."""
+    zero = table[x] == 0
+    if not zero.any() or zero.all():  # it is better to tell of the first of them then
+        return table
+    tell(notes, f"with {x} = 0, which has no logarithm" + _counts_from_zero(table, x), int(zero.sum()))
+    return table[~zero]
+
+
+def _without_blank_end(table: pd.DataFrame, x: str, y: str, notes: list[str]) -> pd.DataFrame:
+    """The table without the rows at its end that have neither x nor y, as below the shorter of two pairs."""
+    full = (table[x].notna() | table[y].notna()).to_numpy()
+    end = len(full) - int(full[::-1].argmax()) if full.any() else 0
+    if end in (0, len(table)):
+        return table
+    tell(notes, f"at the end, where {x} and {y} are blank", len(table) - end)
+    return table.iloc[:end]
+
+
+def _counts_from_zero(table: pd.DataFrame, x: str) -> str:
+    """What to say if x is an epoch, or counts 0, 1, 2, ...: the row of 0 may be that after the first."""
+    values = np.unique(table[x].to_numpy())
+    if "epoch" not in x.lower() and not (len(values) > 2 and np.array_equal(values, np.arange(len(values)))):
+        return ""
+    return f"; if {x} 0 is the first one done, --offset 1 keeps it and counts from 1"
 
 
 def _sound_curves(
@@ -233,7 +285,7 @@ def _sound_curves(
     bad = []
     for place, (_, rows) in enumerate(groups):  # the order of ngroup
         try:
-            curate(with_numbers(rows.copy()), columns, each, apart=True)
+            curate(read_cells(rows).table, columns, each, apart=True)
         except InputError as why:
             name = ", ".join(map(str, rows[list(each.by)].iloc[0]))
             bad.append((place, f"{name!r}: {why}"))
@@ -242,7 +294,7 @@ def _sound_curves(
     notes += [f"left out curve {text}" for _, text in bad[:_TOLD]]
     if len(bad) > _TOLD:
         notes.append(f"left out {len(bad) - _TOLD} more such curves")
-    return with_numbers(table[~groups.ngroup().isin([place for place, _ in bad])].copy())
+    return read_cells(table[~groups.ngroup().isin([place for place, _ in bad])]).table
 
 
 def _tell_of_lost(before: pd.DataFrame, after: pd.DataFrame, by: list[str], notes: list[str]) -> None:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnsl._base.checks import InputError, check_choice
-from bnsl.readers import tensorboard, trainer, wandb
+from bnsl.curves.cells import DECIMALS
+from bnsl.readers import mlflow, steps, tensorboard, trainer, wandb
 from bnsl.readers.files import STDIN, called, content, ending, missing, stem
+from bnsl.readers.lines import RATE, from_lines
 from bnsl.readers.logs import read_log
-from bnsl.readers.source import Source
+from bnsl.readers.source import Cells, Source
 from bnsl.readers.tables import (
+    is_object,
+    json_lines,
     looks_delimited,
     parse_json,
+    parse_lines,
     read_delimited,
     read_json,
-    read_json_lines,
     read_parquet,
 )
 
@@ -25,21 +30,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMATS: Mapping[str, str] = {
-    "csv": "a table with a header; comma, semicolon or tab between the cells",
+    "csv": "a table with a header; comma, semicolon, tab or spaces between the cells",
     "tsv": "a table with a header and tabs",
-    "json": "a list of objects, or an object of columns",
+    "json": "a list of objects, an object of columns or of steps, or a folder of a file a step",
     "jsonl": "an object a line",
     "parquet": "a table in Parquet",
     "tensorboard": "event files, or a folder of them",
     "wandb": "Weights & Biases: a history table, the export of a panel, or runs recorded offline",
+    "mlflow": "metric files of MLflow, or a folder of runs",
     "trainer": "trainer_state.json of Hugging Face, or a folder of checkpoints",
     "log": "a plain log, by a regular expression",
 }
-_TABLES: dict[str, Callable[[bytes, str], pd.DataFrame]] = {
-    "csv": read_delimited,
-    "tsv": lambda data, where: read_delimited(data, where, "\t"),
+_TABLES: dict[str, Callable[[bytes, str, str | None], Cells]] = {
+    "csv": lambda data, where, decimal: read_delimited(data, where, None, decimal),
+    "tsv": lambda data, where, decimal: read_delimited(data, where, "\t", decimal),
     "json": read_json,
-    "jsonl": read_json_lines,
+    "jsonl": lambda data, where, decimal: json_lines(parse_lines(data, where), where, decimal),
     "parquet": read_parquet,
 }
 ENDINGS: Mapping[str, str] = {
@@ -54,9 +60,12 @@ ENDINGS: Mapping[str, str] = {
 }
 _SPREADSHEET = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx and .xls
 _EVENTS = re.compile(r"tfevents")
+_RUN = re.compile(r"run|run[ _-]?(id|name)|experiment|trial", re.I)  # a column that tells runs apart
 
 
-def read_source(path: str | Path, *, format: str | None = None, pattern: str | None = None) -> Source:
+def read_source(
+    path: str | Path, *, format: str | None = None, pattern: str | None = None, decimal: str | None = None
+) -> Source:
     """A table from a file or folder, with what its format says of the columns.
 
     Args:
@@ -64,10 +73,13 @@ def read_source(path: str | Path, *, format: str | None = None, pattern: str | N
             it does not, the content.
         format: a key of FORMATS, where neither name nor content tells.
         pattern: for a plain log, a regular expression with named groups, which become the columns.
+        decimal: the decimal mark of a table, "." or ","; it is seen from the cells unless all are like 1,500.
 
     Raises:
         InputError: a file that is missing, empty, damaged or of an unknown format.
     """
+    if decimal is not None:
+        check_choice(decimal, "decimal", DECIMALS)
     where = called(path)
     if format is not None:
         check_choice(format, "format", FORMATS)
@@ -84,27 +96,37 @@ def read_source(path: str | Path, *, format: str | None = None, pattern: str | N
         source = tensorboard.read_tensorboard(Path(path))
     else:
         data = content(path, ENDINGS)
-        source = _read_file(path, data, format or _detected(path, data, where), format, pattern)
+        kind = format or _detected(path, data, where)
+        source = _read_file(path, data, kind, format, pattern, decimal)
     if source.table.size == 0:
         raise InputError(f"{where} has no rows; a fit needs at least three distinct points")
     return source
 
 
-def read_table(path: str | Path, *, format: str | None = None, pattern: str | None = None) -> pd.DataFrame:
+def read_table(
+    path: str | Path, *, format: str | None = None, pattern: str | None = None, decimal: str | None = None
+) -> pd.DataFrame:
     """A table from a file; see `read_source` for the arguments.
 
     Columns that hold nothing but numbers come as float64, exact to the last digit; others as they are in
-    the file. Decimal commas are read where semicolons or tabs are between the cells. Logs come with one row
-    a step and run, one column a metric, NaN where a metric was not logged, and infinity where it was logged
-    as NaN.
+    the file. Numbers as people write them are read too: 125M, 7e9 params, 64.7%, 1,000 and 3,50. Logs come
+    with one row a step and run, one column a metric, NaN where a metric was not logged, and infinity where it
+    was logged as NaN.
 
     Raises:
         InputError: a file that is missing, empty, damaged or of an unknown format.
     """
-    return read_source(path, format=format, pattern=pattern).table
+    return read_source(path, format=format, pattern=pattern, decimal=decimal).table
 
 
-def _read_file(path: str | Path, data: bytes, kind: str, asked: str | None, pattern: str | None) -> Source:
+def _read_file(
+    path: str | Path,
+    data: bytes,
+    kind: str,
+    asked: str | None,
+    pattern: str | None,
+    decimal: str | None,
+) -> Source:
     where, name = called(path), stem(path)
     if kind == "log":
         return read_log(data, where, name, pattern)
@@ -112,6 +134,8 @@ def _read_file(path: str | Path, data: bytes, kind: str, asked: str | None, patt
         return tensorboard.read_tensorboard(Path(path))
     if kind == "trainer":
         return trainer.read_trainer(Path(path), data)
+    if kind == "mlflow":
+        return mlflow.read_metric(Path(path), data, where)
     if kind == "wandb" and data.startswith(wandb.MAGIC):
         return wandb.read_offline(Path(path), data)
     layout = kind
@@ -119,20 +143,61 @@ def _read_file(path: str | Path, data: bytes, kind: str, asked: str | None, patt
         layout = ENDINGS.get(ending(path)) or "csv"
         if layout not in _TABLES:
             raise InputError(f"{where} is damaged, or no run or table of Weights & Biases")
-    if layout == "json" and asked is None and trainer.is_trainer_state(parse_json(data, where)):
-        return trainer.read_trainer(Path(path), data)
-    table = _TABLES[layout](data, where)
+    if layout == "json" and _is_lines(data, where):
+        layout = "jsonl"
+    if layout == "json" and asked in (None, "json"):
+        found = parse_json(data, where)
+        if asked is None and trainer.is_trainer_state(found):
+            return trainer.read_trainer(Path(path), data)
+        counted = steps.rows_of_steps(found)
+        if counted is not None:
+            return steps.from_rows(*counted, name)
+    rows = parse_lines(data, where) if layout == "jsonl" else []
+    cells = json_lines(rows, where, decimal) if rows else _TABLES[layout](data, where, decimal)
+    table = cells.table
     if asked in (None, "wandb"):
-        if wandb.is_panel(table):
-            return wandb.from_panel(table, name)
+        if len(table.columns) and wandb.is_panel(table):
+            return replace(wandb.from_panel(table, name), notes=cells.notes)
         if wandb.is_history(table):
-            return wandb.from_history(table, name)
+            return _told(wandb.from_history(table, name), cells)
         if asked == "wandb":
             raise InputError(
                 f"{where} is no table of Weights & Biases: it has neither the columns _step and _timestamp "
                 "of a history nor 'run - metric' with __MIN and __MAX of a panel; leave the format out"
             )
-    return Source(table, layout, name)
+    if asked is None and tensorboard.is_export(table):
+        return _told(tensorboard.from_export(table, name), cells)
+    source = from_lines(rows, cells, name) if rows else _told(Source(table, layout, name), cells)
+    return _with_roles(source)
+
+
+def _told(source: Source, cells: Cells) -> Source:
+    """The source with what was told of its cells."""
+    return replace(source, notes=cells.notes, told=cells.told, written=cells.written)
+
+
+def _with_roles(source: Source) -> Source:
+    """The source with what the names of its columns say: which tells runs of several points apart, if any.
+
+    Learning rates are set aside where there are two other columns of numbers.
+    """
+    table = source.table
+    names = list(map(str, table.columns))
+    run = next((name for name in names if _RUN.fullmatch(name) and _repeats(table[name])), None)
+    numeric = [name for name in names if table[name].dtype.kind == "f" and name != run]
+    rates = [name for name in numeric if RATE.fullmatch(name) and name not in source.aside]
+    if len(numeric) - len(rates) < 2:
+        rates = []
+    aside = (*source.aside, *([run] if run is not None else []), *rates)
+    return replace(source, run=run, aside=aside)
+
+
+def _repeats(column: pd.Series) -> bool:
+    """Whether a column has several values, each in two rows on average, or more."""
+    try:
+        return 1 < column.nunique() <= len(column) // 2
+    except TypeError:  # lists cannot be counted
+        return False
 
 
 def _detected(path: str | Path, data: bytes, where: str) -> str:
@@ -150,7 +215,9 @@ def _detected(path: str | Path, data: bytes, where: str) -> str:
     if start == b"[":
         return "json"
     if start == b"{":
-        return "jsonl" if _is_object(data.lstrip().splitlines()[0], where) else "json"
+        return "jsonl" if is_object(data.lstrip().splitlines()[0], where) else "json"
+    if mlflow.is_metric(data):
+        return "mlflow"
     if known == "" or looks_delimited(data):
         return "csv"
     if known == ".txt":
@@ -165,13 +232,16 @@ def _detected(path: str | Path, data: bytes, where: str) -> str:
     )
 
 
-def _is_object(line: bytes, where: str) -> bool:
-    """Whether a line is a JSON object of its own that is no table of columns."""
+def _is_lines(data: bytes, where: str) -> bool:
+    """Whether a text that is called JSON is an object a line."""
+    lines = [line for line in data.splitlines() if line.strip()]
+    if len(lines) < 2 or not all(line.lstrip().startswith(b"{") for line in lines):
+        return False
     try:
-        found = parse_json(line, where)
+        parse_json(lines[0], where)
     except InputError:
         return False
-    return isinstance(found, dict) and not any(isinstance(value, dict | list) for value in found.values())
+    return True
 
 
 def _read_folder(path: Path, format: str | None, where: str) -> Source:
@@ -181,7 +251,12 @@ def _read_folder(path: Path, format: str | None, where: str) -> Source:
         return wandb.read_offline(path)
     if format in (None, "tensorboard") and any(path.rglob(tensorboard.FILES)):
         return tensorboard.read_tensorboard(path)
+    if format in (None, "mlflow") and mlflow.has_metrics(path):
+        return mlflow.read_mlflow(path)
+    source = steps.read_folder(path) if format in (None, "json") else None
+    if source is not None:
+        return source
     raise InputError(
-        f"{where} is a folder without {trainer.FILE}, event files of TensorBoard or runs of Weights & Biases "
-        "(*.wandb); give a file"
+        f"{where} is a folder without {trainer.FILE}, event files of TensorBoard, runs of Weights & Biases "
+        "(*.wandb), metrics of MLflow or JSON files with steps in their names; give a file"
     )

@@ -6,9 +6,11 @@ import re
 
 from bnsl._base.checks import InputError
 from bnsl.readers.files import text
-from bnsl.readers.source import Source, records, show
+from bnsl.readers.source import Source, read_cells, records, show
 
-HINT = r"--pattern 'step (?P<x>\d+).*loss (?P<y>\S+)'"
+PATTERN = r"step (?P<x>\d+).*loss (?P<y>\S+)"
+_STEP = re.compile(r"\b(step|iteration|iter|epoch)(\W{1,3})\d+", re.I)
+_LOSS = re.compile(r"\b(\w*loss)(\W{1,3})\d", re.I)
 
 
 def read_log(data: bytes, where: str, name: str, pattern: str | None) -> Source:
@@ -27,7 +29,8 @@ def read_log(data: bytes, where: str, name: str, pattern: str | None) -> Source:
     lines = [line for line in text(data, where).splitlines() if line.strip()]
     if pattern is None:
         raise InputError(
-            f"{where} is a plain log; say what to look for in its lines, such as {HINT}; the last line is "
+            f"{where} is a plain log; say what to look for in its lines, such as "
+            f"--pattern '{_pattern_of(lines)}'; the last line is "
             f"{show(lines[-1])}"
         )
     try:
@@ -42,4 +45,17 @@ def read_log(data: bytes, where: str, name: str, pattern: str | None) -> Source:
             f"{where}: none of the {len(lines)} lines has the pattern {pattern!r}; the last line is "
             f"{show(lines[-1])}"
         )
-    return Source(records(rows), "log", name, "x" if "x" in wanted.groupindex else None)
+    x, y = (group if group in wanted.groupindex else None for group in ("x", "y"))
+    cells = read_cells(records(rows), where)
+    return Source(cells.table, "log", name, x, y=y, told=cells.told, written=cells.written)
+
+
+def _pattern_of(lines: list[str]) -> str:
+    """A pattern that the last line with a step and a loss has; the usual one where no line has these."""
+    for line in reversed(lines):
+        step = _STEP.search(line)
+        loss = None if step is None else _LOSS.search(line, step.end())
+        if step is not None and loss is not None and "'" not in step[2] + loss[2]:
+            names = [re.escape(match[1] + match[2]).replace("\\ ", " ") for match in (step, loss)]
+            return rf"{names[0]}(?P<x>\d+).*?{names[1]}(?P<y>[\d.e+-]+)"
+    return PATTERN

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from bnsl._base.checks import InputError
 from bnsl.curves.curve import Curve
 from bnsl.readers.columns import Columns, choose_columns, curve_from_table
 from bnsl.readers.curation import Curation, curate
 from bnsl.readers.formats import read_source
-from bnsl.readers.source import Source
+from bnsl.readers.lines import RATE
+from bnsl.readers.runs import shown
+from bnsl.readers.source import Source, some
 
-_ACCURACY = re.compile(r"(^|[^a-z])acc(uracy)?([^a-z]|$)", re.I)
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ACCURACY = re.compile(
+    r"(^|[^a-z])(acc(uracy)?|top[-_ @]?[15]|f1|au(ro)?c|m?ap|precision|recall|(success|win|pass)[-_ ]?rate"
+    r"|exact[-_ ]?match|pass@\d+|%)([^a-z]|$)",
+    re.I,
+)
+_STEP = re.compile(r"(^|[^a-z])(step|iter(ation)?|epoch|token|sample|update|batche?)s?([^a-z]|$)", re.I)
+_FALLS = 0.9  # of its largest value, below which a learning rate has fallen
+_SEVERAL = 2  # distinct x of what makes a curve of its own
 _SCALES = (  # the option, the unit, the error, a perfect accuracy
     ("--accuracy", "", "1 - y", 1.0),
     ("--accuracy-percent", " in per cent", "1 - y / 100", 100.0),
@@ -43,12 +60,13 @@ def read_curve(
     loss: str | None = None,
     format: str | None = None,
     pattern: str | None = None,
+    decimal: str | None = None,
     curation: Curation | None = None,
 ) -> Curve:
     """The curve in two columns of a file, named after them.
 
-    CSV, TSV, JSON, JSON Lines and Parquet; logs of TensorBoard, Weights & Biases and Hugging Face's Trainer,
-    as files or folders; and plain logs by a pattern. See `bnsl.readers.FORMATS`.
+    CSV, TSV, JSON, JSON Lines and Parquet; logs of TensorBoard, Weights & Biases, MLflow and Hugging Face's
+    Trainer, as files or folders; and plain logs by a pattern. See `bnsl.readers.FORMATS`.
 
     Args:
         path: a file or folder, or "-" for the standard input.
@@ -60,13 +78,14 @@ def read_curve(
         loss: also check that y can be fitted under this loss, so that the message has the row in the file.
         format: a key of `bnsl.readers.FORMATS`, where neither name nor content tells.
         pattern: for a plain log, a regular expression with groups (?P<x>...) and (?P<y>...).
+        decimal: the decimal mark of a table, "." or ",", where its cells leave it open.
         curation: which points to take: smoothing, one point a run, the lower envelope, ...
 
     Raises:
         InputError: a file that cannot be read, a column that is missing or in doubt, or a cell that is not
             a number that can be fitted.
     """
-    source = read_source(path, format=format, pattern=pattern)
+    source = read_source(path, format=format, pattern=pattern, decimal=decimal)
     return curve_from_source(source, x, y, sigma, loss=loss, curation=curation).curve
 
 
@@ -79,25 +98,110 @@ def curve_from_source(
     loss: str | None = None,
     curation: Curation | None = None,
 ) -> Reading:
-    """The curve in two columns of what was read, with notes; arguments and errors as of `read_curve`."""
+    """The curve in two columns of what was read, with notes; arguments and errors as of `read_curve`.
+
+    `y` may also be the name that an export of Weights & Biases has for a metric of one run.
+    """
+    todo = Curation() if curation is None else curation
+    if y is not None and y in source.aliases and y not in source.table.columns:
+        run, y = source.aliases[y]
+        if source.run is not None:
+            todo = _of_run(todo, source.run, run)
     columns = source_columns(source, x, y, sigma)
-    if curation is None and not source.sparse and source.run is None:
-        curve = curve_from_table(source.table, columns, name=source.name, loss=loss)
-        return Reading(curve, columns, _of_accuracy(curve))
-    chosen = [] if curation is None else [f"{name} {value}" for name, value in curation.where.items()]
-    name = ", ".join(filter(None, [source.name, *chosen]))
-    points = curate(source.table, columns, curation, run=source.run, steps=source.x, sparse=source.sparse)
-    curve = curve_from_table(points.table, columns, name=name, loss=loss, y_label=points.y_label)
-    return Reading(curve, columns, points.notes + _of_accuracy(curve))
+    names = [name for name in (*todo.where, *todo.by, source.run) if name is not None]
+    table = source.named([name for name in names if name not in columns.names])
+    points = curate(table, columns, todo, run=source.run, steps=source.x, sparse=source.sparse)
+    where = [f"{name} {value}" for name, value in todo.where.items()]
+    curve = curve_from_table(
+        points.table,
+        columns,
+        name=", ".join(filter(None, [source.name, *where])),
+        loss=loss,
+        x_label=points.x_label,
+        y_label=points.y_label,
+    )
+    left = table.loc[points.table.index]
+    plain = points.runs == 1 and todo.keep is None and not todo.envelope and not todo.by
+    notes = (
+        *source.notes,
+        *(source.told[name] for name in columns.names if name in source.told),
+        *points.notes,
+        *(_of_pooling(left, source, columns) if plain else ()),
+        *(_of_rates(table, left, columns, source) if plain else ()),
+        *_of_accuracy(curve),
+    )
+    return Reading(curve, columns, notes)
 
 
 def source_columns(
     source: Source, x: str | None = None, y: str | None = None, sigma: str | None = None
 ) -> Columns:
     """The columns of a curve in what was read, by the names asked for and what its format says."""
-    if source.kind == "log" and y is None and "y" in source.table.columns:
-        y = "y"
-    return choose_columns(source.table, x, y, sigma, steps=source.x, aside=source.aside)
+    return choose_columns(source.table, x, y, sigma, steps=source.x, measured=source.y, aside=source.aside)
+
+
+def _of_run(todo: Curation, column: str, run: str) -> Curation:
+    """What to do, with this run chosen; InputError where another one is asked for."""
+    asked = todo.where.get(column, run)
+    if asked != run:
+        raise InputError(f"y names the run {run!r}, and where {column} is {asked!r}; leave one of them out")
+    return replace(todo, where={**todo.where, column: run})
+
+
+def _of_pooling(left: pd.DataFrame, source: Source, columns: Columns) -> tuple[str, ...]:
+    """A note on columns that tell apart several curves, whose points were taken as one."""
+    taken = (columns.x, columns.y, columns.sigma, source.x, source.y, source.run, *source.aside)
+    apart = [str(name) for name in left.columns if name not in taken and _tells_apart(left, name, columns.x)]
+    if not apart:
+        return ()
+    table = source.named(apart)
+    first = apart[0]
+    values = [shown(value) for value in table.loc[left.index, first].dropna().unique()]
+    also = f" (so does {some(apart[1:], 3)})" if apart[1:] else ""
+    return (
+        f"{first!r} has {len(values)} values{also}, and their points make one curve here: {some(values, 5)}; "
+        f"--where {shlex.quote(f'{first}={values[0]}')} takes one of them",
+    )
+
+
+def _tells_apart(left: pd.DataFrame, name: str, x: str) -> bool:
+    """Whether the rows of every value of a column have several x, and the ranges of these overlap."""
+    try:
+        count = left[name].nunique()
+    except TypeError:  # lists cannot be counted
+        return False
+    if not 1 < count <= len(left) // 2:
+        return False
+    groups = left.groupby(name, observed=True)[x]
+    if (groups.nunique() < _SEVERAL).any():
+        return False
+    ends = groups.agg(["min", "max"]).sort_values("min")
+    return bool((ends["min"].to_numpy()[1:] < ends["max"].cummax().to_numpy()[:-1]).any())
+
+
+def _of_rates(table: pd.DataFrame, left: pd.DataFrame, columns: Columns, source: Source) -> tuple[str, ...]:
+    """A note on a learning rate that falls along the points, if x counts steps.
+
+    In a log it may stand in other rows of the run than y does.
+    """
+    if columns.x != source.x and not _STEP.search(columns.x):
+        return ()
+    if source.sparse:
+        if source.run is not None:
+            table = table[table[source.run].isin(left[source.run].unique())]
+        left = table[table[columns.x].between(left[columns.x].min(), left[columns.x].max())]
+    ordered = left.sort_values(columns.x)
+    for name in map(str, left.columns):
+        if RATE.fullmatch(name) and name not in columns.names and left[name].dtype.kind == "f":
+            rate = ordered[name].to_numpy()
+            rate = rate[np.isfinite(rate)]
+            if len(rate) > 1 and rate[-1] < _FALLS * rate.max():
+                return (
+                    f"the learning rate {name!r} falls from {rate.max():.3g} to {rate[-1]:.3g}, so the loss "
+                    "falls faster than by its steps alone; a forecast beyond these points is unreliable "
+                    "until schedules can be given",
+                )
+    return ()
 
 
 def _of_accuracy(curve: Curve) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -95,8 +96,9 @@ class Runs:
         if self.by and len(self.rows) > 1 and not merged:
             raise InputError(
                 f"there are {len(self.rows)} runs by {', '.join(map(repr, self.by))}: {some(self.names)}; "
-                f"take one of them (--where {self.by[0]}=...), the last or the best point of each (--keep "
-                "last), or their lower envelope (--envelope)"
+                f"take one of them (--where {_example(self.by, self.names)}), the last or the best "
+                "point of each (--keep last), their lower envelope (--envelope), or all points as one curve "
+                "(--keep all)"
             )
 
     def smooth(self, factor: float) -> None:
@@ -109,7 +111,11 @@ class Runs:
         self.notes.append(f"smoothed y over a factor of {factor:g} to either side")
 
     def keep(self, which: str) -> None:
-        """Go on with the last or the best point of each run."""
+        """Go on with the last or the best point of each run, or with all of them as one curve."""
+        if which == "all":
+            if len(self.rows) > 1:
+                self.notes.append(f"took the points of {len(self.rows)} runs as one curve")
+            return
         y = self.values(self.columns.y)
         self.rows = [rows[-1:] if which == "last" else rows[[np.argmin(y[rows])]] for rows in self.rows]
         self.notes.append(f"kept the {which} point of each of {len(self.rows)} runs")
@@ -121,13 +127,16 @@ class Runs:
         self.rows, self.names = [chosen], ["envelope"]
         self.notes.append(f"kept the {len(chosen)} points on the lower envelope of {count} runs")
 
-    def thin(self, count: int) -> None:
-        """Go on with at most this many points."""
+    def thin(self, count: int, apart: bool = False) -> None:
+        """Go on with at most this many points, of each run if they stay apart."""
         x, places = self.values(self.columns.x), self.places()
-        if len(places) > count:
-            few = places[evenly(x[places], count)]
-            self.rows, self.names = [few], [""]
-            self.notes.append(f"kept {len(few)} of {len(places)} points, evenly spaced in log x")
+        parts = self.rows if apart else [places]
+        few = [rows[evenly(x[rows], count)] if len(rows) > count else rows for rows in parts]
+        left = sum(map(len, few))
+        if left < len(places):
+            self.rows, self.names = few, self.names if apart else [""]
+            each = " of each curve" if apart else ""
+            self.notes.append(f"kept {left} of {len(places)} points, evenly spaced in log x{each}")
 
     def tell_overlap(self, factor: float) -> None:
         """Tell where points are closer than what they were smoothed over reaches."""
@@ -183,9 +192,9 @@ def _along(table: pd.DataFrame, x: str, group: np.ndarray, steps: str | None) ->
 
 
 def as_errors(
-    frame: pd.DataFrame, columns: Columns, accuracy: str, notes: list[str]
+    frame: pd.DataFrame, columns: Columns, accuracy: str, notes: list[str], resolution: float | None = None
 ) -> tuple[pd.DataFrame, str]:
-    """The points with errors for accuracies, and what to call them."""
+    """The points with errors for accuracies, and what to call them; `resolution` is in the units of y."""
     top = ACCURACIES[accuracy]
     y = frame[columns.y].to_numpy()
     finite = np.isfinite(y)
@@ -198,7 +207,17 @@ def as_errors(
         notes.append(
             "no accuracy is above 1 %; if these are shares, say so (--accuracy, or accuracy='share')"
         )
-    frame = frame.assign(**{columns.y: 1.0 - y / top})
+    if resolution is not None:
+        as_number(resolution, "resolution", lambda value: 0 < value < top)
+        inside = np.clip(y, resolution / 2, top - resolution / 2)
+        count = int((inside[finite] != y[finite]).sum())
+        if count:
+            notes.append(
+                f"took {count} accurac{'y' if count == 1 else 'ies'} of 0 or {top:g} to be "
+                f"{resolution / 2:g} or {top - resolution / 2:g}, by half of the resolution"
+            )
+        y = inside
+    frame = frame.assign(**{columns.y: (top - y) / top})
     if columns.sigma is not None:
         frame[columns.sigma] = frame[columns.sigma] / top
     return frame, f"1 - {columns.y}" if top == 1.0 else f"1 - {columns.y} / {top:g}"
@@ -215,6 +234,11 @@ def _has_diverged(y: np.ndarray, factor: float) -> bool:
 def shown(cell: object) -> str:
     """A cell for people."""
     return f"{cell:g}" if isinstance(cell, float) else str(cell)
+
+
+def _example(by: Sequence[str], names: Sequence[str]) -> str:
+    """What --where takes for the first run, quoted for the shell; no value where several columns tell."""
+    return shlex.quote(f"{by[0]}={names[0]}" if len(by) == 1 else f"{by[0]}=...")
 
 
 def tell(notes: list[str], what: str, count: int) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bnsl._base.checks import InputError
+from bnsl.curves.cells import may_mark_thousands, number_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,13 +23,18 @@ class Source:
 
     Attributes:
         table: one row a record; float64 wherever a whole column is numbers.
-        kind: the format that was read, a key of `bnsl.readers.FORMATS`.
+        kind: the format that was read, a key of `bnsl.readers.formats.FORMATS`.
         name: what to call the curve: the name of the file or folder without its endings.
         x: the column in which the format counts steps, which is x unless another is asked for; or None.
         run: the column that tells runs apart, or None.
+        y: the column that is y unless another is asked for, where that is evident; or None.
         aside: columns of bookkeeping (time stamps, rates), which are never guessed.
         sparse: whether a record need not have every column, as in a log of training and evaluation. What
             was logged as NaN is then infinite, lest it be mistaken for what was not logged.
+        notes: what was read in another way than it stands there, or left out, a sentence each.
+        told: the same of single columns.
+        written: columns that were read in another way, as they stand in the file.
+        aliases: other names of columns, by which one run is meant: name -> (run, column).
     """
 
     table: pd.DataFrame
@@ -38,6 +44,54 @@ class Source:
     run: str | None = None
     aside: tuple[str, ...] = ()
     sparse: bool = False
+    y: str | None = None
+    notes: tuple[str, ...] = ()
+    told: Mapping[str, str] = field(default_factory=dict)
+    written: Mapping[str, pd.Series] = field(default_factory=dict)
+    aliases: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def named(self, names: Sequence[str]) -> pd.DataFrame:
+        """The table, with these columns as they stand in the file: "70M" names a run better than 7e7."""
+        texts = {name: self.written[name] for name in names if name in self.written}
+        return self.table.assign(**texts) if texts else self.table
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """A table whose columns were read as numbers where they are; the attributes are those of Source."""
+
+    table: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    told: Mapping[str, str] = field(default_factory=dict)
+    written: Mapping[str, pd.Series] = field(default_factory=dict)
+
+
+def read_cells(
+    table: pd.DataFrame,
+    where: str = "",
+    *,
+    decimal: str | None = None,
+    usual: str | None = ".",
+    notes: tuple[str, ...] = (),
+) -> Cells:
+    """The table with float64 wherever a whole column is numbers, also as people write them.
+
+    Args, and what is raised, are those of `bnsl.curves.cells.number_columns`.
+    """
+    literal = {name: values for name in table.columns if (values := _as_numbers(table[name])) is not None}
+    rest = [name for name in table.columns if name not in literal]
+    text = [name for name in literal if table[name].dtype.kind not in "fiu"]
+    commas = any(table[name].astype(str).str.contains(r"\d,\d").any() for name in rest)
+    if commas or decimal == ",":  # then points may mark thousands
+        rest += text
+    elif usual is None and decimal is None:
+        rest += [name for name in text if may_mark_thousands(table[name])]
+    found = number_columns(table[rest], where, decimal=decimal, usual=usual)
+    told = {name: numbers.note for name, numbers in found.items() if numbers.note}
+    written = {name: table[name] for name in told}
+    kept = [name for name in literal if name in found or not (decimal == "," and name in text)]
+    read = {name: literal[name] for name in kept} | {name: found[name].values for name in found}
+    return Cells(table.assign(**read), notes, told, written)
 
 
 def with_numbers(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,23 +7,28 @@ import io
 import json
 import re
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from bnsl._base.checks import InputError
+from bnsl.curves.cells import number_of
 from bnsl.readers.files import text
-from bnsl.readers.source import check_distinct, is_number, records, show, with_numbers
+from bnsl.readers.source import Cells, check_distinct, is_number, read_cells, records, show, some
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-# Numbers with a decimal comma or without any mark; and those whose commas may be marks of thousands.
-DECIMAL_COMMA = re.compile(r"[+-]?\d+(,\d+)?(e[+-]?\d+)?|[+-]?,\d+(e[+-]?\d+)?", re.I)
 _NAMED_DELIMITER = re.compile(r"sep=(?P<mark>[,;\t])[ \t]*(\r?\n|$)")
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+_NUMBER_LIKE = re.compile(r"[+-]?[.,]?\d")  # how a number starts
+_COMMENT = "#"
+WHITE = r"\s+"  # the delimiter of a table with spaces between its cells
 
 
-def read_delimited(data: bytes, where: str, delimiter: str | None = None) -> pd.DataFrame:
-    """A table with a header; the delimiter is found in it: comma, tab or semicolon."""
+def read_delimited(
+    data: bytes, where: str, delimiter: str | None = None, decimal: str | None = None
+) -> Cells:
+    """A table; the delimiter is found in it: comma, tab, semicolon, or spaces.
+
+    Lines that begin with # are passed over. Where no line of names follows, the last of them may hold the
+    names, as in what `numpy.savetxt` writes; without any names the columns are numbered.
+    """
     import pandas as pd
 
     content = text(data, where).lstrip("\r\n")
@@ -31,17 +36,27 @@ def read_delimited(data: bytes, where: str, delimiter: str | None = None) -> pd.
     if named:  # a line for spreadsheets that says what is between the cells
         content = content[named.end() :].lstrip("\r\n")
         delimiter = delimiter or named["mark"]
-    if not content.strip():
-        return pd.DataFrame()
-    first_line = content.splitlines()[0]
-    if delimiter is None:
-        delimiter = next((mark for mark in ",\t;" if mark in first_line), ",")
-    names = _header(first_line, delimiter, where)
+    lines = content.splitlines()
+    comments = [line for line in lines if line.startswith(_COMMENT)]
+    if comments:  # empty lines in their place leave the numbers of lines in messages as they are
+        content = "\n".join("" if line.startswith(_COMMENT) else line for line in lines)
+    body = [line for line in lines if line.strip() and not line.startswith(_COMMENT)]
+    if not body:
+        return Cells(pd.DataFrame())
+    delimiter = delimiter or _delimiter(body)
+    names, header, notes = _names(body[0], comments, delimiter)
+    check_distinct(names, where)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             table = pd.read_csv(
-                io.StringIO(content), sep=delimiter, dtype=str, index_col=False, skipinitialspace=True
+                io.StringIO(content),
+                sep=delimiter,
+                dtype=str,
+                index_col=False,
+                skipinitialspace=True,
+                header=header,
+                names=None if header == 0 else names,
             )
     except pd.errors.ParserWarning:
         raise InputError(
@@ -52,59 +67,81 @@ def read_delimited(data: bytes, where: str, delimiter: str | None = None) -> pd.
         hint = _comma_hint(delimiter) if "Expected" in reason else ""
         raise InputError(f"{where} is ragged or damaged: {reason}{hint}") from None
     table.columns = pd.Index(names)
-    return with_numbers(_with_points(table, where) if delimiter != "," else table)
+    usual = None if delimiter in ";\t" else "."  # where commas are between the cells, decimals have points
+    return read_cells(table, where, decimal=decimal, usual=usual, notes=notes)
 
 
 def looks_delimited(data: bytes) -> bool:
     """Whether a file of no known ending is a table: a line of names, and below it as many numbers."""
     try:
-        lines = text(data, "").lstrip("\r\n").splitlines()[:2]
+        lines = text(data, "").splitlines()
     except InputError:
         return False
+    body = [line for line in lines if line.strip() and not line.startswith(_COMMENT)][:2]
+    if len(body) < 2:
+        return False
+    if _white(body):
+        return True
     for mark in "\t;,":
-        rows = [[cell.strip() for cell in line.split(mark)] for line in lines]
-        if len(rows) == 2 and len(rows[0]) == len(rows[1]) > 1:
-            return not any(map(is_number, rows[0])) and sum(map(is_number, rows[1])) > 1
+        rows = [[cell.strip() for cell in line.split(mark)] for line in body]
+        if len(rows[0]) == len(rows[1]) > 1:
+            heads = sum(map(is_number, rows[0]))
+            return heads in (0, len(rows[0])) and sum(map(is_number, rows[1])) > 1
     return False
+
+
+def _delimiter(body: Sequence[str]) -> str:
+    """What is between the cells of a table, by its first line, and where that has no mark by the second."""
+    marks = ";\t," if _NUMBER_LIKE.match(body[0].strip()) else ",\t;"  # 1,5;2,5 has no names
+    found = next((mark for mark in marks if mark in body[0]), None)
+    return found or (WHITE if _white(body[:2]) else ",")
+
+
+def _white(body: Sequence[str]) -> bool:
+    """Whether the cells of a table have spaces between them: names or numbers, and below as many numbers."""
+    rows = [line.split() for line in body]
+    if len(rows) < 2 or not len(rows[0]) == len(rows[1]) > 1:
+        return False
+    heads = sum(bool(_NUMBER_LIKE.match(cell)) for cell in rows[0])
+    numbers = sum(number_of(cell) is not None for cell in rows[1])
+    return (heads == 0 and numbers > 1) or (heads == len(rows[0]) == numbers)
 
 
 def _comma_hint(delimiter: str) -> str:
     return "; if these are decimal commas, put semicolons between the cells" if delimiter == "," else ""
 
 
-def _with_points(table: pd.DataFrame, where: str) -> pd.DataFrame:
-    """The table with 1.5 for 1,5 wherever a whole column is such numbers.
-
-    Raises InputError where 1,500 may be thousands as well.
-    """
-    found, certain, first = [], False, ""
-    for name in table.columns:
-        cells = table[name].dropna().str.strip()
-        commas = cells[cells.str.contains(",", regex=False)]
-        if len(commas) and all(map(DECIMAL_COMMA.fullmatch, cells)):
-            found.append(name)
-            certain = certain or not all(map(_THOUSANDS.fullmatch, commas))
-            first = first or f"column {name!r}, row {int(commas.index[0]) + 1} is {show(commas.iloc[0])}"
-    if found and not certain:
-        raise InputError(
-            f"{where}: {first}; if the comma is a decimal one, write it as a point; if it marks thousands, "
-            "leave it out"
-        )
-    for name in found:
-        table[name] = table[name].str.replace(",", ".")
-    return table
+def _names(
+    first: str, comments: Sequence[str], delimiter: str
+) -> tuple[list[str], int | None, tuple[str, ...]]:
+    """The names of the columns, the row of them below the comments (None for none), and notes."""
+    names = _split(first, delimiter)
+    numbers = [bool(name) and number_of(name) is not None for name in names]
+    said = _split(comments[-1].lstrip(_COMMENT), delimiter) if comments else []
+    if any(numbers) and len(said) == len(names) and not any(map(is_number, said)):
+        others = len(comments) - 1
+        notes = [f"took the names {some(said)} from the comment above the rows"]
+        return said, None, (*notes, *([_skipped(others)] if others else []))
+    notes = [_skipped(len(comments))] if comments else []
+    if not all(numbers) or names == [str(i) for i in range(len(names))]:  # the latter are those of pandas
+        return names, 0, tuple(notes)
+    numbered = [f"column {i}" for i in range(1, len(names) + 1)]
+    return numbered, None, (*notes, f"the first line is numbers, so the columns are called {some(numbered)}")
 
 
-def _header(line: str, delimiter: str, where: str) -> list[str]:
-    """The column names; a file without any would lose its first point to them."""
-    names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter))]
-    if all(is_number(name) for name in names):
-        raise InputError(f"{where} has no header: its first line is {show(line)}; add a line such as x,y")
-    check_distinct(names, where)
-    return names
+def _skipped(count: int) -> str:
+    return f"left out {count} line{'' if count == 1 else 's'} beginning with {_COMMENT}"
 
 
-def read_json(data: bytes, where: str) -> pd.DataFrame:
+def _split(line: str, delimiter: str) -> list[str]:
+    white = delimiter == WHITE
+    cells = next(
+        csv.reader([line.strip()], delimiter=" " if white else delimiter, skipinitialspace=white), []
+    )
+    return [cell.strip() for cell in cells]
+
+
+def read_json(data: bytes, where: str, decimal: str | None = None) -> Cells:
     """A JSON text: a list of objects, or what pandas writes (by columns, "split" or "table").
 
     Raises InputError for anything else.
@@ -116,12 +153,13 @@ def read_json(data: bytes, where: str) -> pd.DataFrame:
         names = found.get("columns")
         found = [dict(zip(names, row, strict=False)) for row in found["data"]] if names else found["data"]
     if isinstance(found, list) and all(isinstance(row, dict) for row in found):
-        return records(found)
+        return read_cells(records(found), where, decimal=decimal)
     if isinstance(found, dict) and all(isinstance(column, dict | list) for column in found.values()):
         try:
-            return with_numbers(pd.DataFrame(found).reset_index(drop=True))
+            table = pd.DataFrame(found).reset_index(drop=True)
         except ValueError as error:
             raise InputError(f"{where}: the columns do not make a table: {error}") from None
+        return read_cells(table, where, decimal=decimal)
     raise InputError(f"{where} is no table: give a list of objects, or an object of columns")
 
 
@@ -133,10 +171,15 @@ def parse_json(data: bytes, where: str) -> Any:
         raise InputError(f"{where} is not valid JSON: {error}") from None
 
 
-def read_json_lines(data: bytes, where: str) -> pd.DataFrame:
-    """A table of one JSON object a line."""
+def json_lines(rows: list[dict[str, Any]], where: str, decimal: str | None = None) -> Cells:
+    """The table of the objects of a text with one a line."""
     import pandas as pd
 
+    return read_cells(pd.DataFrame(rows), where, decimal=decimal)
+
+
+def parse_lines(data: bytes, where: str) -> list[dict[str, Any]]:
+    """The objects of a text with one JSON object a line; raises InputError for other lines."""
     rows = []
     for number, line in enumerate(text(data, where).splitlines(), start=1):
         if not line.strip():
@@ -148,10 +191,19 @@ def read_json_lines(data: bytes, where: str) -> pd.DataFrame:
         if not isinstance(row, dict):
             raise InputError(f"{where}, line {number} is {show(line)}; every line must be one JSON object")
         rows.append(row)
-    return with_numbers(pd.DataFrame(rows))
+    return rows
 
 
-def read_parquet(data: bytes, where: str) -> pd.DataFrame:
+def is_object(line: bytes, where: str) -> bool:
+    """Whether a line is a JSON object of its own that is no table of columns."""
+    try:
+        found = parse_json(line, where)
+    except InputError:
+        return False
+    return isinstance(found, dict) and not any(isinstance(value, dict | list) for value in found.values())
+
+
+def read_parquet(data: bytes, where: str, decimal: str | None = None) -> Cells:
     """A table from Parquet, which needs pyarrow."""
     try:
         import pyarrow as pa
@@ -166,4 +218,4 @@ def read_parquet(data: bytes, where: str) -> pd.DataFrame:
         raise InputError(f"{where} is damaged or no Parquet file: {str(error).splitlines()[0]}") from None
     table.columns = table.columns.map(str)
     check_distinct(list(table.columns), where)
-    return with_numbers(table.reset_index(drop=True))
+    return read_cells(table.reset_index(drop=True), where, decimal=decimal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,9 +13,13 @@ from bnsl._base.checks import InputError
 from bnsl.readers.files import called
 from bnsl.readers.source import Source
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 FILES = "*tfevents*"
 MARK = b"brain.Event:"  # in the first record of every event file
 STEP, RUN, TIME = "step", "run", "wall_time"
+EXPORT = ("Wall time", "Step", "Value")  # the columns of what TensorBoard lets people download
 CHECKED = 4096  # bytes of a record up to which its checksum is compared
 _HEADER, _FOOTER = struct.Struct("<QI"), struct.Struct("<I")
 
@@ -57,6 +62,17 @@ def read_tensorboard(path: Path) -> Source:
         (TIME,),
         sparse=True,
     )
+
+
+def is_export(table: pd.DataFrame) -> bool:
+    """Whether a table is what TensorBoard lets people download: one tag of one run."""
+    return tuple(map(str, table.columns)) == EXPORT
+
+
+def from_export(table: pd.DataFrame, name: str) -> Source:
+    """Such a table; the name of its file is that of the run and the tag."""
+    time, step, value = EXPORT
+    return Source(table, "tensorboard", name, step, None, (time,), y=value)
 
 
 def _scalars(file: Path) -> Iterator[tuple[int, float, str, float]]:

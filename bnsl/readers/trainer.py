@@ -14,6 +14,8 @@ from bnsl.readers.tables import parse_json
 
 FILE = "trainer_state.json"
 STEP, RUN = "step", "run"
+LOSSES = ("eval_loss", "loss")  # of which the first with enough values is y, unless another is asked for
+ENOUGH = 5  # values
 _CHECKPOINT = re.compile(r"checkpoint-\d+")
 # Rates, times and settings logged beside the metrics; train_loss is a single mean over the training.
 _ASIDE = re.compile(
@@ -71,7 +73,9 @@ def _source(rows: list[dict[str, Any]], name: str, run: str | None) -> Source:
     table = records(rows)
     aside = tuple(column for column in table.columns if _ASIDE.fullmatch(column))
     x = STEP if STEP in table.columns else None
-    return Source(table, "trainer", name, x, run, aside, sparse=True)
+    logged = [loss for loss in LOSSES if loss in table.columns and table[loss].dtype.kind == "f"]
+    y = next((loss for loss in logged if table[loss].nunique() >= ENOUGH), logged[-1] if logged else None)
+    return Source(table, "trainer", name, x, run, aside, sparse=True, y=y)
 
 
 def _name(path: Path) -> str:

@@ -27,6 +27,7 @@ _HEADER = 7  # bytes: MAGIC, two more of magic, the version
 _BLOCK = 32768
 _FRAME = struct.Struct("<IHB")
 _FULL, _FIRST, _LAST = 1, 2, 4
+_STEPS = re.compile(r"_?step|global_step|epoch|relative time.*|wall time", re.I)
 _SPREAD = re.compile(r"(?P<name>.* - .*)__(MIN|MAX)")
 
 
@@ -37,8 +38,11 @@ def is_history(table: pd.DataFrame) -> bool:
 
 
 def is_panel(table: pd.DataFrame) -> bool:
-    """Whether a table is the export of a panel: 'run - metric' beside its __MIN and __MAX."""
-    names = set(map(str, table.columns))
+    """Whether a table is the export of a panel: 'run - metric' beside __MIN and __MAX, or beside steps."""
+    first, *others = map(str, table.columns)
+    if others and _STEPS.fullmatch(first) and all(" - " in name for name in others):
+        return True
+    names = {first, *others}
     spread = [found["name"] for found in map(_SPREAD.fullmatch, names) if found]
     return any(name in names and {f"{name}__MIN", f"{name}__MAX"} <= names for name in spread)
 
@@ -78,6 +82,7 @@ def from_panel(table: pd.DataFrame, name: str) -> Source:
     same = [end for end in ends if long[end].equals(long[middle[end]])]
     long = long[[RUN, *shared, *(column for column in measured if column not in same)]]
     aside = tuple(c for c in long.columns if c in ends or c.startswith("_"))
+    aliases = {column: (run, name) for run, metrics in runs.items() for column, name in metrics.items()}
     return Source(
         long,
         "wandb",
@@ -86,6 +91,7 @@ def from_panel(table: pd.DataFrame, name: str) -> Source:
         RUN if len(runs) > 1 else None,
         aside,
         sparse=True,
+        aliases={column: alias for column, alias in aliases.items() if alias[1] in long.columns},
     )
 
 

@@ -352,7 +352,7 @@ def test_datasets(run):
         ("x,y\n1,1\n2,2\n1,3\n", "x has 2 distinct values; a fit needs at least three"),
         ("x,y\n1,1\n2,nan\n3,3\n", "column 'y', row 2 is missing"),
         ("x,y\n1,1\n2,inf\n3,3\n", "column 'y', row 2 is inf"),
-        ("x,y\n1,1\n0,2\n3,3\n", "column 'x', row 2 is 0; a scaling law needs x > 0"),
+        ("x,y\n1,1\n-1,2\n3,3\n", "column 'x', row 2 is -1; a scaling law needs x > 0"),
         ("x,y\n1,1\n2,-2\n3,3\n", "column 'y', row 2 is -2; the log loss needs y > 0; fit an error such as"),
         ("x,y\n1,1\n2,two\n3,3\n", "column 'y', row 2 is 'two', which is not a number"),
         ("x,y\n1,1\n2,2,2\n3,3\n", "ragged or damaged"),

@@ -184,3 +184,35 @@ def test_calls_that_leave_nothing_are_one_line(troubled, capsys, options, messag
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+def test_points_steps_and_names_of_each_curve(tmp_path, capsys):
+    x = np.tile(np.arange(0.0, 200.0), 2)
+    size = np.repeat(["31M", "1.1B"], 200)
+    table = pd.DataFrame({"size": size, "step": x, "loss": 1 + (1 + x) ** -0.5})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    base = ["fit-many", str(tmp_path / "t.csv"), "--by", "size", "--x", "step", "--y", "loss", "--form", "m2"]
+    assert main([*base, "--points", "12"]) == 0
+    said = capsys.readouterr()
+    rows = pd.read_csv(io.StringIO(said.out))
+    assert rows["size"].tolist() == ["31M", "1.1B"]  # as in the file
+    assert rows["n_points"].tolist() == [12, 12]
+    assert "left out 2 rows with step = 0, which has no logarithm" in said.err
+    assert "kept 24 of 398 points, evenly spaced in log x of each curve" in said.err
+    assert main([*base, "--offset", "1"]) == 0
+    said = capsys.readouterr()
+    np.testing.assert_allclose(pd.read_csv(io.StringIO(said.out))["e"], 1.0, rtol=1e-6)
+    assert main(base) == 0
+    assert pd.read_csv(io.StringIO(capsys.readouterr().out))["n_points"].tolist() == [199, 199]
+
+
+def test_runs_of_a_log_are_fitted_where_y_was_logged(tmp_path, capsys):
+    lines = [{"step": s, "lr": 0.1, **({"loss": 1 + s**-0.5} if s % 2 else {})} for s in range(1, 40)]
+    path = tmp_path / "t.jsonl"
+    pd.DataFrame(lines).assign(run="a").to_json(path, orient="records", lines=True)
+    path.write_text(path.read_text().replace(',"loss":null', ""))
+    assert main(["fit-many", str(path), "--by", "run", "--form", "m2"]) == 0
+    said = capsys.readouterr()
+    assert pd.read_csv(io.StringIO(said.out))["n_points"].tolist() == [20]
+    assert "took x = 'step' and y = 'loss'" in said.err
+    assert "left out 19 rows without x or y" in said.err

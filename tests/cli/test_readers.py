@@ -43,11 +43,14 @@ def curve_of(out):
 @pytest.mark.parametrize("command", ["fit", "forecast"])
 def test_a_trainer_state(run, command):
     extra = FAST if command == "fit" else ""
-    code, out, err = run(f"{command} {TRAINER} --y eval_loss {extra} --json")
+    code, out, err = run(f"{command} {TRAINER} {extra} --json")
     assert code == 0
     assert curve_of(out)["x"] == [100.0, 200.0, 300.0, 400.0, 500.0]
     assert curve_of(out)["y_label"] == "eval_loss"
-    assert err == "bnsl: took x = 'step' and y = 'eval_loss'; --x and --y choose other columns\n"
+    taken, rate = err.splitlines()
+    assert taken == "bnsl: took x = 'step' and y = 'eval_loss'; --x and --y choose other columns"
+    assert rate.startswith("bnsl: the learning rate 'learning_rate' falls from 4e-05 to 0")
+    assert curve_of(run(f"{command} {TRAINER} --y loss {extra} --json")[1])["y_label"] == "loss"
 
 
 def test_a_log_by_a_pattern(run):
@@ -112,6 +115,18 @@ def test_every_option_reaches_the_curve(run):
         ("fit sweep.csv --x step --y acc --smooth 0.5", "smooth = 0.5 must be a factor above 1"),
         ("fit sweep.csv --x step --y acc --warmup soon", "warmup = 'soon' is not a number"),
         ("fit sweep.csv --accuracy --accuracy-percent", "not allowed with argument"),
+        ("fit sweep.csv --x step --y acc --resolution 0.1", "resolution is that of an accuracy; say that y"),
+        ("fit sweep.csv --x step --y acc --offset soon", "argument --offset: invalid float value: 'soon'"),
+        ("fit sweep.csv --decimal ;", "argument --decimal: invalid choice: ';'"),
+        (
+            "fit sweep.csv --x step --y acc --bound a",
+            "--bound 'a' must be NAME=LOW,HIGH, such as --bound a=0",
+        ),
+        ("fit sweep.csv --x step --y acc --bound a=,", "--bound 'a=,' must be NAME=LOW,HIGH"),
+        ("fit sweep.csv --x step --y acc --bound a=0,two", "--bound a = 'two' is not a number"),
+        ("fit sweep.csv --x step --y acc --bound a=0,1 --bound a=0,2", "--bound gives 'a' twice"),
+        ("fit sweep.csv --x step --y acc --by size,stp", "there is no column 'stp'"),
+        ("fit four_digit_addition --decimal .", "--decimal: the bundled data set 'four_digit_addition' has"),
         (
             "fit four_digit_addition --points 5",
             "--points: the bundled data set 'four_digit_addition' has its",
@@ -136,6 +151,7 @@ def test_the_columns_of_a_file(run):
     assert lines[0] == "56 rows, read as trainer"
     assert next(line for line in lines if line.startswith("eval_loss")).split()[:2] == ["eval_loss", "5"]
     assert next(line for line in lines if line.startswith("step")).endswith("x, unless another is named")
+    assert next(line for line in lines if line.startswith("eval_loss")).endswith("y, unless another is named")
     assert next(line for line in lines if line.startswith("grad_norm")).endswith("set aside")
     assert err.startswith("bnsl: next: bnsl forecast ")
     assert run(f"columns {TRAINER} --quiet")[2] == ""
@@ -164,5 +180,88 @@ def test_the_next_step_after_the_columns_works(run):
     line = err.strip().removeprefix("bnsl: next: bnsl ")
     assert line.startswith("forecast 'my panel.csv' --where run=small")
     assert run(line)[0] == 0
-    Path("many.csv").write_text("a,b,c\n1,2,3\n2,3,4\n")
+    Path("many.csv").write_text("a,b,c\n1,2,3\n2,3,4\n3,4,5\n")
     assert run("columns many.csv")[2] == "bnsl: next: bnsl forecast many.csv --x COLUMN --y COLUMN\n"
+
+
+def test_columns_suggests_nothing_that_must_fail(run):
+    Path("words.csv").write_text("name,kind\na,b\nc,d\ne,f\n")
+    Path("one.csv").write_text("name,loss\na,3\nb,2\nc,1\n")
+    Path("down.csv").write_text("a,b,c\n-1,-2,-3\n-2,-3,-4\n-3,-4,-5\n")
+    for name in ("words", "one", "down"):
+        code, _, err = run(f"columns {name}.csv")
+        assert code == 0
+        assert "next:" not in err
+    assert err == "bnsl: there is nothing to forecast: no two columns have 3 points, positive numbers each\n"
+    Path("two.csv").write_text("x,y\n1,3\n2,2\n")
+    assert run("columns two.csv")[2].startswith(
+        "bnsl: there is nothing to forecast yet: 2 points, x from 1 to"
+    )
+    Path("negative.csv").write_text("x,reward\n1,-3\n2,2\n3,4\n")
+    assert "a forecast would be refused: column 'reward', row 1 is -3" in run("columns negative.csv")[2]
+
+
+def test_runs_of_a_table_have_a_role_and_are_not_pooled(run):
+    rows = [f"{name},{s},{k + 2 * s**-0.3!r}\n" for k, name in enumerate(("a", "b c")) for s in range(1, 12)]
+    Path("runs.csv").write_text("run,step,loss\n" + "".join(rows))
+    code, out, err = run("columns runs.csv")
+    assert "tells runs apart: 'a', 'b c'" in out
+    line = err.strip().removeprefix("bnsl: next: bnsl ")
+    assert line == "forecast runs.csv --where run=a"
+    assert run(line)[0] == 0
+    code, _, err = run("forecast runs.csv")
+    assert code == 2
+    assert "there are 2 runs by 'run': 'a', 'b c'; take one of them (--where run=a)" in err
+    assert "took the points of 2 runs as one curve" in run("forecast runs.csv --keep all")[2]
+
+
+def test_by_takes_commas_and_names_with_commas(run):
+    rows = [f"{n},{d},{s},{n**-0.2 + d**-0.2 + 1 / s!r}\n" for n in (1, 2, 4) for d in (1, 3) for s in (1, 2)]
+    Path("grid.csv").write_text("N,D,step,loss\n" + "".join(rows))
+    line = "fit grid.csv --x N --y loss --keep last --json --form m1 "
+    assert (
+        len(curve_of(run(line + "--by N,D")[1])["x"])
+        == len(curve_of(run(line + "--by N --by D")[1])["x"])
+        == 6
+    )
+    Path("odd.csv").write_text(
+        '"N, in M",loss\n' + "".join(f"{n},{n**-0.2 + k}\n" for n in (1, 2, 4) for k in (0, 1))
+    )
+    assert len(curve_of(run("fit odd.csv --by 'N, in M' --keep best --json --form m1")[1])["x"]) == 3
+
+
+def test_shifts_resolution_and_decimal_marks_reach_the_curve(run):
+    Path("epoch.csv").write_text(
+        "epoch,acc\n" + "".join(f"{n},{a}\n" for n, a in enumerate((20, 60, 90, 100)))
+    )
+    line = "fit epoch.csv --accuracy-percent --json --form m1"
+    assert run(line)[0] == 2
+    curve = curve_of(run(f"{line} --offset 1 --resolution 1")[1])
+    assert (curve["x"], curve["x_label"]) == ([1.0, 2.0, 3.0, 4.0], "epoch + 1")
+    np.testing.assert_allclose(curve["y"], [0.8, 0.4, 0.1, 0.005])
+    Path("marks.csv").write_text("x;y\n1,500;3\n3,000;2\n6,000;1.5\n".replace("1.5", "1"))
+    assert "say which mark is the decimal one (--decimal ." in run("fit marks.csv --form m1")[2]
+    assert curve_of(run("fit marks.csv --decimal . --json --form m1")[1])["x"] == [1500.0, 3000.0, 6000.0]
+
+
+def test_bounds_reach_the_fit(run):
+    x = np.geomspace(1, 1e3, 15)
+    Path("c.csv").write_text("x,y\n" + "".join(f"{a!r},{0.5 + 2 * a**-0.5!r}\n" for a in x.tolist()))
+    alone = bnsl.fit(bnsl.read_curve("c.csv"), form="m2", bounds={"e": (None, 0.4), "b": (0, 9)})
+    found = bnsl.FitResult.from_json(run("fit c.csv --form m2 --bound e=,0.4 --bound b=0,9 --json")[1])
+    assert dict(found.params) == pytest.approx(dict(alone.params))
+    assert found.params["e"] == pytest.approx(0.4)
+
+
+def test_the_error_of_an_accuracy_is_called_so(run):
+    rows = "".join(f"{n},{100 * (0.9 - 0.5 * n**-0.3):.2f}%\n" for n in range(1, 12))
+    Path("acc.csv").write_text("n,top1\n" + rows)
+    for command in ("fit", "forecast"):
+        code, out, err = run(
+            f"{command} acc.csv --accuracy-percent" + (f" {FAST}" if command == "fit" else "")
+        )
+        assert code == 0
+        assert (
+            f"{command if command == 'forecast' else 'prediction'}s of 1 - top1 / 100, with 90 % int" in out
+        )
+        assert "bnsl: column 'top1': '40.00%' is read as 40, in per cent" in err.splitlines()

@@ -141,7 +141,7 @@ def test_bash_completes_commands_options_and_values(capsys):
         (["bnsl", "fo"], ["forecast"]),
         (["bnsl", "fit", "--n"], ["--n-breaks"]),
         (["bnsl", "fit", "--format", "tens"], ["tensorboard"]),
-        (["bnsl", "forecast", "--keep", ""], ["last", "best"]),
+        (["bnsl", "forecast", "--keep", ""], ["last", "best", "all"]),
         (["bnsl", "fit", "cur"], ["curve.csv"]),
     ]:
         quoted = " ".join(f"'{word}'" for word in words)

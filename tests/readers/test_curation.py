@@ -226,7 +226,7 @@ def test_an_error_from_an_accuracy():
         .startswith("no accuracy is above 1 %; if these are")
     )
     perfect = Source(table.assign(y=[0.5, 1.0, 0.9]), "csv")
-    with pytest.raises(InputError, match="column '1 - y', row 2 is 0; the log loss needs y > 0; drop"):
+    with pytest.raises(InputError, match="column '1 - y', row 2 is 0; the log loss needs y > 0; say how f"):
         curve_from_source(perfect, "x", "y", loss="log", curation=Curation(accuracy="share"))
 
 
@@ -240,8 +240,11 @@ def test_rows_without_values():
     table = pd.DataFrame({"x": [0.0, 1.0, np.nan, 3.0], "y": [9.0, np.nan, 3.0, 4.0]})
     assert curated(table, sparse=True).table["x"].tolist() == [3.0]
     found = curated(table, Curation(drop_missing=True))
-    assert found.table["x"].tolist() == [0.0, 3.0]
-    assert found.notes == ("left out 2 rows without x or y",)
+    assert found.table["x"].tolist() == [3.0]
+    assert found.notes == (
+        "left out 2 rows without x or y",
+        "left out 1 row with x = 0, which has no logarithm",
+    )
     refused("no row has both 'x' and 'y'", table.iloc[1:3], sparse=True)
 
 
@@ -281,7 +284,7 @@ def test_what_cannot_be_done_with_a_table():
     refused("column 'size' never is 2; it has '1', '4'", table, Curation(where={"size": 2}), **pair)
     refused("where size = 'big' is not a number", table, Curation(where={"size": "big"}), **pair)
     refused(
-        "there are 2 runs by 'size': '1', '4'; take one of them (--where size=...)",
+        "there are 2 runs by 'size': '1', '4'; take one of them (--where size=1)",
         table,
         Curation(by="size"),
         **pair,
@@ -313,3 +316,69 @@ def test_curves_without_any_value_are_named():
     done = curated(table, Curation(by="run", drop_missing=True), apart=True)
     assert list(done.table.index) == [0, 1, 2, 3, 8, 9, 10, 11]
     assert done.notes[-1] == "left out 1 of 3 curves, of which no row has x and y: 'b'"
+
+
+# --- zeros, shifts, per cent and blanks -----------------------------------------------------------
+
+
+def test_the_row_of_step_zero_is_left_out_and_an_epoch_that_counts_from_0_is_offered_an_offset():
+    y = 0.7 + 3.0 * np.arange(1.0, 13) ** -0.6
+    table = pd.DataFrame({"steps": 250.0 * np.arange(12), "epoch": np.arange(12.0), "y": y})
+    found = curated(table, x="steps")
+    assert found.table["steps"].tolist() == table["steps"].tolist()[1:]
+    assert found.notes == ("left out 1 row with steps = 0, which has no logarithm",)
+    (note,) = curated(table, x="epoch").notes
+    assert note.endswith("if epoch 0 is the first one done, --offset 1 keeps it and counts from 1")
+    shifted = curated(table, Curation(offset=1), x="epoch")
+    assert shifted.table["epoch"].tolist() == list(range(1, 13))
+    assert (shifted.x_label, shifted.notes) == ("epoch + 1", ("x is epoch + 1",))
+    curve = curve_from_source(Source(table, "csv"), "epoch", "y", curation=Curation(offset=1)).curve
+    np.testing.assert_allclose(curve.y, 0.7 + 3.0 * curve.x**-0.6)
+    with pytest.raises(InputError, match="column 'steps', row 1 is 0; a scaling law needs x > 0"):
+        curve_from_source(Source(table.assign(steps=0.0), "csv"), "steps", "y")
+
+
+def test_blanks_at_the_end_of_a_pair_are_left_out_and_others_are_not():
+    table = pd.DataFrame({"x": [1.0, 2, 4, np.nan, np.nan], "y": [5.0, 4, 3, np.nan, np.nan]})
+    found = curated(table)
+    assert found.table["x"].tolist() == [1.0, 2.0, 4.0]
+    assert found.notes == ("left out 2 rows at the end, where x and y are blank",)
+    measured = table.assign(x=[1.0, 2, 4, 8, np.nan])  # a y that is missing may be one that diverged
+    with pytest.raises(InputError, match="column 'y', row 4 is missing"):
+        curve_from_source(Source(measured, "csv"), "x", "y")
+
+
+def test_perfect_accuracies_are_clipped_at_the_resolution_that_is_stated():
+    table = pd.DataFrame({"x": [1.0, 2, 4, 8], "y": [0.0, 60.0, 92.5, 100.0]})
+    found = curated(table, Curation(accuracy="percent", resolution=0.5))
+    np.testing.assert_allclose(found.table["y"], [0.9975, 0.4, 0.075, 0.0025])
+    assert found.notes == ("took 2 accuracies of 0 or 100 to be 0.25 or 99.75, by half of the resolution",)
+    with pytest.raises(InputError, match="resolution is that of an accuracy"):
+        Curation(resolution=0.5)
+    refused("resolution = 2 is not a usable number", table / 100, Curation(accuracy="share", resolution=2))
+
+
+def test_all_points_of_several_runs_can_be_one_curve():
+    table = pd.DataFrame({"run": list("aabb"), "x": [1.0, 2, 1, 2], "y": [3.0, 2, 4, 3]})
+    found = curated(table, Curation(keep="all"), run="run")
+    assert (len(found.table), found.notes) == (4, ("took the points of 2 runs as one curve",))
+
+
+def test_points_of_curves_that_stay_apart_are_thinned_each():
+    x = np.tile(np.geomspace(1, 1e3, 40), 2)
+    table = pd.DataFrame({"run": np.repeat(["a", "b"], 40), "x": x, "y": law(x)})
+    done = curated(table, Curation(by="run", points=9), apart=True)
+    assert table.loc[done.table.index].groupby("run").size().tolist() == [9, 9]
+    assert done.notes == ("kept 18 of 80 points, evenly spaced in log x of each curve",)
+
+
+def test_a_column_that_tells_curves_apart_is_told_and_one_that_divides_a_curve_is_not():
+    steps = np.arange(1.0, 21.0)
+    parts = [pd.DataFrame({"depth": d, "step": steps, "y": law(steps, d)}) for d in (2.0, 6.0)]
+    table = pd.concat(parts, ignore_index=True).assign(phase=np.tile(np.repeat(["early", "late"], 10), 2))
+    (note,) = curve_from_source(Source(table, "csv"), "step", "y").notes
+    assert note.startswith(
+        "'depth' has 2 values, and their points make one curve here: '2', '6'; --where dep"
+    )
+    one = curve_from_source(Source(table, "csv"), "step", "y", curation=Curation(where={"depth": 6}))
+    assert one.notes == ()

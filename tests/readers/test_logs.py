@@ -69,7 +69,7 @@ def test_the_curve_of_a_tag_has_the_steps_at_which_it_was_logged(events):
     reading = curve_from_source(source, y="val/loss")
     assert reading.curve.x.tolist() == [20.0, 40.0, 60.0, 80.0, 100.0]
     assert (reading.curve.x_label, reading.curve.y_label, reading.curve.name) == ("step", "val/loss", "size1")
-    assert reading.notes == ("left out 1 row with step <= 0",)
+    assert reading.notes == ("left out 1 row with step = 0, which has no logarithm",)
     refused(
         events / "torch" / "size1",
         "y: say which column to take (--y in the shell); x is 'step' unless --x takes another; the columns "
@@ -91,7 +91,7 @@ def test_runs_below_a_folder_are_told_apart(events):
     assert sorted(source.table["run"].unique()) == ["size1", "size4"]
     refused(
         folder,
-        "there are 2 runs by 'run': 'size1', 'size4'; take one of them (--where run=...)",
+        "there are 2 runs by 'run': 'size1', 'size4'; take one of them (--where run=size1)",
         y="val/loss",
     )
     curve = read_curve(folder, y="val/loss", curation=Curation(where={"run": "size4"}))
@@ -293,9 +293,14 @@ def test_trainer_state():
     np.testing.assert_allclose(curve.y, loss(curve.x, 1.0) + 0.1, atol=1e-4)
     assert len(read_curve(TRAINER, y="loss")) == 50
     assert read_curve(TRAINER, x="epoch", y="loss").x[-1] == 1.0
-    message = "x is 'step' unless --x takes another; the columns are 'loss' (50 values)"
-    refused(TRAINER, message)
-    refused(TRAINER, "'eval_loss' (5 values); and 'epoch', 'grad_norm'")
+    reading = curve_from_source(source)
+    assert (reading.curve.y_label, reading.columns.guessed) == ("eval_loss", True)
+    (note,) = reading.notes  # the rate stands in the rows of the loss, not in those of eval_loss
+    assert note.startswith(
+        "the learning rate 'learning_rate' falls from 4e-05 to 0, so the loss falls faster"
+    )
+    refused(TRAINER, "there is no column 'val_loss'; the columns are 'loss' (50 values)", y="val_loss")
+    refused(TRAINER, "'eval_loss' (5 values); and 'epoch', 'grad_norm'", y="val_loss")
     refused(TRAINER, "no row has both 'eval_loss' and 'loss'", x="eval_loss", y="loss")
 
 
@@ -417,3 +422,176 @@ def test_a_long_list_of_columns_is_cut(tmp_path):
     pd.DataFrame(np.ones((3, 50)), columns=names).to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(InputError, match=r"'metric 29' and 20 more$"):
         read_curve(tmp_path / "t.csv")
+
+
+# --- JSON by lines and by steps, MLflow, downloads of TensorBoard ---------------------------------
+
+STEPS = (200, 400, 900, 2100, 5000)
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "metrics.jsonl", "metrics"])
+def test_the_log_of_a_detector_is_lines_whatever_its_name(tmp_path, name):
+    rows = [{"iteration": s, "total_loss": loss(s).item(), "loss_cls": 0.5, "lr": 0.02} for s in STEPS]
+    rows.insert(3, {"iteration": 900, "bbox/AP": 31.0})
+    (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = read_source(tmp_path / name)
+    assert (source.kind, source.x, source.y, source.sparse) == ("jsonl", "iteration", "total_loss", True)
+    np.testing.assert_allclose(read_curve(tmp_path / name).y, loss(STEPS))
+    assert read_curve(tmp_path / name, y="loss_cls").x.tolist() == list(STEPS)
+
+
+def test_a_first_line_that_is_another_and_an_iteration_that_starts_again(tmp_path):
+    path = tmp_path / "20260101.json"
+    rows = [
+        {"mode": "train", "epoch": e, "iter": i, "loss": 1 / e + 1 / i} for e in (1, 2) for i in (50, 100)
+    ]
+    text = '{"env": {"gpu": 8}, "seed": 1}\n' + "".join(json.dumps(row) + "\n" for row in rows)
+    path.write_text(text)
+    assert read_source(path).x == "epoch"  # which rises; the iterations do not
+    path.write_text(text.replace('"epoch": 2', '"epoch": 0'))
+    assert read_source(path).x is None
+
+
+def test_an_object_of_steps(tmp_path):
+    path = tmp_path / "val.json"
+    path.write_text(json.dumps({f"step_{s:08d}": loss(s).item() for s in STEPS[::-1]}))
+    reading = curve_from_source(read_source(path))
+    assert reading.curve.x.tolist() == list(STEPS)
+    assert (reading.curve.x_label, reading.curve.y_label) == ("step", "value")
+    path.write_text(json.dumps({f"ckpt-{s}": {"loss": loss(s).item(), "n": {"k": 3}} for s in STEPS}))
+    assert read_table(path).columns.tolist() == ["ckpt", "loss", "n.k"]
+    path.write_text(json.dumps({str(s): loss(s).item() for s in STEPS}))
+    np.testing.assert_allclose(read_curve(path).y, loss(STEPS))
+    runs = {name: {f"step{s}": loss(s, size).item() for s in STEPS} for name, size in (("s", 1), ("l", 4))}
+    path.write_text(json.dumps(runs))
+    assert read_curve(path, curation=Curation(where={"run": "l"})).y.tolist() == list(runs["l"].values())
+    for words in ({"lr": 0.1, "name_1": 2}, {"step_1": "x"}, {"a": 1, "b": 2}):
+        path.write_text(json.dumps(words))
+        refused(path, "is no table: give a list of objects")
+
+
+@pytest.mark.parametrize("place", ["step_{}.json", "eval-{}.json", "checkpoint-{}/results.json"])
+def test_a_folder_of_a_file_a_step(tmp_path, place):
+    for step in STEPS:
+        file = tmp_path / place.format(step)
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps({"results": {"loss": loss(step).item(), "name": "x"}}))
+    (tmp_path / "config.json").write_text("{}")
+    reading = curve_from_source(read_source(tmp_path), y="results.loss")
+    np.testing.assert_allclose(reading.curve.y, loss(STEPS))
+    assert reading.curve.x.tolist() == list(STEPS)
+    assert reading.notes[0].endswith("of each file from its name")
+    assert "left out 1 files without a step in their names: 'config.json'" in reading.notes
+
+
+def test_files_a_step_in_folders_of_runs(tmp_path):
+    for size in (1, 4):
+        (tmp_path / f"size{size}").mkdir()
+        for step in STEPS:
+            file = tmp_path / f"size{size}" / f"global_step{step}.json"
+            file.write_text(json.dumps({"loss": loss(step, size).item(), "step": step * 10}))
+    source = read_source(tmp_path)
+    assert (source.run, source.y) == ("run", "loss")
+    curve = read_curve(tmp_path, curation=Curation(where={"run": "size4"}))
+    assert curve.x.tolist() == [10 * step for step in STEPS]  # what the file says counts
+
+
+@pytest.fixture
+def mlruns(tmp_path):
+    """Two runs as MLflow's file store keeps them."""
+    for i, size in enumerate((1, 4)):
+        run = tmp_path / "mlruns" / "0" / f"{i:032x}"
+        for kind in ("metrics/val", "params", "tags"):
+            (run / kind).mkdir(parents=True)
+        lines = [f"17{s:011d} {loss(s, size) if s else 9.0} {s}" for s in (0, *STEPS)]
+        lines.insert(2, f"1600000000000 77.0 {STEPS[0]}")  # an earlier value of that step
+        (run / "metrics/val/loss").write_text("\n".join(lines) + "\n")
+        (run / "metrics/grad").write_text(f"1700000000000 nan {STEPS[0]}\n")
+        (run / "params/size").write_text(str(size))
+        (run / "tags/mlflow.runName").write_text(f"size {size}")
+    return tmp_path / "mlruns"
+
+
+def test_runs_of_mlflow(mlruns):
+    source = read_source(mlruns)
+    assert (source.kind, source.x, source.run) == ("mlflow", "step", "run")
+    assert np.isinf(source.table["grad"].dropna()).all()
+    reading = curve_from_source(source, y="val/loss", curation=Curation(where={"run": "size 4"}))
+    np.testing.assert_array_equal(reading.curve.y, loss(STEPS, 4))
+    assert reading.notes == ("left out 1 row with step = 0, which has no logarithm",)
+    last = curve_from_source(source, "params.size", "val/loss", curation=Curation(keep="last")).curve
+    np.testing.assert_array_equal([last.x, last.y], [[1, 4], [loss(5000, 1), loss(5000, 4)]])
+
+
+def test_one_metric_of_mlflow(mlruns):
+    file = sorted(mlruns.rglob("loss"))[0]
+    reading = curve_from_source(read_source(file.parents[2]), y="val/loss")
+    assert reading.curve.name == "size 1"
+    alone = read_source(file)
+    assert (alone.kind, alone.name, alone.y) == ("mlflow", "val/loss", "val/loss")
+    file.write_text("1700000000000 1.5 1\n1700000000001 half 2\n")
+    refused(file, "line 2 is '1700000000001 half 2'; it must be a time, a value and a step")
+
+
+def test_what_tensorboard_lets_people_download(tmp_path):
+    path = tmp_path / "run-a-tag-loss.csv"
+    rows = "".join(f"{1.7e9 + s},{s},{loss(s) if s else 5.0}\n" for s in (0, *STEPS))
+    path.write_text("Wall time,Step,Value\n" + rows)
+    reading = curve_from_source(read_source(path))
+    assert (reading.curve.x_label, reading.curve.y_label) == ("Step", "Value")
+    np.testing.assert_allclose(reading.curve.y, loss(STEPS))
+    assert reading.notes == ("left out 1 row with Step = 0, which has no logarithm",)
+
+
+def test_the_name_that_an_export_has_for_a_metric_of_one_run(tmp_path):
+    path = tmp_path / "panel.csv"
+    path.write_text(panel({"gpt - x": 1, "llama 7B": 4}))
+    curve = read_curve(path, y="llama 7B - val/loss")
+    assert (curve.name, curve.y_label, len(curve)) == ("panel, run llama 7B", "val/loss", 3)
+    refused(
+        path,
+        "y names the run 'gpt - x', and where run is 'llama 7B'",
+        y="gpt - x - val/loss",
+        curation=Curation(where={"run": "llama 7B"}),
+    )
+    table = pd.read_csv(path)
+    table[[name for name in table if not name.endswith(("__MIN", "__MAX"))]].to_csv(path, index=False)
+    assert read_curve(path, y="gpt - x - val/loss").y.tolist() == loss((10, 20, 30, 40)).tolist()
+
+
+# --- tables with runs -----------------------------------------------------------------------------
+
+
+def test_runs_of_a_plain_table_are_not_pooled(tmp_path):
+    path = tmp_path / "t.csv"
+    table = pd.DataFrame({"Run ID": np.repeat([7, 8], 5), "step": np.tile(STEPS, 2)})
+    table["loss"] = loss(table["step"], table["Run ID"])
+    table.to_csv(path, index=False)
+    source = read_source(path)
+    assert source.run == "Run ID"
+    refused(path, "there are 2 runs by 'Run ID': '7', '8'; take one of them (--where 'Run ID=7')")
+    assert len(read_curve(path, curation=Curation(where={"Run ID": 8}))) == 5
+    table.groupby("Run ID").last().reset_index().to_csv(path, index=False)  # a point a run is a curve
+    assert read_source(path).run is None
+
+
+def test_a_rate_that_falls_is_told_and_one_that_stays_is_not(tmp_path):
+    path = tmp_path / "t.csv"
+    table = pd.DataFrame({"tokens": STEPS, "loss": loss(STEPS), "lr": np.linspace(3e-3, 3e-4, 5)})
+    table.to_csv(path, index=False)
+    (note,) = curve_from_source(read_source(path)).notes
+    assert note.startswith("the learning rate 'lr' falls from 0.003 to 0.0003")
+    assert "a forecast beyond these points is unreliable until schedules can be given" in note
+    table.assign(lr=3e-3).to_csv(path, index=False)
+    assert curve_from_source(read_source(path)).notes == ()
+    table.rename(columns={"tokens": "params"}).to_csv(path, index=False)  # a rate a size is no schedule
+    assert curve_from_source(read_source(path)).notes == ()
+
+
+def test_a_log_is_told_by_a_pattern_of_its_own(tmp_path):
+    path = tmp_path / "train.log"
+    path.write_text("".join(f"[12:00] iter {s}: train_loss = {loss(s):.4f}, lr 1e-3\n" for s in STEPS))
+    with pytest.raises(InputError) as caught:
+        read_curve(path)
+    pattern = str(caught.value).split("--pattern '")[1].split("'")[0]
+    np.testing.assert_allclose(read_curve(path, pattern=pattern).y, loss(STEPS), atol=1e-4)

@@ -139,11 +139,11 @@ def test_two_columns_are_x_and_y_whatever_their_names(names):
 
 
 def test_an_uncertainty_does_not_stand_in_for_a_column_with_a_bad_cell(write):
-    for cell in ("two", "", "93%"):
+    for cell in ("two", "", "x1"):
         with pytest.raises(InputError, match="column 'y', row 2 is"):
             read_curve(write("t.csv", f"x,y,err\n1,3,1\n2,{cell},1\n3,1,1\n"))
-    with pytest.raises(InputError, match="column 'acc', row 1 is '93%', which is not a number"):
-        read_curve(write("t.csv", "x,acc,acc_err\n1,93%,1\n2,94%,1\n3,95%,1\n"))
+    with pytest.raises(InputError, match="column 'acc', row 1 is '93 of', and other cells are"):
+        read_curve(write("t.csv", "x,acc,acc_err\n1,93 of,1\n2,94,1\n3,95%,1\n"))
 
 
 @pytest.mark.parametrize("name", ["error", "test_error", "stdlib", "closed", "verse"])
@@ -203,8 +203,8 @@ def test_too_few_columns_of_numbers(write):
         ("inf", "column 'y', row 2 is inf; it must be finite"),
         ("-inf", "column 'y', row 2 is -inf; it must be finite"),
         ("1e999", "column 'y', row 2 is inf; it must be finite"),
-        ("2.1%", "column 'y', row 2 is '2.1%', which is not a number"),
-        ('"1,5"', "column 'y', row 2 is '1,5', which is not a number; write decimals with a point, 1.5"),
+        ("2.1%", "column 'y', row 2 is '2.1%', and other cells are written in another way"),
+        ('"1,50,0"', "column 'y', row 2 is '1,50,0', which is not a number"),
         ("0", "column 'y', row 2 is 0; the log loss needs y > 0"),
         ("-0.5", "column 'y', row 2 is -0.5; the log loss needs y > 0; fit an error such as 1 - accuracy"),
         ("q" * 500, "column 'y', row 2 is '" + "q" * 59 + "..., which"),
@@ -227,11 +227,14 @@ def test_decimal_commas_are_read_between_semicolons_and_tabs(write, mark):
 
 
 def test_commas_that_may_be_decimal_ones_get_a_hint(write):
-    with pytest.raises(InputError, match=r"'x', row 2 is '1,500'; if the comma is a decimal one, write it"):
-        read_table(write("t.csv", "x;y\n1;2\n1,500;3\n2,500;4\n"))
+    path = write("t.csv", "x;y\n1;2\n1,500;3\n2,500;4\n")
     with pytest.raises(
-        InputError, match="row 3 is '2,5', which is not a number; write decimals with a point"
+        InputError, match=r"'x', row 2 is '1,500', which may be 1500 or 1.500; say which mark"
     ):
+        read_table(path)
+    assert read_table(path, decimal=".")["x"].tolist() == [1.0, 1500.0, 2500.0]
+    assert read_table(path, decimal=",")["x"].tolist() == [1.0, 1.5, 2.5]
+    with pytest.raises(InputError, match="row 3 is '2,5', and other cells are written in another way"):
         read_curve(write("t.csv", "x;y\n1;1\n1.5;2\n2,5;3\n"))
     for text in ("x,y\n1,5,2,5\n", "x,y\n1,2\n1,5,2\n"):
         with pytest.raises(
@@ -241,8 +244,8 @@ def test_commas_that_may_be_decimal_ones_get_a_hint(write):
 
 
 def test_several_bad_cells_are_counted(write):
-    with pytest.raises(InputError, match=r"column 'x', row 1 is 0; .* \(1 more row likewise\)"):
-        read_curve(write("t.csv", "x,y\n0,1\n-1,2\n2,3\n"))
+    with pytest.raises(InputError, match=r"column 'x', row 1 is -3; .* \(1 more row likewise\)"):
+        read_curve(write("t.csv", "x,y\n-3,1\n-1,2\n2,3\n"))
 
 
 def test_sigma_must_be_positive(write):
@@ -277,7 +280,6 @@ def test_json_lines_may_lack_a_key(write):
         ("t.csv", b"", "is empty"),
         ("t.csv", " \n\n", "is empty"),
         ("t.csv", "x,y\n", "has no rows"),
-        ("t.csv", "160,2.1\n192,2.0\n", "has no header: its first line is '160,2.1'"),
         ("t.csv", "x,y,x\n1,2,3\n", "two columns called 'x'"),
         ("t.csv", "x,y\n1,2\n3,4,5\n", "ragged or damaged: Expected 2 fields in line 3, saw 3"),
         ("t.csv", "x,y\n1,2,3\n3,4,5\n", "ragged: rows have more cells than the header"),
@@ -303,29 +305,6 @@ def test_a_bad_file_gets_one_clear_error(write, name, content, message):
         read_curve(path)
     assert message in str(caught.value)
     assert str(path) in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (
-            "p,err\n1,12%\n2,9%\n3,8%\n",
-            "column 'err', row 1 is '12%', which is not a number; leave out the % sign",
-        ),
-        (
-            'x,y\n"1,000.0",2\n2000,1\n',
-            "column 'x', row 1 is '1,000.0', which is not a number; leave out the commas",
-        ),
-        (
-            "x,y\n70M,2\n160M,1\n",
-            "column 'x', row 1 is '70M', which is not a number; write the number out, 70M as 70e6",
-        ),
-    ],
-)
-def test_a_cell_that_is_nearly_a_number_is_told_how_to_be_written(write, content, message):
-    with pytest.raises(InputError) as caught:
-        read_curve(write("t.csv", content))
-    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
