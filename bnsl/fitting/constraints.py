@@ -38,9 +38,9 @@ def fewest_breaks(fixed: Mapping | None, bounds: Mapping | None) -> int:
 
 
 def orientations(form: Form, climbs: bool, fixed: Mapping | None, bounds: Mapping | None) -> list[Form]:
-    """The form, and its mirror image with b < 0 beside or instead of it where constraints or data ask for it.
+    """The form, and its mirror image with b < 0 beside it, or alone where constraints ask for it.
 
-    `climbs` says whether the data do.
+    What is said of the limit of a curve that does not climb is meant of a law that falls to it.
     """
     mirrored = form.mirrored()
     if mirrored is None:
@@ -53,7 +53,7 @@ def orientations(form: Form, climbs: bool, fixed: Mapping | None, bounds: Mappin
         return [mirrored]
     if value is not None or (low is not None and low >= 0):
         return [form]
-    return [form, mirrored] if climbs else [form]
+    return [form, mirrored] if climbs or not (fixed or bounds) else [form]
 
 
 def _number(value: Any) -> float | None:
@@ -94,7 +94,8 @@ def check_constraints(form: Form, loss: str, fixed: Mapping | None, bounds: Mapp
         if name in lower and name in upper and lower[name] >= upper[name]:
             raise InputError(f"bounds[{name!r}] = {pair!r}: the lower bound must be below the upper one")
     if form.signed and loss != "linear":
-        for argument, value in (("fixed", held.get("a")), ("bounds", upper.get("a"))):
+        limits = (("fixed", held.get("a")), ("bounds", lower.get("a")), ("bounds", upper.get("a")))
+        for argument, value in limits:
             if value is not None and value < 0:
                 raise InputError(
                     f"{argument}['a']: a limit of {value:g} is impossible under loss={loss!r}, which needs a "
@@ -111,14 +112,21 @@ def _binds(parameter: Parameter, end: float | None) -> bool:
 
 
 def in_units(
-    form: Form, values: Mapping[str, float], default: float, log_s: np.ndarray, log_t: np.ndarray
+    form: Form,
+    values: Mapping[str, float],
+    default: float,
+    log_s: np.ndarray,
+    log_t: np.ndarray,
+    shift: np.ndarray,
 ) -> np.ndarray:
-    """Coordinates (..., p) of constraints, once x and y are multiplied by exp(log_s) and exp(log_t)."""
+    """Coordinates (..., p) of constraints, once x is multiplied by exp(log_s) and y - shift by exp(log_t)."""
     theta = np.array([values.get(name, 0.0) for name in form.names])
     given = np.array([name in values for name in form.names])
     if not given.any():
         return np.full(theta.shape, default)
-    theta = np.broadcast_to(theta, (*np.shape(log_t), len(theta)))
+    theta = np.array(np.broadcast_to(theta, (*np.shape(log_t), len(theta))))
+    if np.any(shift):  # the limit of a signed form, its first coordinate
+        theta[..., 0] -= shift
     return np.where(given, form.rescaled(theta, log_s, log_t), default)
 
 

@@ -23,7 +23,7 @@ from bnsl.fitting.constraints import (
     orientations,
 )
 from bnsl.fitting.covariance import covariance_root, in_other_units, undetermined
-from bnsl.fitting.orientation import other_wanted, promising
+from bnsl.fitting.orientation import clearly_better, other_wanted, promising
 from bnsl.fitting.result import FitResult, Status
 from bnsl.fitting.setup import BACKENDS, Setup, crosses_zero, set_up, solve
 from bnsl.forms.broken import BNSL
@@ -89,7 +89,7 @@ def fit(
     if n_breaks is None and isinstance(form, str) and isinstance(wanted, BNSL):
         fewest = min(fewest_breaks(fixed, bounds), MOST)
         wanted = BNSL(max(fewest, 1))
-        for oriented in orientations(wanted, fixed, bounds):
+        for oriented in orientations(wanted, curve.climbs, fixed, bounds):
             check_constraints(oriented, loss, fixed, bounds)
         if curve.y.min() > 0 and np.log10(curve.y.max()) - np.log10(curve.y.min()) <= WIDEST:
             clean = curve if robust is None else _without_outliers(curve, loss, robust)
@@ -102,7 +102,7 @@ def fit(
         )
     if not wanted.signed and curve.y.max() <= 0:
         raise InputError(f"y has no positive value, and form {wanted.label!r} is positive; use form='bnsl'")
-    possible = orientations(wanted, fixed, bounds)
+    possible = orientations(wanted, curve.climbs, fixed, bounds)
     checked = [(f, check_constraints(f, loss, fixed, bounds)) for f in possible]
     # Values of 1e300 beside 1e-300 overflow on the way to a covariance, which then is not known.
     with np.errstate(all="ignore"):
@@ -111,10 +111,11 @@ def fit(
             if results and not curve.climbs and not _other_wanted(results[0]):
                 continue
             ready = set_up(oriented, constraints, loss, curve.x, curve.y, curve.sigma)
-            if not results or curve.climbs or promising(ready, _cost(results[0], ready)).all():
-                solution = solve(ready, robust, robust_scale, backend)
-                results.append(_result(oriented, constraints, curve, *solution))
-        return replace(min(results, key=_badness), candidates=weighed)
+            if results and not curve.climbs and not _promising(ready, results[0]):
+                continue
+            solution = solve(ready, robust, robust_scale, backend)
+            results.append(_result(oriented, constraints, curve, *solution))
+        return replace(_best(results), candidates=weighed)
 
 
 def _without_outliers(curve: Curve, loss: str, robust: str) -> Curve:
@@ -142,23 +143,38 @@ def _other_wanted(result: FitResult) -> bool:
     return bool(other_wanted(np.log(result.curve.x)[None], data[None], result.residuals[None], seen)[0])
 
 
-def _cost(result: FitResult, other: Setup) -> float:
-    """The sum of squares of a fit, in the units of another of the same points; infinite if it failed."""
+def _promising(ready: Setup, result: FitResult) -> bool:
+    """Whether laws of the other orientation come near the cost of a result soon."""
     if result.status is Status.FAILED:
-        return np.inf
-    unit = other.problem.unit if result.loss == "linear" else 1.0
-    return float(np.sum((result.residuals * other.problem.weight / unit) ** 2))
+        return True
+    problem = ready.problem._replace(scale=np.asarray((result.robust_scale or 1.0) / ready.measure))
+    ready = ready._replace(method=ready.method._replace(robust=result.robust), problem=problem)
+    return bool(promising(ready, _cost(result, result.robust_scale) / ready.measure**2).all())
 
 
-def _badness(result: FitResult) -> tuple[bool, float]:
-    """Whether a law of a positive quantity crosses 0 ahead, then its root mean square residual.
+def _best(results: list[FitResult]) -> FitResult:
+    """Of laws of either orientation, which have as many parameters, that of least cost.
 
-    Laws of either orientation have as many parameters.
+    A law of a positive quantity that crosses 0 ahead comes last.
     """
-    if result.status is Status.FAILED:
-        return True, np.inf
-    crosses = any(warning.code == "crosses_zero" for warning in result.warnings)
-    return crosses, float(np.sqrt(np.mean(result.residuals**2)))
+    first, scale = results[0], results[0].robust_scale
+
+    def badness(result: FitResult) -> tuple[bool, bool, float]:
+        failed = result.status is Status.FAILED
+        crosses = any(warning.code == "crosses_zero" for warning in result.warnings)
+        return failed, crosses, np.inf if failed else _cost(result, scale)
+
+    best = min(results, key=badness)
+    if first.curve.climbs or badness(first)[:2] > badness(best)[:2]:
+        return best
+    return best if clearly_better(badness(best)[2], badness(first)[2], len(first.curve)) else first
+
+
+def _cost(result: FitResult, scale: float | None) -> float:
+    """What was minimised, in units of sigma or of the space of the loss, with the scale of a robust loss."""
+    square = (scale or 1.0) ** 2
+    residual = result.residuals / result.sigma_of_residuals
+    return square * float(np.sum(losses.robust_cost_and_weight(result.robust, residual**2 / square)[0]))
 
 
 def _result(

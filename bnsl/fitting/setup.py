@@ -35,7 +35,35 @@ class Setup(NamedTuple):
     problem: Problem
     log_s: np.ndarray  # () or (k,), or (C,): log of what x was divided by
     log_t: np.ndarray  # () or (C,): log of what y was divided by
+    shift: np.ndarray  # () or (C,): what y was lessened by before, in the user's units; 0 but for some forms
     measure: np.ndarray  # () or (C,): what a unit of the weighted residual is in the user's, y's or one sigma
+
+    def outward(self, theta: np.ndarray) -> np.ndarray:
+        """Coordinates (..., p) in the user's units; several setups take (C, p)."""
+        return outward(self.method.form, theta, self.log_s, self.log_t, self.shift)
+
+
+def outward(
+    form: Form, theta: np.ndarray, log_s: np.ndarray, log_t: np.ndarray, shift: np.ndarray
+) -> np.ndarray:
+    """Coordinates (..., p) of a law in the user's units, from those of a `Setup`."""
+    return _raised(form.rescaled(theta, log_s, log_t), shift)
+
+
+def inward(
+    form: Form, theta: np.ndarray, log_s: np.ndarray, log_t: np.ndarray, shift: np.ndarray
+) -> np.ndarray:
+    """The inverse of `outward`."""
+    return form.rescaled(_raised(theta, -shift), -log_s, -log_t)
+
+
+def _raised(theta: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """The laws (..., p) plus a constant, which moves their limit, the first coordinate of a signed form."""
+    if not np.any(shift):
+        return theta
+    out = np.array(theta)
+    out[..., 0] += shift
+    return out
 
 
 def set_up(
@@ -61,6 +89,10 @@ def set_up(
     log_x = np.log(x)
     there = np.ones(y.shape, bool) if seen is None else seen
     mixing = {parameter.name for parameter in form.parameters if parameter.mixes}
+    # A signed law plus a constant is one again: where residuals are plain differences, so may be the data.
+    signed = loss == "linear" and form.signed
+    shift = np.sum(y, axis=-1, where=there) / np.sum(there, axis=-1) if signed else np.zeros(y.shape[:-1])
+    y = y - shift[..., None]
     log_s, log_t = _units(log_x, y, there, loss)
     if constraints.names & mixing:  # what is held would not stay so in other units
         log_s, log_t = 0.0 * log_s, 0.0 * log_t
@@ -68,15 +100,15 @@ def set_up(
         plain = np.where(there, y, np.inf).min(axis=-1) <= 0
         log_s, log_t = np.where(plain, 0.0, log_s), np.where(plain, 0.0, log_t)
     held, lower, upper = (
-        in_units(form, values, default, -log_s, -log_t)
+        in_units(form, values, default, -log_s, -log_t, shift)
         for values, default in (
             (constraints.held, 0.0),
             (constraints.lower, -np.inf),
             (constraints.upper, np.inf),
         )
     )
-    if loss == "log1p" and form.signed:
-        lower[..., 0] = np.maximum(lower[..., 0], 0.0)  # the limit; log(1 + y) is computed from log y
+    if loss != "linear" and form.signed:
+        lower[..., 0] = np.maximum(lower[..., 0], 0.0)  # the limit; residuals are computed from log y
     free = np.array([name not in constraints.held for name in form.names])
     straight = not (constraints.names & (form.chained | mixing))
     unit = np.exp(log_t)
@@ -92,7 +124,7 @@ def set_up(
     if seen is not None:
         points, values = np.where(there, points, 0.0), np.where(there, values, 1.0)
     problem = Problem(points, values, weight, unit, np.ones_like(unit), free, held, lower, upper)
-    return Setup(Method(form, loss, None, straight), problem, log_s, log_t, measure)
+    return Setup(Method(form, loss, None, straight), problem, log_s, log_t, shift, measure)
 
 
 def _units(log_x: np.ndarray, y: np.ndarray, there: np.ndarray, loss: str) -> tuple[np.ndarray, np.ndarray]:
@@ -120,6 +152,7 @@ def solve(
                 problem = problem._replace(scale=scale)
                 pool = _searched(method, problem, drive)
     pool = _representable(method.form, pool, ready.log_s, ready.log_t)
+    pool = _positive(method, pool, problem.log_x)
     local = linearised(method, problem, pool.theta[0])
     return ready._replace(method=method, problem=problem), pool, local
 
@@ -149,6 +182,19 @@ def _searched(method: Method, problem: Problem, drive: Drive) -> Pool:
         return search(method, problem, drive=drive)
     pool = search(method, block_means(problem, THINNED), drive=drive)
     return polish(method, problem, pool.theta[:1])
+
+
+def crosses_zero(form: Form, loss: str, theta: np.ndarray, log_x: np.ndarray) -> np.ndarray:
+    """Whether laws (..., p) of a positive quantity, at log x (N,), cross 0 (...,)."""
+    if loss == "linear" or not form.signed or len(form.inputs) > 1:
+        return np.zeros(theta.shape[:-1], bool)
+    return ~form.stays_positive(theta, float(log_x[0]), float(log_x[-1]))
+
+
+def _positive(method: Method, pool: Pool, log_x: np.ndarray) -> Pool:
+    """The pool without laws of a positive quantity that cross 0, if there are others."""
+    fine = np.isfinite(pool.cost) & ~crosses_zero(method.form, method.loss, pool.theta, log_x)
+    return Pool(*(part[fine] for part in pool)) if fine.any() and not fine.all() else pool
 
 
 def _representable(form: Form, pool: Pool, log_s: np.ndarray, log_t: np.ndarray) -> Pool:

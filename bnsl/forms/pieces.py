@@ -6,9 +6,10 @@ import numpy as np
 
 from bnsl._base.arrays import Array, log1p_of_share, namespace
 
-# Distances of trial limits from the nearest point: shares of the smallest y below a falling curve, shares of
-# the spread above a rising one.
+# Distances of trial limits from the nearest point: shares of the smallest y below a falling curve, or of the
+# spread where y may be negative; shares of the spread above a rising one.
 BELOW = (1.0, 0.8, 0.6, 0.4, 0.25, 0.14, 0.07, 0.03, 0.01, 0.002)
+BELOW_SIGNED = (10.0, 3.0, 1.0, 0.5, 0.25, 0.12, 0.06, 0.03, 0.01, 0.003)
 ABOVE = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 
 
@@ -49,7 +50,8 @@ def limit_nodes(y: Array, weight: Array, rising: bool) -> tuple[Array, Array, Ar
     """Trial limits of curves y (..., N): (..., A), and for each of them two arrays (..., A, N).
 
     These are log|y - limit|, and d log y / d log|y - limit| (without the logarithm of y where y is not
-    positive throughout). A falling curve has its limit below all points, down to 0; a rising one above them.
+    positive throughout). A falling curve has its limit below all points, down to 0 where y is positive
+    throughout; a rising one above them.
     """
     xp = namespace(y, weight)
     seen = weight > 0
@@ -60,8 +62,8 @@ def limit_nodes(y: Array, weight: Array, rising: bool) -> tuple[Array, Array, Ar
         limits = high + xp.asarray(ABOVE) * xp.where(spread > 0, spread, 1.0)
         gap = limits[..., :, None] - y[..., None, :]
     else:
-        floor = xp.where(low > 0, low, high - low)  # only a linear loss sees low <= 0
-        limits = low - xp.asarray(BELOW) * xp.where(floor > 0, floor, 1.0)
+        spread = xp.where(high > low, high - low, 1.0)  # only a linear loss sees low <= 0
+        limits = low - xp.where(low > 0, xp.asarray(BELOW) * low, xp.asarray(BELOW_SIGNED) * spread)
         gap = y[..., None, :] - limits[..., :, None]
     there = seen[..., None, :]
     gap = xp.where(there, gap, 1.0)

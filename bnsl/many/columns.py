@@ -10,10 +10,12 @@ import numpy as np
 from bnsl.curves.ragged import Curves
 from bnsl.fitting.constraints import check_constraints, orientations
 from bnsl.fitting.covariance import SINGULAR
+from bnsl.fitting.orientation import clearly_better, other_wanted, promising
 from bnsl.fitting.result import Status
-from bnsl.fitting.setup import ROBUST_ROUNDS, Setup, scale_of, set_up
+from bnsl.fitting.setup import ROBUST_ROUNDS, Setup, crosses_zero, scale_of, set_up
 from bnsl.forms.autodiff import runnable
 from bnsl.forms.form import Form
+from bnsl.solver import losses
 from bnsl.solver.effort import FAINT
 from bnsl.solver.problem import Problem, residuals, rows_of, several, taken
 from bnsl.solver.search import Refined, blocks, search_many
@@ -65,6 +67,7 @@ class _Found(NamedTuple):
     least: np.ndarray  # (C,) least eigenvalue of the products of the derivatives, each scaled to length 1
     known: np.ndarray  # (C,) whether all derivatives are finite and none is zero throughout
     at_bound: np.ndarray  # (C,)
+    scale: np.ndarray  # (C,) of a robust loss; 1 without one
 
 
 def begin_columns(
@@ -89,39 +92,72 @@ def begin_columns(
     options = settings.options
     fixed, bounds, loss = options.get("fixed"), options.get("bounds"), options.get("loss", "log")
     climbs = _climbs(y, curves.lengths)
-    ways: list[tuple[Form, np.ndarray]] = []
-    for up in (False, True):
-        which = np.flatnonzero(climbs == up)
-        ways += [(way, which) for way in orientations(form, up, fixed, bounds) if len(which)]
-    merged: dict[Form, np.ndarray] = {}
-    for way, which in ways:
-        merged[way] = np.union1d(merged[way], which) if way in merged else which
-    share = 0.5 * len(curves) / sum(map(len, merged.values()))
-    begun = []
-    for way, which in merged.items():
+    ways = orientations(form, bool(climbs.any()), fixed, bounds)
+    wanted = [np.flatnonzero(climbs | (i == 0)) for i in range(len(ways))]
+    share = 0.5 * len(curves) / sum(map(len, wanted))
+
+    def ready_for(way: Form, which: np.ndarray) -> Setup:
         constraints = check_constraints(way, loss, fixed, bounds)
         spread, there = (None if v is None else v[which] for v in (sigma, None if shared else seen))
-        ready = set_up(way, constraints, loss, x[which], y[which], spread, there)
-        begun.append(_Way(way, which, ready, _begin(ready, settings, lambda n: report(share * n))))
+        return set_up(way, constraints, loss, x[which], y[which], spread, there)
+
+    def begun_with(way: Form, which: np.ndarray, share: float) -> _Way:
+        ready = ready_for(way, which)
+        return _Way(way, which, ready, _begin(ready, settings, lambda n: report(share * n)))
+
+    begun = [begun_with(way, which, share) for way, which in zip(ways, wanted, strict=True) if len(which)]
 
     def finish() -> tuple[Columns, np.ndarray]:
         columns: Columns = {}
         alone = np.ones(len(curves), bool)
         best = np.full(len(curves), np.inf)
-        for way in begun:
+        scale = np.full(len(curves), np.nan)  # of a robust loss, as the first way has it
+        other = np.zeros(0, int)
+
+        def take(way: _Way, late: bool = False) -> _Found:
             which = way.which
-            made, left, misfit = _columns_of(way, best[which], settings, curves.lengths[which], predict_at)
+            made, left, misfit, local = _columns_of(
+                way, best[which], scale[which], settings, curves.lengths[which], predict_at
+            )
+            scale[which] = np.where(np.isnan(scale[which]), local.scale, scale[which])
             better = misfit < best[which]
+            if late:
+                better = clearly_better(misfit**2, best[which] ** 2, curves.lengths[which])
             best[which[better]] = misfit[better]
             for name, values in made.items():
                 if name not in columns:
                     columns[name] = np.zeros(len(curves), values.dtype)
                 columns[name][which[better]] = values[better]
             alone[which[better]] = left[better]
-            report(share * len(which))
+            return local
+
+        for number, way in enumerate(begun):
+            local = take(way)
+            if number == 0 and len(ways) > 1:
+                other = _other_wanted(way, local, climbs)
+            report(share * len(way.which))
+        if len(other) and not (fixed or bounds):
+            ready = ready_for(ways[1], other)
+            method = ready.method._replace(robust=settings.options.get("robust"))
+            ready = ready._replace(method=method, problem=ready.problem._replace(scale=scale[other]))
+            near = promising(ready, best[other] ** 2 * curves.lengths[other])
+            if near.any():
+                take(begun_with(ways[1], other[near], 0.0), late=True)
         return columns, alone
 
     return finish
+
+
+def _other_wanted(way: _Way, local: _Found, climbs: np.ndarray) -> np.ndarray:
+    """The curves, of those that do not climb, of which the other orientation is worth a look."""
+    problem, loss = way.ready.problem, way.ready.method.loss
+    shape = local.residual.shape
+    seen = np.broadcast_to(problem.weight > 0, shape)
+    with np.errstate(all="ignore"):
+        data = np.where(seen, losses.transform(loss, problem.y, problem.unit[:, None]), 0.0)
+        residual = np.where(seen, local.residual / problem.weight, 0.0)
+    wanted = other_wanted(np.broadcast_to(problem.log_x, shape), data, residual, seen)
+    return way.which[wanted & ~climbs[way.which]]
 
 
 def _begin(
@@ -139,21 +175,39 @@ def _begin(
 
 
 def _columns_of(
-    way: _Way, known: np.ndarray, settings: Settings, points: np.ndarray, predict_at: dict[str, float]
-) -> tuple[Columns, np.ndarray, np.ndarray]:
-    """Columns and doubts of the curves of one way, and root mean square residuals (C,) to compare ways by."""
+    way: _Way,
+    known: np.ndarray,
+    scale: np.ndarray,
+    settings: Settings,
+    points: np.ndarray,
+    predict_at: dict[str, float],
+) -> tuple[Columns, np.ndarray, np.ndarray, _Found]:
+    """Columns and doubts of the curves of one way, root mean square residuals (C,), and the laws.
+
+    `scale` (C,) is what to compare robust laws by, NaN for their own.
+    """
     ready, robust = way.ready, settings.options.get("robust")
     found = way.search(None if robust else known**2 * points)
     if robust is not None:
         ready, found = _robust(ready, found, robust, settings)
     with np.errstate(all="ignore"):
         local = _surroundings(ready, found)
-        misfit = np.sqrt(np.sum(local.residual**2, axis=1) / points)
+        square = np.where(np.isnan(scale), local.scale, scale) ** 2
+        bent = losses.robust_cost_and_weight(robust, local.residual**2 / square[:, None])[0]
+        misfit = np.sqrt(square * np.sum(bent, axis=1) / points)
         columns, left = _finished(way.form, ready, local, points)
         columns |= _predictions(way.form, ready, local.theta, predict_at)
     misfit = np.where(np.isfinite(misfit), misfit, np.inf)
+    left |= crosses_zero(way.form, ready.method.loss, local.theta, _extent(ready))
     left |= ~np.isfinite(misfit)
-    return columns, left, np.where(np.isinf(misfit) & np.isinf(known), np.finfo(float).max, misfit)
+    misfit = np.where(np.isinf(misfit) & np.isinf(known), np.finfo(float).max, misfit)
+    return columns, left, misfit, local
+
+
+def _extent(ready: Setup) -> np.ndarray:
+    """The smallest log x of all curves, and the largest (2,)."""
+    log_x = np.where(ready.problem.weight > 0, ready.problem.log_x, np.nan)
+    return np.array([np.nanmin(log_x), np.nanmax(log_x)])
 
 
 def _robust(ready: Setup, found: Refined, robust: str, settings: Settings) -> tuple[Setup, Refined]:
@@ -212,7 +266,8 @@ def _surroundings(ready: Setup, found: Refined) -> _Found:
         known = finite & ((norms > 0) | ~rows.free).all(axis=1)
         parts.append((residual, np.linalg.eigvalsh(gram)[:, 0], known, at_bound))
     residual, least, known, at_bound = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return _Found(theta, found.cost, found.converged, residual, least, known, at_bound)
+    scale = np.broadcast_to(ready.problem.scale, found.cost.shape)
+    return _Found(theta, found.cost, found.converged, residual, least, known, at_bound, scale)
 
 
 def _unit_columns(jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -229,8 +284,8 @@ def _finished(form: Form, ready: Setup, found: _Found, points: np.ndarray) -> tu
     params = free[0].sum()
     count = len(points)
     log_s, log_t = np.broadcast_to(ready.log_s, count), np.broadcast_to(ready.log_t, count)
-    theta = form.rescaled(found.theta, log_s, log_t)
-    back = form.rescaled(theta, -log_s, -log_t)
+    theta = ready.outward(found.theta)
+    back = form.rescaled(form.rescaled(found.theta, log_s, log_t), -log_s, -log_t)
     logs = np.array([q.log for q in form.parameters])
     writable = np.isclose(back, found.theta, rtol=1e-6, atol=1e-6).all(axis=1)
     writable &= np.abs(np.where(logs, theta, 0.0)).max(axis=1) < WRITABLE
@@ -273,8 +328,9 @@ def _finished(form: Form, ready: Setup, found: _Found, points: np.ndarray) -> tu
 
 def _rmsle(form: Form, ready: Setup, found: _Found, y: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Root mean square of log(predicted / measured) (C,); NaN where one of them is not positive."""
-    law = runnable(form).y(found.theta, np.broadcast_to(ready.problem.log_x, y.shape))
-    error = np.where(np.isnan(y), 0.0, np.log(law) - np.log(np.where(np.isnan(y), 1.0, y)))
+    raised = (np.broadcast_to(ready.shift, points.shape) / ready.problem.unit)[:, None]
+    law = runnable(form).y(found.theta, np.broadcast_to(ready.problem.log_x, y.shape)) + raised
+    error = np.where(np.isnan(y), 0.0, np.log(law) - np.log(np.where(np.isnan(y), 1.0, y + raised)))
     return np.sqrt(np.sum(error**2, axis=1) / points)
 
 
@@ -322,4 +378,5 @@ def _predictions(form: Form, ready: Setup, theta: np.ndarray, at: dict[str, floa
     log_s, log_t = np.broadcast_to(ready.log_s, count), np.broadcast_to(ready.log_t, count)
     log_x = np.log(np.array(list(at.values()))) - log_s[:, None]
     values = runnable(form).y(theta, log_x) * np.exp(log_t)[:, None]
+    values = values + np.broadcast_to(ready.shift, count)[:, None]
     return {name: values[:, i] for i, name in enumerate(at)}

@@ -132,7 +132,11 @@ def box_of(form: Form, problem: Problem) -> tuple[Array, Array]:
             "take its functions from the arrays' own library (x.__array_namespace__()), or leave out "
             "log_y_and_jacobian, and JAX derives and runs the form"
         )
-    return xp.maximum(lower, problem.lower), xp.minimum(upper, problem.upper)
+    # What a user allows lies within what the form looks at, or its nearest end is all that is looked at.
+    return (
+        xp.clip(lower, problem.lower, problem.upper),
+        xp.clip(upper, problem.lower, problem.upper),
+    )
 
 
 def placed(problem: Problem, rows: Rows, theta: Array) -> Array:

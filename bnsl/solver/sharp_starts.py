@@ -101,9 +101,11 @@ def plateau_starts(form: Form, log_x: Array, y: Array, weight: Array, count: int
     """
     xp = namespace(log_x)
     points = log_x.shape[-1]
-    seen = (weight > 0) & (y > 0)
+    seen = weight > 0
     square = xp.where(seen, weight, 0.0) ** 2
-    log_y = xp.where(seen, xp.log(xp.where(seen, y, 1.0)), 0.0)
+    plain = xp.any(seen & (y <= 0), axis=-1, keepdims=True)  # only a linear loss sees such y: no logarithms
+    size = xp.where(plain | ~seen, 1.0, y)
+    values = xp.where(seen, xp.where(plain, y, xp.log(xp.where(size > 0, size, 1.0))), 0.0)
     index = xp.arange(points)
     place = index[:: -(-points // PLACES)]  # (V,) the last point before the break
     before = (index <= place[:, None]) & seen[:, None]  # (C, V, N)
@@ -112,19 +114,19 @@ def plateau_starts(form: Form, log_x: Array, y: Array, weight: Array, count: int
     def total(values: Array) -> Array:
         return xp.sum(values, axis=-1, keepdims=True)
 
-    level = total(xp.where(beyond, (square * log_y)[:, None], 0.0))
+    level = total(xp.where(beyond, (square * values)[:, None], 0.0))
     level = level / xp.maximum(total(xp.where(beyond, square[:, None], 0.0)), TINY)  # (C, V, 1)
-    limit, there = xp.exp(level), y[:, None]
+    limit, there, size = xp.where(plain[:, None], level, xp.exp(level)), y[:, None], size[:, None]
     gap = limit - there if rising else there - limit
-    apart = before & (gap > APART * there)
+    apart = before & (gap > APART * size)
     target = xp.log(xp.where(apart, gap, 1.0))
-    share = xp.where(apart, square[:, None] * (gap / there) ** 2, 0.0)
+    share = xp.where(apart, square[:, None] * (gap / size) ** 2, 0.0)
     mass = xp.maximum(total(share), TINY)
     u = log_x[:, None] - total(share * log_x[:, None]) / mass
     value = total(share * target) / mass
     slope = total(share * u * target) / xp.maximum(total(share * u**2), TINY)
     missed = xp.where(apart, share * (target - value - slope * u) ** 2, 0.0)
-    flat = xp.where(seen[:, None] & ~apart, square[:, None] * (log_y[:, None] - level) ** 2, 0.0)
+    flat = xp.where(seen[:, None] & ~apart, square[:, None] * (values[:, None] - level) ** 2, 0.0)
     cost = xp.sum(missed + flat, axis=-1)
     enough = xp.sum(xp.astype(apart, xp.int32), axis=-1) >= 3
     usable = xp.any(beyond, axis=-1) & enough

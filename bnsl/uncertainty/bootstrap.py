@@ -187,7 +187,7 @@ def bootstrap(
         with np.errstate(all="ignore"):
             center = losses.transform(result.loss, result.fitted, 1.0)
             y = losses.back(result.loss, center + noise * result.sigma_of_residuals)
-        changes["y"] = y / ready.problem.unit
+        changes["y"] = ready.normalised(y)
     exact = bool(np.sqrt(np.mean(residual**2)) < CLEAN)
     theta, cost, converged = refit(ready, np.tile(ready.theta, (count, 1)), exact=exact, **changes)
     good = np.isfinite(cost)

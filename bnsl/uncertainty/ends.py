@@ -91,7 +91,7 @@ def box_of(ready: Solved) -> np.ndarray:
     for bounds in (local.lower, local.upper):
         known = np.isfinite(bounds)
         at = np.where(each & known, bounds, ready.theta)  # one law for every bound
-        ends.append(np.where(known, np.diag(form.rescaled(at, ready.log_s, ready.log_t)), bounds))
+        ends.append(np.where(known, np.diag(ready.outside(at)), bounds))
     mixes = [parameter.mixes for parameter in form.parameters]
     return np.where(np.array(mixes)[:, None], [-np.inf, np.inf], np.stack(ends, axis=1))
 

@@ -13,7 +13,7 @@ import numpy as np
 from bnsl._base.checks import InputError
 from bnsl.fitting.constraints import Constraints, canonical_order
 from bnsl.fitting.result import FitResult, Status
-from bnsl.fitting.setup import set_up
+from bnsl.fitting.setup import inward, outward, set_up
 from bnsl.solver.problem import Method, Problem
 from bnsl.solver.search import refine_many
 
@@ -27,20 +27,29 @@ class Solved(NamedTuple):
     theta: np.ndarray  # (p,) the solution in normalised units
     log_s: np.ndarray
     log_t: np.ndarray
+    shift: np.ndarray
     variance: float  # of a weighted residual, with the degrees of freedom taken off
     dof: int
 
     def outward(self, theta: np.ndarray) -> np.ndarray:
         """Coordinates (..., p) in the user's units, the breaks in order unless some are constrained."""
         form = self.result.form
-        out = form.rescaled(theta, self.log_s, self.log_t)
+        out = self.outside(theta)
         out = np.where(self.problem.free, out, self.result.theta)  # not a rounding of what was held
         order = canonical_order(form, out, constraints_of(self.result))
         return np.take_along_axis(out, order, axis=-1)
 
+    def outside(self, theta: np.ndarray) -> np.ndarray:
+        """Coordinates (..., p) in the user's units, the breaks as they are."""
+        return outward(self.result.form, theta, self.log_s, self.log_t, self.shift)
+
     def inward(self, theta: np.ndarray) -> np.ndarray:
         """Coordinates (..., p) in normalised units."""
-        return self.result.form.rescaled(theta, -self.log_s, -self.log_t)
+        return inward(self.result.form, theta, self.log_s, self.log_t, self.shift)
+
+    def normalised(self, y: np.ndarray) -> np.ndarray:
+        """y in the units of the problem."""
+        return (y - self.shift) / self.problem.unit
 
 
 def solved(result: FitResult) -> Solved:
@@ -57,10 +66,11 @@ def solved(result: FitResult) -> Solved:
     problem = ready.problem._replace(
         weight=ready.problem.weight * ready.measure, scale=np.asarray(result.robust_scale or 1.0)
     )
-    theta = form.rescaled(result.theta, -ready.log_s, -ready.log_t)
+    units = ready.log_s, ready.log_t, ready.shift
+    theta = inward(form, result.theta, *units)
     method = ready.method._replace(robust=result.robust)
     dof = len(curve) - int(problem.free.sum())
-    return Solved(result, method, problem, theta, ready.log_s, ready.log_t, result.residual_scale**2, dof)
+    return Solved(result, method, problem, theta, *units, result.residual_scale**2, dof)
 
 
 def constraints_of(result: FitResult) -> Constraints:
