@@ -93,12 +93,13 @@ def joined(parts: Mapping[str, Any]) -> dict[str, Any]:
 
 def column(table: Any, name: Any, argument: str) -> Any:
     """A column of numbers, (N,), or those of a list of names, (N, k), as an array."""
-    from bnsl.curves.frame import as_pandas
+    from bnsl.curves.frame import as_pandas, with_numbers
 
     names = [name] if _is_name(name) else list(name)
     frame = as_pandas(table, names)
     if len(frame.columns) > len(set(names)):
         raise InputError(f"{argument}: the frame has several columns {name!r}; rename them")
+    frame = with_numbers(frame, names)
     return (frame[name] if _is_name(name) else frame[names]).to_numpy()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from bnsl._base.checks import InputError, suggest
+from bnsl.curves.cells import number_columns
 from bnsl.curves.ragged import Curves
 
 if TYPE_CHECKING:
@@ -62,6 +64,22 @@ def as_pandas(frame: Any, columns: Sequence[str]) -> pd.DataFrame:
         raise InputError(f"frame: {error}") from None
 
 
+def with_numbers(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The table with numbers in those of these columns that hold numbers as people write them, such as "70M".
+
+    A UserWarning says how each was read, with a decimal point where its cells leave it open.
+    """
+    texts = [name for name in columns if table[name].dtype.kind not in "biufcmM"]
+    read = (
+        {k: found for k, found in number_columns(table[texts], "frame").items() if found.note}
+        if texts
+        else {}
+    )
+    for found in read.values():
+        warnings.warn(found.note, UserWarning, stacklevel=2)
+    return table.assign(**{name: found.values for name, found in read.items()}) if read else table
+
+
 def long_table(frame: Any, x: str, y: str, sigma: str | None, by: list[str]) -> LongTable:
     """Take a table apart.
 
@@ -73,6 +91,7 @@ def long_table(frame: Any, x: str, y: str, sigma: str | None, by: list[str]) -> 
     table = as_pandas(frame, wanted)
     if not len(table):
         raise InputError("frame has no rows")
+    table = with_numbers(table, [name for name in wanted if name not in by])
     number = table.groupby(by, sort=False, dropna=False, observed=True).ngroup().to_numpy()
     values = [_numbers(table[name]) for name in (x, y, *([sigma] if sigma else []))]
     follows = (np.diff(number) > 0) | ((np.diff(number) == 0) & (np.diff(values[0]) > 0))

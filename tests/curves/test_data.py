@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 
 import bnsl
+from bnsl import InputError
 from bnsl.curves.data import as_curve
+from bnsl.curves.frame import long_table
 
 COMPUTE = np.array([3.0, 7.0, 20.0, 55.0, 90.0, 210.0])
 LOSS = np.array([2.1, 1.7, 1.32, 1.05, 0.97, 0.84])
@@ -143,3 +145,18 @@ def test_a_curve_shows_what_it_is():
         repr(bnsl.Curve(COMPUTE, LOSS, 0.1, "run 3"))
         == "<Curve run 3: 6 points, x from 3 to 210, with sigma>"
     )
+
+
+def test_sizes_in_words_are_numbers_and_the_reading_is_told():
+    sizes = [31e6, 120e6, 1.1e9, 5.5e9]
+    frame = pd.DataFrame({"model": ["31M", "120M", "1.1B", "5.5B params"], "loss": [3.1, 2.7, 2.2, 2.0]})
+    with pytest.warns(UserWarning, match="column 'model': '31M' is read as 31000000"):
+        curve = as_curve([frame], x="model", y="loss")
+    assert curve.x.tolist() == sizes
+    with pytest.warns(UserWarning, match="'31M' is read as 31000000"):
+        table = long_table(
+            pd.concat([frame, frame]).assign(run=list("aaaabbbb")), "model", "loss", None, ["run"]
+        )
+    assert [table.curves[i].x.tolist() for i in range(2)] == [sizes, sizes]
+    with pytest.raises(InputError, match=r"x\[0\] = '31M' is not a number"):
+        as_curve([frame.replace("1.1B", "large")], x="model", y="loss")
