@@ -15,7 +15,8 @@ from bnsl.cli._terminal import note
 from bnsl.curves.curve import Curve
 from bnsl.curves.datasets import DESCRIPTIONS
 from bnsl.readers.files import STDIN
-from bnsl.readers.reading import read_curve as plain_curve
+from bnsl.readers.formats import read_source
+from bnsl.readers.reading import curve_from_source
 from bnsl.web.analysis import CUTS
 from bnsl.web.calls import Source
 from bnsl.web.page import check_path, write_report
@@ -76,7 +77,7 @@ def _source(args: argparse.Namespace, curve: Curve) -> Source:
         return Source(args.file, bundled=True, command=command)
     columns = {"x": curve.x_label, "y": curve.y_label, "sigma": args.sigma}
     try:
-        again = None if args.file == STDIN else plain_curve(args.file, **columns)
+        again = None if args.file == STDIN else curve_from_source(read_source(args.file), **columns).curve
     except InputError:  # it took more than columns to read it
         again = None
     if again is None or not _same(again, curve):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,11 +45,14 @@ class Reading:
         curve: the points.
         columns: where they stood.
         notes: what was left out or changed, a sentence each.
+        doubts: those of the notes that may be news to whoever made file and call: cells that were read
+            in another way than they stand there, several curves as one, a learning rate that falls.
     """
 
     curve: Curve
     columns: Columns
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def read_curve(
@@ -81,12 +85,18 @@ def read_curve(
         decimal: the decimal mark of a table, "." or ",", where its cells leave it open.
         curation: which points to take: smoothing, one point a run, the lower envelope, ...
 
+    A UserWarning tells of cells such as "70M" that were read as numbers, of several curves taken as one, and
+    of a learning rate that falls along the curve.
+
     Raises:
         InputError: a file that cannot be read, a column that is missing or in doubt, or a cell that is not
             a number that can be fitted.
     """
     source = read_source(path, format=format, pattern=pattern, decimal=decimal)
-    return curve_from_source(source, x, y, sigma, loss=loss, curation=curation).curve
+    reading = curve_from_source(source, x, y, sigma, loss=loss, curation=curation)
+    for doubt in reading.doubts:
+        warnings.warn(doubt, UserWarning, stacklevel=2)
+    return reading.curve
 
 
 def curve_from_source(
@@ -122,15 +132,10 @@ def curve_from_source(
     )
     left = table.loc[points.table.index]
     plain = points.runs == 1 and todo.keep is None and not todo.envelope and not todo.by
-    notes = (
-        *source.notes,
-        *(source.told[name] for name in columns.names if name in source.told),
-        *points.notes,
-        *(_of_pooling(left, source, columns) if plain else ()),
-        *(_of_rates(table, left, columns, source) if plain else ()),
-        *_of_accuracy(curve),
-    )
-    return Reading(curve, columns, notes)
+    told = tuple(source.told[name] for name in columns.names if name in source.told)
+    doubts = (*_of_pooling(left, source, columns), *_of_rates(table, left, columns, source)) if plain else ()
+    notes = (*source.notes, *told, *points.notes, *doubts, *_of_accuracy(curve))
+    return Reading(curve, columns, notes, (*told, *doubts))
 
 
 def source_columns(

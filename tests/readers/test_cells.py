@@ -144,7 +144,8 @@ def test_a_run_is_named_as_it_stands_in_the_file(tmp_path):
         InputError, match=r"2 runs by 'size': '31M', '1.1B'; take one of them \(--where size=31M"
     ):
         read_curve(path, "step", "loss", curation=Curation(by="size"))
-    final = read_curve(path, "size", "loss", curation=Curation(by="size", keep="last"))
+    with pytest.warns(UserWarning, match="column 'size': '31M' is read as 31000000"):
+        final = read_curve(path, "size", "loss", curation=Curation(by="size", keep="last"))
     assert final.x.tolist() == [31e6, 1.1e9]
 
 

@@ -284,11 +284,13 @@ def test_the_export_of_a_panel(tmp_path):
 # --- Hugging Face ---------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:the learning rate")
 def test_trainer_state():
     source = read_source(TRAINER)
     assert (source.kind, source.x, source.name) == ("trainer", "step", "files")
     assert {"epoch", "learning_rate", "grad_norm", "eval_runtime", "train_loss"} <= set(source.aside)
-    curve = read_curve(TRAINER, y="eval_loss")
+    with pytest.warns(UserWarning, match="'learning_rate' falls from 4e-05 to 0"):
+        curve = read_curve(TRAINER, y="eval_loss")
     assert curve.x.tolist() == [100.0, 200.0, 300.0, 400.0, 500.0]
     np.testing.assert_allclose(curve.y, loss(curve.x, 1.0) + 0.1, atol=1e-4)
     assert len(read_curve(TRAINER, y="loss")) == 50
@@ -304,6 +306,7 @@ def test_trainer_state():
     refused(TRAINER, "no row has both 'eval_loss' and 'loss'", x="eval_loss", y="loss")
 
 
+@pytest.mark.filterwarnings("ignore:the learning rate")
 def test_the_latest_checkpoint_of_each_run(tmp_path):
     state = json.loads(TRAINER.read_text())
     for run, checkpoints in {"a": (9, 100), "b": (300,)}.items():

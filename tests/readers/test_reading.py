@@ -316,6 +316,7 @@ def test_a_bad_file_gets_one_clear_error(write, name, content, message):
         ("t.dat", "x, y\n1, 2\n2, 1.5\n4, 1.2\n"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:column 'y'. '1,5' is read as 1.5")
 def test_tables_of_spreadsheets_and_of_other_endings(write, name, content):
     curve = read_curve(write(name, content))
     np.testing.assert_array_equal([curve.x, curve.y], [[1, 2, 4], [2, 1.5, 1.2]])
