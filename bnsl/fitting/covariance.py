@@ -58,7 +58,9 @@ def in_other_units(
     return moved, (form.rescaled(theta + np.eye(len(theta)), log_s, log_t) - moved).T @ root
 
 
-def sandwich_root(jacobian: np.ndarray, residual: np.ndarray, free: np.ndarray) -> np.ndarray:
+def sandwich_root(
+    jacobian: np.ndarray, psi: np.ndarray, steepness: np.ndarray, free: np.ndarray
+) -> np.ndarray:
     """R (p, p) with R R^T the covariance of the coordinates that is right under uneven noise, too.
 
     The sandwich estimate in its HC3 variant (MacKinnon and White, 1985): every residual over one minus its
@@ -67,7 +69,8 @@ def sandwich_root(jacobian: np.ndarray, residual: np.ndarray, free: np.ndarray) 
 
     Args:
         jacobian: (N, p) derivatives of the weighted residuals.
-        residual: (N,) weighted residuals.
+        psi: (N,) weighted residuals, as bent by a robust loss.
+        steepness: (N,) derivatives of psi by them, ones without a robust loss.
         free: (p,) bool; the others are known exactly and get 0.
     """
     p = jacobian.shape[1]
@@ -77,16 +80,18 @@ def sandwich_root(jacobian: np.ndarray, residual: np.ndarray, free: np.ndarray) 
     if count == 0:
         return root
     root[free, :count] = np.nan
-    if n <= count or not np.isfinite(columns).all() or not np.isfinite(residual).all():
+    if n <= count or not np.isfinite(columns).all() or not np.isfinite(psi).all():
         return root
     scale = lengths(columns)
     scale[scale == 0] = 1.0
-    u, s, vt = np.linalg.svd(columns / scale, full_matrices=False)
-    left = 1.0 - np.sum(u**2, axis=1)
+    columns = columns / scale
+    _, s, vt = np.linalg.svd(columns * np.sqrt(steepness)[:, None], full_matrices=False)
+    inverse = 1.0 / np.maximum(s, 1e-16 * max(float(s[0]), 1e-300))
+    along = (columns @ vt.T) * inverse
+    left = 1.0 - steepness * np.sum(along**2, axis=1)
     if left.min() < 1e-9:
         return root
-    inverse = 1.0 / np.maximum(s, 1e-16 * max(float(s[0]), 1e-300))
-    moved = (u * (residual / left)[:, None]) * inverse  # (N, count), along the singular directions
+    moved = along * (psi / left)[:, None] * inverse  # (N, count), along the singular directions
     triangle = np.asarray(np.linalg.qr(moved, mode="r"))
     root[free, :count] = (vt.T @ triangle.T) / scale[:, None]
     return root

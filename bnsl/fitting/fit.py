@@ -33,6 +33,7 @@ from bnsl.solver import losses
 from bnsl.solver.pool import Pool
 from bnsl.solver.problem import Linearised
 
+TINY = 1e-3  # of the mean steepness of a robust loss
 OUTLYING = 6.0  # standard deviations, by the median, from which on a point is an outlier to a robust loss
 
 
@@ -190,8 +191,10 @@ def _result(
     free = problem.free
     dof = len(curve) - int(free.sum())
     failed = not np.isfinite(pool.cost[0])
-    sum_of_squares = float(np.sum(local.residual**2))
-    variance = sum_of_squares / dof if dof > 0 else np.nan
+    psi, steepness = losses.influence(method.robust, local.residual, float(problem.scale))
+    sum_of_squares = float(np.sum(psi**2))
+    # Of an M-estimator as of least squares, but for how steep psi is on average (Huber, 1981, section 7.6).
+    variance = sum_of_squares / dof / max(float(np.mean(steepness)), TINY) ** 2 if dof > 0 else np.nan
     if failed:
         root, condition, lost = np.full((len(best), len(best)), np.nan), np.inf, free
     else:
@@ -221,7 +224,7 @@ def _result(
         white = local.jacobian / np.sqrt(variance)
         signal = adequacy.signals(form, best[order], white[:, order], free[order])
         notes += adequacy.break_notes(form, curve, theta, signal, lengths(root.T))
-        notes += adequacy.misfit_notes(form, problem.log_x, local.residual, local.jacobian, free)
+        notes += adequacy.misfit_notes(form, problem.log_x, psi, local.jacobian, free)
     if failed:
         status = Status.FAILED
     elif dof < 0 or lost.any():

@@ -65,7 +65,8 @@ class FitResult:
         status: how the fit ended.
         warnings: (code, message) pairs.
         residual_scale: standard deviation of a residual in the space of the loss (relative to sigma, if
-            sigma was given), with the degrees of freedom taken off; NaN without any left.
+            sigma was given), with the degrees of freedom taken off; NaN without any left. Under a robust loss
+            that of the points near the law.
         candidates: the numbers of breaks that were weighed, where it was chosen.
     """
 
@@ -247,13 +248,8 @@ class FitResult:
         jacobian = losses.law_and_jacobian(self.form, self.loss, self.theta, np.log(self.curve.x))[1].T
         with np.errstate(all="ignore"):
             residual = self.residuals / self.sigma_of_residuals
-            root = np.sqrt(losses.robust_cost_and_weight(self.robust, self._bent(residual))[1])
-            return sandwich_root(
-                jacobian * (root / self.sigma_of_residuals)[:, None], residual * root, self._free
-            )
-
-    def _bent(self, residual: np.ndarray) -> np.ndarray:
-        return (residual / (self.robust_scale or 1.0)) ** 2
+            psi, steepness = losses.influence(self.robust, residual, self.robust_scale or 1.0)
+            return sandwich_root(jacobian / self.sigma_of_residuals[:, None], psi, steepness, self._free)
 
     @property
     def _free(self) -> np.ndarray:

@@ -73,6 +73,20 @@ def sigma_in_residual_space(loss: str, sigma: Array, y: Array, unit: float | Arr
     return sigma
 
 
+def influence(robust: str | None, residual: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """psi, half of the derivative of a point's cost by its residual, and the derivative of psi (N,).
+
+    Huber: the residual, held at +-scale, and whether it is below. Soft-L1: r / sqrt(1 + z) and (1 + z)^(-3/2),
+    with z = (r / scale)^2. What the residual and 1 are to least squares, these are to an M-estimator (Huber,
+    1981, section 7.6).
+    """
+    z = (residual / scale) ** 2
+    weight = np.asarray(robust_cost_and_weight(robust, z)[1])
+    if robust is None:
+        return residual, weight
+    return weight * residual, np.where(z <= 1.0, 1.0, 0.0) if robust == "huber" else weight**3
+
+
 def robust_cost_and_weight(robust: str | None, z: Array) -> tuple[Array, Array]:
     """rho(z) and rho'(z) of z = (residual / scale)^2, as in SciPy's `least_squares`.
 
