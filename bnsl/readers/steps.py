@@ -65,7 +65,8 @@ def from_rows(steps: str, rows: list[dict[str, Any]], name: str, notes: tuple[st
     """A log of these rows, in which the column `steps` counts."""
     table = records(rows).sort_values(steps, kind="stable", ignore_index=True)
     several = RUN in table.columns and table[RUN].nunique() > 1
-    measured = [str(column) for column in table.columns if column not in (steps, RUN)]
+    numeric = [str(name) for name in table.columns if name != steps and table[name].dtype.kind == "f"]
+    measured = [name for name in numeric if table[name].nunique() > 1]  # not settings, which stay
     return Source(
         table,
         "json",

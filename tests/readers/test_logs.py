@@ -478,10 +478,11 @@ def test_a_folder_of_a_file_a_step(tmp_path, place):
     for step in STEPS:
         file = tmp_path / place.format(step)
         file.parent.mkdir(exist_ok=True)
-        file.write_text(json.dumps({"results": {"loss": loss(step).item(), "name": "x"}}))
+        file.write_text(json.dumps({"results": {"loss": loss(step).item(), "name": "x", "shots": 5}}))
     (tmp_path / "config.json").write_text("{}")
-    reading = curve_from_source(read_source(tmp_path), y="results.loss")
+    reading = curve_from_source(read_source(tmp_path))
     np.testing.assert_allclose(reading.curve.y, loss(STEPS))
+    assert reading.curve.y_label == "results.loss"
     assert reading.curve.x.tolist() == list(STEPS)
     assert reading.notes[0].endswith("of each file from its name")
     assert "left out 1 files without a step in their names: 'config.json'" in reading.notes
