@@ -18,7 +18,7 @@ def outputs(notebook):
 
 def test_they_are_numbered():
     numbers = [path.stem.partition("_")[0] for path in NOTEBOOKS]
-    assert numbers == [f"{number:02}" for number in range(1, 11)]
+    assert numbers == [f"{number:02}" for number in range(1, 13)]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -26,7 +26,7 @@ def test_they_are_numbered():
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_notebook_runs(path, monkeypatch, request):
-    if path.stem in ("06_benchmark", "09_the_next_run", "10_calibration"):
+    if path.stem in ("06_benchmark", "09_the_next_run", "10_calibration", "11_the_papers_grids"):
         monkeypatch.setenv("BNSL_DATA_DIR", str(request.getfixturevalue("benchmark_folder")))
     monkeypatch.setenv("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     notebook = nbformat.read(path, as_version=4)

@@ -30,6 +30,7 @@ SIZE = (6.0, 4.0)  # inches, of a figure made here
 WIDE = (7.6, 4.0)  # with a legend on the right
 SAMPLES = 400  # points of a law's line, besides those around its breaks
 MINUS = "\N{MINUS SIGN}"
+PANEL = 4.6  # inches, the width of axes for which the density of ticks is chosen
 MARGIN = 0.06  # free share of an axis beyond what is drawn
 CROWDED = 600  # points from which on some are drawn, in grey, and lie under bands and lines
 SHOWN = 400  # of so many points
@@ -245,12 +246,17 @@ def log_ticks(axis: Axis, low: float, high: float) -> None:
     decades = np.log10(high / low)
     plain = low >= 9e-4 and high < 1e5
     narrow = decades < 0.3
+    if axis is axis.axes.xaxis:  # on a small panel labels of x need more room
+        box = axis.axes.get_window_extent()
+        decades *= max(1.0, PANEL * axis.axes.figure.dpi / max(box.width, 1.0))
     if narrow:
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     elif plain and decades < 1.25:
         axis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), numticks=15))
     elif decades < 0.7:  # labels with powers of ten are long
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0), numticks=15))
+    elif plain and high >= 1e4 and 1.4 < decades < 2.8:  # five digits are long, too
+        axis.set_major_locator(LogLocator(subs=(1.0, 3.0), numticks=15))
     elif decades < (2.6 if plain else 1.7):
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=15))
     else:

@@ -697,10 +697,11 @@ def test_only_a_forecast_is_drawn_as_one(forecast):
 
 @pytest.mark.parametrize("decades", [0.4, 0.65, 0.9, 1.2, 1.6, 2.2, 2.8, 5.0])
 @pytest.mark.parametrize("width", [3.7, 6.0])
-def test_long_labels_of_x_do_not_overlap(decades, width):
+@pytest.mark.parametrize("first", [4e6, 210.0])
+def test_long_labels_of_x_do_not_overlap(first, decades, width):
     figure = Figure(figsize=(width, 3.0), layout="constrained")
     ax = figure.subplots()
-    x = np.geomspace(4e6, 4e6 * 10**decades, 12)
+    x = np.geomspace(first, first * 10**decades, 12)
     bnsl.plot_fit(bnsl.fit(x, 1e3 * x**-0.4, form="m1"), ax=ax)
     figure.draw_without_rendering()
     low, high = ax.get_xlim()
