@@ -6,8 +6,9 @@ import argparse
 from typing import Any
 
 from bnsl._base.checks import InputError, check_choice
+from bnsl.cli._text import forms_text
 from bnsl.curves.cells import DECIMALS
-from bnsl.forms.registry import FORMS
+from bnsl.forms.registry import AUTO, FORMS
 from bnsl.readers.curation import DIVERGED, KEPT
 from bnsl.readers.files import STDIN
 from bnsl.readers.formats import FORMATS
@@ -143,12 +144,13 @@ def add_file(command: argparse.ArgumentParser) -> None:
 
 def add_law(command: argparse.ArgumentParser, split: bool = True) -> None:
     """What is to be fitted."""
-    command.add_argument("--form", default="bnsl", help=f"{', '.join(FORMS)} (default: bnsl)")
+    command.epilog = f"{command.epilog}\n{forms_text()}"
+    command.add_argument("--form", default="bnsl", help=f"{', '.join(FORMS)}; see below (default: bnsl)")
     command.add_argument(
         "--n-breaks",
-        type=int,
+        type=_count,
         metavar="N",
-        help="number of breaks of a bnsl (default: chosen by the evidence of the curve)",
+        help="number of breaks of a bnsl (default: auto, chosen by the evidence of the curve)",
     )
     add_options(command, split)
     command.add_argument(
@@ -204,22 +206,33 @@ def add_forms(command: argparse.ArgumentParser) -> None:
     """The forms to compare."""
     from bnsl.evaluation.comparison import ALL_FORMS  # imported by the two commands that compare anyhow
 
+    command.epilog = f"{command.epilog}\n{forms_text()}"
     command.add_argument(
         "--forms",
         default=",".join(ALL_FORMS),
         metavar="A,B,...",
-        help="the forms to compare (default: %(default)s)",
+        help="the forms to compare; see below (default: %(default)s)",
     )
     command.add_argument(
         "--n-breaks",
         type=_counts,
         metavar="N,...",
-        help="number of breaks of the bnsl; with several (0,1,2) each is compared",
+        help="number of breaks of the bnsl (default: auto); with several (0,1,2) each is compared",
     )
 
 
-def _counts(text: str) -> int | list[int]:
-    """'1' as 1, '0,1,2' as [0, 1, 2]."""
+def _count(text: str) -> int | None:
+    """'1' as 1, 'auto' as None."""
+    try:
+        return None if text.lower() == AUTO else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number or {AUTO}") from None
+
+
+def _counts(text: str) -> int | list[int] | None:
+    """'1' as 1, '0,1,2' as [0, 1, 2], 'auto' as None."""
+    if text.lower() == AUTO:
+        return None
     try:
         counts = [int(part) for part in text.split(",")]
     except ValueError:
@@ -244,6 +257,15 @@ def add_prediction(command: argparse.ArgumentParser, text: str) -> None:
 def add_plot_option(command: argparse.ArgumentParser) -> None:
     """--plot."""
     command.add_argument("--plot", metavar="OUT.png", help="draw a figure: .png, .pdf, .svg, ...")
+    add_labels(command)
+
+
+def add_labels(command: argparse.ArgumentParser) -> None:
+    """What is written on a figure."""
+    group = command.add_argument_group("what is written on the figure")
+    group.add_argument("--title", metavar="TEXT", help="the title ('' for none)")
+    group.add_argument("--x-label", metavar="TEXT", help="the label of the x axis (default: its column)")
+    group.add_argument("--y-label", metavar="TEXT", help="the label of the y axis (default: its column)")
 
 
 def add_json_option(command: argparse.ArgumentParser) -> None:

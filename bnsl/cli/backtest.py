@@ -69,6 +69,7 @@ def run(args: argparse.Namespace) -> None:
         lambda: _text(tested, args.tolerance),
         tested.to_json,
         lambda ax: bnsl.plot_backtest(tested, ax=ax),
+        wide=True,
     )
 
 
