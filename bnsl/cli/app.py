@@ -1,4 +1,4 @@
-"""`bnsl app`: drop a file, choose columns, drag the end of the fitted range."""
+"""`bnsl app`: choose a file and its columns, drag the end of the fitted range."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from bnsl.web.app.server import LOOPBACK, PORT, serve
 
 EXAMPLE = """examples:
   bnsl app
+  bnsl app four_digit_addition
   bnsl app --port 0 --no-browser
 
 The app needs dash (pip install 'broken-neural-scaling-laws[app]'). It listens on this machine alone, and
@@ -18,6 +19,13 @@ files that are dropped into it stay there. Ctrl-C ends it.
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
+    file = command.add_argument(
+        "file",
+        metavar="FILE",
+        nargs="?",
+        help="a file or folder that 'bnsl forecast' reads, or a data set, to begin with (default: none yet)",
+    )
+    file.complete = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}  # type: ignore[attr-defined]
     command.add_argument(
         "--port",
         type=int,
@@ -42,4 +50,4 @@ def run(args: argparse.Namespace) -> None:
         if args.host not in LOOPBACK:
             warn(f"others can reach {args.host} and use the app")
 
-    serve(args.host, args.port, ready=ready, open_browser=not args.no_browser)
+    serve(args.host, args.port, file=args.file, ready=ready, open_browser=not args.no_browser)

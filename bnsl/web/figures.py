@@ -38,7 +38,8 @@ AHEAD = 4.0  # the forecast is drawn up to this multiple of the last fitted x
 SAMPLES = 120  # of a line, evenly in log x; half as many again in x
 EVERY = 3  # of these x has the ends of the bands worked out, which are smooth and take the most time
 DRAWN_WEIGHT = 0.01  # breaks of laws that weigh less in the forecast leave no corner in it
-REACH = 0.8  # how far a line or band may widen the y axis, in ranges of the points
+REACH = 3.0  # how far the forecast and its band may widen the y axis, in ranges of the points
+ROOM = 0.4  # what is left free below the points of a figure that changes, likewise
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def curve_figure(
         held_out: points that it has not seen.
         fits: fits of forms to the same points, by label.
         law: the fit whose breaks are marked, if any.
-        steady: keep the axes where they are however the points are split, for a figure that changes.
+        steady: keep the axes where they are however the points are split, as far as the band allows, for a
+            figure that changes.
         shown: labels of the fits that are switched on at first.
         x_type: "log" or "linear", the type of the x axis at first.
         y_type: likewise of the y axis.
@@ -123,7 +125,7 @@ def curve_figure(
     parts = [fitted] if held_out is None else [fitted, held_out]
     ranges = {
         "x": ranges_of(first, end),
-        "y": ranges_of(*_extent(parts, [] if steady else [middle, *bands[0]])),
+        "y": ranges_of(*_extent(parts, [middle, *bands[0]], room=steady)),
     }
     layout = layout_of(label(fitted.x_label), label(fitted.y_label))
     for axis, kind in (("x", x_type), ("y", y_type)):
@@ -207,18 +209,21 @@ def _middle(last: float, held_out: Curve | None) -> float:
     return last if held_out is None else float(np.sqrt(last * max(float(held_out.x[0]), last)))
 
 
-def _extent(parts: Sequence[Curve], lines: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Lower and upper end of y: all points, and lines (or room for them) that do not dwarf these."""
+def _extent(
+    parts: Sequence[Curve], lines: Sequence[np.ndarray], *, room: bool = False
+) -> tuple[float, float]:
+    """Lower and upper end of y: all points, perhaps some room, and lines that do not dwarf these."""
     values = np.log(np.concatenate([part.y for part in parts]))
     low, high = float(values.min()), float(values.max())
     size = max(high - low, 0.05)
-    if not lines:
-        return float(np.exp(low - 0.5 * REACH * size)), float(np.exp(high + 0.1 * size))
+    least, most = low - REACH * size, high + REACH * size
+    if room:  # axes that seldom move while the fitted range is dragged
+        low, high = low - ROOM * size, high + 0.25 * ROOM * size
     drawn = np.concatenate(lines)
     drawn = np.log(drawn[np.isfinite(drawn) & (drawn > 0)])
     if len(drawn):
-        low = min(low, max(float(drawn.min()), low - REACH * size))
-        high = max(high, min(float(drawn.max()), high + REACH * size))
+        low = min(low, max(float(drawn.min()), least))
+        high = max(high, min(float(drawn.max()), most))
     return float(np.exp(low)), float(np.exp(high))
 
 

@@ -149,7 +149,7 @@ def render(
     }
     if law is not None:
         texts["parameters"] = tables.parameters_json(law)
-    script, library = _asset("report.js"), _asset("plotly-basic.min.js")
+    script, library = _asset("../app/assets/ticks.js") + _asset("report.js"), _asset("plotly-basic.min.js")
     return (
         _environment()
         .get_template("report.html.j2")

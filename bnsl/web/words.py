@@ -43,6 +43,9 @@ PLAIN = {
     "undetermined": "A parameter is not determined by the points. Its interval is infinite.",
     "replicates_failed": "Some of the repeated fits failed, and are not counted.",
     "replicates_not_converged": "Some of the repeated fits had not settled. Their intervals are rough.",
+    "crosses_zero": "This form falls below 0 not far beyond the points, where what is measured cannot follow. Do not "
+    "use it for predictions.",
+    "remade": "This forecast was kept by another version of the program, which predicted something else.",
     "few_points": "There are few points. The forecast rests on how such curves usually go more than on this "
     "one.",
 }

@@ -1,8 +1,10 @@
 """The app: what its server keeps and refuses, and the whole of it in a real browser."""
 
 import base64
+import re
 import socket
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,13 +12,18 @@ from browser import DARK, DESKTOP, PHONE, chromium, tab
 
 import bnsl
 from bnsl import cli
+from bnsl._base.palette import FITTED, FORECAST, HELD_OUT
 from bnsl.web.app import server as _server
 from bnsl.web.app.server import make_app, serve
-from bnsl.web.app.session import Choice, Sessions, end_rule
+from bnsl.web.app.session import Choice, Points, Sessions, end_rule, run_column, run_columns, runs_in
+from bnsl.web.app.words import in_words_of_app
 
 STEPS = 2.0 ** np.arange(9)
 TABLE = "steps,loss\n" + "".join(f"{x:g},{2.0 * x**-0.3 + 0.5:.6f}\n" for x in STEPS)
 PLOT = "document.querySelector('#figure .js-plotly-plot')"
+EXPORT = "Step,small - loss,large - loss\n" + "".join(
+    f"{x:g},{2.5 * x**-0.3 + 0.5:.6f},{2.5 * x**-0.4:.6f}\n" for x in STEPS
+)
 THREE = "steps,loss,accuracy\n1,3,0.1\n2,2,0.2\n4,1.5,0.3\n8,1.2,0.35\n"
 
 
@@ -30,7 +37,8 @@ def sessions():
 
 def test_a_dropped_file_becomes_a_curve(sessions):
     token = sessions.add_file("runs.csv", TABLE.encode())
-    curve = sessions.curve(token, "steps", "loss", None)
+    curve = sessions.curve(Points(token, "steps", "loss"))
+    assert sessions.title(token) == "runs.csv"
     assert (curve.name, curve.x_label, len(curve)) == ("runs", "steps", 9)
 
 
@@ -40,7 +48,7 @@ def test_a_dropped_file_becomes_a_curve(sessions):
         ("runs.csv", b"", "file 'runs.csv' is empty"),
         ("runs.xlsx", b"PK", r"file 'runs.xlsx': the ending '\.xlsx'"),
         ("runs.parquet", b"PAR1 no", "file 'runs.parquet' is damaged"),
-        ("../../etc/runs.csv", b"1,2\n3,4\n", "file 'runs.csv' has no header"),
+        ("../../etc/runs.csv", b"steps,steps\n3,4\n", "file 'runs.csv' has two columns called 'steps'"),
         ("..\\runs.csv", b"\xff\xfe\x00", "file 'runs.csv' is not text"),
     ],
 )
@@ -68,12 +76,110 @@ def test_only_the_newest_tables_are_kept(sessions):
 def test_analysis_is_that_of_the_fitted_range(sessions):
     token = sessions.add_dataset("four_digit_addition")
     x, y = sessions.table(token).table.columns
-    found = sessions.analysis(Choice(token, x, y, None, 13))
+    found = sessions.analysis(Choice(Points(token, x, y), 13))
     curve = bnsl.load_dataset("four_digit_addition")
     assert found.fitted.x.tolist() == curve.x[:14].tolist()
     expected = bnsl.forecast(curve.x[:14], curve.y[:14]).predict([1000.0])
     assert found.forecast.predict([1000.0]) == pytest.approx(expected)
-    assert sessions.analysis(Choice(token, x, y, None, 13)) is found
+    assert sessions.analysis(Choice(Points(token, x, y), 13)) is found
+
+
+def test_a_file_of_this_machine_keeps_its_name(sessions, tmp_path):
+    (tmp_path / "losses of today.csv").write_text(TABLE)
+    token = sessions.add_path(str(tmp_path / "losses of today.csv"))
+    assert sessions.title(token) == "losses of today.csv"
+    assert sessions.title(sessions.add_path("four_digit_addition")) == "four digit addition"
+    with pytest.raises(bnsl.InputError, match=r"nothing\.csv"):
+        sessions.add_path(str(tmp_path / "nothing.csv"))
+
+
+def test_runs_can_be_chosen_one_by_one_or_all_together(sessions):
+    token = sessions.add_file("export.csv", EXPORT.encode())
+    source = sessions.table(token)
+    assert run_column(source, "Step") == source.run
+    assert list(runs_in(source, source.run)) == ["small", "large"]
+    points = Points(token, "Step", "loss", by=source.run, run="large")
+    assert sessions.curve(points).y[0] == pytest.approx(2.5)
+    both = sessions.curve(replace(points, run="*all"))
+    assert len(both) == 2 * len(sessions.curve(points))
+    lowest = sessions.curve(replace(points, run="*envelope"))
+    assert lowest.y.tolist() == sessions.curve(points).y.tolist()
+
+
+def test_runs_of_a_plain_table_are_told_apart_by_text(sessions):
+    rows = [f"{size},{x:g},{k + x**-0.4:.5f}" for k, size in enumerate(("70M", "1.4B")) for x in STEPS]
+    token = sessions.add_file("sizes.csv", "\n".join(["params,step,loss", *rows]).encode())
+    source = sessions.table(token)
+    assert run_columns(source, "step", "loss") == ["params"]
+    assert run_column(source, "step") == "params"
+    assert list(runs_in(source, "params")) == ["70M", "1.4B"]
+    assert sessions.curve(Points(token, "step", "loss", by="params", run="1.4B")).y[0] == pytest.approx(2.0)
+
+
+def test_points_can_be_errors_smoothed_thinned_and_shifted(sessions):
+    table = "epoch,accuracy\n" + "".join(f"{i},{90 - 60 * (i + 1) ** -0.5:.4f}\n" for i in range(40))
+    token = sessions.add_file("accuracies.csv", table.encode())
+    found = sessions.curve(Points(token, "epoch", "accuracy", accuracy="percent", offset=1.0, thin=12))
+    assert len(found) <= 12
+    assert found.x[0] == 1.0
+    assert found.y == pytest.approx(0.1 + 0.6 * found.x**-0.5, rel=1e-3)
+    smooth = sessions.curve(Points(token, "epoch", "accuracy", accuracy="percent", offset=1.0, smooth=1.5))
+    assert len(smooth) == 40
+
+
+MESSAGES = [
+    (
+        "column 'reward', row 3 is -1; the log loss needs y > 0; fit an error such as 1 - accuracy "
+        "(--accuracy), drop the row, or fit it with the linear loss (bnsl fit --loss linear)",
+        "column 'reward', row 3 is -1; a forecast needs y above 0",
+    ),
+    (
+        "'top-1' looks like an accuracy in per cent; --accuracy-percent takes the error 1 - y / 100, which "
+        "is forecast more closely",
+        "'top-1' looks like an accuracy in per cent; choose \u201caccuracy in per cent\u201d for y",
+    ),
+    (
+        "'size' has 3 values, and their points make one curve here: 'a', 'b', 'c'; --where size=a takes one",
+        "'size' has 3 values, and their points make one curve here: 'a', 'b', 'c'; choose one of the runs",
+    ),
+    (
+        "column 'loss', row 9 is missing (empty or NaN); drop or repair the row (--drop-missing in the shell "
+        "leaves such rows out)",
+        "column 'loss', row 9 is missing (empty or NaN); drop or repair the row",
+    ),
+    ("left out 1 row with step = 0, which has no logarithm",) * 2,
+]
+
+
+@pytest.mark.parametrize(("text", "said"), MESSAGES)
+def test_messages_are_in_the_words_of_the_app(text, said):
+    assert in_words_of_app(text).startswith(said)
+
+
+CODE = re.compile(r"--\w|\bbnsl\b|\w=|\bin the shell\b|\bpandas\b|\blog1p\b")
+
+
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        ("steps,loss\n1,1\n2,-1\n3,0.5\n", {}),
+        ("steps,loss\n1,1\n2,nan\n3,inf\n", {}),
+        ("steps,loss\n-1,1\n2,2\n3,1\n", {}),
+        ("steps,loss\n1,0.5\n2,0.7\n3,1\n4,1\n", {"accuracy": "share"}),
+        ("steps,loss\n1,0.5\n2,70\n3,90\n4,95\n", {"accuracy": "share"}),
+        ("steps,loss\n1,one\n2,2\n3,1\n", {}),
+        (TABLE, {"y": "los"}),
+        (TABLE, {"smooth": 0.5}),
+        (TABLE, {"by": "run", "run": "a"}),
+    ],
+)
+def test_no_complaint_speaks_of_options_or_arguments(content, options, sessions):
+    token = sessions.add_file("runs.csv", content.encode())
+    with pytest.raises(bnsl.InputError) as error:
+        sessions.curve(Points(**{"token": token, "x": "steps", "y": "loss"} | options))
+    said = in_words_of_app(str(error.value))
+    assert said
+    assert not CODE.search(said.replace("= ", "=")), said
 
 
 def test_a_request_can_be_overtaken(sessions):
@@ -310,11 +416,87 @@ def test_an_example_and_its_report(opened):
     page.locator("#example").click()
     page.get_by_role("option", name="four digit addition").click()
     settled(page, "17 of 17")
-    assert drawn(page, "Forecast")["color"] == "#FF7A70"
+    assert drawn(page, "Forecast")["color"] == FORECAST["dark"]
     with page.expect_download(timeout=120000) as waiting:
         page.get_by_role("button", name="Save as report").click()
     assert waiting.value.suggested_filename == "report.html"
     assert "Forecast of four digit addition" in waiting.value.path().read_text()
+
+
+def pick(page, control, name):
+    page.locator(f"#{control}").click()
+    page.get_by_role("option", name=name, exact=True).click()
+
+
+def test_runs_of_an_export_are_chosen(opened):
+    page = opened(DESKTOP)
+    drop(page, "export.csv", EXPORT.encode())
+    settled(page, "9 of 9")
+    assert page.locator("#name").inner_text() == "export.csv"
+    assert drawn(page, "Fitted points")["y"][0] == pytest.approx(3.0)
+    pick(page, "run", "large")
+    page.wait_for_function(f"() => {PLOT}._fullData.at(-1).y[0] < 2.6")
+    pick(page, "run", "all runs, as one curve")
+    settled(page, "18 of 18")
+
+
+def test_an_accuracy_in_per_cent_is_forecast_as_an_error(opened):
+    page = opened(DESKTOP)
+    table = "epoch,accuracy\n" + "".join(f"{i},{90 - 60 * i**-0.5:.4f}\n" for i in range(1, 21))
+    drop(page, "accuracies.csv", table.encode())
+    page.locator("#told").get_by_text("choose \u201caccuracy in per cent\u201d for y").wait_for(timeout=30000)
+    pick(page, "accuracy", "accuracy in per cent: take 1 \N{MINUS SIGN} y/100")
+    page.wait_for_function(f"() => {PLOT}._fullLayout.yaxis.title?.text?.startsWith('1 - ')")
+    assert drawn(page, "Fitted points")["y"][0] == pytest.approx(0.7)
+    pick(page, "thin", "10 at most")
+    page.wait_for_function(f"() => {PLOT}.data.find((one) => one.name === 'Fitted points').x.length <= 10")
+
+
+def test_the_figure_marks_the_range_while_it_is_dragged(opened):
+    page = opened(DESKTOP)
+    drop(page, "runs.csv", TABLE.encode())
+    settled(page, "9 of 9")
+    colours = page.evaluate(
+        f"""() => {{
+          dash_clientside.set_props("end", {{ value: 5 }});
+          return new Promise((done) => {PLOT}.once("plotly_restyle", () => {{
+            const trace = {PLOT}.data.find((one) => one.name === "Fitted points");
+            done(Array.from(trace.marker.color));
+          }}));
+        }}"""
+    )
+    assert colours == [FITTED["light"]] * 6 + [HELD_OUT["light"]] * 3
+    settled(page, "6 of 9 points")
+
+
+def test_the_figure_has_a_legend(opened):
+    page = opened(DESKTOP)
+    drop(page, "runs.csv", TABLE.encode())
+    settled(page, "9 of 9")
+    names = page.locator("#figure .legendtext").all_text_contents()
+    assert {"Forecast", "90% interval", "Fitted points"} <= set(names)
+
+
+def test_a_file_named_at_the_start_is_there(browser, tmp_path):
+    (tmp_path / "first.csv").write_text(EXPORT)
+    server = _server.make_server("127.0.0.1", 0, str(tmp_path / "first.csv"))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        with tab(browser, DESKTOP, allowed=f"http://127.0.0.1:{server.port}/") as found:
+            found.page.goto(f"http://127.0.0.1:{server.port}/")
+            settled(found.page, "9 of 9")
+            assert found.page.locator("#name").inner_text() == "first.csv"
+        assert found.complaints == []
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_a_file_that_cannot_be_read_is_told_before_the_app_begins(capsys):
+    assert cli.main(["app", "nothing.csv", "--port", "0", "--no-browser"]) == 2
+    assert "nothing.csv" in capsys.readouterr().err
 
 
 def test_it_fits_a_phone(opened):

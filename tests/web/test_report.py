@@ -153,6 +153,17 @@ def test_figure_shows_points_forecast_bands_and_breaks(analysis, read):
     assert traces["M2"]["line"]["dash"] != traces["M3"]["line"]["dash"]
 
 
+@pytest.mark.parametrize("steady", [False, True])
+def test_bands_are_not_cut_off(steady):
+    x = np.geomspace(1.0, 20.0, 6)
+    foretold = bnsl.forecast(x, 2.0 * x**-0.3 * np.exp(0.02 * np.cos(3 * x)))
+    figure = figures.curve_figure(foretold, steady=steady)
+    low, high = figure.layout["yaxis"]["range"]
+    bands = np.log10(np.array(figure.data[0]["y"], float))
+    assert low < bands.min()
+    assert bands.max() < high
+
+
 def test_page_carries_its_points_exactly(analysis, read):
     points = exactly(json.loads(read.data["texts"])["points"])
     assert list(points.columns) == [analysis.fitted.x_label, analysis.fitted.y_label]

@@ -1,5 +1,6 @@
 """The report in a real browser without a network: hover, switches, axes, themes, a phone, print."""
 
+import itertools
 import json
 
 import numpy as np
@@ -170,6 +171,71 @@ def test_phone_shows_everything_in_its_width(opened):
     assert page.evaluate("document.getElementById('figure-curve')._fullLayout.dragmode") is False
     button(page, "M4").tap()
     assert page.evaluate(SHOWN, "M4")
+
+
+# What stands beside the ticks of every figure, as boxes [left, right, top, bottom] by axis.
+TICKS = """
+() => [...document.querySelectorAll(".figure")].map((figure) => ["xtick", "ytick"].map((kind) =>
+  [...figure.querySelectorAll(`.${kind} text`)].map((text) => {
+    const box = text.getBoundingClientRect();
+    return [box.left, box.right, box.top, box.bottom];
+  })))
+"""
+CURVES = {
+    "less than a decade": ([3, 4, 5, 6, 8, 10, 12, 15], 0.3, 0.4),
+    "a factor of two": ([1000, 1100, 1250, 1400, 1600, 1800, 2000], 0.2, 0.0),
+    "a decade and a half": (np.geomspace(2, 70, 12), 0.6, 0.0),
+    "large numbers": (np.geomspace(3e18, 9e19, 9), 0.15, 0.0),
+    "eight decades": (np.geomspace(1e-3, 1e5, 14), 0.5, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_labels_of_ticks_do_not_touch(browser, name, tmp_path):
+    x, slope, limit = CURVES[name]
+    x = np.asarray(x, float)
+    y = (2.0 * (x / x[0]) ** -slope + limit) * (1.0 + 0.003 * np.cos(np.arange(len(x))))
+    bnsl.write_report(x, y, path=tmp_path / "report.html", forms="m2", cuts=2)
+    for options in (DESKTOP, PHONE):
+        with tab(browser, options, allowed=("file:", "data:")) as found:
+            found.page.goto((tmp_path / "report.html").as_uri())
+            found.page.wait_for_selector("html[data-ready]", timeout=30000)
+            for axes in found.page.evaluate(TICKS):
+                for low, high, boxes in ((0, 1, axes[0]), (2, 3, axes[1])):
+                    boxes.sort(key=lambda box: box[low])
+                    assert len(boxes) >= 2
+                    assert all(a[high] < b[low] for a, b in itertools.pairwise(boxes))
+            assert found.complaints == []
+
+
+def test_ticks_follow_zoom_and_type(opened):
+    page = opened(DESKTOP)
+    zoomed = page.evaluate(
+        """async () => {
+          const figure = document.getElementById("figure-curve");
+          await Plotly.relayout(figure, { "xaxis.range": [Math.log10(300), Math.log10(420)] });
+          return figure._fullLayout.xaxis.tickvals;
+        }"""
+    )
+    assert len(zoomed) >= 3
+    assert all(300 <= value <= 420 for value in zoomed)
+    page.locator("[data-figure=curve][data-axis=x][data-type=linear]").click()
+    page.wait_for_function(
+        "() => document.getElementById('figure-curve')._fullLayout.xaxis.tickmode === 'auto'"
+    )
+
+
+def test_captions_are_inside_a_phone(opened):
+    page = opened(PHONE)
+    edges = page.evaluate(
+        """() => [...document.querySelectorAll("caption")].map((caption) => {
+          const range = document.createRange();
+          range.selectNodeContents(caption);
+          return range.getBoundingClientRect().right;
+        })"""
+    )
+    assert len(edges) > 3
+    assert max(edges) <= 390
 
 
 def test_print_is_light_and_complete(opened):

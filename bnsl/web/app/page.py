@@ -24,11 +24,37 @@ NOTHING = {
 KINDS = "CSV, TSV, JSON, JSON Lines, Parquet, also with .gz; event files, trainer_state.json, W&B exports"
 
 
-def page() -> html.Main:
-    """The whole page, before any table was dropped."""
+# What decides on the points, in the order of the callbacks that they go to.
+CONTROLS = ("x", "y", "sigma", "by", "run", "accuracy", "smooth", "thin", "offset")
+NONE = "none"
+ACCURACY = {
+    NONE: "as it is",
+    "share": "accuracy, 0 to 1: take 1 \N{MINUS SIGN} y",
+    "percent": "accuracy in per cent: take 1 \N{MINUS SIGN} y/100",
+}
+SMOOTH = {NONE: "none", "1.05": "within 5 % of x", "1.1": "within 10 % of x", "1.2": "within 20 % of x"}
+SMOOTH |= {"1.5": "within 50 % of x", "2": "within a factor of 2"}
+THIN = {NONE: "all", "100": "100 at most", "50": "50 at most", "30": "30 at most", "20": "20 at most"}
+THIN |= {"15": "15 at most", "10": "10 at most"}
+OFFSET = {NONE: "as they are", "1": "x counts from 0: add 1"}
+EVERY_RUN = {
+    "*all": "all runs, as one curve",
+    "*envelope": "all runs: the lowest y for its x",
+    "*last": "the last point of each run",
+    "*best": "the lowest point of each run",
+}
+
+
+def page(start: str | None = None) -> html.Main:
+    """The whole page, before any table was dropped; or with the table of this token."""
     return html.Main(
         [
+            dcc.Store(id="start", data=start),
             dcc.Store(id="token"),
+            dcc.Store(id="places", data=[]),
+            dcc.Store(id="answered", data=0),
+            dcc.Store(id="marked"),
+            dcc.Store(id="ticked"),
             dcc.Store(id="theme", data="light"),
             dcc.Store(id="wish"),
             dcc.Download(id="download"),
@@ -80,6 +106,25 @@ def _workbench() -> list[Any]:
             className="row",
         ),
         html.Div(
+            [
+                _labelled("runs are told apart by", dcc.Dropdown(id="by", placeholder="nothing: one curve")),
+                _labelled("run", dcc.Dropdown(id="run", clearable=False)),
+            ],
+            id="runs",
+            className="row",
+            hidden=True,
+        ),
+        html.Div(
+            [
+                _labelled("y is", _choice("accuracy", ACCURACY)),
+                _labelled("smoothing", _choice("smooth", SMOOTH)),
+                _labelled("points", _choice("thin", THIN)),
+                _labelled("values of x", _choice("offset", OFFSET)),
+            ],
+            className="row",
+        ),
+        html.Ul(id="told", className="note", hidden=True),
+        html.Div(
             id="found",
             hidden=True,
             children=[
@@ -87,7 +132,7 @@ def _workbench() -> list[Any]:
                     [
                         html.Label("fitted range", id="range", htmlFor="end"),
                         html.Span(
-                            "working; the first time takes some seconds",
+                            "working",
                             id="busy",
                             className="busy",
                             role="status",
@@ -185,6 +230,17 @@ def _table(table: Table, caption: str) -> html.Div:
     return html.Div(
         html.Table([html.Caption(caption), html.Thead(head), html.Tbody(body)]), className="scroll"
     )
+
+
+def _choice(name: str, options: dict[str, str]) -> dcc.Dropdown:
+    listed = [{"label": text, "value": value} for value, text in options.items()]
+    return dcc.Dropdown(id=name, options=listed, value=NONE, clearable=False, searchable=False)
+
+
+def run_options(runs: dict[str, str]) -> list[dict[str, str]]:
+    """The runs to choose from, and what can be made of all of them."""
+    every = EVERY_RUN if len(runs) > 1 else {}
+    return [{"label": text, "value": value} for value, text in (*runs.items(), *every.items())]
 
 
 def _labelled(text: str, part: Any) -> html.Div:

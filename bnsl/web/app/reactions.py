@@ -7,18 +7,31 @@ import binascii
 from typing import Any
 
 import dash
-from dash import Dash, Input, Output, State, ctx, dcc, no_update
+from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 
 from bnsl._base.checks import InputError
-from bnsl.readers.columns import choose_columns
+from bnsl._base.palette import FITTED, HELD_OUT
+from bnsl.readers.reading import source_columns
 from bnsl.web.analysis import Analysis, analyse
-from bnsl.web.app.page import numbers
-from bnsl.web.app.session import WORKING, Choice, Sessions, distinct, end_rule
+from bnsl.web.app.page import CONTROLS, NONE, numbers, run_options
+from bnsl.web.app.session import (
+    WORKING,
+    Choice,
+    Points,
+    Sessions,
+    distinct,
+    end_rule,
+    run_column,
+    run_columns,
+    runs_in,
+)
+from bnsl.web.app.words import in_words_of_app, plain_notes
 from bnsl.web.figures import curve_figure, for_theme
 from bnsl.web.page import render
 from bnsl.web.words import number, points
 
 LEAST = 3  # distinct x of a forecast
+PATIENCE = 20000  # milliseconds after which a request that was not answered is given up
 # The browser's theme, now and whenever it changes.
 THEME = """
 function() {
@@ -28,18 +41,57 @@ function() {
     return name();
 }
 """
-# All that decides on the figure, numbered, since requests can overtake one another.
-WISH = """
-function(end, last, forms, x_type, y_type, theme, x, y, sigma, token) {
-    window.bnslWishes = (window.bnslWishes || 0) + 1;
-    const columns = {x: x ?? null, y: y ?? null, sigma: sigma ?? null, token: token ?? null};
-    return {number: window.bnslWishes, end, last, forms, x_type, y_type, theme, ...columns};
+# All that decides on the figure, numbered. One request is made at a time, lest a new one at every move of the
+# mouse has the figure of the one before thrown away; when it is answered, the newest wish is next.
+WISH = f"""
+function(answered, end, last, forms, x_type, y_type, theme, {", ".join(CONTROLS)}, token) {{
+    const columns = {{{", ".join(f"{name}: {name} ?? null" for name in CONTROLS)}, token: token ?? null}};
+    const wish = {{end, last, forms, x_type, y_type, theme, ...columns}};
+    const text = JSON.stringify(wish), now = Date.now();
+    const state = window.bnslState = window.bnslState || {{number: 0, since: 0, sent: null}};
+    if (state.number > answered && now - state.since < {PATIENCE}) return dash_clientside.no_update;
+    if (state.sent === text || wish.token === null) return dash_clientside.no_update;
+    Object.assign(state, {{sent: text, since: now, number: state.number + 1}});
+    return {{number: state.number, ...wish}};
+}}
+"""
+# While the range is dragged, points change their colour and the grey ground moves at once.
+MARK = """
+function(end, places, theme) {
+    const plot = document.querySelector("#figure .js-plotly-plot");
+    if (!plot || !window.Plotly || !places.length || !plot.layout || !(end in places)) return null;
+    const colours = COLOURS[theme], limit = places[end];
+    plot.data.forEach((trace, i) => {
+        if (!/^(Fitted|Held-out) points/.test(trace.name ?? "")) return;
+        const x = plot._fullData[i].x;
+        const marks = Array.from(x, (value) => colours[value <= limit * (1 + 1e-12) ? 0 : 1]);
+        window.Plotly.restyle(plot, {"marker.color": [marks]}, [i]);
+    });
+    const ground = (plot.layout.shapes ?? []).findIndex((shape) => shape.type === "rect");
+    if (ground >= 0) window.Plotly.relayout(plot, {[`shapes[${ground}].x0`]: limit});
+    return end;
+}
+""".replace(
+    "COLOURS",
+    str({theme: [FITTED[theme], HELD_OUT[theme]] for theme in ("light", "dark")}),
+)
+
+# Ticks that fit; the figure is there some time after its description.
+TICKS = """
+function(_) {
+    const begin = (tries) => {
+        const plot = document.querySelector("#figure .js-plotly-plot");
+        if (plot && plot.on && window.Plotly) window.bnslTicks.follow(plot);
+        else if (tries > 0) setTimeout(() => begin(tries - 1), 100);
+    };
+    begin(50);
+    return true;
 }
 """
 
 
-def react(app: Dash, sessions: Sessions) -> None:
-    """Tell the app what to do."""
+def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
+    """Tell the app what to do; `start` is the token of a table that is there from the beginning."""
     app.clientside_callback(THEME, Output("theme", "data"), Input("theme", "id"))
 
     @app.callback(
@@ -54,86 +106,135 @@ def react(app: Dash, sessions: Sessions) -> None:
         Output("x", "value"),
         Output("y", "value"),
         Output("sigma", "value"),
+        Output("by", "options", allow_duplicate=True),
+        Output("by", "value"),
+        *(Output(name, "value") for name in CONTROLS[5:]),
         Input("upload", "contents"),
         Input("example", "value"),
+        Input("start", "data"),
         State("upload", "filename"),
-        prevent_initial_call=True,
+        prevent_initial_call=True if start is None else "initial_duplicate",
     )
-    def take(contents: str | None, example: str | None, filename: str | None) -> Any:
-        """A file or an example was chosen."""
+    def take(contents: str | None, example: str | None, first: str | None, filename: str | None) -> Any:
+        """A file or an example was chosen, or one was there from the start."""
         try:
-            if ctx.triggered_id == "example":
-                if example is None:
-                    raise dash.exceptions.PreventUpdate
-                token = sessions.add_dataset(example)
-            else:
+            if ctx.triggered_id == "upload":
                 token = sessions.add_file(filename or "table.csv", _bytes(contents))
+            elif ctx.triggered_id == "example" and example is not None:
+                token = sessions.add_dataset(example)
+            elif ctx.triggered_id != "example" and first is not None:
+                token = first
+            else:
+                raise dash.exceptions.PreventUpdate
             source = sessions.table(token)
         except InputError as error:
-            return None, str(error), False, True, *[no_update] * 7
+            return None, in_words_of_app(str(error)), False, True, *[no_update] * (8 + len(CONTROLS[4:]))
         table = source.table
         names = [str(column) for column in table.columns if table[column].dtype.kind == "f"]
         message = ""
         x = y = sigma = None
         try:
-            found = choose_columns(table, steps=source.x, aside=source.aside)
+            found = source_columns(source)
             x, y = found.x, found.y
             if ctx.triggered_id == "example" and "sigma" in names:
                 sigma = "sigma"
         except InputError:
-            message = (
-                "Choose the columns of x and y."
-                if len(names) > 1
-                else ("This table has too few columns of numbers: x and y are needed.")
-            )
-        return token, message, not message, False, source.name, names, names, names, x, y, sigma
+            x = source.x if source.x in names else None
+            few = "This table has too few columns of numbers: x and y are needed."
+            which = "columns of x and y" if x is None else f"column of y; x is \u201c{x}\u201d"
+            message = f"Choose the {which}." if len(names) > 1 else few
+        by = run_column(source, x)
+        rest = [NONE] * len(CONTROLS[5:])
+        title = sessions.title(token)
+        chosen = (names, names, names, x, y, sigma, run_columns(source, x, y), by, *rest)
+        return token, message, not message, False, title, *chosen
+
+    @app.callback(
+        Output("by", "options"),
+        Output("run", "options"),
+        Output("run", "value"),
+        Output("runs", "hidden"),
+        Input("by", "value"),
+        Input("x", "value"),
+        Input("y", "value"),
+        Input("token", "data"),
+        State("run", "value"),
+        prevent_initial_call=True,
+    )
+    def list_runs(by: str | None, x: str | None, y: str | None, token: str | None, run: str | None) -> Any:
+        """The columns that tell runs apart, and the runs in the one that was chosen."""
+        if token is None:
+            raise dash.exceptions.PreventUpdate
+        try:
+            source = sessions.table(token)
+        except InputError:  # `choose` says so
+            raise dash.exceptions.PreventUpdate from None
+        columns = run_columns(source, x, y)
+        if by is None or by not in source.table.columns:
+            return columns, [], None, not columns
+        options = run_options(runs_in(source, by, y))
+        values = [option["value"] for option in options]
+        return columns, options, run if run in values else next(iter(values), None), False
 
     @app.callback(
         Output("end", "max"),
         Output("end", "value"),
         Output("end", "min"),
+        Output("places", "data"),
+        Output("told", "children"),
+        Output("told", "hidden"),
         Output("message", "children"),
         Output("message", "hidden"),
         Output("found", "hidden"),
-        Input("x", "value"),
-        Input("y", "value"),
-        Input("sigma", "value"),
-        State("token", "data"),
+        *(Input(name, "value") for name in CONTROLS),
+        Input("token", "data"),
         prevent_initial_call=True,
     )
-    def choose(x: str | None, y: str | None, sigma: str | None, token: str | None) -> Any:
-        """Columns were chosen."""
-        kept = (no_update, no_update, no_update)
-        if token is None or x is None or y is None:
-            return *kept, no_update, no_update, True
+    def choose(*values: Any) -> Any:
+        """Columns, runs or what is done to the points were chosen."""
+        kept = (no_update, no_update, no_update, no_update)
         try:
-            if x == y:
-                raise InputError("x and y are the same column; choose two")
-            curve = sessions.curve(token, x, y, sigma)
-            count = len(distinct(curve))
-            if count < LEAST:
-                raise InputError(f"{x!r} has {count} distinct values; a forecast needs at least {LEAST}")
+            chosen = _points(dict(zip((*CONTROLS, "token"), values, strict=True)))
+            if chosen is None:
+                return *kept, [], True, no_update, no_update, True
+            reading = sessions.reading(chosen)
+            places = distinct(reading.curve)
+            if len(places) < LEAST:
+                raise InputError(
+                    f"{chosen.x!r} has {len(places)} distinct values; a forecast needs at least {LEAST}"
+                )
         except InputError as error:
-            return *kept, str(error), False, True
-        return count - 1, count - 1, LEAST - 1, "", True, False
+            return *kept, [], True, in_words_of_app(str(error)), False, True
+        last = len(places) - 1
+        told = [html.Li(text) for text in plain_notes(reading.notes)]
+        return last, last, LEAST - 1, places.tolist(), told, not told, "", True, False
 
     app.clientside_callback(
         WISH,
         Output("wish", "data"),
+        Input("answered", "data"),
         Input("end", "value"),
         Input("end", "max"),
         Input("forms", "value"),
         Input("x-type", "value"),
         Input("y-type", "value"),
         Input("theme", "data"),
-        Input("x", "value"),
-        Input("y", "value"),
-        Input("sigma", "value"),
+        *(Input(name, "value") for name in CONTROLS),
         State("token", "data"),
+        prevent_initial_call=True,
+    )
+    app.clientside_callback(TICKS, Output("ticked", "data"), Input("figure", "figure"))
+    app.clientside_callback(
+        MARK,
+        Output("marked", "data"),
+        Input("end", "value"),
+        State("places", "data"),
+        State("theme", "data"),
         prevent_initial_call=True,
     )
 
     @app.callback(
+        Output("answered", "data"),
         Output("figure", "figure"),
         Output("numbers", "children"),
         Output("range", "children"),
@@ -145,27 +246,28 @@ def react(app: Dash, sessions: Sessions) -> None:
     )
     def look(wish: dict[str, Any]) -> Any:
         """The fitted range, or how to draw it, was changed."""
-        token, x, y, sigma, last = (wish[name] for name in ("token", "x", "y", "sigma", "last"))
-        if token is None or x is None or y is None or x == y:
-            raise dash.exceptions.PreventUpdate
-        sessions.announce(token, wish["number"])
+        nothing = (wish["number"], *[no_update] * 5)
         try:
-            curve = sessions.curve(token, x, y, sigma)
+            chosen, last = _points(wish), wish["last"]
+            if chosen is None:
+                return nothing
+            sessions.announce(chosen.token, wish["number"])
+            curve = sessions.curve(chosen)
             count = len(distinct(curve))
             if count < LEAST or last != count - 1:  # the slider is still that of other columns
-                raise dash.exceptions.PreventUpdate
-            choice = Choice(token, x, y, sigma, min(wish["end"], last), tuple(sorted(wish["forms"])))
+                return nothing
+            choice = Choice(chosen, min(wish["end"], last), tuple(sorted(wish["forms"])))
             with WORKING:
-                if sessions.overtaken(token, wish["number"]):
-                    raise dash.exceptions.PreventUpdate
+                if sessions.overtaken(chosen.token, wish["number"]):
+                    return nothing
                 found = sessions.analysis(choice)
                 drawn = for_theme(_figure(found, wish), wish["theme"])
                 shown = numbers(found)
         except InputError as error:
-            return no_update, no_update, no_update, str(error), False
+            return wish["number"], *[no_update] * 3, in_words_of_app(str(error)), False
         count_text = f"{len(found.fitted)} of {points(len(curve))}"
-        text = f"fitted up to {x} = {number(float(found.fitted.x[-1]))}: {count_text}"
-        return drawn, shown, text, "", True
+        text = f"fitted up to {curve.x_label} = {number(float(found.fitted.x[-1]))}: {count_text}"
+        return wish["number"], drawn, shown, text, "", True
 
     @app.callback(
         Output("download", "data"),
@@ -174,23 +276,39 @@ def react(app: Dash, sessions: Sessions) -> None:
         Input("save", "n_clicks"),
         State("end", "value"),
         State("forms", "value"),
-        State("x", "value"),
-        State("y", "value"),
-        State("sigma", "value"),
+        *(State(name, "value") for name in CONTROLS),
         State("token", "data"),
         prevent_initial_call=True,
         running=[(Output("save", "disabled"), True, False)],
     )
-    def save(_: int, end: int, forms: list[str], x: str, y: str, sigma: str | None, token: str) -> Any:
+    def save(_: int, end: int, forms: list[str], *values: Any) -> Any:
         """The report of what is on the page, with a back-test."""
         try:
-            curve = sessions.curve(token, x, y, sigma)
+            chosen = _points(dict(zip((*CONTROLS, "token"), values, strict=True)))
+            if chosen is None:
+                raise dash.exceptions.PreventUpdate
+            curve = sessions.curve(chosen)
             with WORKING:
                 found = analyse(curve, forms=("bnsl", *sorted(forms)), **end_rule(curve, end))
                 text = render(found)
         except InputError as error:
-            return no_update, str(error), False
+            return no_update, in_words_of_app(str(error)), False
         return dcc.send_string(text, "report.html", type="text/html"), no_update, no_update
+
+
+def _points(wish: dict[str, Any]) -> Points | None:
+    """Which points are wanted; None where that is not settled. InputError for x and y in one column."""
+    found: dict[str, Any] = {
+        name: None if wish[name] == NONE else wish[name] for name in (*CONTROLS, "token")
+    }
+    if found["token"] is None or found["x"] is None or found["y"] is None:
+        return None
+    if found["by"] is not None and found["run"] is None:
+        return None
+    if found["x"] == found["y"]:
+        raise InputError("x and y are the same column; choose two")
+    sorts = {"smooth": float, "thin": int, "offset": float}
+    return Points(**{k: sorts[k](v) if k in sorts and v is not None else v for k, v in found.items()})
 
 
 def _figure(found: Analysis, wish: dict[str, Any]) -> dict[str, Any]:
@@ -199,8 +317,11 @@ def _figure(found: Analysis, wish: dict[str, Any]) -> dict[str, Any]:
     axes = {"x_type": wish["x_type"], "y_type": wish["y_type"]}
     options: dict[str, Any] = {"law": found.law, "steady": True, "shown": tuple(fits), **axes}
     figure = curve_figure(found.forecast, found.held_out, fits, **options)
-    same = str((wish["token"], wish["x"], wish["y"], axes))  # as long as it is, what was zoomed to stays
-    return {"data": figure.data, "layout": figure.layout | {"uirevision": same}}
+    # As long as this is the same, what was zoomed to stays.
+    same = str((*(wish[name] for name in (*CONTROLS, "token")), axes))
+    legend = {"orientation": "h", "x": 0.0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}
+    layout = figure.layout | {"uirevision": same, "showlegend": True, "legend": legend}
+    return {"data": figure.data, "layout": layout}
 
 
 def _bytes(contents: str | None) -> bytes:

@@ -20,11 +20,14 @@ PORT = 8050
 LAST_PORT = 65535
 
 
-def make_app() -> Dash:
+def make_app(file: str | None = None) -> Dash:
     """The Dash app, to be served by any WSGI server as `make_app().server`.
 
+    Args:
+        file: a file or folder, or the name of a data set, that is there from the start.
+
     Raises:
-        InputError: a missing dash.
+        InputError: a missing dash, or a file that cannot be read.
     """
     try:
         import dash
@@ -35,8 +38,10 @@ def make_app() -> Dash:
     from bnsl.web.app.session import Sessions
 
     app = dash.Dash("bnsl.web.app", title="bnsl", update_title="", serve_locally=True)
-    app.layout = page()
-    react(app, Sessions())
+    sessions = Sessions()
+    start = None if file is None else sessions.add_path(file)
+    app.layout = page(start)
+    react(app, sessions, start)
     return app
 
 
@@ -44,6 +49,7 @@ def serve(
     host: str = LOOPBACK[0],
     port: int = PORT,
     *,
+    file: str | None = None,
     ready: Callable[[str], Any] | None = None,
     open_browser: bool = False,
 ) -> None:
@@ -52,13 +58,14 @@ def serve(
     Args:
         host: where to listen. Everybody who can reach another address than the loopback's can use the app.
         port: 0 for a free one.
+        file: as for `make_app`.
         ready: called with the address once it can be opened.
         open_browser: open it in the user's browser.
 
     Raises:
-        InputError: a port that is taken, or a missing dash.
+        InputError: a port that is taken, a file that cannot be read, or a missing dash.
     """
-    server = make_server(host, port)
+    server = make_server(host, port, file)
     address = f"http://{f'[{host}]' if ':' in host else host}:{server.port}/"
     try:
         if ready is not None:
@@ -70,14 +77,14 @@ def serve(
         server.server_close()
 
 
-def make_server(host: str, port: int) -> BaseWSGIServer:
+def make_server(host: str, port: int, file: str | None = None) -> BaseWSGIServer:
     """A server of the app that listens, to be started by `serve_forever`.
 
     On the loopback it answers only requests made to the loopback by name, so that no page of the web can
     reach it by a name of its own that it points here (DNS rebinding).
 
     Raises:
-        InputError: a port that is taken, an unknown host, or a missing dash.
+        InputError: a port that is taken, an unknown host, a file that cannot be read, or a missing dash.
     """
     if check_count(port, "port") > LAST_PORT:
         raise InputError(f"port = {port} must be a whole number from 0 to {LAST_PORT}")
@@ -85,7 +92,7 @@ def make_server(host: str, port: int) -> BaseWSGIServer:
         socket.getaddrinfo(host, port)
     except OSError as error:
         raise InputError(f"host = {host!r} is not known: {error.strerror}") from None
-    app = make_app()
+    app = make_app(file)
     import flask
     from werkzeug.serving import WSGIRequestHandler
     from werkzeug.serving import make_server as listen

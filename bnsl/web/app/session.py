@@ -16,32 +16,77 @@ import numpy as np
 from bnsl._base.checks import InputError
 from bnsl.curves.curve import Curve
 from bnsl.curves.datasets import DESCRIPTIONS, load_curve
+from bnsl.readers.curation import Curation
 from bnsl.readers.formats import read_source
-from bnsl.readers.reading import curve_from_source
+from bnsl.readers.reading import Reading, curve_from_source
+from bnsl.readers.runs import shown
 from bnsl.readers.source import Source
 from bnsl.web.analysis import Analysis, analyse
 
 LARGEST = 100_000_000  # bytes of a file
+MOST_RUNS = 500  # values of a column that can tell runs apart
 # One request works at a time: forecasts silence Python's warnings for a while, which all threads share.
 WORKING = threading.RLock()
 GONE = "this table is no longer here; drop the file again"
+# What may be made of all runs, and how: the options of a Curation.
+OF_ALL: dict[str, dict[str, Any]] = {
+    "all": {"keep": "all"},
+    "envelope": {"envelope": True},
+    "last": {"keep": "last"},
+    "best": {"keep": "best"},
+}
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What is to be fitted: columns of a table, up to which distinct x, and which forms beside BNSL."""
+class Points:
+    """Which points of a table are the curve.
+
+    Attributes:
+        token: of the table.
+        x, y, sigma: its columns.
+        by: the column that tells runs apart, or None.
+        run: the value of `by` that is taken; or what is made of all runs, "*" and a key of OF_ALL.
+        accuracy: what y is: None, or an accuracy as "share" or "percent", of which the error is taken.
+        smooth: the factor of x to smooth over, or None.
+        thin: the most points, or None.
+        offset: what is added to x.
+    """
 
     token: str
     x: str
     y: str
-    sigma: str | None
-    end: int
-    forms: tuple[str, ...] = ()
+    sigma: str | None = None
+    by: str | None = None
+    run: str | None = None
+    accuracy: str | None = None
+    smooth: float | None = None
+    thin: int | None = None
+    offset: float | None = None
 
     @property
-    def curve_key(self) -> tuple[str, str, str, str | None]:
-        """What decides on the curve."""
-        return self.token, self.x, self.y, self.sigma
+    def curation(self) -> Curation:
+        """The same for a reader."""
+        one = {} if self.by is None or self.run is None or self.run.startswith("*") else {self.by: self.run}
+        every = OF_ALL.get((self.run or "").removeprefix("*"), {}) if self.by is not None and not one else {}
+        return Curation(
+            where=one,
+            by=() if self.by is None or one else (self.by,),
+            drop_missing=True,
+            offset=self.offset,
+            accuracy=self.accuracy,
+            smooth=self.smooth,
+            points=self.thin,
+            **every,
+        )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is to be fitted: which points, up to which distinct x, and which forms beside BNSL."""
+
+    points: Points
+    end: int
+    forms: tuple[str, ...] = ()
 
 
 class _Kept:
@@ -63,6 +108,14 @@ class _Kept:
             self._values[key] = value
             while len(self._values) > self.most:
                 self._values.popitem(last=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Dropped:
+    """A table with the name that its file has."""
+
+    source: Source
+    title: str
 
 
 class Sessions:
@@ -90,7 +143,17 @@ class Sessions:
                 source = read_source(path)
             except InputError as error:  # the user knows nothing of the folder
                 raise InputError(str(error).replace(str(path), plain)) from None
-        return self._add(source)
+        return self._add(source, plain)
+
+    def add_path(self, path: str) -> str:
+        """Read a file or a folder of this machine, or a data set of that name where there is none.
+
+        Raises:
+            InputError: what cannot be read; the message names it.
+        """
+        if not Path(path).exists() and path in DESCRIPTIONS:
+            return self.add_dataset(path)
+        return self._add(read_source(path), Path(path).resolve().name)
 
     def add_dataset(self, name: str) -> str:
         """A data set of the package as a table; returns its token."""
@@ -102,28 +165,41 @@ class Sessions:
         columns = {curve.x_label: curve.x, curve.y_label: curve.y}
         if curve.sigma is not None:
             columns["sigma"] = curve.sigma
-        return self._add(Source(pd.DataFrame(columns), "csv", name))
+        return self._add(Source(pd.DataFrame(columns), "csv", name), name.replace("_", " "))
 
-    def _add(self, source: Source) -> str:
+    def _add(self, source: Source, title: str) -> str:
         token = secrets.token_urlsafe(12)
-        self._tables.put(token, source)
+        self._tables.put(token, Dropped(source, title))
         return token
 
     def table(self, token: str) -> Source:
         """The table of a token; raises InputError where it was dropped for newer ones."""
-        kept: Source | None = self._tables.get(token)
+        return self._dropped(token).source
+
+    def title(self, token: str) -> str:
+        """The name of its file."""
+        return self._dropped(token).title
+
+    def _dropped(self, token: str) -> Dropped:
+        kept: Dropped | None = self._tables.get(token)
         if kept is None:
             raise InputError(GONE)
         return kept
 
-    def curve(self, token: str, x: str, y: str, sigma: str | None) -> Curve:
-        """The curve in these columns; raises InputError for cells that cannot be forecast."""
-        key = (token, x, y, sigma)
-        curve = self._curves.get(key)
-        if curve is None:
-            curve = curve_from_source(self.table(token), x, y, sigma, loss="log").curve
-            self._curves.put(key, curve)
-        return curve
+    def reading(self, points: Points) -> Reading:
+        """The curve of these points with notes; raises InputError for cells that cannot be forecast."""
+        found: Reading | None = self._curves.get(points)
+        if found is None:
+            source = self.table(points.token)
+            found = curve_from_source(
+                source, points.x, points.y, points.sigma, loss="log", curation=points.curation
+            )
+            self._curves.put(points, found)
+        return found
+
+    def curve(self, points: Points) -> Curve:
+        """The curve of these points; raises InputError for cells that cannot be forecast."""
+        return self.reading(points).curve
 
     def announce(self, token: str, number: int) -> None:
         """Note that a page asked for something about its table; requests are numbered, rising."""
@@ -139,12 +215,47 @@ class Sessions:
         Raises:
             InputError: a curve that cannot be forecast.
         """
-        found = self._found.get(choice)
+        found: Analysis | None = self._found.get(choice)
         if found is None:
-            curve = self.curve(*choice.curve_key)
+            curve = self.curve(choice.points)
             found = analyse(curve, forms=("bnsl", *choice.forms), cuts=0, **end_rule(curve, choice.end))
             self._found.put(choice, found)
         return found
+
+
+def run_columns(source: Source, x: str | None = None, y: str | None = None) -> list[str]:
+    """The columns that can tell runs apart: of two values or more, each in several rows on average."""
+    names = []
+    for name in map(str, source.table.columns):
+        if name in (x, y) or (name in source.aside and name != source.run):
+            continue
+        try:
+            count = source.table[name].nunique()
+        except TypeError:  # lists cannot be counted
+            continue
+        if 1 < count <= min(MOST_RUNS, len(source.table) // 2):
+            names.append(name)
+    return sorted(names, key=lambda name: name != source.run)
+
+
+def run_column(source: Source, x: str | None = None) -> str | None:
+    """The column that tells runs apart at first: the format's own, or one of text with several x a run."""
+    known = run_columns(source, x)
+    if source.run in known:
+        return source.run
+    for name in known:
+        text = source.table[name].dtype.kind not in "fiub" or name in source.written
+        if text and x is not None and source.table.groupby(name, observed=True)[x].nunique().median() > 1:
+            return name
+    return None
+
+
+def runs_in(source: Source, by: str, y: str | None = None) -> dict[str, str]:
+    """The runs of a column that have values of y, in the order of the file: what to take -> what to show."""
+    table = source.named([by])
+    if y is not None:
+        table = table[source.table[y].notna()]
+    return {str(value): shown(value) for value in table[by].dropna().unique()}
 
 
 def distinct(curve: Curve) -> np.ndarray:

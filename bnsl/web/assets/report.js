@@ -129,7 +129,10 @@
   narrow.addEventListener("change", drawAll);
 
   drawAll().then(() => {
-    for (const name of Object.keys(figures)) element(name).on("plotly_doubleclick", () => { reset(name); draw(name); return false; });
+    for (const name of Object.keys(figures)) {
+      bnslTicks.follow(element(name));
+      element(name).on("plotly_doubleclick", () => { reset(name); draw(name); return false; });
+    }
     document.documentElement.dataset.ready = "";
   });
 })();
