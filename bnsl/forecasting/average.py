@@ -15,6 +15,7 @@ from bnsl.evidence.points import Data, Points, data_of, inverted, points_of
 from bnsl.evidence.predict import Components, Places, of_grid, of_law, places, standard_deviation
 from bnsl.evidence.prior import LEARNT, MOST_BREAKS, Prior, odds_of_breaks
 from bnsl.evidence.refined import Fitted, fitted_law
+from bnsl.fitting.orientation import other_wanted
 from bnsl.forecasting.mixture import Mixture, chunks
 from bnsl.forms.broken import BNSL
 from bnsl.solver.problem import Method
@@ -35,7 +36,7 @@ class Average(NamedTuple):
 
 
 def averages(curve: Curve, prior: Prior = LEARNT) -> tuple[Average, ...]:
-    """The average of falling laws and, for a curve that climbs, that of rising ones.
+    """The average of falling laws and, for a curve that climbs or falls ever faster, that of rising ones.
 
     The grid's rising laws are those whose inverse falls to a limit: they are fitted to -log y. The refined
     ones are a - g.
@@ -43,10 +44,21 @@ def averages(curve: Curve, prior: Prior = LEARNT) -> tuple[Average, ...]:
     with np.errstate(all="ignore"):
         data = data_of(curve)
         points = points_of(data, prior)
-        ways = (False, True) if curve.climbs else (False,)
-        parts = [_average(data, points, prior, rising=rising) for rising in ways]
+        parts = [_average(data, points, prior, rising=False)]
+        if curve.climbs or _bent(parts[0], points):
+            parts.append(_average(data, points, prior, rising=True))
         total = float(logsumexp(np.stack([part.log_evidence for part in parts])))
         return tuple(part._replace(state=_heavy(part.state, part.log_evidence[0] - total)) for part in parts)
+
+
+def _bent(falling: Average, points: Points) -> bool:
+    """Whether the falling laws leave what rising ones may explain, such as a fall ever faster."""
+    left = [points.log_y - law.form.log_y(law.theta, points.u) for law in falling.refined if law is not None]
+    if not left:
+        return False
+    residual = min(left, key=lambda each: float(np.sum(each**2)))
+    seen = np.ones((1, len(residual)), bool)
+    return bool(other_wanted(points.u[None], points.log_y[None], residual[None], seen)[0])
 
 
 def _average(data: Data, points: Points, prior: Prior, *, rising: bool) -> Average:
@@ -54,7 +66,11 @@ def _average(data: Data, points: Points, prior: Prior, *, rising: bool) -> Avera
     odds = prior.sharp + odds_of_breaks(prior)
     laws = _fitted(data, state, rising=rising)
     refined = tuple(
-        fitted_law(form, theta, points, prior) if theta is not None else None for form, theta in laws
+        fitted_law(form, theta, points, prior)
+        # y is positive, and a law that crosses 0 not far beyond the data is none of y.
+        if theta is not None and form.stays_positive(theta, float(points.u[0]), 0.0)
+        else None
+        for form, theta in laws
     )
     log_evidence = np.full((2, MOST_BREAKS + 2), -np.inf)
     log_evidence[0] = state.evidence
@@ -144,6 +160,13 @@ def _mixture(parts: tuple[Average, ...], log_x: np.ndarray) -> Mixture:
     weight = np.exp(weight - logsumexp(weight))
     mean = np.concatenate([found.mean for found in laws])
     sd = np.concatenate([standard_deviation(found, where) for found in laws])
-    # A rising law may fall below 0 where it is extrapolated; then it is no law there.
-    heavy = (weight > NEGLIGIBLE) & np.isfinite(mean).all(axis=1) & np.isfinite(sd).all(axis=1)
-    return Mixture(weight[heavy] / weight[heavy].sum(), mean[heavy], sd[heavy])
+    there = np.isfinite(mean) & np.isfinite(sd)
+    if there.all():
+        heavy = weight > NEGLIGIBLE
+        return Mixture(weight[heavy] / weight[heavy].sum(), mean[heavy], sd[heavy])
+    # A rising law may fall below 0 far beyond the data; then it is no law there.
+    weight = np.where(there, weight[:, None], 0.0)
+    weight = weight / weight.sum(axis=0)
+    heavy = (weight > NEGLIGIBLE).any(axis=1)
+    mean, sd = np.where(there, mean, 0.0), np.where(there, sd, 1.0)
+    return Mixture(weight[heavy], mean[heavy], sd[heavy])

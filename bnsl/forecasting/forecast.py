@@ -27,7 +27,15 @@ from bnsl.curves.data import Data, as_curve
 from bnsl.evidence.design import ALWAYS, SMOOTH, Nodes, trial_breaks
 from bnsl.evidence.refined import Fitted
 from bnsl.forecasting.average import Average, averages, mixtures
-from bnsl.forecasting.mixture import Mixture, cdf, centre, chunks, log_density_of_mixture, quantile
+from bnsl.forecasting.mixture import (
+    Mixture,
+    cdf,
+    centre,
+    chunks,
+    draws,
+    log_density_of_mixture,
+    quantile,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,12 +114,7 @@ class Forecast:
         count = check_count(size, "size", 1)
         points, shape = self._points(x)
         rng = np.random.default_rng(seed)
-        parts = []
-        for mixture in self._mixtures(points):
-            m = mixture.mean.shape[1]
-            law = rng.choice(len(mixture.weight), size=(count, m), p=mixture.weight)
-            at = np.arange(m)
-            parts.append(mixture.mean[law, at] + mixture.sd[law, at] * rng.standard_normal((count, m)))
+        parts = [draws(mixture, count, rng) for mixture in self._mixtures(points)]
         return np.exp(np.concatenate(parts, axis=1)).reshape(count, *shape)
 
     def _points(self, x: ArrayLike) -> tuple[np.ndarray, tuple[int, ...]]:
@@ -132,7 +135,7 @@ class Forecast:
 
     @cached_property
     def laws(self) -> pd.DataFrame:
-        """What is averaged, one row a kind of law, heaviest first.
+        """What is averaged, one row per kind of law, heaviest first.
 
         Columns: weight (posterior probability), limit (median of the law's limit, in units of y),
         end_slope (mean of d log|y - limit| / d log x at the last point), breaks (positions of the breaks of
@@ -203,7 +206,9 @@ class Forecast:
         low, high = (float(end) for end in self.interval(at))
         first = f"{100 * self.laws['weight'].iloc[0]:.0f} % {self.laws.index[0]}"
         notes = "".join(f", {code}" for code in dict.fromkeys(note.code for note in self.warnings))
-        answer = f"{self.curve.y_label} at {self.curve.x_label}={at:.4g} (2x) is {float(self.predict(at)):.4g}"
+        answer = (
+            f"{self.curve.y_label} at {self.curve.x_label}={at:.4g} (2x) is {float(self.predict(at)):.4g}"
+        )
         return (
             f"<Forecast of {self.curve.name or 'a curve'}, {len(self.curve)} points: {answer}, "
             f"90 % {low:.4g} to {high:.4g}; {first}{notes}>"
@@ -280,7 +285,7 @@ def _notes(curve: Curve) -> tuple[FitWarning, ...]:
     distinct = len(np.unique(curve.x))
     if distinct >= FEW:
         return ()
-    text = f"{distinct} distinct x are few; the forecast rests on what is usual of scaling curves"
+    text = f"{distinct} distinct x are few; the forecast relies mostly on the prior"
     return (FitWarning("few_points", text),)
 
 

@@ -74,7 +74,12 @@ def joint(forecast: Forecast, x: ArrayLike) -> Joint:
     )
     widest = max(part.moved.shape[1] for part in parts)
     moved = np.concatenate([_padded(part.moved, widest) for part in parts])
-    heavy = (weight > NEGLIGIBLE) & np.isfinite(mean).all(axis=1) & np.isfinite(moved).all(axis=(1, 2))
+    # What is no law at one of the places, because it is not positive there, is none along them.
+    there = (
+        np.isfinite(mean).all(axis=1) & np.isfinite(moved).all(axis=(1, 2)) & np.isfinite(bend).all(axis=1)
+    )
+    weight = np.where(there, weight, 0.0)
+    heavy = weight > NEGLIGIBLE * weight.sum()
     return Joint(
         weight[heavy] / weight[heavy].sum(),
         mean[heavy],

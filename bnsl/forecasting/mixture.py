@@ -19,7 +19,7 @@ QUARTILES = (0.25, 0.75)
 class Mixture(NamedTuple):
     """Predictive distribution of log y at M points: normal components of T laws."""
 
-    weight: np.ndarray  # (T,), adding up to 1
+    weight: np.ndarray  # (T,), adding up to 1; or (T, M) where some are no laws at some points
     mean: np.ndarray  # (T, M)
     sd: np.ndarray  # (T, M)
 
@@ -31,16 +31,16 @@ def chunks(values: np.ndarray) -> list[np.ndarray]:
 
 def cdf(mixture: Mixture, log_y: np.ndarray) -> np.ndarray:
     """Probability (M,) of a smaller measurement than log y (M,)."""
-    return np.asarray(mixture.weight @ ndtr((log_y - mixture.mean) / mixture.sd))
+    return _averaged(mixture.weight, ndtr((log_y - mixture.mean) / mixture.sd))
 
 
 def centre(mixture: Mixture) -> np.ndarray:
     """Mean (M,) of log y, or where it lies outside of them the nearer quartile."""
-    mean = mixture.weight @ mixture.mean
+    mean = _averaged(mixture.weight, mixture.mean)
     share = cdf(mixture, mean)
     for p, outside in zip(QUARTILES, (share < QUARTILES[0], share > QUARTILES[1]), strict=True):
         if outside.any():
-            mean[outside] = quantile(Mixture(mixture.weight, *(v[:, outside] for v in mixture[1:])), p)
+            mean[outside] = quantile(_at(mixture, outside), p)
     return np.asarray(mean)
 
 
@@ -51,15 +51,16 @@ def quantile(mixture: Mixture, p: float) -> np.ndarray:
     falls behind (Press et al., Numerical Recipes, section 9.4).
     """
     heavy = mixture.weight > 1e-6 * min(p, 1.0 - p) / len(mixture.weight)
+    heavy = heavy if heavy.ndim == 1 else heavy.any(axis=1)
     mean, sd = mixture.mean[heavy], mixture.sd[heavy]
-    weight = mixture.weight[heavy] / mixture.weight[heavy].sum()
+    weight = mixture.weight[heavy] / mixture.weight[heavy].sum(axis=0)
     low, high = (mean - 12.0 * sd).min(axis=0), (mean + 12.0 * sd).max(axis=0)
     tolerance = CLOSE * sd.min(axis=0)
     place, step = 0.5 * (low + high), high - low
     for _ in range(ITERATIONS):
         z = (place - mean) / sd
-        excess = weight @ ndtr(z) - p
-        density = weight @ (np.exp(-0.5 * z * z) / sd) / np.sqrt(2.0 * np.pi)
+        excess = _averaged(weight, ndtr(z)) - p
+        density = _averaged(weight, np.exp(-0.5 * z * z) / sd) / np.sqrt(2.0 * np.pi)
         low, high = np.where(excess < 0, place, low), np.where(excess < 0, high, place)
         newton = place - excess / np.where(density > 0, density, 1.0)
         size = np.abs(newton - place)
@@ -78,4 +79,26 @@ def log_density_of_mixture(
     """Log density (M,) of mixtures of normals: weight (T,), mean and sd (T, M), measured (M,)."""
     normal = -0.5 * ((measured - mean) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2.0 * np.pi)
     with np.errstate(divide="ignore"):
-        return np.asarray(logsumexp(normal + np.log(weight)[:, None], axis=0))
+        return np.asarray(logsumexp(normal + np.log(weight).reshape(len(weight), -1), axis=0))
+
+
+def draws(mixture: Mixture, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draws (count, M) of log y, independent from one point to the next."""
+    size, m = len(mixture.weight), mixture.mean.shape[1]
+    if mixture.weight.ndim == 1:
+        law = rng.choice(size, size=(count, m), p=mixture.weight)
+    else:
+        law = np.stack([rng.choice(size, size=count, p=weight) for weight in mixture.weight.T], axis=1)
+    at = np.arange(m)
+    return np.asarray(mixture.mean[law, at] + mixture.sd[law, at] * rng.standard_normal((count, m)))
+
+
+def _at(mixture: Mixture, which: np.ndarray) -> Mixture:
+    """The mixture at some of the points (M,)."""
+    weight = mixture.weight if mixture.weight.ndim == 1 else mixture.weight[:, which]
+    return Mixture(weight, mixture.mean[:, which], mixture.sd[:, which])
+
+
+def _averaged(weight: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Weighted sums (M,) of values (T, M)."""
+    return np.asarray(weight @ values if weight.ndim == 1 else np.sum(weight * values, axis=0))
