@@ -95,6 +95,9 @@ MARKERS = (
 GROUND = both("#FFFFFF", "#14171C")
 SOLID = Dash(())
 _OF_FORM = {"m1": 0, "m2": 1, "m3": 2, "m4": 3}
+_OF_FORM |= {"power_law": 0, "power_law_offset": 1, "power_law_with_offset": 1, "saturating_power_law": 2}
+_OF_FORM |= {"sigmoid": 3}
+_BROKEN = ("bnsl", "broken_power_law", "broken_neural_scaling_law")
 _OF_BNSL, _OF_FORECAST = 5, 4  # markers
 # Matplotlib's viridis at 0, 0.2, ..., 1: even steps in lightness, whatever the colour vision.
 _VIRIDIS = ("#440154", "#414487", "#2A788E", "#22A884", "#7AD151", "#FDE725")
@@ -119,7 +122,7 @@ def styles(labels: Iterable[str]) -> dict[str, Style]:
         if kind in _OF_FORM:
             number = _OF_FORM[kind]
             found[name] = Style(FORMS[number], DASHES[number], MARKERS[number])
-        elif kind == "bnsl" and all(style.colour != LAW for style in found.values()):
+        elif kind in _BROKEN and all(style.colour != LAW for style in found.values()):
             found[name] = Style(LAW, SOLID, MARKERS[_OF_BNSL])
         elif kind == "forecast":
             found[name] = Style(FORECAST, SOLID, MARKERS[_OF_FORECAST])

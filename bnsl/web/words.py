@@ -17,37 +17,37 @@ if TYPE_CHECKING:
 
 # What every warning of a fit or a forecast means to someone who does not know the terms.
 PLAIN = {
-    "constant_y": "All measured values are the same. Their level is known, but not how the curve goes on.",
+    "constant_y": "All measured values are equal. Their level is known, but not how the curve continues.",
     "more_parameters_than_points": "This form has more parameters than there are points, so that many "
     "different curves pass through all of them. Allow fewer breaks or measure more points.",
     "no_degrees_of_freedom": "This form has as many parameters as there are points. It passes through all of "
-    "them whatever they are, and nothing tells how large its errors are.",
+    "them whatever they are, so the size of its errors is unknown.",
     "break_outside_data": "A break lies outside the measured range. The points show one side of it only, so "
     "that its place and what comes after it are uncertain.",
     "parameter_at_bound": "A parameter ended at the edge of what is allowed. Its true value may be the edge "
     "itself, such as a limit of exactly 0.",
     "nearly_singular": "The points do not pin down every parameter. Predictions can be good all the same; do "
     "not read meaning into single parameters.",
-    "not_converged": "The fit was stopped before it had settled. Its numbers may still change.",
+    "not_converged": "The fit stopped before it had converged. Its numbers may still change.",
     "failed": "No fit of this form was found. Do not use it.",
     "starts_disagree": "Other curves of this form, with other parameters, fit almost as well. Beyond the "
     "data they may go elsewhere.",
     "out_of_range": "Some numbers are too large or too small for the computer in these units. Multiply x "
     "or y by a constant.",
-    "break_undetermined": "The points hardly determine a break: they are described about as well without it. "
-    "Do not read meaning into its place.",
+    "break_undetermined": "A break is barely visible in the points: a law without it describes them about as "
+    "well. Do not read meaning into its place.",
     "break_missing": "The points bend in a way that this form does not follow; one break more would. Its "
     "intervals are too narrow beyond the data.",
-    "correlated_residuals": "The points leave the curve in runs rather than at random. Its intervals are too "
-    "narrow.",
+    "correlated_residuals": "Neighbouring points lie on the same side of the curve more often than chance "
+    "allows. Its intervals are too narrow.",
     "undetermined": "A parameter is not determined by the points. Its interval is infinite.",
     "replicates_failed": "Some of the repeated fits failed, and are not counted.",
-    "replicates_not_converged": "Some of the repeated fits had not settled. Their intervals are rough.",
-    "crosses_zero": "This form falls below 0 not far beyond the points, where what is measured cannot follow. Do not "
+    "replicates_not_converged": "Some of the repeated fits had not converged. Their intervals are rough.",
+    "crosses_zero": "This form falls below 0 beyond the points, where what is measured cannot follow. Do not "
     "use it for predictions.",
-    "remade": "This forecast was kept by another version of the program, which predicted something else.",
-    "few_points": "There are few points. The forecast rests on how such curves usually go more than on this "
-    "one.",
+    "remade": "This forecast was saved by another version of the program, which predicted something else.",
+    "few_points": "There are few points. The forecast relies mostly on how scaling curves usually behave, and less "
+    "on this one.",
 }
 UNFORESEEN = (
     "No method can foresee a break that has left no trace in the points: if something new happens further "
@@ -95,7 +95,7 @@ def notes(analysis: Analysis) -> list[Note]:
         details = tuple(f"{label}: {message}" for label, message in cases)
         found.append(Note(", ".join(labels), PLAIN.get(code, cases[0][1]), details))
     if analysis.backtest is None and analysis.options.get("cuts") != 0:
-        found.append(Note("Back-test", "There are too few points to try the forecast on a part of them."))
+        found.append(Note("Back-test", "There are too few points to test the forecast on a part of them."))
     found.append(Note("Always", UNFORESEEN))
     return found
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import bnsl
+from bnsl._base.palette import styles
 from bnsl.forms.registry import FORMS, NAMES, capitals, get_form
 
 X = np.geomspace(2.0, 900.0, 14)
@@ -14,6 +15,11 @@ Y = 3.1 * X**-0.4 + 0.2
 def test_every_name_leads_to_its_form(name, short):
     assert isinstance(get_form(name), FORMS[short])
     assert get_form(name.upper().replace("_", " ")) == get_form(name.replace("_", "-")) == get_form(short)
+
+
+@pytest.mark.parametrize(("name", "short"), NAMES.items())
+def test_a_form_looks_the_same_under_every_name(name, short):
+    assert styles([name])[name] == styles([short])[short]
 
 
 def test_no_two_forms_have_a_name_in_common():
