@@ -167,7 +167,7 @@ def crps(mixture: Mixture, log_y: np.ndarray) -> np.ndarray:
 
 
 def score(tasks: list[Task], methods: dict[str, Callable[[Task, bnsl.FitResult], Said]]) -> pd.DataFrame:
-    """One row a method, a task and a point."""
+    """One row per method, a task and a point."""
     frames = []
     for number, task in enumerate(tasks):
         result = bnsl.fit(task.fitted)

@@ -40,7 +40,7 @@ def shares(error: np.ndarray, limits: tuple[float, ...]) -> str:
 
 
 def main() -> None:
-    """Print a line a device and size, and the agreement."""
+    """Print one line per device and size, and the agreement."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -61,7 +61,7 @@ def timed(function: Callable[[], object]) -> tuple[float, object]:
 
 
 def main() -> None:
-    """Print a row a curve."""
+    """Print one row per curve."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

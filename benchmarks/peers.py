@@ -106,7 +106,7 @@ def nlsq_fit(log_x: np.ndarray, log_y: np.ndarray, starts: np.ndarray) -> tuple[
     import jax.numpy as jnp
     import nlsq
 
-    logging.disable(logging.WARNING)  # a line an iteration
+    logging.disable(logging.WARNING)  # one line per iteration
 
     def model(u: jax.Array, a: Any, log_b: Any, c0: Any, c1: Any, log_d: Any, log_f: Any) -> jax.Array:
         f = jnp.exp(log_f)

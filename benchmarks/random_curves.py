@@ -42,12 +42,12 @@ def of_many_lengths(
 
 
 def long_form(x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
-    """Curves (C, N) as a table, a row a point."""
+    """Curves (C, N) as a table, one row per point."""
     return pd.DataFrame({"curve": np.repeat(np.arange(len(x)), x.shape[1]), "x": x.ravel(), "y": y.ravel()})
 
 
 def table_of(pairs: list[tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
-    """Curves of any lengths as a table, a row a point."""
+    """Curves of any lengths as a table, one row per point."""
     number = np.repeat(np.arange(len(pairs)), [len(x) for x, _ in pairs])
     x, y = (np.concatenate(column) for column in zip(*pairs, strict=True))
     return pd.DataFrame({"curve": number, "x": x, "y": y})

@@ -126,7 +126,7 @@ def compared(n: int, x: np.ndarray, y: np.ndarray) -> tuple[dict[str, float], di
 
 
 def main() -> None:
-    """Print a row a curve; a dash where the lowest cost was not reached."""
+    """Print one row per curve; a dash where the lowest cost was not reached."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -17,14 +17,14 @@ from bnsl.readers.files import STDIN
 
 COMMANDS = {
     "fit": "fit a law to a curve and predict with it",
-    "fit-many": "fit a law to every curve of a long-form table, a row a curve",
-    "forecast": "tell what will be at larger x: an average over laws, with intervals and nothing to set",
-    "suggest": "tell which further run, or set of runs under a budget, would tell most about a prediction",
+    "fit-many": "fit a law to every curve of a table, and write one row per curve",
+    "forecast": "predict y at larger x, with intervals; an average over laws, without settings",
+    "suggest": "find the run, or the set of runs within a budget, that would make a prediction most certain",
     "compare": "fit several forms to one curve and rank them",
     "plot": "fit a law to a curve and draw it",
-    "backtest": "refit at several cut-offs inside the data, and tell how well points beyond were foretold",
+    "backtest": "refit at several cut-offs inside the data, and show how well later points were predicted",
     "report": "write one web page that needs no network: forecast, forms, breaks, back-test, numbers to copy",
-    "app": "see forecasts live in the browser: drop a file, choose columns, drag the end of the fitted range",
+    "app": "explore forecasts in the browser: drop a file, choose columns, drag the end of the fitted range",
     "benchmark": "fit the 92 curves of the benchmark (arXiv 2209.06640) and tabulate the errors beyond",
     "columns": "list the columns, tags or metrics of a file, and the runs in it",
     "datasets": "list the data sets of the package, or write one as CSV",
@@ -47,12 +47,12 @@ class Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """The arguments; an option that is not known is told with the one that may be meant."""
+        """The arguments; an unknown option is reported with the one that may be meant."""
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
             option = unknown[0].partition("=")[0]
             meant = suggest(option, [name for name in self._option_string_actions if len(option) > 2])
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
+            self.error(f"unknown option or argument: {' '.join(unknown)}{meant}")
         return found
 
     def error(self, message: str) -> NoReturn:

@@ -29,7 +29,7 @@ CURATIONS = tuple(field.name for field in fields(Curation))  # the options of wh
 
 
 def read_curve(args: argparse.Namespace) -> Curve:
-    """The curve in FILE, or the bundled data set of that name; guesses are told on the standard error."""
+    """The curve in FILE, or the bundled data set of that name; guesses are reported on the standard error."""
     curation = curation_of(args)
     if args.file != STDIN and not Path(args.file).exists():
         if args.file in DESCRIPTIONS:

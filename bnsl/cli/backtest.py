@@ -1,4 +1,4 @@
-"""`bnsl backtest`: how well the points beyond several cut-offs were foretold."""
+"""`bnsl backtest`: how well the points beyond several cut-offs were predicted."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def add(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="X",
-        help="fit the points up to X and predict the others, once or more often (default: six at most)",
+        help="fit the points up to X and predict the others; repeatable (default: six at most)",
     )
     command.add_argument(
         "--tolerance", type=float, metavar="E", help="tell up to which distance the rmsle stayed within E"

@@ -1,4 +1,4 @@
-"""`bnsl columns`: what there is in a file."""
+"""`bnsl columns`: what is in a file."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _text(table: pd.DataFrame, kind: str, roles: Mapping[str, str]) -> str:
-    """One line a column with how many values, the range and the role, if it has one."""
+    """One line per column with how many values, the range and the role, if it has one."""
     rows = [("column", "values", "range", "role")]
     for name in table.columns:
         cells = table[name].dropna()

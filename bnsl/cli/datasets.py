@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _text(curves: Sequence[Curve]) -> str:
-    """One line a data set: name, number of points, ranges and what it is; less of the collections."""
+    """One line per data set: name, number of points, ranges and what it is; less of the collections."""
     rows = [("name", "points", "x", "y", "what it is")]
     for curve in curves:
         x, y = span_text(curve.x), span_text(curve.y)

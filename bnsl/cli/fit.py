@@ -29,7 +29,7 @@ def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     add_input(command)
     add_law(command)
-    add_prediction(command, "predict y at X, once or more often (default: 2 and 10 times the last fitted x)")
+    add_prediction(command, "predict y at X; repeatable (default: 2 and 10 times the last fitted x)")
     add_plot_option(command)
     add_json_option(command)
 

@@ -1,4 +1,4 @@
-"""`bnsl fit-many`: a law fitted to every curve of a table, a row a curve."""
+"""`bnsl fit-many`: a law fitted to every curve of a table, one row per curve."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def add(command: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="COLUMN",
-        help="column whose values tell the curves apart; repeatable, or commas between",
+        help="column whose values tell the curves apart; repeatable, or several with commas",
     )
     add_curation(command, one_curve=False)
     add_law(command, split=False)
-    add_prediction(command, "add a column with the prediction at X, once or more often")
+    add_prediction(command, "add a column with the prediction at X; repeatable")
     command.add_argument(
         "-o",
         "--output",

@@ -36,7 +36,7 @@ def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     add_input(command)
     add_split(command)
-    text = "predict y at X, once or more often (default: 1.5, 2, 4 and 10 times the last fitted x)"
+    text = "predict y at X; repeatable (default: 1.5, 2, 4 and 10 times the last fitted x)"
     add_prediction(command, text)
     command.add_argument(
         "--level",
@@ -95,9 +95,9 @@ def _text(found: Forecast, ahead: pd.DataFrame, level: float, held_out: pd.DataF
 
     Args:
         found: the forecast.
-        ahead: one row a point: x, predicted, lower, upper.
+        ahead: one row per point: x, predicted, lower, upper.
         level: probability inside (lower, upper).
-        held_out: one row a point that it has not seen: x, y, predicted, lower, upper.
+        held_out: one row per point that it has not seen: x, y, predicted, lower, upper.
     """
     curve = found.curve
     lines = [f"forecast of {curve.name or 'a curve'}", f"fitted   {curve.extent}"]

@@ -33,7 +33,7 @@ def add(command: argparse.ArgumentParser) -> None:
     add_input(command)
     add_split(command)
     add_forms(command)
-    text = "forecast y at X, once or more often (default: 1.5, 2, 4 and 10 times the last fitted x)"
+    text = "forecast y at X; repeatable (default: 1.5, 2, 4 and 10 times the last fitted x)"
     add_prediction(command, text)
     command.add_argument(
         "--cuts",

@@ -36,7 +36,7 @@ def add(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="X",
-        help="x of the prediction, once or more often",
+        help="x of the prediction; repeatable",
     )
     command.add_argument(
         "--candidates",

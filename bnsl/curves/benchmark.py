@@ -82,7 +82,7 @@ class Benchmark:
 
     Attributes:
         curves: in the order of the files, images first.
-        published: errors that the benchmark's own estimators reach on the held-out points, a row a curve
+        published: errors that the benchmark's own estimators reach on the held-out points, one row per curve
             (index domain, task, model; columns m1, m2, m3, m4: RMSLE), in the order of `curves`. None where
             baseline_rmsle.csv is not at hand: it is found in $BNSL_DATA_DIR only, the origin has no such
             file.
@@ -138,7 +138,7 @@ class Benchmark:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a curve: domain, task, model, numbers of points, ranges of x and y."""
+        """One row per curve: domain, task, model, numbers of points, ranges of x and y."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -158,7 +158,7 @@ class Benchmark:
 
     @property
     def points(self) -> pd.DataFrame:
-        """One row a point: domain, task, model, x (seen examples), y (loss) and whether it is held out."""
+        """One row per point: domain, task, model, x (seen examples), y (loss) and whether it is held out."""
         import pandas as pd
 
         parts = [
@@ -207,7 +207,7 @@ def benchmark_from_table(table: pd.DataFrame, published: pd.DataFrame | None = N
     """The curves in a table of the benchmark's columns; rows that repeat another exactly are dropped.
 
     Args:
-        table: a row a point, with the columns of COLUMNS. `Training` = 1 marks the points to fit.
+        table: one row per point, with the columns of COLUMNS. `Training` = 1 marks the points to fit.
         published: see Benchmark.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Long-form tables, a row a point, taken apart into curves by columns that name them."""
+"""Long-form tables, one row per point, taken apart into curves by columns that name them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class LongTable(NamedTuple):
     """The curves of a table with their names."""
 
-    keys: pd.DataFrame  # a row a curve, in the order in which the curves first appear
+    keys: pd.DataFrame  # one row per curve, in the order in which the curves first appear
     curves: Curves
     texts: dict[int, str]  # curve -> what is said of its first cell that is no number
 

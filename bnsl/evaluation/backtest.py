@@ -71,7 +71,7 @@ class Backtest:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row a cut and a point beyond it.
+        """One row per cut and a point beyond it.
 
         Columns: cut; fitted, the number of points up to it; x (of several inputs x1, x2, ...); distance, the
         factor between x and the last fitted x (of several inputs the largest factor); y; predicted;
@@ -101,7 +101,7 @@ class Backtest:
 
     @cached_property
     def by_cut(self) -> pd.DataFrame:
-        """One row a cut: cut, fitted and beyond (numbers of points), the largest distance, errors, status.
+        """One row per cut: cut, fitted and beyond (numbers of points), the largest distance, errors, status.
 
         Errors are rmsle with its standard error, and mean_log_error, above 0 where the law says too much.
         """
@@ -117,7 +117,7 @@ class Backtest:
 
     @cached_property
     def by_distance(self) -> pd.DataFrame:
-        """One row a bin of distance: its ends (above `distance_from`, up to `distance_to`), points, errors.
+        """One row per bin of distance: its ends (above `distance_from`, up to `distance_to`), points, errors.
 
         The ends are the same for every curve; bins without points are left out; points of all cuts count
         alike.
@@ -217,7 +217,7 @@ def backtest(
     sigma: ArrayLike | None = None,
     **options: Any,
 ) -> Backtest:
-    """How well would this law have foretold the points that we have? Errors against distance.
+    """How well would this law have predicted the points that you have? Errors against distance.
 
     The law is fitted to the points up to each cut and predicts those beyond. No fit sees a point beyond
     its cut.

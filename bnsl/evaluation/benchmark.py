@@ -1,4 +1,4 @@
-"""Methods on the 92-curve benchmark: what each foretells of the held-out points, and the tables of errors."""
+"""Methods on the 92-curve benchmark: what each predicts for the held-out points, and the tables of errors."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class BenchmarkRun:
-    """What methods foretold of the held-out parts of the benchmark's curves.
+    """What methods predicted for the held-out parts of the benchmark's curves.
 
     Attributes:
         benchmark: the curves.
         methods: names, in the order asked for.
-        outcomes: one a curve and method, curve by curve.
+        outcomes: one per curve and method, curve by curve.
     """
 
     benchmark: Benchmark
@@ -81,7 +81,7 @@ class BenchmarkRun:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row a curve and method.
+        """One row per curve and method.
 
         Columns: domain, task, model, method; fitted, held_out (numbers of points); rmsle, rmsle_stderr;
         mean_log_error, above 0 where the method says too much; best, whether no method has a smaller rmsle;
@@ -115,13 +115,13 @@ class BenchmarkRun:
 
     @cached_property
     def errors(self) -> pd.DataFrame:
-        """RMSLE with a row a curve (index domain, task, model) and a column a method."""
+        """RMSLE with one row per curve (index domain, task, model) and one column per method."""
         table = self.table.pivot(index=list(KEY), columns="method", values="rmsle")
         return table.reindex(index=[curve.key for curve in self.benchmark], columns=list(self.methods))
 
     @cached_property
     def by_domain(self) -> pd.DataFrame:
-        """One row a domain and method; "language" is BB, LM and NMT together.
+        """One row per domain and method; "language" is BB, LM and NMT together.
 
         Columns: domain, method; curves; failed, of which no error is known; rmsle_mean and rmsle_geomean over
         the others; wins, the share of all curves on which no method has a smaller error (equal errors count
@@ -158,7 +158,7 @@ class BenchmarkRun:
 
     @property
     def points(self) -> pd.DataFrame:
-        """One row a held-out point and method: domain, task, model, method, x, y, predicted."""
+        """One row per held-out point and method: domain, task, model, method, x, y, predicted."""
         import pandas as pd
 
         parts = []

@@ -44,7 +44,7 @@ class Comparison:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row a form, best first by `ranked_by`.
+        """One row per form, best first by `ranked_by`.
 
         Columns: n_params, train_rmsle, heldout_rmsle and its standard error (NaN if nothing was held out),
         train_rmse and heldout_rmse in the units of y, aicc, delta_aicc (against the lowest), status,

@@ -58,7 +58,7 @@ class Extrapolation:
 
     @cached_property
     def errors(self) -> pd.DataFrame:
-        """One row a held-out point: x, y, predicted, the log error, and the factor of x beyond the fit.
+        """One row per held-out point: x, y, predicted, the log error, and the factor of x beyond the fit.
 
         A form of several inputs has a column for each, and the largest of their factors.
         """

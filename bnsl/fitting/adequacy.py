@@ -198,7 +198,7 @@ def break_notes(
             text = f"break {i} lies {side} your data and is not determined by them"
         elif size < VISIBLE:
             text = (
-                f"break {i} is hardly to be seen in your data, {size:.2g} standard deviations, and is not "
+                f"break {i} is barely visible in your data ({size:.2g} standard deviations) and is not "
                 "determined by them; a law without it fits about as well"
             )
         else:

@@ -294,7 +294,7 @@ class FitResult:
 
     @cached_property
     def breaks(self) -> pd.DataFrame:
-        """One row a break: position, slope before and after, sharpness, and whether the data show it.
+        """One row per break: position, slope before and after, sharpness, and whether the data show it.
 
         Slopes are those of log(y - a) against log x; `width_decades` is the factor of x, in powers of ten,
         over which 90 % of the turn takes place (2 f log 19 / log 10, from the logistic shape of the turn).
@@ -323,7 +323,7 @@ class FitResult:
 
     @cached_property
     def selection(self) -> pd.DataFrame:
-        """Why this number of breaks: one row a number that was weighed; empty where it was given.
+        """Why this number of breaks: one row per number that was weighed; empty where it was given.
 
         Columns: log_evidence (of the least-squares law, under a prior for laws and noise), probability
         (among those weighed), chosen.

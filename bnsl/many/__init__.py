@@ -1,1 +1,1 @@
-"""Many curves: a table in, a row a curve out."""
+"""Many curves: a table in, one row per curve out."""

@@ -1,4 +1,4 @@
-"""`fit_many` and `forecast_many`: a long-form table in, a row a curve out."""
+"""`fit_many` and `forecast_many`: a long-form table in, one row per curve out."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def fit_many(
     status and message say why, and stops no other.
 
     Args:
-        frame: a row a point: a pandas or Polars DataFrame, a mapping of arrays, or a Dask DataFrame, which
-            gives a Dask DataFrame back (see `bnsl.many.dask`).
+        frame: one row per point: a pandas or Polars DataFrame, a mapping of arrays, or a Dask DataFrame,
+            which gives a Dask DataFrame back (see `bnsl.many.dask`).
         x: the column of inputs.
         y: the column of measured values.
         by: the columns whose values tell the curves apart.
@@ -85,8 +85,8 @@ def fit_many(
         progress: show a bar with the time left; by default if the standard error is a terminal.
 
     Returns:
-        A row a curve, in the order in which they first appear: the columns of `by`, then status ("converged",
-        "not_converged", "underdetermined", "failed", "invalid" for a curve that cannot be fitted, "error" for
+        One row per curve, in the order in which they first appear: the columns of `by`, then status
+        ("converged", "not_converged", "underdetermined", "failed", "invalid" for a curve that cannot be fitted, "error" for
         a fault of the program), warnings (codes joined by ";"), message, n_points, n_breaks, rmsle, the
         parameters in the paper's names, and predictions.
 
@@ -148,8 +148,8 @@ def forecast_many(
         progress: as in `fit_many`.
 
     Returns:
-        A row a curve: the columns of `by`, status, warnings, message and n_points as in `fit_many`, and for
-        every x a prediction `y_at_...` with the ends of its 90 % interval, `..._low` and `..._high`.
+        One row per curve: the columns of `by`, status, warnings, message and n_points as in `fit_many`, and
+        for every x a prediction `y_at_...` with the ends of its 90 % interval, `..._low` and `..._high`.
 
     Raises:
         InputError: (a ValueError) arguments that no curve can be forecast with.

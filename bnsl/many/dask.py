@@ -28,7 +28,7 @@ def fit_partitions(
     """The lazy result of `fit_many` on a Dask DataFrame, itself a Dask DataFrame.
 
     Args:
-        frame: a Dask DataFrame, a row a point.
+        frame: a Dask DataFrame, one row per point.
         columns: the columns of x, y and sigma, if any, and of the keys.
         settings: what is to be fitted.
         out: must be None: the result's own `to_parquet` writes it, partition by partition.

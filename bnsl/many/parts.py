@@ -52,7 +52,7 @@ class Parts:
             self._whole(note, lambda path: path.write_text(text))
 
     def read(self, known: pd.DataFrame) -> pd.DataFrame | None:
-        """What is there: a row a curve; None if there is nothing.
+        """What is there: one row per curve; None if there is nothing.
 
         Rows of curves whose points have changed since are taken off the disk.
 
@@ -84,7 +84,7 @@ class Parts:
         """Add rows; the name of a part follows from its curves, so that one written twice is there once.
 
         Args:
-            rows: a row a curve, with digests of the points in the column `POINTS`.
+            rows: one row per curve, with digests of the points in the column `POINTS`.
         """
         keys = rows[[*self.by, POINTS]].to_csv(index=False)
         name = f"part-{hashlib.sha256(keys.encode()).hexdigest()[:16]}.parquet"

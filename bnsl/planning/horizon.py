@@ -41,7 +41,7 @@ class Horizon:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row a stop.
+        """One row per stop.
 
         Columns: points, prediction_sd, and for every break i signal_i and position_factor_i, as in
         `Predictability.breaks`.

@@ -101,7 +101,7 @@ class Predictability:
 
     @cached_property
     def breaks(self) -> pd.DataFrame:
-        """One row a break: how well it is determined.
+        """One row per break: how well it is determined.
 
         Columns: position; position_factor, the factor within which the position is known (one standard
         deviation, exp of that of log d); slope_change and its standard error; signal, the slope change in

@@ -74,7 +74,7 @@ class Suggestion:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row a candidate, the best value for its cost first.
+        """One row per candidate, the best value for its cost first.
 
         Columns: x, cost, sd_with (standard deviation at the target once it alone is measured), reduction
         (share of the variance that it removes), reduction_per_cost (relative to the best), chosen (its

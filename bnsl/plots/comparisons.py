@@ -101,7 +101,7 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
 
 
 def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
-    """Log errors log(law / measured) against the distance of the extrapolation, one line a cut.
+    """Log errors log(law / measured) against the distance of the extrapolation, one line per cut.
 
     Distance is x over the last fitted x, on a log axis. Early cuts are dark, late ones light, each with a
     marker of its own; the grey steps are plus and minus the RMSLE of every bin of `by_distance`.

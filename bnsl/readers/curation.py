@@ -46,7 +46,7 @@ class Curation:
         smooth: replace y by a straight line through the points of its run within this factor of x, which on
             logarithmic axes leaves power laws as they are and has no lag; 1.2 reaches 20 % to either side.
             Points closer than that have errors in common.
-        keep: one point a run, the "last" or the "best" (lowest y); or "all" points as one curve.
+        keep: one point per run, the "last" or the "best" (lowest y); or "all" points as one curve.
         envelope: the lower envelope over the runs, as of loss against compute: points that no run reaches
             for less, and below what the other runs have at the same x, between their points.
         points: at most this many points, evenly spaced in log x; of curves that stay apart, of each.
@@ -98,7 +98,7 @@ class Curated:
     Attributes:
         table: x, y and perhaps sigma, under their names; the index counts the rows of the file from 0.
         y_label: what y is now.
-        notes: what was done, a sentence a step.
+        notes: what was done, one sentence per step.
         x_label: what x is now.
         runs: how many runs are left.
     """
@@ -120,10 +120,10 @@ def curate(
     sparse: bool = False,
     apart: bool = False,
 ) -> Curated:
-    """The points of a curve out of a table of runs, or of a curve a run.
+    """The points of a curve out of a table of runs, or of one curve per run.
 
     Args:
-        table: one row a record; the index counts rows from 0.
+        table: one row per record; the index counts rows from 0.
         columns: the columns of x, y and perhaps sigma.
         curation: what to do; by default no more than to leave out what a sparse table has to lack.
         run: the column that tells runs apart, where the format has one.

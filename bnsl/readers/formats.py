@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 FORMATS: Mapping[str, str] = {
     "csv": "a table with a header; comma, semicolon, tab or spaces between the cells",
     "tsv": "a table with a header and tabs",
-    "json": "a list of objects, an object of columns or of steps, or a folder of a file a step",
+    "json": "a list of objects, an object of columns or of steps, or a folder of one file per step",
     "jsonl": "an object a line",
     "parquet": "a table in Parquet",
     "tensorboard": "event files, or a folder of them",
@@ -110,8 +110,8 @@ def read_table(
 
     Columns that hold nothing but numbers come as float64, exact to the last digit; others as they are in
     the file. Numbers as people write them are read too: 125M, 7e9 params, 64.7%, 1,000 and 3,50. Logs come
-    with one row a step and run, one column a metric, NaN where a metric was not logged, and infinity where it
-    was logged as NaN.
+    with one row per step and run, one column per metric, NaN where a metric was not logged, and infinity
+    where it was logged as NaN.
 
     Raises:
         InputError: a file that is missing, empty, damaged or of an unknown format.

@@ -14,7 +14,7 @@ _LOSS = re.compile(r"\b(\w*loss)(\W{1,3})\d", re.I)
 
 
 def read_log(data: bytes, where: str, name: str, pattern: str | None) -> Source:
-    """The lines of a log that a pattern is found in, one row a line.
+    """The lines of a log that a pattern is found in, one row per line.
 
     Args:
         data: the bytes of the log.

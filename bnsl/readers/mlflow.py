@@ -39,7 +39,7 @@ def has_metrics(path: Path) -> bool:
 
 
 def read_mlflow(path: Path) -> Source:
-    """The metrics of all runs below a folder, one row a step and run, one column a metric.
+    """The metrics of all runs below a folder, one row per step and run, one column per metric.
 
     Runs are told apart by their names; what was logged as a parameter is in columns 'params.lr'. A metric
     that was logged twice at a step has the later value.

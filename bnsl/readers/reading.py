@@ -83,7 +83,7 @@ def read_curve(
         format: a key of `bnsl.readers.FORMATS`, where neither name nor content tells.
         pattern: for a plain log, a regular expression with groups (?P<x>...) and (?P<y>...).
         decimal: the decimal mark of a table, "." or ",", where its cells leave it open.
-        curation: which points to take: smoothing, one point a run, the lower envelope, ...
+        curation: which points to take: smoothing, one point per run, the lower envelope, ...
 
     A UserWarning tells of cells such as "70M" that were read as numbers, of several curves taken as one, and
     of a learning rate that falls along the curve.

@@ -27,7 +27,7 @@ class Runs:
     """The points of runs while they are being curated.
 
     Attributes:
-        frame: a row a point, with x, y and perhaps sigma.
+        frame: one row per point, with x, y and perhaps sigma.
         columns: the names of these.
         along: what each run is ordered by, (N,).
         by: the columns that tell runs apart.

@@ -22,7 +22,7 @@ class Source:
     """A table from a file.
 
     Attributes:
-        table: one row a record; float64 wherever a whole column is numbers.
+        table: one row per record; float64 wherever a whole column is numbers.
         kind: the format that was read, a key of `bnsl.readers.formats.FORMATS`.
         name: what to call the curve: the name of the file or folder without its endings.
         x: the column in which the format counts steps, which is x unless another is asked for; or None.
@@ -117,7 +117,7 @@ def _as_numbers(column: pd.Series) -> np.ndarray | None:
 
 
 def records(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Sparse records as a table, one column a key; a NaN among the values becomes infinite."""
+    """Sparse records as a table, one column per key; a NaN among the values becomes infinite."""
     import pandas as pd
 
     marked = [{key: _marked(value) for key, value in row.items()} for row in rows]

@@ -1,4 +1,4 @@
-"""JSON by steps: one object {"step_00002385": 3.26}, or a folder with a file a step."""
+"""JSON by steps: one object {"step_00002385": 3.26}, or a folder with one file per step."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _HEADER, _FOOTER = struct.Struct("<QI"), struct.Struct("<I")
 
 
 def read_tensorboard(path: Path) -> Source:
-    """The scalars of an event file, or of all below a folder: one row a step and run, one column a tag.
+    """The scalars of an event file, or of all below a folder: one row per step and run, one column per tag.
 
     A tag that was written twice at a step, as after a restart, has the later value. A file that is still
     being written, or whose end is lost, is read as far as it goes.

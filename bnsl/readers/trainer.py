@@ -30,7 +30,7 @@ def is_trainer_state(found: Any) -> bool:
 
 
 def read_trainer(path: Path, data: bytes | None = None) -> Source:
-    """What a Trainer logged, one row a record, with columns such as step, epoch, loss and eval_loss.
+    """What a Trainer logged, one row per record, with columns such as step, epoch, loss and eval_loss.
 
     Args:
         path: the file, or a folder with such files in it or below; of the checkpoints of one run the

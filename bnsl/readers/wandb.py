@@ -55,7 +55,7 @@ def from_history(table: pd.DataFrame, name: str) -> Source:
 
 
 def from_panel(table: pd.DataFrame, name: str) -> Source:
-    """The export of a panel with the runs below each other: x, 'run' and one column a metric.
+    """The export of a panel with the runs below each other: x, 'run' and one column per metric.
 
     The __MIN and __MAX of a metric are kept where they differ from it, as they do for a group of runs.
     """

@@ -118,7 +118,7 @@ def begin_search(
     method = method._replace(form=runnable(method.form))
     whole = several(method.form, problems)
     total, p = len(whole.y), whole.free.shape[-1]
-    # One shape for all calls: what is shared gets a row a curve, but for numbers.
+    # One shape for all calls: what is shared gets one row per curve, but for numbers.
     points = np.broadcast_to(whole.log_x, whole.y.shape), np.broadcast_to(whole.weight, whole.y.shape)
     wide = {
         name: np.broadcast_to(getattr(whole, name), (total, p)) for name in ("free", "held", "lower", "upper")

@@ -70,7 +70,7 @@ def triangular_step(jacobian: Array, residual: Array, damping: Array) -> tuple[A
     Normal equations would lose half of them.
 
     Args:
-        jacobian: (B, p, N), one row a parameter.
+        jacobian: (B, p, N), one row per parameter.
         residual: (B, N).
         damping: (B,).
 

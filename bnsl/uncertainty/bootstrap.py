@@ -61,7 +61,7 @@ class Bootstrap:
 
     @cached_property
     def params(self) -> pd.DataFrame:
-        """One row a replicate, one column a parameter, in its own units."""
+        """One row per replicate, one column per parameter, in its own units."""
         import pandas as pd
 
         parameters = self.result.form.parameters

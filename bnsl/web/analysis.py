@@ -73,12 +73,12 @@ class Analysis:
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """One row a prediction: x, predicted, lower, upper."""
+        """One row per prediction: x, predicted, lower, upper."""
         return self._forecast_at(self.predict)
 
     @cached_property
     def foretold(self) -> pd.DataFrame | None:
-        """One row a held-out point: x, y, predicted, lower, upper; None if there are none."""
+        """One row per held-out point: x, y, predicted, lower, upper; None if there are none."""
         if self.held_out is None:
             return None
         table = self._forecast_at(self.held_out.x)

@@ -73,7 +73,7 @@ class Drawing:
         self.series.append(Series(f"s{len(self.series)}", text, (index,), (), shown, swatch, group))
 
     def band(self, text: str, x: np.ndarray, low: np.ndarray, high: np.ndarray, shade: Shade) -> None:
-        """The ground between two lines."""
+        """The area between two lines."""
         self.data.append(
             {
                 "type": "scatter",
@@ -207,7 +207,7 @@ class Drawing:
         self.series.append(Series(last.key, last.text, last.traces, shapes, True, last.swatch))
 
     def beyond(self, start: float, end: float) -> None:
-        """The ground beyond the fitted points."""
+        """The area beyond the fitted points."""
         self.shapes.append(
             {
                 "type": "rect",

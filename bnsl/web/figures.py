@@ -139,7 +139,7 @@ def curve_figure(
 
 
 def backtest_figure(tested: Backtest) -> Figure:
-    """Errors of the back-test in per cent against the distance of the extrapolation, one line a cut."""
+    """Errors of the back-test in per cent against the distance of the extrapolation, one line per cut."""
     draw = Drawing()
     groups = list(tested.table.groupby("cut", sort=True))
     values = []
@@ -205,7 +205,7 @@ def _ends(forecast: Forecast, x: np.ndarray, level: float) -> tuple[np.ndarray, 
 
 
 def _middle(last: float, held_out: Curve | None) -> float:
-    """Where the ground beyond the fitted points starts."""
+    """Where the area beyond the fitted points starts."""
     return last if held_out is None else float(np.sqrt(last * max(float(held_out.x[0]), last)))
 
 

@@ -65,7 +65,7 @@ def foretold(analysis: Analysis) -> Table | None:
 
 
 def breaks(fit: FitResult) -> Table:
-    """One row a break of the fitted law."""
+    """One row per break of the fitted law."""
     rows: list[tuple[str, ...]] = []
     for name, row in zip(fit.breaks.index, rows_of(fit.breaks), strict=True):
         error = fit.stderr[f"d{name}"]

@@ -185,7 +185,7 @@ def test_figures_are_written(run):
         ("forecast missing.csv --predict 0", "x[0] = 0 is not positive"),
         ("forecast missing.csv --plot out.xyz", "a figure's name must end in one of"),
         ("forecast curve.csv --json no/out.json", "'no/out.json' cannot be written"),
-        ("forecast curve.csv --n-breaks 1", "unrecognized arguments: --n-breaks 1"),
+        ("forecast curve.csv --n-breaks 1", "unknown option or argument: --n-breaks 1"),
         ("forecast curve.csv --train-until 1e9", "nothing is held out of 8 points with x from 1 to 128"),
         ("forecast curve.csv --train-count 2", "x has 2 distinct values"),
         ("forecast curve.csv --train-count 5 --train-until 8", "not allowed with argument --train-count"),

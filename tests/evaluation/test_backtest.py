@@ -398,7 +398,7 @@ def test_shell_writes_json_and_figure(run):
         ("--tolerance 0", "--tolerance = 0 is not a usable number"),
         ("--form m7", "form = 'm7' is unknown"),
         ("--form m1 --n-breaks 2", "n_breaks = 2 is only for form='bnsl'"),
-        ("--train-until 5", "unrecognized arguments: --train-until 5"),
+        ("--train-until 5", "unknown option or argument: --train-until 5"),
     ],
 )
 def test_shell_errors_are_one_line(options, message, run):

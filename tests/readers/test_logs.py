@@ -226,7 +226,7 @@ def test_an_offline_run_that_was_cut_off_or_is_damaged(offline, tmp_path):
     "name", ["history.csv", "history.parquet", "records.json", "columns.json", "h.jsonl"]
 )
 def test_the_table_of_a_history(offline, tmp_path, name):
-    """What run.history() gives is one row a step, with the columns that the offline record has as well."""
+    """What run.history() gives is one row per step, with the columns that the offline record has as well."""
     history = read_table(runs(offline)[0])
     history = history.drop(columns=[c for c in history if c.startswith("config.")]).replace(np.inf, np.nan)
     path = tmp_path / name
@@ -575,7 +575,7 @@ def test_runs_of_a_plain_table_are_not_pooled(tmp_path):
     assert source.run == "Run ID"
     refused(path, "there are 2 runs by 'Run ID': '7', '8'; take one of them (--where 'Run ID=7')")
     assert len(read_curve(path, curation=Curation(where={"Run ID": 8}))) == 5
-    table.groupby("Run ID").last().reset_index().to_csv(path, index=False)  # a point a run is a curve
+    table.groupby("Run ID").last().reset_index().to_csv(path, index=False)  # one point per run is a curve
     assert read_source(path).run is None
 
 

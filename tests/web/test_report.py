@@ -126,7 +126,7 @@ def test_forms_are_ranked_as_in_a_comparison(analysis, read):
 
 def test_backtest_rests_on_the_fitted_points_alone(analysis, read):
     tested = bnsl.backtest(analysis.fitted, method=bnsl.forecast, cuts=4)
-    rows = read.tables["Errors by distance: x over the last fitted x"][1:]
+    rows = read.tables["Errors by distance: x as a multiple of the last fitted x"][1:]
     assert [int(row[1]) for row in rows] == tested.by_distance["points"].tolist()
     assert analysis.backtest.curve.x.max() <= 736
 

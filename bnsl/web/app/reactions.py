@@ -13,6 +13,7 @@ from bnsl._base.checks import InputError
 from bnsl._base.palette import FITTED, HELD_OUT
 from bnsl.readers.reading import source_columns
 from bnsl.web.analysis import Analysis, analyse
+from bnsl.web.app.linear import Linear, linear_figure, linear_numbers
 from bnsl.web.app.page import CONTROLS, NONE, numbers, run_options
 from bnsl.web.app.session import (
     WORKING,
@@ -55,7 +56,7 @@ function(answered, end, last, forms, x_type, y_type, theme, {", ".join(CONTROLS)
     return {{number: state.number, ...wish}};
 }}
 """
-# While the range is dragged, points change their colour and the grey ground moves at once.
+# While the range is dragged, points change their colour and the grey area moves at once.
 MARK = """
 function(end, places, theme) {
     const plot = document.querySelector("#figure .js-plotly-plot");
@@ -262,11 +263,12 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
                     return nothing
                 found = sessions.analysis(choice)
                 drawn = for_theme(_figure(found, wish), wish["theme"])
-                shown = numbers(found)
+                shown = linear_numbers(found) if isinstance(found, Linear) else numbers(found)
         except InputError as error:
             return wish["number"], *[no_update] * 3, in_words_of_app(str(error)), False
-        count_text = f"{len(found.fitted)} of {points(len(curve))}"
-        text = f"fitted up to {curve.x_label} = {number(float(found.fitted.x[-1]))}: {count_text}"
+        fitted = found.law.curve if isinstance(found, Linear) else found.fitted
+        count_text = f"{len(fitted)} of {points(len(curve))}"
+        text = f"fitted up to {curve.x_label} = {number(float(fitted.x[-1]))}: {count_text}"
         return wish["number"], drawn, shown, text, "", True
 
     @app.callback(
@@ -288,6 +290,8 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
             if chosen is None:
                 raise dash.exceptions.PreventUpdate
             curve = sessions.curve(chosen)
+            if curve.y.min() <= 0:
+                raise InputError("a report rests on a forecast, which needs y above 0")
             with WORKING:
                 found = analyse(curve, forms=("bnsl", *sorted(forms)), **end_rule(curve, end))
                 text = render(found)
@@ -311,12 +315,15 @@ def _points(wish: dict[str, Any]) -> Points | None:
     return Points(**{k: sorts[k](v) if k in sorts and v is not None else v for k, v in found.items()})
 
 
-def _figure(found: Analysis, wish: dict[str, Any]) -> dict[str, Any]:
+def _figure(found: Analysis | Linear, wish: dict[str, Any]) -> dict[str, Any]:
     """The figure as Plotly wants it, but for the theme."""
-    fits = found.comparison.results
     axes = {"x_type": wish["x_type"], "y_type": wish["y_type"]}
-    options: dict[str, Any] = {"law": found.law, "steady": True, "shown": tuple(fits), **axes}
-    figure = curve_figure(found.forecast, found.held_out, fits, **options)
+    if isinstance(found, Linear):
+        figure = linear_figure(found, wish["x_type"])
+    else:
+        fits = found.comparison.results
+        options: dict[str, Any] = {"law": found.law, "steady": True, "shown": tuple(fits), **axes}
+        figure = curve_figure(found.forecast, found.held_out, fits, **options)
     # As long as this is the same, what was zoomed to stays.
     same = str((*(wish[name] for name in (*CONTROLS, "token")), axes))
     legend = {"orientation": "h", "x": 0.0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}
