@@ -34,11 +34,13 @@ def add_columns(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--x",
         metavar="COLUMN",
-        help="column of the inputs (found if just two columns hold numbers; the step of a log)",
+        help="column of x (default: found if only two columns hold numbers; in a log, the step)",
     )
-    command.add_argument("--y", metavar="COLUMN", help="column of the measured values (likewise)")
     command.add_argument(
-        "--sigma", metavar="COLUMN", help="column of the standard deviation of y (never guessed)"
+        "--y", metavar="COLUMN", help="column of y, the measured values (default: found in the same way)"
+    )
+    command.add_argument(
+        "--sigma", metavar="COLUMN", help="column of the standard deviation of y (default: none)"
     )
 
 
@@ -50,7 +52,7 @@ def add_curation(command: argparse.ArgumentParser, *, one_curve: bool = True) ->
         action="append",
         default=[],
         metavar="COLUMN=VALUE",
-        help="only rows with this value, once or more often",
+        help="only rows with this value; repeatable",
     )
     if one_curve:
         group.add_argument(
@@ -58,7 +60,7 @@ def add_curation(command: argparse.ArgumentParser, *, one_curve: bool = True) ->
             action="append",
             default=[],
             metavar="COLUMN",
-            help="rows with one value here are a run (a model size, a seed); repeatable, or commas between",
+            help="rows with one value here are a run (a model size, a seed); repeatable, or with commas",
         )
     run = "run" if one_curve else "curve"
     group.add_argument("--drop-missing", action="store_true", help="leave out rows without x or y")
@@ -111,7 +113,7 @@ def _add_merging(group: Any) -> None:
     group.add_argument(
         "--keep",
         choices=KEPT,
-        help="one point a run: the last, or the one with the lowest y; or all points, as one curve",
+        help="one point per run: the last, or the one with the lowest y; or all points, as one curve",
     )
     group.add_argument(
         "--envelope", action="store_true", help="the lower envelope over the runs, as of loss against compute"
@@ -158,7 +160,7 @@ def add_law(command: argparse.ArgumentParser, split: bool = True) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="hold a parameter at a value, repeatable",
+        help="hold a parameter at a value; repeatable",
     )
     command.add_argument(
         "--bound",
@@ -171,13 +173,13 @@ def add_law(command: argparse.ArgumentParser, split: bool = True) -> None:
         "--robust-scale",
         type=float,
         metavar="S",
-        help="residual from which on --robust counts a point less (default: estimated)",
+        help="residual beyond which --robust gives a point less weight (default: estimated)",
     )
     command.add_argument(
         "--backend",
         default="auto",
         metavar="NAME",
-        help="numpy, jax (which compiles first) or auto, jax for very many curves (default: %(default)s)",
+        help="numpy, jax (compiles first), or auto: jax for thousands of curves (default: %(default)s)",
     )
 
 
@@ -188,7 +190,7 @@ def add_options(command: argparse.ArgumentParser, split: bool = True) -> None:
         "--robust",
         type=_robust,
         metavar="LOSS",
-        help=f"count outliers less: {' or '.join(ROBUST)}",
+        help=f"give outliers less weight: {' or '.join(ROBUST)}",
     )
     if split:
         add_split(command)
