@@ -261,7 +261,7 @@ def forecast(
 
     It averages smooth laws and laws with none to three sharp breaks, each with its limit, by their posterior
     probability, with noise that may be correlated along the curve. There is nothing to set: the prior
-    was learnt once, and the curve decides on everything else. See docs/forecasting.md.
+    was chosen once, and the curve decides on everything else. See docs/forecasting.md.
 
     Args:
         *data: x and y; or a Curve; or a table whose columns `x`, `y` and `sigma` name:
