@@ -46,8 +46,8 @@ PLAIN = {
     "crosses_zero": "This form falls below 0 beyond the points, where what is measured cannot follow. Do not "
     "use it for predictions.",
     "remade": "This forecast was saved by another version of the program, which predicted something else.",
-    "few_points": "There are few points. The forecast relies mostly on how scaling curves usually behave, and less "
-    "on this one.",
+    "few_points": "There are few points. The forecast relies mostly on how scaling curves usually behave, and "
+    "less on this one.",
 }
 UNFORESEEN = (
     "No method can foresee a break that has left no trace in the points: if something new happens further "

@@ -15,8 +15,8 @@ from bnsl import cli
 from bnsl._base.palette import FITTED, FORECAST, HELD_OUT
 from bnsl.web.app import server as _server
 from bnsl.web.app.server import make_app, serve
-from bnsl.web.app.session import Choice, Points, Sessions, end_rule, run_column, run_columns, runs_in
-from bnsl.web.app.words import in_words_of_app
+from bnsl.web.app.session import WORKING, Choice, Points, Sessions, end_rule, run_column, run_columns, runs_in
+from bnsl.web.app.words import in_words_of_app, plain_notes
 
 STEPS = 2.0 ** np.arange(9)
 TABLE = "steps,loss\n" + "".join(f"{x:g},{2.0 * x**-0.3 + 0.5:.6f}\n" for x in STEPS)
@@ -156,16 +156,25 @@ def test_messages_are_in_the_words_of_the_app(text, said):
     assert in_words_of_app(text).startswith(said)
 
 
+@pytest.mark.parametrize("table", ["1,1\n2,-1\n3,0.5\n4,0.4\n", "1,0\n2,0\n3,0.5\n4,0.4\n"])
+def test_values_that_are_not_positive_are_told_in_plain_words(table, sessions):
+    token = sessions.add_file("runs.csv", f"steps,loss\n{table}".encode())
+    told = plain_notes(sessions.reading(Points(token, "steps", "loss")).notes)
+    assert "a forecast needs y above 0" in told[0]
+    assert not CODE.search(" ".join(told))
+    with WORKING:
+        found = sessions.analysis(Choice(Points(token, "steps", "loss"), 3))
+    assert found.law.loss == "linear"
+
+
 CODE = re.compile(r"--\w|\bbnsl\b|\w=|\bin the shell\b|\bpandas\b|\blog1p\b")
 
 
 @pytest.mark.parametrize(
     ("content", "options"),
     [
-        ("steps,loss\n1,1\n2,-1\n3,0.5\n", {}),
         ("steps,loss\n1,1\n2,nan\n3,inf\n", {}),
         ("steps,loss\n-1,1\n2,2\n3,1\n", {}),
-        ("steps,loss\n1,0.5\n2,0.7\n3,1\n4,1\n", {"accuracy": "share"}),
         ("steps,loss\n1,0.5\n2,70\n3,90\n4,95\n", {"accuracy": "share"}),
         ("steps,loss\n1,one\n2,2\n3,1\n", {}),
         (TABLE, {"y": "los"}),
@@ -401,7 +410,7 @@ def test_bad_files_get_a_message_and_the_next_one_works(opened):
     for name, content, message in (
         ("runs.csv", b"", "file 'runs.csv' is empty"),
         ("picture.png", b"\x89PNG", "the ending '.png' is none of"),
-        ("runs.csv", b"steps,loss\n1,1\n2,-1\n3,0.5\n", "row 2"),
+        ("runs.csv", b"steps,loss\n1,1\n2,inf\n3,0.5\n", "row 2"),
         ("runs.csv", b"steps,loss\n1,1\n1,2\n", "a forecast needs at least 3"),
     ):
         drop(page, name, content)
@@ -450,6 +459,22 @@ def test_an_accuracy_in_per_cent_is_forecast_as_an_error(opened):
     assert drawn(page, "Fitted points")["y"][0] == pytest.approx(0.7)
     pick(page, "thin", "10 at most")
     page.wait_for_function(f"() => {PLOT}.data.find((one) => one.name === 'Fitted points').x.length <= 10")
+
+
+def test_rewards_have_a_fit_on_a_linear_scale(opened):
+    page = opened(DESKTOP)
+    x = np.geomspace(10.0, 4000.0, 14)
+    table = "episodes,reward\n" + "".join(f"{a:.2f},{140 - 900 * a**-0.4:.3f}\n" for a in x)
+    drop(page, "rewards.csv", table.encode())
+    settled(page, "14 of 14")
+    assert "shown is one law, fitted on a linear scale" in page.locator("#told").inner_text()
+    names = page.evaluate(f"() => {PLOT}.data.map((trace) => trace.name)")
+    law = drawn(page, next(name for name in names if name.startswith("BNSL")))
+    at = np.array(law["x"])
+    inside = at <= x[-1]
+    assert np.array(law["y"])[inside] == pytest.approx(140 - 900 * at[inside] ** -0.4, abs=2.0)
+    page.get_by_role("button", name="Save as report").click()
+    page.locator("#message").get_by_text("a report rests on a forecast").wait_for()
 
 
 def test_the_figure_marks_the_range_while_it_is_dragged(opened):

@@ -207,21 +207,23 @@ def numbers(analysis: Analysis) -> list[Any]:
         )
         for fact in facts(analysis)
     ]
-    parts = [html.Section(cards, className="facts"), _table(predictions(analysis), "Forecast")]
+    parts = [html.Section(cards, className="facts"), shown_table(predictions(analysis), "Forecast")]
     held = foretold(analysis)
     if held is not None:
         parts.append(
             html.Details(
-                [html.Summary("Held-out points"), _table(held, "Points that the forecast has not seen")]
+                [html.Summary("Held-out points"), shown_table(held, "Points that the forecast has not seen")]
             )
         )
-    parts.append(html.Details([html.Summary("Forms"), _table(forms(analysis), "Forms")]))
+    parts.append(html.Details([html.Summary("Forms"), shown_table(forms(analysis), "Forms")]))
     parts.append(html.H3("Before you rely on it"))
     parts.append(html.Ul([html.Li([html.B(f"{note.subject}. "), note.text]) for note in notes(analysis)]))
     return parts
 
 
-def _table(table: Table, caption: str) -> html.Div:
+def shown_table(table: Table, caption: str) -> html.Div:
+    """A table with its caption."""
+
     def cell(kind: Any, text: str, column: int) -> Any:
         return kind(text, className="left") if column in table.left else kind(text)
 

@@ -7,7 +7,7 @@ import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from bnsl.readers.reading import Reading, curve_from_source
 from bnsl.readers.runs import shown
 from bnsl.readers.source import Source
 from bnsl.web.analysis import Analysis, analyse
+from bnsl.web.app.linear import SAID, Linear, analyse_linear
 
 LARGEST = 100_000_000  # bytes of a file
 MOST_RUNS = 500  # values of a column that can tell runs apart
@@ -187,13 +188,16 @@ class Sessions:
         return kept
 
     def reading(self, points: Points) -> Reading:
-        """The curve of these points with notes; raises InputError for cells that cannot be forecast."""
+        """The curve of these points with notes; raises InputError for cells that cannot be fitted."""
         found: Reading | None = self._curves.get(points)
         if found is None:
             source = self.table(points.token)
-            found = curve_from_source(
-                source, points.x, points.y, points.sigma, loss="log", curation=points.curation
-            )
+            columns = (points.x, points.y, points.sigma)
+            try:
+                found = curve_from_source(source, *columns, loss="log", curation=points.curation)
+            except InputError as error:  # values that are not positive can be fitted on a linear scale
+                found = curve_from_source(source, *columns, loss="linear", curation=points.curation)
+                found = replace(found, notes=(*found.notes, str(error), SAID))
             self._curves.put(points, found)
         return found
 
@@ -209,16 +213,21 @@ class Sessions:
         """Whether a later request has come in the meantime, so that nobody waits for this one's answer."""
         return number < (self._newest.get(token) or 0)
 
-    def analysis(self, choice: Choice) -> Analysis:
-        """Forecast and fits, without a back-test; to be called under `WORKING`.
+    def analysis(self, choice: Choice) -> Analysis | Linear:
+        """Forecast and fits, without a back-test; or one law where a y is not positive.
+
+        To be called under `WORKING`.
 
         Raises:
-            InputError: a curve that cannot be forecast.
+            InputError: a curve that cannot be fitted.
         """
-        found: Analysis | None = self._found.get(choice)
+        found: Analysis | Linear | None = self._found.get(choice)
         if found is None:
             curve = self.curve(choice.points)
-            found = analyse(curve, forms=("bnsl", *choice.forms), cuts=0, **end_rule(curve, choice.end))
+            if curve.y.min() <= 0:
+                found = analyse_linear(curve, end_rule(curve, choice.end))
+            else:
+                found = analyse(curve, forms=("bnsl", *choice.forms), cuts=0, **end_rule(curve, choice.end))
             self._found.put(choice, found)
         return found
 

@@ -34,6 +34,7 @@ _REASONS = (
     (re.compile(r"^(x and y|x|y): say which columns? to take.*$"), "choose the columns of x and y"),
     (re.compile(r"^(there are \d+ runs by [^:]+):.*$"), r"\1; choose one of them, or what to make of all"),
     (re.compile(r"; the columns are .*$"), ""),
+    (re.compile(r"[;,] fit an error such as .*$"), ""),
 )
 
 
