@@ -45,9 +45,14 @@ PLAIN = {
     "replicates_not_converged": "Some of the repeated fits had not converged. Their intervals are rough.",
     "crosses_zero": "This form falls below 0 beyond the points, where what is measured cannot follow. Do not "
     "use it for predictions.",
+    "outliers": "One or more points lie far off their neighbours. Check them.",
+    "misfit": "The averaged curves do not follow everything that the points do. Look at the figure before you "
+    "rely on the forecast.",
+    "breaks_not_weighed": "How many breaks there are was not asked of the points, since some are not positive; "
+    "one was taken.",
     "remade": "This forecast was saved by another version of the program, which predicted something else.",
-    "few_points": "There are few points. The forecast relies mostly on how scaling curves usually behave, and "
-    "less on this one.",
+    "few_points": "There are few points. The forecast relies mostly on how scaling curves usually behave, "
+    "and less on this one.",
 }
 UNFORESEEN = (
     "No method can foresee a break that has left no trace in the points: if something new happens further "
