@@ -53,7 +53,7 @@ METHODS: dict[str, Method] = {"forecast": forecast}  # by name
 
 @dataclass(frozen=True)
 class Backtest:
-    """Laws fitted to ever longer parts of one curve, and what they said of the points beyond.
+    """Laws fitted to ever longer parts of one curve, and what they predicted for the points beyond.
 
     Attributes:
         label: the form or the method.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import logsumexp
-from bnsl._base.checks import InputError, check_count, check_share, positive_inputs
+from bnsl._base.checks import InputError, check_choice, check_count, check_share, positive_inputs
 from bnsl._base.display import (
     FitWarning,
     fact_lines,
@@ -26,6 +26,8 @@ from bnsl.curves.curve import Curve, check_curve, warn_if_far
 from bnsl.curves.data import Data, as_curve
 from bnsl.evidence.design import ALWAYS, SMOOTH, Nodes, trial_breaks
 from bnsl.evidence.refined import Fitted
+from bnsl.fitting.fit import fit
+from bnsl.fitting.outliers import outlying
 from bnsl.forecasting.average import Average, averages, mixtures
 from bnsl.forecasting.mixture import (
     Mixture,
@@ -36,12 +38,13 @@ from bnsl.forecasting.mixture import (
     log_density_of_mixture,
     quantile,
 )
+from bnsl.forecasting.notes import forecast_notes
+from bnsl.solver.losses import ROBUST
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-FEW = 8  # distinct x below which a forecast rests on the prior more than on the curve
 LAWS = ("smooth", "0 breaks", "1 break", "2 breaks", "3 breaks")
 
 
@@ -50,14 +53,16 @@ class Forecast:
     """What a curve will be: a weighted average of broken power laws, and how sure that is.
 
     Attributes:
-        curve: the points it rests on.
+        curve: its points.
         warnings: what to know before relying on it, as (code, message).
-        averages: the average of falling laws and, for a curve that climbs, that of rising ones.
+        averages: the average of falling laws and, for curves that climb or fall ever faster, of rising ones.
+        robust: None, or the loss by which outliers were told, which are left out.
     """
 
     curve: Curve
     warnings: tuple[FitWarning, ...]
     averages: tuple[Average, ...]
+    robust: str | None = None
 
     # --- prediction -------------------------------------------------------------------------------
 
@@ -255,12 +260,17 @@ def shown_breaks(breaks: tuple[float, ...], curve: Curve) -> str:
 
 
 def forecast(
-    *data: Data, x: ArrayLike | None = None, y: ArrayLike | None = None, sigma: ArrayLike | None = None
+    *data: Data,
+    x: ArrayLike | None = None,
+    y: ArrayLike | None = None,
+    sigma: ArrayLike | None = None,
+    robust: str | None = None,
 ) -> Forecast:
     """What will y be at larger x? The best prediction this package can make of one curve.
 
-    It averages smooth laws and laws with none to three sharp breaks, each with its limit, by their posterior
-    probability, with noise that may be correlated along the curve. There is nothing to set: the prior
+    It averages laws that bend a little everywhere ("smooth") and laws with none to three sharp breaks, each
+    with its limit, weighted by how well each explains the data (its posterior probability). The noise may be
+    correlated along the curve. There is nothing to set: the prior
     was chosen once, and the curve decides on everything else. See docs/forecasting.md.
 
     Args:
@@ -269,6 +279,8 @@ def forecast(
         x: positive inputs (N,), in any unit and order, at least three distinct; or their column.
         y: positive measured values (N,), or their column.
         sigma: standard deviation of every y (N,), in the units of y; only ratios matter. Or their column.
+        robust: "huber" or "soft_l1" to leave out outliers: points far off a robust fit under that loss, and
+            off their neighbours. A warning names them.
 
     Returns:
         A Forecast, which predicts, gives intervals, and shows in `laws` what it averaged.
@@ -278,15 +290,13 @@ def forecast(
     """
     curve = as_curve(data, x, y, sigma)
     check_curve(curve, way_out="fit it with bnsl.fit(..., loss='linear'), which has no forecast")
-    return Forecast(curve, _notes(curve), averages(curve))
-
-
-def _notes(curve: Curve) -> tuple[FitWarning, ...]:
-    distinct = len(np.unique(curve.x))
-    if distinct >= FEW:
-        return ()
-    text = f"{distinct} distinct x are few; the forecast relies mostly on the prior"
-    return (FitWarning("few_points", text),)
+    left_out = np.zeros(len(curve), bool)
+    if robust is not None:
+        check_choice(robust, "robust", ROBUST)
+        residual = fit(curve, n_breaks=1, robust=robust).residuals
+        left_out = outlying(np.log(curve.x), np.log(curve.y), residual)
+    parts = averages(curve.take(~left_out) if left_out.any() else curve)
+    return Forecast(curve, forecast_notes(curve, parts, left_out), parts, robust)
 
 
 def _facts_of_nodes(part: Average, nodes: Nodes, *, sharp: bool) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def given_breaks(n_breaks: Any) -> Any:
 
 
 def list_forms() -> pd.DataFrame:
-    """What forms there are: one row per form, by its short name.
+    """The forms, one row per form, by its short name.
 
     Columns: known_as (other names that every `form=` and `forms=` takes), formula, parameters, meaning.
     """

@@ -51,9 +51,9 @@ def fit_many(
 ) -> pd.DataFrame:
     """Fit a law to every curve of a long-form table.
 
-    Every form and option of `fit`, and its answers: laws with at most one break are fitted side by side, all
-    others one after another, for which there are `workers`. A curve that cannot be fitted is a row whose
-    status and message say why, and stops no other.
+    It takes every form and option of `fit`, and gives the laws that `fit` gives. Laws with at most one break
+    are fitted side by side, all others one after another; `workers` spreads the work over processes. A curve
+    that cannot be fitted is a row whose status and message say why; the others go on.
 
     Args:
         frame: one row per point: a pandas or Polars DataFrame, a mapping of arrays, or a Dask DataFrame,
@@ -86,9 +86,9 @@ def fit_many(
 
     Returns:
         One row per curve, in the order in which they first appear: the columns of `by`, then status
-        ("converged", "not_converged", "underdetermined", "failed", "invalid" for a curve that cannot be fitted, "error" for
-        a fault of the program), warnings (codes joined by ";"), message, n_points, n_breaks, rmsle, the
-        parameters in the paper's names, and predictions.
+        ("converged", "not_converged", "underdetermined", "failed", "invalid" for a curve that cannot be
+        fitted, "error" for a fault of the program), warnings (codes joined by ";"), message, n_points,
+        n_breaks, rmsle, the parameters in the paper's names, and predictions.
 
     Raises:
         InputError: (a ValueError) arguments that no curve can be fitted with.
@@ -134,7 +134,7 @@ def forecast_many(
     workers: int = 1,
     progress: bool | None = None,
 ) -> pd.DataFrame:
-    """Forecast every curve of a long-form table, one call of `forecast` a curve.
+    """Forecast every curve of a long-form table, one call of `forecast` per curve.
 
     Args:
         frame: as in `fit_many`.

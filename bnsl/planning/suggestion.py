@@ -143,7 +143,7 @@ def suggest(
     count: int | None = None,
     noise: ArrayLike | None = None,
 ) -> Suggestion:
-    """Which further x, or set of them under a budget, tells most about the prediction at the target?
+    """Which further run, or set of runs within a budget, makes the prediction at the target most certain?
 
     Args:
         law: a Forecast, whose uncertainty covers laws and breaks; a FitResult, whose covariance is that of

@@ -132,8 +132,8 @@ def plot_decomposition(
 ) -> Axes:
     """A BNSL as the chain of power laws that it is made of (Figure 1 of arXiv 2210.14891), on log axes.
 
-    The law is red, its limit a dotted, the law minus its limit (its distance from the limit, if it rises)
-    grey; each of the n + 1 power laws is dashed and reaches somewhat beyond the breaks at its ends.
+    The law is red and its limit dotted. The law minus its limit is grey (the limit minus the law, if it
+    rises). Each of the n + 1 power laws is dashed and reaches a little beyond the breaks at its ends.
 
     Args:
         law: what `bnsl.fit` or `bnsl.extrapolate` returned for a BNSL, whose fitted points are drawn as

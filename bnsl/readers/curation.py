@@ -25,7 +25,7 @@ _TOLD = 5  # curves that are left out by name
 
 @dataclass(frozen=True)
 class Curation:
-    """Which points of logged runs make the curve; nothing is done that is not asked for.
+    """Which points of logged runs make the curve. Only what you ask for is done.
 
     The steps are taken in the order of the attributes. A run proceeds along x or, where every run has one
     x (its size, say), along the steps that its format counts, else along its rows.
