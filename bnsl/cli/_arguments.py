@@ -206,14 +206,11 @@ def add_split(command: argparse.ArgumentParser) -> None:
 
 def add_forms(command: argparse.ArgumentParser) -> None:
     """The forms to compare."""
-    from bnsl.evaluation.comparison import ALL_FORMS  # imported by the two commands that compare anyhow
-
     command.epilog = f"{command.epilog}\n{forms_text()}"
     command.add_argument(
         "--forms",
-        default=",".join(ALL_FORMS),
         metavar="A,B,...",
-        help="the forms to compare; see below (default: %(default)s)",
+        help="the forms to compare; see below (default: all, and of y below 0 those that can be)",
     )
     command.add_argument(
         "--n-breaks",

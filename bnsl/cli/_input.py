@@ -136,11 +136,13 @@ def law_options(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def forms_asked_for(args: argparse.Namespace) -> list[str]:
-    """The forms to compare, checked before the first of them is fitted."""
-    from bnsl.evaluation.comparison import forms_by_label  # imported by the two commands that compare anyhow
+def forms_asked_for(args: argparse.Namespace) -> Sequence[str]:
+    """The forms to compare, checked before the first of them is fitted; ALL_FORMS if none were asked for."""
+    # Imported by the two commands that compare anyhow.
+    from bnsl.evaluation.comparison import ALL_FORMS, forms_by_label
 
-    forms = [name.strip().lower() for name in args.forms.split(",")]
+    given = args.forms
+    forms = ALL_FORMS if given is None else [name.strip().lower() for name in given.split(",")]
     forms_by_label(forms, args.n_breaks)
     return forms
 

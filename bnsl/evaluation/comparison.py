@@ -155,7 +155,8 @@ def compare(
         *data: x and y; or a Curve; or a table whose columns `x`, `y` and `sigma` name.
         x: positive inputs (N,), or their column.
         y: measured values (N,), or their column.
-        forms: names or Form instances, one or several.
+        forms: names or Form instances, one or several; if not given, all that have names, and where y is not
+            positive throughout those of them that can be negative.
         train_until: fit the points with x <= this; or
         train_count: fit this many points with the smallest x; or
         train_fraction: fit this share of them. Without one of these all points are fitted, and the ranking
@@ -177,6 +178,8 @@ def compare(
     )
     if held_out is None and any(rule is not None for rule in rules):
         raise nothing_held_out(curve)
+    if forms is ALL_FORMS and loss == "linear" and curve.y.min() <= 0:
+        wanted = {label: form for label, form in wanted.items() if form.signed}
     results = {}
     for label, form in wanted.items():
         # A BNSL by name alone: `fit` chooses the number of breaks.

@@ -87,6 +87,7 @@ def fit(
     curve = as_curve(data, x, y, sigma, inputs=len(wanted.inputs))
     check_curve(curve, loss)
     weighed: tuple[Candidate, ...] = ()
+    notes: tuple[FitWarning, ...] = ()
     if n_breaks is None and isinstance(form, str) and isinstance(wanted, BNSL):
         fewest = min(fewest_breaks(fixed, bounds), MOST)
         wanted = BNSL(max(fewest, 1))
@@ -96,10 +97,15 @@ def fit(
             clean = curve if robust is None else _without_outliers(curve, loss, robust)
             weighed = weigh_breaks(clean, fewest)
             wanted = BNSL(max(weighed, key=lambda candidate: candidate.probability).n_breaks)
-    if wanted.picks > len(curve):
+        else:
+            why = "y is not positive throughout" if curve.y.min() <= 0 else f"y spans over {WIDEST} decades"
+            text = f"{why}, and breaks are weighed on log y: {wanted.label} taken; compare others by n_breaks"
+            notes = (FitWarning("breaks_not_weighed", text),)
+    free = len(wanted.names) - len(fixed or {})
+    if wanted.picks > len(curve) or (wanted.n_breaks > MOST and free > len(curve) + 3):
         raise InputError(
-            f"n_breaks = {wanted.picks} is more than there are points ({len(curve)}); even one break takes "
-            "three parameters"
+            f"n_breaks = {wanted.picks} is too many for {len(curve)} points: it takes {free} parameters; "
+            f"{max(len(curve) // 3 - 1, 0)} breaks have as many as there are points"
         )
     if not wanted.signed and curve.y.max() <= 0:
         raise InputError(f"y has no positive value, and form {wanted.label!r} is positive; use form='bnsl'")
@@ -116,7 +122,8 @@ def fit(
                 continue
             solution = solve(ready, robust, robust_scale, backend)
             results.append(_result(oriented, constraints, curve, *solution))
-        return replace(_best(results), candidates=weighed)
+        best = _best(results)
+        return replace(best, candidates=weighed, warnings=(*notes, *best.warnings))
 
 
 def _without_outliers(curve: Curve, loss: str, robust: str) -> Curve:

@@ -147,6 +147,17 @@ def components(part: Average, where: Places) -> list[Components]:
     return out
 
 
+def law_mean(parts: tuple[Average, ...], where: Places) -> np.ndarray:
+    """The mean of log y (M,) over all laws."""
+    with np.errstate(all="ignore"):
+        laws = [found for part in parts for found in components(part, where)]
+        weight = np.concatenate([found.log_weight for found in laws])
+        mean = np.concatenate([found.mean for found in laws])
+        fine = np.isfinite(mean).all(axis=1)
+        weight = np.exp(weight[fine] - logsumexp(weight[fine]))
+        return np.asarray(weight @ mean[fine])
+
+
 def mixtures(parts: tuple[Average, ...], log_x: np.ndarray) -> list[Mixture]:
     """The predictive distribution at log x (M,), in chunks."""
     with np.errstate(all="ignore"):

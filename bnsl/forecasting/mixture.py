@@ -50,8 +50,8 @@ def quantile(mixture: Mixture, p: float) -> np.ndarray:
     Newton's method on the distribution function, inside a bracket that is halved wherever a step leaves it or
     falls behind (Press et al., Numerical Recipes, section 9.4).
     """
-    heavy = mixture.weight > 1e-6 * min(p, 1.0 - p) / len(mixture.weight)
-    heavy = heavy if heavy.ndim == 1 else heavy.any(axis=1)
+    largest = mixture.weight.reshape(len(mixture.weight), -1).max(axis=1)
+    heavy = largest > 1e-6 * min(p, 1.0 - p) / len(largest)
     mean, sd = mixture.mean[heavy], mixture.sd[heavy]
     weight = mixture.weight[heavy] / mixture.weight[heavy].sum(axis=0)
     low, high = (mean - 12.0 * sd).min(axis=0), (mean + 12.0 * sd).max(axis=0)

@@ -1,0 +1,56 @@
+"""Points that lie off their neighbours and off a smooth law: outliers, told from breaks by what is around."""
+
+from __future__ import annotations
+
+import numpy as np
+
+OUTLYING = 6.0  # standard deviations from which on a point is an outlier
+CALM = 3.0  # and up to which its neighbours must lie on a line once it is gone
+RUN = 2  # outliers in a row at most: more are a feature of the curve
+FEWEST = 8  # points below which there is no telling
+
+
+def isolated(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
+    """Which points (N,) alone are off the lines through their neighbours, which fit together without them.
+
+    A sharp break is no outlier: without its point, its neighbours still lie off the line through theirs. Of
+    the two points at either end nothing can be said.
+    """
+    out = np.zeros(len(log_x), bool)
+    if len(log_x) < FEWEST:
+        return out
+    off = departures(log_x, log_y)
+    scale = np.median(np.abs(off[1:-1])) / 0.6745
+    for i in 2 + np.flatnonzero(np.abs(off[2:-2]) > OUTLYING * scale):
+        others = np.delete(np.arange(len(log_x)), i)
+        around = departures(log_x[others], log_y[others])[i - 1 : i + 1]
+        out[i] = (np.abs(around) <= CALM * scale).all()
+    return out
+
+
+def outlying(log_x: np.ndarray, log_y: np.ndarray, residual: np.ndarray) -> np.ndarray:
+    """Which points (N,) are outliers, one or two in a row, by their residuals (N,) about a robust law.
+
+    They must also lie off the line through the nearest other points: what a law misses and its neighbours
+    share is a feature of the curve.
+    """
+    far = np.abs(residual) > OUTLYING * np.median(np.abs(residual)) / 0.6745
+    near = np.flatnonzero(~far)
+    out = isolated(log_x, log_y)
+    if len(log_x) < FEWEST or len(near) < FEWEST - RUN:
+        return out
+    scale = np.median(np.abs(departures(log_x[near], log_y[near])[1:-1])) / 0.6745
+    for i in np.flatnonzero(far):
+        after = np.searchsorted(near, i)
+        if 0 < after < len(near) and near[after] - near[after - 1] <= RUN + 1:
+            line = np.interp(log_x[i], log_x[near[[after - 1, after]]], log_y[near[[after - 1, after]]])
+            out[i] |= abs(log_y[i] - line) > OUTLYING * scale
+    return out
+
+
+def departures(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
+    """How far points (N,) lie off the line through their neighbours, in units of the noise; 0 at the ends."""
+    before, after = log_x[1:-1] - log_x[:-2], log_x[2:] - log_x[1:-1]
+    share = before / np.where(before + after > 0, before + after, 1.0)
+    off = log_y[1:-1] - (1.0 - share) * log_y[:-2] - share * log_y[2:]
+    return np.pad(off / np.sqrt(1.0 + share**2 + (1.0 - share) ** 2), 1)

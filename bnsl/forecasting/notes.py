@@ -1,0 +1,70 @@
+"""What to know of a forecast before relying on it: few points, outliers, and what no law explains."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bnsl._base.display import FitWarning
+from bnsl.curves.curve import Curve
+from bnsl.evidence.points import CLEAN, noise_of
+from bnsl.evidence.predict import Places
+from bnsl.fitting.outliers import isolated
+from bnsl.forecasting.average import Average, law_mean
+
+FEW = 8  # distinct x below which a forecast rests on the prior more than on the curve
+SHOWN = 3  # outliers that are named
+MISFIT = (
+    3.0  # what laws leave, in units of the scatter of neighbouring points, from which on they miss something
+)
+
+
+def forecast_notes(curve: Curve, parts: tuple[Average, ...], left_out: np.ndarray) -> tuple[FitWarning, ...]:
+    """Warnings of a forecast of a curve, from its averages; `left_out` (N,) are its points without weight."""
+    notes = []
+    distinct = len(np.unique(curve.x))
+    if distinct < FEW:
+        text = f"{distinct} distinct x are few; the forecast relies mostly on the prior"
+        notes.append(FitWarning("few_points", text))
+    off = isolated(np.log(curve.x), np.log(curve.y)) & ~left_out
+    if left_out.any():
+        notes.append(FitWarning("outliers", f"left out as outliers: {_named(curve, left_out)}"))
+    elif off.any():
+        text = (
+            f"{_named(curve, off)}: far off the neighbours. The forecast takes that for noise, and its "
+            "intervals are wide; correct or drop what is wrong, or leave it out with robust='huber'"
+        )
+        notes.append(FitWarning("outliers", text))
+    size = _missed(parts, off)
+    if size > MISFIT:
+        text = (
+            f"the averaged laws miss a feature of the data: their residuals are {size:.2g} times the scatter "
+            "of neighbouring points, and are taken for noise"
+        )
+        notes.append(FitWarning("misfit", text))
+    return tuple(notes)
+
+
+def _named(curve: Curve, which: np.ndarray) -> str:
+    """'the point at x = 10', or 'the 5 points at x = 10, 20, 30, ...'."""
+    places = [f"{x:.4g}" for x in curve.x[which]]
+    if len(places) == 1:
+        return f"the point at x = {places[0]}"
+    more = ", ..." if len(places) > SHOWN else ""
+    return f"the {len(places)} points at x = {', '.join(places[:SHOWN])}{more}"
+
+
+def _missed(parts: tuple[Average, ...], off: np.ndarray) -> float:
+    """What the laws leave of the points, in units of the scatter of neighbours; 0 for next to nothing."""
+    points = parts[0].state.points
+    if len(points.u) < FEW or off.any():
+        return 0.0
+    scatter = noise_of(points.u, points.log_y)
+    with np.errstate(all="ignore"):
+        fits = [law.form.log_y(law.theta, points.u) for p in parts for law in p.refined if law is not None]
+    left = [np.sqrt(np.mean((points.log_y - fit) ** 2)) for fit in fits]
+    if left and min(left) <= max(MISFIT * scatter, CLEAN):  # one refined law is enough, and quickly seen
+        return 0.0
+    zero = np.zeros((len(points.unit), len(points.u), len(points.u)))
+    mean = law_mean(parts, Places(points.u, zero, np.zeros(zero.shape[:2])))
+    rest = float(np.sqrt(np.mean((points.log_y + points.origin[1] - mean) ** 2)))
+    return rest / max(scatter, 1e-300) if rest > CLEAN else 0.0
