@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bnsl.fitting.constraints import Constraints, in_units
+from bnsl.forms.autodiff import runnable
 from bnsl.forms.form import Form
 from bnsl.solver import losses
 from bnsl.solver.pool import Pool
@@ -25,6 +26,9 @@ THINNED = 1024  # means on which the search runs when there are many more points
 THIN_ABOVE = 4096
 ROBUST_ROUNDS = 3  # re-estimates of a robust loss's scale
 HUBER_TUNING = 1.345  # scale in standard deviations: 95 % efficiency on normal noise (Huber, 1981)
+# A law runs away that is so many times the range of the data off before so many times the last x; it gives way
+# to one of at most so many times its cost.
+RUNAWAY, SOON, AS_WELL = 1e3, 2.0, 2.0
 LEAST_SCALE = 1e-12  # of a robust loss
 
 
@@ -192,8 +196,16 @@ def crosses_zero(form: Form, loss: str, theta: np.ndarray, log_x: np.ndarray) ->
 
 
 def _positive(method: Method, pool: Pool, log_x: np.ndarray) -> Pool:
-    """The pool without laws of a positive quantity that cross 0, if there are others."""
+    """The pool without laws of a positive quantity that cross 0, if there are others.
+
+    Under a linear loss, without those that run away right after the last point, if others fit about as well.
+    """
     fine = np.isfinite(pool.cost) & ~crosses_zero(method.form, method.loss, pool.theta, log_x)
+    if method.loss == "linear" and log_x.ndim == 1:
+        ahead = log_x[-1] + np.linspace(0.0, np.log(SOON), 9)
+        with np.errstate(all="ignore"):
+            there = np.abs(runnable(method.form).y(pool.theta, ahead)).max(axis=-1)
+        fine &= (there < RUNAWAY) & (pool.cost <= AS_WELL * pool.cost[0])
     return Pool(*(part[fine] for part in pool)) if fine.any() and not fine.all() else pool
 
 

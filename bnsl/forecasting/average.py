@@ -13,7 +13,7 @@ from bnsl.evidence.design import Nodes
 from bnsl.evidence.grid import Posterior, as_bnsl, posterior
 from bnsl.evidence.points import Data, Points, data_of, inverted, points_of
 from bnsl.evidence.predict import Components, Places, of_grid, of_law, places, standard_deviation
-from bnsl.evidence.prior import LEARNT, MOST_BREAKS, Prior, odds_of_breaks
+from bnsl.evidence.prior import LEARNT, MOST_BREAKS, Prior, limit_weights, odds_of_breaks
 from bnsl.evidence.refined import Fitted, fitted_law
 from bnsl.fitting.orientation import other_wanted
 from bnsl.forecasting.mixture import Mixture, chunks
@@ -46,9 +46,18 @@ def averages(curve: Curve, prior: Prior = LEARNT) -> tuple[Average, ...]:
         points = points_of(data, prior)
         parts = [_average(data, points, prior, rising=False)]
         if curve.climbs or _bent(parts[0], points):
-            parts.append(_average(data, points, prior, rising=True))
+            parts.append(_average(data, points, _unlimited(prior), rising=True))
         total = float(logsumexp(np.stack([part.log_evidence for part in parts])))
         return tuple(part._replace(state=_heavy(part.state, part.log_evidence[0] - total)) for part in parts)
+
+
+def _unlimited(prior: Prior) -> Prior:
+    """The prior with even odds for no limit at all.
+
+    The prior of limits was learnt of curves that fall, to a limit as a rule. What grows need not saturate.
+    """
+    weight = limit_weights(prior)
+    return prior._replace(limit_none=prior.limit_none + float(logsumexp(weight[1:]) - weight[0]))
 
 
 def _bent(falling: Average, points: Points) -> bool:
