@@ -1,4 +1,4 @@
-"""How many breaks a curve asks for: least-squares laws with ever more of them, judged by their evidence."""
+"""How many breaks a curve asks for: forms with ever more of them, judged by their evidence."""
 
 from __future__ import annotations
 
@@ -6,36 +6,41 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bnsl._base.arrays import logsumexp
+from bnsl._base.arrays import log_softmax, logsumexp
 from bnsl.curves.curve import Curve
+from bnsl.evidence.modes import evidence_about, grown, modes
 from bnsl.evidence.points import Data, data_of, noise_of, points_of
-from bnsl.evidence.prior import LEARNT, MOST_BREAKS, odds_of_breaks
-from bnsl.evidence.refined import SPARE, evidence_of
+from bnsl.evidence.prior import COUNTING, MOST_BREAKS, odds_of_breaks
 from bnsl.forms.broken import BNSL
 from bnsl.solver.pool import Pool
 from bnsl.solver.problem import Method, Problem
-from bnsl.solver.search import quick_pools
+from bnsl.solver.search import quick_pools, rough_pools
 
 MOST = MOST_BREAKS
 ALWAYS_TRIED = 2  # more are tried only where the last was the best so far, or the best one misfits:
 ROUGH = 3.0  # its residuals are so many times the scatter of neighbouring points
-RIVALS, RIVAL = 4, 2.0  # laws that are judged, with a cost at most so many times the least
+ENOUGH = 1  # points more than parameters that a form needs
+STARTS, WITHIN = 8, 10.0  # rough laws that are followed, with a cost at most so many times the least
+RIVALS, RIVAL = 4, 2.0  # least-squares laws that are handed on, likewise
+# Where one break more leaves less than this share of the cost, it is the prior that speaks against it. Real
+# curves depart from every law, and then evidence counts by half (Grünwald and van Ommen, 2017, Bayesian
+# Analysis 12, 1069).
+TELLING, HALF = 0.35, 0.5
 
 
 class Candidate(NamedTuple):
     """A number of breaks that was weighed."""
 
     n_breaks: int
-    log_evidence: float  # of its least-squares law on log y, prior odds in
+    log_evidence: float  # of log y, prior odds in
     probability: float  # among the numbers that were weighed
 
 
 def weigh_breaks(curve: Curve, fewest: int = 0) -> tuple[Candidate, ...]:
-    """Numbers of breaks with the evidence of their least-squares laws (Laplace's method).
+    """Numbers of breaks with their evidence: how well all laws of so many explain the curve on average.
 
-    The prior and the noise, white and correlated along x, are those of the grid; so a law that chases noise,
-    or fits through slopes that no scaling curve has, counts for little. A law of n breaks needs more than
-    3 n + 5 points.
+    A break is a change of slope within the data that is not small (`prior.COUNTING`); the noise, white and
+    correlated along x, has the prior of the grid. A law of n breaks needs more than 3 n + 3 points.
 
     Args:
         curve: of positive y.
@@ -45,7 +50,7 @@ def weigh_breaks(curve: Curve, fewest: int = 0) -> tuple[Candidate, ...]:
 
 
 def weigh_side_by_side(curves: list[Curve], fewest: int = 0) -> list[tuple[Candidate, ...]]:
-    """`weigh_breaks` of several curves, of which least-squares laws are sought together."""
+    """`weigh_breaks` of several curves, of which rough laws are sought together."""
     asked = [
         _Asked(curve, rising) for curve in curves for rising in ((False, True) if curve.climbs else (False,))
     ]
@@ -55,30 +60,23 @@ def weigh_side_by_side(curves: list[Curve], fewest: int = 0) -> list[tuple[Candi
             these = [one for one in asked if one.rising == rising and one.wants(n, fewest)]
             problems = [problem_of(one.data, form) for one in these]
             with np.errstate(all="ignore"):
-                for one, pool in zip(
-                    these, quick_pools(Method(form), problems) if these else [], strict=True
-                ):
-                    one.judge(form, _nearly_best(pool))
-    out = []
-    for curve in curves:
-        tried: dict[int, list[float]] = {}
-        for one in asked:
-            if one.curve is curve:
-                for n, value in one.tried.items():
-                    tried.setdefault(n, []).append(value)
-        out.append(_candidates(tried, fewest))
-    return out
+                pools = rough_pools(Method(form), problems) if these else []
+                for one, pool in zip(these, pools, strict=True):
+                    one.judge(form, pool)
+    return [_candidates([one for one in asked if one.curve is curve], fewest) for curve in curves]
 
 
-def _candidates(tried: dict[int, list[float]], fewest: int) -> tuple[Candidate, ...]:
-    """Probabilities from log evidences by number of breaks."""
-    if not any(np.isfinite(values).any() for values in tried.values()):
+def _candidates(asked: list[_Asked], fewest: int) -> tuple[Candidate, ...]:
+    """Probabilities of numbers of breaks, from the evidence of falling and of rising laws."""
+    numbers = sorted({n for one in asked for n in one.tried})
+    evidence = np.array([logsumexp(np.array([one.tried.get(n, -np.inf) for one in asked])) for n in numbers])
+    if not np.isfinite(evidence).any():
         return (Candidate(fewest, float("nan"), 1.0),)
-    total = logsumexp(np.concatenate(list(tried.values())))
-    return tuple(
-        Candidate(n, float(logsumexp(np.array(values))), float(np.exp(logsumexp(np.array(values)) - total)))
-        for n, values in sorted(tried.items())
-    )
+    cost = [min(one.costs.get(n, np.inf) for one in asked) for n in numbers]
+    best = int(np.argmax(evidence))
+    doubtful = best + 1 < len(numbers) and cost[best + 1] < TELLING * cost[best]
+    share = log_softmax((HALF if doubtful else 1.0) * evidence)
+    return tuple(map(Candidate, numbers, evidence.tolist(), np.exp(share).tolist()))
 
 
 class _Asked:
@@ -87,11 +85,13 @@ class _Asked:
     def __init__(self, curve: Curve, rising: bool) -> None:
         self.curve, self.rising = curve, rising
         self.data = data_of(curve)
-        self.points = points_of(self.data, LEARNT)
+        self.points = points_of(self.data, COUNTING)
         self.scatter = noise_of(self.data.log_x, self.data.log_y)
-        self.tried: dict[int, float] = {}
+        self.tried: dict[int, float] = {}  # log evidence
+        self.costs: dict[int, float] = {}  # the least sum of squares that was seen
         self.best, self.best_n, self.left = -np.inf, -1, np.inf
         self.over = False
+        self.last: np.ndarray | None = None  # the best law of one break less
 
     def wants(self, n: int, fewest: int) -> bool:
         """Whether laws of n breaks are worth a look."""
@@ -100,21 +100,25 @@ class _Asked:
         self.over = self.over or idle or not enough_points(n, self.data)
         return not self.over
 
-    def judge(self, form: BNSL, laws: np.ndarray) -> None:
-        """Take notice of the evidence of some laws (K, p)."""
-        n = form.n_breaks
-        evidence = evidence_of(form, laws, self.points) + odds_of_breaks(LEARNT)[min(n, MOST)]
-        value = float(np.max(evidence, initial=-np.inf))
-        if value > self.best:
-            law = form.log_y(laws[np.argmax(evidence)], self.points.u)
+    def judge(self, form: BNSL, pool: Pool) -> None:
+        """Take notice of the evidence of a form, given rough laws of it."""
+        n, laws = form.n_breaks, _nearly_best(pool, STARTS, WITHIN)
+        self.costs[n] = float(pool.cost[0])
+        if n and self.last is not None:
+            laws = np.concatenate([laws, grown(BNSL(n - 1, self.rising), self.last, self.points)])
+        found = modes(form, laws[np.isfinite(laws).all(axis=1)], self.points, COUNTING)
+        value = evidence_about(form, found, self.points, COUNTING) + odds_of_breaks(COUNTING)[min(n, MOST)]
+        self.last = found.theta[0] if len(found.theta) else None
+        if self.last is not None and value > self.best:
+            law = form.log_y(self.last, self.points.u)
             left = float(np.sqrt(np.mean((self.points.log_y - law) ** 2)))
             self.best, self.best_n, self.left = value, n, left
         self.tried[n] = value
 
 
-def enough_points(n: int, data: Data) -> bool:
-    """Whether a law of n breaks can be judged on so many points."""
-    return len(data.log_x) >= 3 * n + 3 + SPARE
+def enough_points(n: int, data: Data, spare: int = ENOUGH) -> bool:
+    """Whether there are so many points more than a law of n breaks has parameters."""
+    return len(data.log_x) >= 3 * n + 3 + spare
 
 
 def least_squares(form: BNSL, data: Data) -> np.ndarray:
@@ -126,11 +130,11 @@ def least_squares(form: BNSL, data: Data) -> np.ndarray:
     return _nearly_best(quick_pools(Method(form), [problem_of(data, form)])[0])
 
 
-def _nearly_best(pool: Pool) -> np.ndarray:
-    near = np.isfinite(pool.cost) & (pool.cost <= RIVAL * pool.cost[0])
+def _nearly_best(pool: Pool, most: int = RIVALS, within: float = RIVAL) -> np.ndarray:
+    near = np.isfinite(pool.cost) & (pool.cost <= within * pool.cost[0])
     theta, cost = pool.theta[near], pool.cost[near]
     distinct = np.diff(cost, prepend=-np.inf) > 1e-6 * cost
-    return theta[distinct | (np.arange(len(cost)) == 0)][:RIVALS]
+    return theta[distinct | (np.arange(len(cost)) == 0)][:most]
 
 
 def problem_of(data: Data, form: BNSL) -> Problem:

@@ -55,9 +55,29 @@ class Prior(NamedTuple):
     change_small: float = 0.24  # standard deviations of a sharp law's slope changes, even odds
     change_large: float = 0.6
     drift: float = 0.05  # drift of a sharp law's slope beyond the data
+    # Of refined laws: a break may be far steeper than the grid believes, and then data of low noise say so.
+    steep: float = 4.0  # standard deviation of such slope changes
+    steep_odds: float = 0.03
+    moment: bool = False  # whether slope changes near 0 are no breaks
+    beyond: float = float(BEYOND[-1])  # log x of the farthest break after the last point
+    softest: float = 2.4  # widest break that is believed,
+    softest_share: float = np.inf  # also as a share of the range of log x
 
 
 LEARNT = Prior()
+# What counts as a break: a change of slope that is not small (a non-local prior, Johnson and Rossell, 2010,
+# J. R. Statist. Soc. B 72, 143), within the data, up to that of a peak or a cliff.
+COUNTING = LEARNT._replace(
+    change_small=0.3,
+    change_large=0.9,
+    steep=3.0,
+    steep_odds=0.3,
+    moment=True,
+    beyond=0.0,
+    softest_share=0.3,
+    breaks_tilt=0.0,
+    correlated_tilt=0.0,
+)
 
 
 def limit_density(prior: Prior, share: Array) -> Array:

@@ -15,7 +15,6 @@ import numpy as np
 from bnsl._base.arrays import Array, expit, logsumexp, namespace
 from bnsl.evidence.points import Points
 from bnsl.evidence.prior import (
-    BEYOND,
     LEARNT,
     NOISES,
     SHORTEST,
@@ -28,11 +27,10 @@ from bnsl.evidence.prior import (
 )
 from bnsl.forms.broken import BNSL
 
-SHARPEST, SOFTEST = 0.02, 2.4  # widths that are believed of a break, and how fast belief ends beyond
-TAIL = 0.3
-# A break may be far steeper than the prior of the grid believes, and then data of low noise say so.
-STEEP = 4.0  # standard deviation of such slopes
-ODDS = np.log([0.97, 0.03])  # of the usual and of such
+SHARPEST = 0.02  # the sharpest break that is believed
+TAIL = 0.3  # how fast belief in places and widths ends
+# A curve may end far steeper than the grid believes, and then data of low noise say so.
+STEEP, STEEP_ODDS = 4.0, 0.03  # standard deviation of such end slopes, and their share
 UNUSUAL = 3.0  # standard deviations from which on a slope counts as such
 # Standard deviations of the white noise on log y: those of the grid, and on down to that of rounding.
 LEVELS = np.exp(np.arange(np.log(NOISES[-1]), -34.5, -np.log(NOISES[1] / NOISES[0])))
@@ -69,14 +67,6 @@ class Laplace(NamedTuple):
     white: Array  # (K, R, N, 1 + p) whitened residual and Jacobian
     scale: Array  # (K, R, S, p) square roots of the variances of theta, were there no correlations
     root: Array  # (K, R, S, p, p) Cholesky factors of the Hessian in their units
-
-
-def evidence_of(form: BNSL, theta: np.ndarray, points: Points, prior: Prior = LEARNT) -> np.ndarray:
-    """Log evidence (K,) of the laws theta (K, p) of one form, fitted to `points`.
-
-    -inf where one is too extreme for Laplace's method.
-    """
-    return np.asarray(logsumexp(laplace(form, theta, points, prior).log_weight, axis=(1, 2)))
 
 
 def fitted_law(form: BNSL, theta: np.ndarray, points: Points, prior: Prior = LEARNT) -> Fitted | None:
@@ -149,21 +139,22 @@ def belief(theta: Array, points: Points, prior: Prior, *, rising: bool) -> tuple
     density = xp.where(end < 0.0, density + float(np.log(prior.climbing)), density)
     end_sd = xp.where(xp.abs(end - slope) > UNUSUAL * slope_sd, STEEP, slope_sd)
     # Slope changes, places and widths of the breaks.
-    usual = xp.logaddexp(_normal(change, 0.0, prior.change_small), _normal(change, 0.0, prior.change_large))
-    each = _usual_or_steep(usual - float(np.log(2.0)), _normal(change, 0.0, STEEP))
-    change_sd = xp.where(xp.abs(change) > UNUSUAL * prior.change_large, STEEP, prior.change_large)
-    each = (
-        each
-        + _flat(log_d, -span, float(BEYOND[-1]))
-        + _flat(log_f, float(np.log(SHARPEST)), float(np.log(SOFTEST)))
-    )
+    each = _changes(change, prior)
+    change_sd = xp.where(xp.abs(change) > UNUSUAL * prior.change_large, prior.steep, prior.change_large)
+    softest = softest_of(prior, span)
+    each = each + _flat(log_d, -span, prior.beyond) + _flat(log_f, float(np.log(SHARPEST)), xp.log(softest))
     density = density + xp.sum(each, axis=1) + float(np.sum(np.log(np.arange(1, n + 1))))
 
     zero = xp.zeros_like(end)
     diagonal = [12.0 * moves**2, zero + VAGUE**-2.0, zero]
-    room_d, room_f = span + float(BEYOND[-1]), float(np.log(SOFTEST / SHARPEST))
+    room_d, room_f = span + prior.beyond, xp.log(softest / SHARPEST)
+    apart = 2.0 / xp.maximum(change**2, 1e-12) if prior.moment else xp.zeros_like(change)
     for i in range(n):
-        diagonal += [change_sd[:, i] ** -2.0, zero + 12.0 / room_d**2, zero + 12.0 / room_f**2]
+        diagonal += [
+            change_sd[:, i] ** -2.0 + apart[:, i],
+            zero + 12.0 / room_d**2,
+            zero + 12.0 / room_f**2,
+        ]
     along = [zero, zero, zero + 1.0]
     for i in range(n):
         along += [turned[:, i], zero, zero]
@@ -188,9 +179,35 @@ def _normal(value: Array, mean: Any, sd: Any) -> Array:
     return -0.5 * ((value - mean) / sd) ** 2 - xp.log(xp.asarray(sd)) - float(0.5 * np.log(2.0 * np.pi))
 
 
+def softest_of(prior: Prior, span: Array) -> Array:
+    """The widest break that is believed of data over a range of log x."""
+    xp = namespace(span)
+    return xp.minimum(xp.asarray(prior.softest), xp.maximum(prior.softest_share * span, 2.0 * SHARPEST))
+
+
+def change_sizes(prior: Prior) -> tuple[np.ndarray, np.ndarray]:
+    """Standard deviations of slope changes, small, large and steep, and their log odds."""
+    usual = np.log((1.0 - prior.steep_odds) / 2.0)
+    sizes = np.array([prior.change_small, prior.change_large, prior.steep])
+    return sizes, np.array([usual, usual, np.log(prior.steep_odds)])
+
+
+def _changes(change: Array, prior: Prior) -> Array:
+    """Log density of slope changes."""
+    xp = namespace(change)
+    sizes, odds = change_sizes(prior)
+    parts = []
+    for size, odd in zip(sizes.tolist(), odds.tolist(), strict=True):
+        part = _normal(change, 0.0, size) + odd
+        parts.append(part + xp.log(xp.maximum(change**2, 1e-12) / size**2) if prior.moment else part)
+    return logsumexp(xp.stack(parts), axis=0)
+
+
 def _usual_or_steep(usual: Array, steep: Array) -> Array:
     """Log density of the mixture of two."""
-    return namespace(usual).logaddexp(usual + float(ODDS[0]), steep + float(ODDS[1]))
+    return namespace(usual).logaddexp(
+        usual + float(np.log(1.0 - STEEP_ODDS)), steep + float(np.log(STEEP_ODDS))
+    )
 
 
 def _flat(value: Array, low: Any, high: Any) -> Array:

@@ -14,7 +14,7 @@ from bnsl.evidence.grid import Posterior, as_bnsl, posterior
 from bnsl.evidence.points import Data, Points, data_of, inverted, points_of
 from bnsl.evidence.predict import Components, Places, of_grid, of_law, places, standard_deviation
 from bnsl.evidence.prior import LEARNT, MOST_BREAKS, Prior, limit_weights, odds_of_breaks
-from bnsl.evidence.refined import Fitted, fitted_law
+from bnsl.evidence.refined import SPARE, Fitted, fitted_law
 from bnsl.fitting.orientation import other_wanted
 from bnsl.forecasting.mixture import Mixture, chunks
 from bnsl.forms.broken import BNSL
@@ -96,7 +96,7 @@ def _fitted(data: Data, state: Posterior, *, rising: bool) -> list[tuple[BNSL, n
     near = []
     for form in forms:
         n = form.n_breaks
-        if enough_points(n, data):
+        if enough_points(n, data, SPARE):
             if n == 1 or rising:
                 found |= dict(zip([n], least_squares(form, data), strict=False))
             else:  # the search for several breaks takes longer, and the grid's laws are near enough

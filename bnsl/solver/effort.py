@@ -80,6 +80,7 @@ VALLEY = 60  # cheap steps from where a valley was left
 POLISH = 12  # exact steps where there is noise: cheap ones have found the minimum, but for the last digits
 QUICK_STARTS = 24  # starts of several breaks of a quick search
 QUICK_STEPS = 60  # their cheap steps after scouting,
+ROUGH_STEPS = 12  # and those of a rough one,
 QUICK_NEAR = 3.0  # whose rivals may count for more than their cost says
 POLISHING = 30  # cheap steps from a solution on fewer points
 HOPPING = 12  # steps in a round of kicks

@@ -34,6 +34,7 @@ from bnsl.solver.effort import (
     QUICK_NEAR,
     QUICK_STARTS,
     QUICK_STEPS,
+    ROUGH_STEPS,
     ROUNDING,
     SCOUTING,
     SHARP_STARTS,
@@ -95,24 +96,40 @@ def _search(method: Method, problem: Problem, quick: bool, drive: Drive) -> Pool
     return pool
 
 
+def rough_pools(method: Method, problems: list[Problem], drive: Drive = follow) -> list[Pool]:
+    """Laws near the local minima of each of C curves, side by side, for who refines them himself."""
+    method = method._replace(form=runnable(method.form))
+    with np.errstate(all="ignore"):
+        group, walk, _ = _from_smooth_starts(method, problems, ROUGH_STEPS, drive)
+        theta = _inward(method, walk)
+    return [
+        pool_of(theta[group == curve], walk.cost[group == curve], walk.converged[group == curve])
+        for curve in range(len(problems))
+    ]
+
+
+def _from_smooth_starts(
+    method: Method, problems: list[Problem], steps: int, drive: Drive
+) -> tuple[np.ndarray, Walk, Rows]:
+    """Where cheap steps from smooth starts lead: curve of each row (B,), the walk, and the curves' rows."""
+    effort = effort_for(method.form)
+    whole = beside(method.form, problems)
+    rows = rows_of(method, whole)
+    starts = _starts(method, whole, rows, min(effort.starts, QUICK_STARTS), smooth=True)
+    group, walk = _scouted(method, rows, starts, QUICK_NEAR)
+    return group, drive(method, rows, group, walk, steps=steps, tolerance=TOLERANCE), rows
+
+
 def quick_pools(method: Method, problems: list[Problem], drive: Drive = follow) -> list[Pool]:
     """The local minima that smooth starts of each of C curves lead to, side by side.
 
-    `search` goes on from there; these are for judging how many breaks a curve asks for.
+    `search` goes on from there; these are where laws may be that least squares would not choose.
     """
     method = method._replace(form=runnable(method.form))
     effort = effort_for(method.form)
-    whole = beside(method.form, problems)
     curves = len(problems)
     with np.errstate(all="ignore"):
-        rows = rows_of(method, whole)
-        group, walk = _scouted(
-            method,
-            rows,
-            _starts(method, whole, rows, min(effort.starts, QUICK_STARTS), smooth=True),
-            QUICK_NEAR,
-        )
-        walk = drive(method, rows, group, walk, steps=QUICK_STEPS, tolerance=TOLERANCE)
+        group, walk, rows = _from_smooth_starts(method, problems, QUICK_STEPS, drive)
         theta = _inward(method, walk)
         misfit = residuals(method, taken(rows, group), theta)[0]
         chosen = []

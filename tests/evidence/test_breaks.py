@@ -1,5 +1,7 @@
 """Numbers of breaks by their evidence."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -28,10 +30,12 @@ def test_the_number_that_made_the_curve_is_likeliest(n):
     assert [each.n_breaks for each in weighed] == sorted(each.n_breaks for each in weighed)
 
 
-def test_too_few_points_leave_the_number_open():
+def test_few_points_leave_one_number_to_weigh():
     (only,) = weigh_breaks(bnsl.Curve([1.0, 2.0, 4.0, 8.0], [1.0, 0.8, 0.7, 0.65]))
     assert (only.n_breaks, only.probability) == (0, 1.0)
-    assert np.isnan(only.log_evidence)
+    (none,) = weigh_breaks(bnsl.Curve([1.0, 2.0, 4.0], [1.0, 0.8, 0.7]))
+    assert (none.n_breaks, none.probability) == (0, 1.0)
+    assert np.isnan(none.log_evidence)
 
 
 def test_breaks_that_must_be_there_are():
@@ -40,9 +44,57 @@ def test_breaks_that_must_be_there_are():
 
 
 def test_no_number_is_weighed_that_the_points_are_too_few_for():
-    few = curve(0, count=10)
+    few = curve(0, count=9)
     assert [enough_points(n, data_of(few)) for n in range(MOST + 1)] == [True, True, False, False]
-    assert max(each.n_breaks for each in weigh_breaks(few)) <= 1
+    assert {each.n_breaks for each in weigh_breaks(few)} == {0, 1}
+
+
+def bump(count, seed, height=0.6, noise=0.01):
+    """A curve that falls, has a bump that stands out, and falls again."""
+    rng = np.random.default_rng(seed)
+    u = np.linspace(0.0, np.log(rng.uniform(20.0, 200.0)), count)
+    middle, width = rng.uniform(0.55, 0.7) * u[-1], 0.13 * u[-1]
+    log_y = -0.4 * u + height * np.exp(-0.5 * ((u - middle) / width) ** 2)
+    return np.exp(u), 0.4 * np.exp(log_y + noise * rng.normal(size=count))
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("count", [13, 24, 45])
+def test_a_visible_peak_is_never_called_no_break(count, seed):
+    result = bnsl.fit(*bump(count, seed))
+    assert result.n_breaks >= 2
+    assert result.rmsle < 0.06
+    assert np.all(result.predict(9.9 * result.curve.x[-1]) > 0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_evidence_changes_smoothly_as_points_are_added(seed):
+    x, y = bump(20, seed)
+    found = [
+        {each.n_breaks: each.log_evidence for each in weigh_breaks(bnsl.Curve(x[:n], y[:n]))}
+        for n in range(10, 21)
+    ]
+    for before, after in itertools.pairwise(found):
+        for n in before:
+            assert abs(after[n] - before[n]) < 20.0
+
+
+def test_breaks_of_random_curves_are_counted():
+    counts = []
+    for index in range(24):
+        rng = np.random.default_rng([9, index])
+        n, span = index % 3, np.log(1e3)
+        law = {"a": 0.0, "b": 1.0, "c0": rng.uniform(0.1, 0.3)}
+        for i, (place, change) in enumerate([(0.35, rng.uniform(0.5, 1.0)), (0.7, -0.6)][:n], 1):
+            law |= {f"c{i}": change, f"d{i}": np.exp(place * span), f"f{i}": 0.1}
+        x = np.geomspace(1, 1e3, int(rng.integers(14, 60)))
+        y = bnsl.BNSL(n).evaluate(law, x) * np.exp(0.01 * rng.normal(size=len(x)))
+        best = max(weigh_breaks(bnsl.Curve(x, y)), key=lambda each: each.probability)
+        counts.append((best.n_breaks == n, best.probability >= 0.9))
+    right, sure = np.array(counts).T
+    assert right.mean() >= 0.9
+    assert sure.mean() >= 0.3
+    assert right[sure].mean() >= 0.95
 
 
 def test_rising_and_falling_laws_are_both_tried_where_a_curve_climbs():
