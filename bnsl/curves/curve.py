@@ -35,10 +35,12 @@ class Curve:
         name: what to call the curve in titles and tables.
         x_label, y_label: axis labels.
         rows: where each point stood in the arrays given, for messages.
+        within: least and greatest value that y can have at all, (0, 1) for 1 - accuracy. Nothing is predicted
+            outside.
 
     Raises:
         InputError: (a ValueError) lengths that differ, entries that are not finite numbers, x <= 0 or
-            sigma <= 0; the message names argument, row and value.
+            sigma <= 0, y that is not `within`; the message names argument, row and value.
     """
 
     x: np.ndarray
@@ -49,12 +51,16 @@ class Curve:
     y_label: str = "y"
     inputs: int = field(default=1, kw_only=True)
     rows: np.ndarray | None = field(default=None, kw_only=True, repr=False, compare=False)
+    within: tuple[float, float] = field(default=(-np.inf, np.inf), kw_only=True)
 
     def __post_init__(self) -> None:
         x = as_array(self.x, "x", columns=self.inputs)
         y = as_array(self.y, "y")
         check_same_length(x, y, ("x", "y"))
         check_positive(x, "x", "is not positive; a scaling law needs x > 0 (drop step 0, or shift x)")
+        low, high = (as_number(end, "within", lambda end: not np.isnan(end)) for end in self.within)
+        outside = (y < low) | (y > high)
+        reject(y, outside, "y", f"is not within {low:g} and {high:g}, as was declared", self.rows)
         sigma = None
         if self.sigma is not None:
             sigma = _sigma(self.sigma, y)
@@ -71,6 +77,11 @@ class Curve:
     def __repr__(self) -> str:
         sigma = "" if self.sigma is None else ", with sigma"
         return f"<Curve {self.name or self.y_label}: {self.extent}{sigma}>"
+
+    def held(self, values: np.ndarray) -> np.ndarray:
+        """Predicted values, those that y cannot have moved to the nearest that it can."""
+        low, high = self.within
+        return values if np.isinf(low) and np.isinf(high) else np.clip(values, low, high)
 
     def __len__(self) -> int:
         return len(self.y)

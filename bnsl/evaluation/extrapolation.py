@@ -39,7 +39,7 @@ class Extrapolation:
     @cached_property
     def predicted(self) -> np.ndarray:
         """The law at the held-out points, shape (M,)."""
-        return self.result.form.evaluate(self.result.theta, self.held_out.x)
+        return self.result.curve.held(self.result.form.evaluate(self.result.theta, self.held_out.x))
 
     @property
     def rmse(self) -> float:

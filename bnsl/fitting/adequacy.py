@@ -18,6 +18,7 @@ from bnsl.solver.pool import Pool
 VISIBLE = 4.0
 PLACED = float(np.log(2.0))  # standard deviation of log d from which on a break's place is not known
 ARITHMETIC = 1e-14  # singular values below this share of the largest are rounding
+FEW = 8  # distinct x below which intervals rest on the form, which so few points cannot show
 # Two costs differ if more than this share lies between them, and more than rounding explains.
 SAME_COST = 1e-3
 LEAST_TESTED = 6  # degrees of freedom from which on residuals are looked at
@@ -74,6 +75,10 @@ def fit_notes(
                 "standard error",
             )
         )
+    distinct = len(np.unique(curve.x, axis=0))
+    if dof > 0 and distinct < FEW:
+        text = f"{distinct} points: intervals hold if the form is right, which so few points cannot show"
+        notes.append(FitWarning("few_points", text))
     first, last = float(curve.x.min()), float(curve.x.max())
     for i in range(1, form.n_breaks + 1):
         position = float(np.exp(theta[form.names.index(f"d{i}")]))

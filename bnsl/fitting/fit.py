@@ -26,6 +26,7 @@ from bnsl.fitting.covariance import covariance_root, in_other_units, undetermine
 from bnsl.fitting.orientation import clearly_better, other_wanted, promising
 from bnsl.fitting.result import FitResult, Status
 from bnsl.fitting.setup import BACKENDS, Setup, crosses_zero, set_up, solve
+from bnsl.fitting.verdict import with_verdict
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import AHEAD, Form
 from bnsl.forms.registry import get_form, given_breaks
@@ -60,8 +61,8 @@ def fit(
         y: measured values (N,), positive under the default loss, or their column.
         form: "bnsl" (arXiv 2210.14891, equation 1), "m1" to "m4" (arXiv 2209.06640), another name of one of
             these, such as "power_law_offset" (see `bnsl.list_forms`), or a Form.
-        n_breaks: exact number of breaks of a BNSL; if "auto" or not given, it is chosen by the evidence of the
-            curve, and `FitResult.selection` says why (1 where y is not positive throughout).
+        n_breaks: exact number of breaks of a BNSL; if "auto" or not given, it is chosen by the evidence of
+            the curve, and `FitResult.selection` says why (1 where y is not positive throughout).
         loss: "log" (relative errors count alike), "log1p" (the paper's released code) or "linear".
         robust: None (least squares), "huber" or "soft_l1", against outliers.
         robust_scale: residual, in the space of the loss (in units of sigma, if given), from which on a
@@ -123,7 +124,8 @@ def fit(
             solution = solve(ready, robust, robust_scale, backend)
             results.append(_result(oriented, constraints, curve, *solution))
         best = _best(results)
-        return replace(best, candidates=weighed, warnings=(*notes, *best.warnings))
+        said = with_verdict(best.warnings, weighed, best.n_breaks) if weighed else best.warnings
+        return replace(best, candidates=weighed, warnings=(*notes, *said))
 
 
 def _without_outliers(curve: Curve, loss: str, robust: str) -> Curve:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 OUTLYING = 6.0  # standard deviations from which on a point is an outlier
-CALM = 3.0  # and up to which its neighbours must lie on a line once it is gone
+CALM = 4.0  # and up to which its neighbours must lie on a line once it is gone
 RUN = 2  # outliers in a row at most: more are a feature of the curve
 FEWEST = 8  # points below which there is no telling
 

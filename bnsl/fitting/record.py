@@ -45,6 +45,7 @@ def curve_record(curve: Curve) -> dict[str, Any]:
         "name": curve.name,
         "x_label": curve.x_label,
         "y_label": curve.y_label,
+        **({} if np.isinf(curve.within).all() else {"within": list(curve.within)}),
     }
 
 
@@ -132,12 +133,14 @@ def _fields(record: Mapping[str, Any], given: Form | None, statuses: type[enum.E
 
 def curve_of(points: Mapping[str, Any], inputs: int) -> Curve:
     """The curve that `curve_record` wrote."""
+    low, high = of_type(points.get("within", [-np.inf, np.inf]), list)
     return Curve(
         np.asarray(points["x"]),
         np.asarray(points["y"]),
         None if points["sigma"] is None else np.asarray(points["sigma"]),
         *(of_type(points[key], str) for key in ("name", "x_label", "y_label")),
         inputs=inputs,
+        within=(float(low), float(high)),
     )
 
 

@@ -32,6 +32,7 @@ from bnsl.curves.metrics import rmse, rmsle
 from bnsl.evidence.breaks import Candidate
 from bnsl.fitting import record
 from bnsl.fitting.covariance import sandwich_root, students_t
+from bnsl.fitting.verdict import verdict
 from bnsl.forms.broken import Segment
 from bnsl.forms.form import Form
 from bnsl.solver import losses
@@ -124,7 +125,7 @@ class FitResult:
         """
         points, _ = positive_inputs(x, len(self.form.inputs))
         warn_if_far(points, self.curve)
-        return self.form.evaluate(self.theta, x)
+        return self.curve.held(self.form.evaluate(self.theta, x))
 
     def slope(self, x: ArrayLike) -> np.ndarray:
         """Local log-log slope d log y / d log x at x; negative where y falls."""
@@ -155,6 +156,7 @@ class FitResult:
             spread = lengths(np.concatenate([self.covariance_root.T @ jacobian, noise]))
             half = students_t(level, dof) * spread
             ends = tuple(losses.back(self.loss, center + sign * half).reshape(shape) for sign in (-1.0, 1.0))
+            ends = tuple(map(self.curve.held, ends))
         return ends[0], ends[1]
 
     @property
@@ -325,7 +327,7 @@ class FitResult:
     def selection(self) -> pd.DataFrame:
         """Why this number of breaks: one row per number that was weighed; empty where it was given.
 
-        Columns: log_evidence (of the least-squares law, under a prior for laws and noise), probability
+        Columns: log_evidence (of all laws of so many breaks, under a prior for laws and noise), probability
         (among those weighed), chosen.
         """
         import pandas as pd
@@ -385,17 +387,10 @@ class FitResult:
     def _facts(self) -> list[tuple[str, str]]:
         first = self.curve.first_input
         robust = f", robust {self.robust} at scale {self.robust_scale:.3g}" if self.robust else ""
-        weighed = [
-            (
-                "breaks",
-                "chosen by evidence: "
-                + ", ".join(f"{c.n_breaks} ({c.probability:.0%})" for c in self.candidates),
-            )
-        ]
         return [
             ("points", f"{len(self.curve)}, {self.curve.x_label} from {first[0]:.6g} to {first[-1]:.6g}"),
             ("loss", f"{self.loss}{robust}"),
-            *(weighed if self.candidates else []),
+            *([("breaks", verdict(self.candidates))] if self.candidates else []),
             ("rmse" if np.isnan(self.rmsle) else "rmsle", f"{self._error_text(6)} on the fitted points"),
         ]
 

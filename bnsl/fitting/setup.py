@@ -26,8 +26,8 @@ THINNED = 1024  # means on which the search runs when there are many more points
 THIN_ABOVE = 4096
 ROBUST_ROUNDS = 3  # re-estimates of a robust loss's scale
 HUBER_TUNING = 1.345  # scale in standard deviations: 95 % efficiency on normal noise (Huber, 1981)
-# A law runs away that is so many times the range of the data off before so many times the last x; it gives way
-# to one of at most so many times its cost.
+# A law runs away that is so many times the range of the data off before so many times the last x. It gives
+# way to one of at most so many times its cost.
 RUNAWAY, SOON, AS_WELL = 1e3, 2.0, 2.0
 LEAST_SCALE = 1e-12  # of a robust loss
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -77,7 +78,7 @@ class Forecast:
         """
         points, shape = self._points(x)
         parts = [centre(mixture) for mixture in self._mixtures(points)]
-        return np.exp(np.concatenate(parts)).reshape(shape)
+        return self._values(parts).reshape(shape)
 
     def interval(self, x: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper end of where a new measurement at x would fall with probability `level`.
@@ -88,7 +89,7 @@ class Forecast:
         tail = 0.5 * (1.0 - check_share(level, "level"))
         points, shape = self._points(x)
         parts = [(quantile(m, tail), quantile(m, 1.0 - tail)) for m in self._mixtures(points)]
-        low, high = (np.exp(np.concatenate(ends)).reshape(shape) for ends in zip(*parts, strict=True))
+        low, high = (self._values(ends).reshape(shape) for ends in zip(*parts, strict=True))
         return low, high
 
     def quantile(self, x: ArrayLike, p: float) -> np.ndarray:
@@ -96,14 +97,15 @@ class Forecast:
         share = check_share(p, "p")
         points, shape = self._points(x)
         parts = [quantile(mixture, share) for mixture in self._mixtures(points)]
-        return np.exp(np.concatenate(parts)).reshape(shape)
+        return self._values(parts).reshape(shape)
 
     def probability_below(self, x: ArrayLike, y: ArrayLike) -> np.ndarray:
         """The probability that a new measurement at x is below y; of the shape of x."""
         points, shape = self._points(x)
         log_y = self._log_values(y, points)
         parts = [cdf(m, t) for m, t in zip(self._mixtures(points), chunks(log_y), strict=True)]
-        return np.concatenate(parts).reshape(shape)
+        certain = np.exp(log_y) >= self.curve.within[1]
+        return np.where(certain, 1.0, np.concatenate(parts)).reshape(shape)
 
     def log_density(self, x: ArrayLike, y: ArrayLike) -> np.ndarray:
         """The log predictive density of log y at x, a proper score; of the shape of x."""
@@ -120,7 +122,12 @@ class Forecast:
         points, shape = self._points(x)
         rng = np.random.default_rng(seed)
         parts = [draws(mixture, count, rng) for mixture in self._mixtures(points)]
-        return np.exp(np.concatenate(parts, axis=1)).reshape(count, *shape)
+        return self._values(parts, axis=1).reshape(count, *shape)
+
+    def _values(self, log_y: Sequence[np.ndarray], axis: int = 0) -> np.ndarray:
+        """y from pieces of log y."""
+        with np.errstate(over="ignore"):
+            return self.curve.held(np.exp(np.concatenate(log_y, axis=axis)))
 
     def _points(self, x: ArrayLike) -> tuple[np.ndarray, tuple[int, ...]]:
         points, shape = positive_inputs(x, 1)

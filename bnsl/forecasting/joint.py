@@ -109,9 +109,8 @@ def joint_draws(
     """
     count = check_count(size, "size", 1)
     shape = positive_inputs(x, 1)[1]
-    return np.exp(_draws(joint(forecast, x), count, noise, np.random.default_rng(seed))).reshape(
-        count, *shape
-    )
+    drawn = _draws(joint(forecast, x), count, noise, np.random.default_rng(seed))
+    return forecast.curve.held(np.exp(drawn)).reshape(count, *shape)
 
 
 def _draws(law: Joint, count: int, noise: bool, rng: np.random.Generator) -> np.ndarray:

@@ -8,10 +8,10 @@ from bnsl._base.display import FitWarning
 from bnsl.curves.curve import Curve
 from bnsl.evidence.points import CLEAN, noise_of
 from bnsl.evidence.predict import Places
+from bnsl.fitting.adequacy import FEW
 from bnsl.fitting.outliers import isolated
 from bnsl.forecasting.average import Average, law_mean
 
-FEW = 8  # distinct x below which a forecast rests on the prior more than on the curve
 SHOWN = 3  # outliers that are named
 MISFIT = (
     3.0  # what laws leave, in units of the scatter of neighbouring points, from which on they miss something

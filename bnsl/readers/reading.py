@@ -130,6 +130,8 @@ def curve_from_source(
         x_label=points.x_label,
         y_label=points.y_label,
     )
+    if todo.accuracy is not None:
+        curve = replace(curve, within=(0.0, 1.0))
     left = table.loc[points.table.index]
     plain = points.runs == 1 and todo.keep is None and not todo.envelope and not todo.by
     told = tuple(source.told[name] for name in columns.names if name in source.told)
