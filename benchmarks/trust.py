@@ -2,9 +2,9 @@
 
 1. Curves of known breaks that show, 12 to 60 points, 1 % noise: how often the number that is stated with 90 %
    or more is right, and how often a visible peak is called "no break".
-2. Real curves (BNSL_DATA_DIR, `curves/curves.csv`), cut at 1/2 and 1/4 of their points: how many fits raise or
-   predict a value that is not positive within ten times the data; and, where a number of breaks is stated with
-   95 % or more, how many of them are belied by a law of one break more that halves the residuals.
+2. Real curves (BNSL_DATA_DIR, `curves/curves.csv`), cut at 1/2 and 1/4 of their points: how many fits raise
+   or predict a value that is not positive within ten times the data; and, where a number of breaks is stated
+   with 95 % or more, how many of them are belied by a law of one break more that halves the residuals.
 
     python benchmarks/trust.py [--curves 200] [--real 100] [--seed 20261127]
 """
@@ -155,7 +155,8 @@ def on_real(most: int, seed: int) -> None:
                         )
     print(f"real curves: {len(names)}, {fits} fits; {raised} raised; {negative} not positive within 10x;")
     print(
-        f"stated with {SURE:.0%} or more: {sure}, belied by one break more: {belied} ({belied / max(sure, 1):.1%})"
+        f"stated with {SURE:.0%} or more: {sure}, "
+        f"belied by one break more: {belied} ({belied / max(sure, 1):.1%})"
     )
 
 

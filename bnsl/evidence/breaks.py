@@ -121,6 +121,11 @@ def enough_points(n: int, data: Data, spare: int = ENOUGH) -> bool:
     return len(data.log_x) >= 3 * n + 3 + spare
 
 
+def parameters_and_spare(n: int) -> int:
+    """The points that a law of n breaks needs to be weighed."""
+    return 3 * n + 3 + ENOUGH
+
+
 def least_squares(form: BNSL, data: Data) -> np.ndarray:
     """Coordinates (K, p), relative to the last point, of the best least-squares laws of a form.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bnsl.curves.ragged import Curves
+from bnsl.fitting.adequacy import FEW
 from bnsl.fitting.constraints import check_constraints, orientations
 from bnsl.fitting.covariance import SINGULAR
 from bnsl.fitting.orientation import clearly_better, other_wanted, promising
@@ -301,6 +302,7 @@ def _finished(form: Form, ready: Setup, found: _Found, points: np.ndarray) -> tu
         "constant_y": np.nanmax(y, axis=1) == np.nanmin(y, axis=1),
         "more_parameters_than_points": points < params,
         "no_degrees_of_freedom": points == params,
+        "few_points": (points > params) & (_distinct(ready, count) < FEW),
         "break_outside_data": np.zeros(count, bool),
         "parameter_at_bound": found.at_bound,
         "nearly_singular": near_singular,
@@ -324,6 +326,13 @@ def _finished(form: Form, ready: Setup, found: _Found, points: np.ndarray) -> tu
         **dict(zip(form.names, values.T, strict=True)),
     }
     return columns, alone
+
+
+def _distinct(ready: Setup, count: int) -> np.ndarray:
+    """How many different x every curve has (C,)."""
+    log_x, seen = np.broadcast_arrays(ready.problem.log_x, ready.problem.weight > 0)
+    new = (np.diff(log_x, axis=-1) > 0) & seen[..., 1:]
+    return np.broadcast_to(1 + new.sum(axis=-1), count)
 
 
 def _rmsle(form: Form, ready: Setup, found: _Found, y: np.ndarray, points: np.ndarray) -> np.ndarray:

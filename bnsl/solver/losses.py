@@ -74,11 +74,11 @@ def sigma_in_residual_space(loss: str, sigma: Array, y: Array, unit: float | Arr
 
 
 def influence(robust: str | None, residual: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """psi, half of the derivative of a point's cost by its residual, and the derivative of psi (N,).
+    """psi, half the derivative of a point's cost by its residual, and the derivative of psi (N,).
 
-    Huber: the residual, held at +-scale, and whether it is below. Soft-L1: r / sqrt(1 + z) and (1 + z)^(-3/2),
-    with z = (r / scale)^2. What the residual and 1 are to least squares, these are to an M-estimator (Huber,
-    1981, section 7.6).
+    Huber: the residual, held at +-scale, and whether it is below. Soft-L1: r / sqrt(1 + z) and
+    (1 + z)^(-3/2), with z = (r / scale)^2. What the residual and 1 are to least squares, these are to an
+    M-estimator (Huber, 1981, section 7.6).
     """
     z = (residual / scale) ** 2
     weight = np.asarray(robust_cost_and_weight(robust, z)[1])

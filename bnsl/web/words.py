@@ -9,6 +9,7 @@ import numpy as np
 
 from bnsl.curves.curve import FAR
 from bnsl.curves.metrics import rmsle
+from bnsl.fitting.verdict import probability
 from bnsl.forms.registry import capitals
 from bnsl.web.analysis import LEVEL, Analysis
 
@@ -38,6 +39,8 @@ PLAIN = {
     "well. Do not read meaning into its place.",
     "break_missing": "The points bend in a way that this form does not follow; one break more would. Its "
     "intervals are too narrow beyond the data.",
+    "structure_left": "The points bend in a way that no number of breaks explains better. Something else is "
+    "at work, and its intervals are too narrow.",
     "correlated_residuals": "Neighbouring points lie on the same side of the curve more often than chance "
     "allows. Its intervals are too narrow.",
     "undetermined": "A parameter is not determined by the points. Its interval is infinite.",
@@ -46,13 +49,13 @@ PLAIN = {
     "crosses_zero": "This form falls below 0 beyond the points, where what is measured cannot follow. Do not "
     "use it for predictions.",
     "outliers": "One or more points lie far off their neighbours. Check them.",
-    "misfit": "The averaged curves do not follow everything that the points do. Look at the figure before you "
-    "rely on the forecast.",
-    "breaks_not_weighed": "How many breaks there are was not asked of the points, since some are not positive; "
-    "one was taken.",
+    "misfit": "The averaged curves do not follow everything that the points do. Look at the figure before "
+    "you rely on the forecast.",
+    "breaks_not_weighed": "How many breaks there are was not asked of the points, since some are not "
+    "positive; one was taken.",
     "remade": "This forecast was saved by another version of the program, which predicted something else.",
     "few_points": "There are few points. The forecast relies mostly on how scaling curves usually behave, "
-    "and less on this one.",
+    "and less on this one; a single law relies on its form.",
 }
 UNFORESEEN = (
     "No method can foresee a break that has left no trace in the points: if something new happens further "
@@ -118,7 +121,9 @@ def facts(analysis: Analysis) -> list[Fact]:
     law = analysis.law
     if law is not None:
         places = [number(d) for d in law.breaks["position"]]
-        how = next((f"{c.probability:.0%} likely" for c in law.candidates if c.n_breaks == law.n_breaks), "")
+        likely = probability(law.candidates, law.n_breaks)
+        how = f"{likely:.0%} likely" if likely is not None else "too few points to weigh more"
+        how = how if law.candidates else ""
         at = f"at {analysis.fitted.x_label} = {' and '.join(places)}" if places else "one power law"
         out.append(Fact("Breaks of the fitted law", str(law.n_breaks), "; ".join(filter(None, (at, how)))))
     foretold = analysis.foretold

@@ -1,0 +1,55 @@
+"""What is said of the number of breaks: one verdict from one source, in summaries, reports and the app."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bnsl._base.display import FitWarning
+from bnsl.evidence.breaks import MOST, Candidate, parameters_and_spare
+
+
+def verdict(candidates: Sequence[Candidate]) -> str:
+    """Which numbers of breaks were weighed, and how likely each is among them."""
+    if len(candidates) == 1:
+        return f"{candidates[0].n_breaks} taken; {_not_weighed(candidates)}"
+    shares = ", ".join(f"{c.n_breaks} ({c.probability:.0%})" for c in candidates)
+    return f"chosen by evidence, among laws of so many breaks: {shares}"
+
+
+def probability(candidates: Sequence[Candidate], n_breaks: int) -> float | None:
+    """How likely a number of breaks is among those that were weighed; None where no other was."""
+    if len(candidates) < 2:
+        return None
+    return next((c.probability for c in candidates if c.n_breaks == n_breaks), None)
+
+
+def with_verdict(
+    notes: Sequence[FitWarning], candidates: Sequence[Candidate], n_breaks: int
+) -> tuple[FitWarning, ...]:
+    """The warnings of a fit whose number of breaks was chosen.
+
+    Where one break more was weighed, and found less likely, what the residuals show is no such break: the
+    warning says so instead of contradicting the evidence.
+    """
+    weighed = {candidate.n_breaks for candidate in candidates}
+    out = []
+    for note in notes:
+        if note.code != "break_missing":
+            out.append(note)
+        elif n_breaks + 1 in weighed:
+            text = (
+                "the residuals show structure that no number of breaks explains better: the law misses a "
+                "feature of another kind, or the noise is correlated; standard errors and intervals are too "
+                "small, and the probabilities are of these laws only"
+            )
+            out.append(FitWarning("structure_left", text))
+        else:
+            out.append(FitWarning(note.code, f"{note.message}; {_not_weighed(candidates)}"))
+    return tuple(out)
+
+
+def _not_weighed(candidates: Sequence[Candidate]) -> str:
+    most = max(candidate.n_breaks for candidate in candidates)
+    if most >= MOST:
+        return f"more than {MOST} breaks were not weighed"
+    return f"{most + 1} or more were not weighed: {parameters_and_spare(most + 1)} points are needed"
