@@ -186,14 +186,14 @@ def add_law(command: argparse.ArgumentParser, split: bool = True) -> None:
 def add_options(command: argparse.ArgumentParser, split: bool = True) -> None:
     """What a single fit and a comparison both take."""
     command.add_argument("--loss", default="log", help=f"{', '.join(LOSSES)} (default: %(default)s)")
-    command.add_argument(
-        "--robust",
-        type=_robust,
-        metavar="LOSS",
-        help=f"give outliers less weight: {' or '.join(ROBUST)}",
-    )
+    add_robust(command, "give outliers less weight")
     if split:
         add_split(command)
+
+
+def add_robust(command: argparse.ArgumentParser, text: str) -> None:
+    """--robust, and what it does."""
+    command.add_argument("--robust", type=_robust, metavar="LOSS", help=f"{text}: {' or '.join(ROBUST)}")
 
 
 def add_split(command: argparse.ArgumentParser) -> None:

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import bnsl
 from bnsl._base.checks import check_share, positive_inputs
 from bnsl._base.display import ExtrapolationWarning, aligned, paragraphs, plain, records, warning_lines
-from bnsl.cli._arguments import add_input, add_json_option, add_plot_option, add_prediction, add_split
+from bnsl.cli._arguments import (
+    add_input,
+    add_json_option,
+    add_plot_option,
+    add_prediction,
+    add_robust,
+    add_split,
+)
 from bnsl.cli._input import read_curve, split_rule
 from bnsl.cli._output import LEVEL, check_outputs, predictions, put_out
 from bnsl.cli._text import json_text, of_error, rows_text
@@ -38,6 +45,7 @@ def add(command: argparse.ArgumentParser) -> None:
     add_split(command)
     text = "predict y at X; repeatable (default: 1.5, 2, 4 and 10 times the last fitted x)"
     add_prediction(command, text)
+    add_robust(command, "leave out outliers, told by a robust fit")
     command.add_argument(
         "--level",
         type=float,
@@ -61,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
     fitted, held_out = curve.split(**rule)
     if rule and held_out is None:
         raise nothing_held_out(curve)
-    found = forecast(fitted)
+    found = forecast(fitted, robust=args.robust)
     beyond = None if held_out is None else _held_out(found, held_out, level)
     shown = (found, predictions(found, args.predict, AHEAD, level), level, beyond)
     put_out(

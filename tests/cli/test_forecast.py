@@ -225,3 +225,18 @@ def test_backtest_of_the_forecast(run, addition):
     assert record["label"] == "forecast"
     assert record["rmsle"] == pytest.approx(direct.rmsle, rel=1e-12)
     assert Path("b.png").stat().st_size > 1000
+
+
+def test_an_outlier_is_named_and_left_out_where_asked(run, tmp_path):
+    x = np.geomspace(1, 1e3, 30)
+    y = (0.3 + x**-0.4) * np.exp(0.01 * np.random.default_rng(0).standard_normal(30))
+    y[12] *= 2.0
+    path = tmp_path / "curve.csv"
+    path.write_text("x,y\n" + "".join(f"{a!r},{b!r}\n" for a, b in zip(x.tolist(), y.tolist(), strict=True)))
+    for more, said in (("", "robust='huber'"), ("--robust huber", "left out as outliers")):
+        code, out, _ = run(f"forecast {path} {more}")
+        assert code == 0
+        assert said in out
+    code, _, err = run(f"forecast {path} --robust tukey")
+    assert code == 2
+    assert "huber" in err
