@@ -53,6 +53,8 @@ class Modes(NamedTuple):
 
 def modes(form: BNSL, theta: np.ndarray, points: Points, prior: Prior) -> Modes:
     """The different laws that laws theta (K, p) climb to in posterior, the best first."""
+    if not len(theta):
+        return Modes(theta, np.zeros(0), theta, np.zeros((0, theta.shape[1], theta.shape[1])))
     now = _at(form, _allowed(form, theta), points, prior)
     damping = np.full(len(theta), DAMPING)
     going = np.isfinite(now.height)
@@ -201,11 +203,14 @@ def _sampled(form: BNSL, found: Modes, points: Points, prior: Prior) -> tuple[fl
     wide = np.isin(np.arange(p), [0, *range(4, p, 3), *range(5, p, 3)])
     _, precision = belief(found.theta, points, prior, rising=form.rising)
     precision = found.precision + np.linalg.diagonal(precision)[:, :, None] * (wide[:, None] * np.eye(p))
-    size = np.sqrt(np.linalg.diagonal(precision))
-    unit = precision / (size[:, :, None] * size[:, None])
+    fine = np.isfinite(precision).all(axis=(1, 2))
+    size = np.where(fine[:, None], np.sqrt(np.linalg.diagonal(precision)), np.nan)
+    unit = np.where(fine[:, None, None], precision / (size[:, :, None] * size[:, None]), np.eye(p))
     root = np.linalg.cholesky(unit + 1e-9 * np.eye(p))
     volume = -np.sum(np.log(np.linalg.diagonal(root)) + np.log(size), axis=1)
-    rough = found.height + volume
+    rough = np.where(np.isfinite(volume), found.height + volume, -np.inf)
+    if not np.isfinite(rough).any():
+        return -np.inf, found.theta, found.height
     near = rough > rough.max() - NEGLIGIBLE
     theta, size, root, volume, rough = (part[near] for part in (found.theta, size, root, volume, rough))
     share = (np.exp(rough - logsumexp(rough)) + EVEN / len(rough)) / (1.0 + EVEN)

@@ -76,6 +76,7 @@ EFFORT = (
     Effort(72, 8, kicks=35, beams=2),
 )
 CREEPING = 120  # exact steps where cheap ones have not found it
+SHARPENING = 6  # and cheap ones where they have, of very many curves
 VALLEY = 60  # cheap steps from where a valley was left
 POLISH = 12  # exact steps where there is noise: cheap ones have found the minimum, but for the last digits
 QUICK_STARTS = 24  # starts of several breaks of a quick search

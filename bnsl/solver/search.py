@@ -38,6 +38,7 @@ from bnsl.solver.effort import (
     ROUNDING,
     SCOUTING,
     SHARP_STARTS,
+    SHARPENING,
     STARTS,
     TOLERANCE,
     VALLEY,
@@ -276,6 +277,14 @@ def settled(method: Method, problems: Problem, theta: np.ndarray, walk: Walk, kn
     """The best laws (C, p) of C curves, taken to their ends by exact steps where cheap ones did not do."""
     cost, converged, steps = walk.cost.astype(float), walk.converged.copy(), walk.steps.copy()
     theta = theta.astype(float)
+    which = np.flatnonzero(converged & (cost < NEAR * known))
+    if len(which):  # so near the minimum few steps give digits that do not depend on the way there
+        rows, group = rows_of(method, taken(problems, which)), np.arange(len(which))
+        found, there = refined(
+            method, rows, group, theta[which], steps=SHARPENING, tolerance=EXACT_TOLERANCE
+        )
+        better = there.cost <= cost[which]
+        theta[which[better]], cost[which[better]] = found[better], there.cost[better]
     which = np.flatnonzero(~converged & np.isfinite(cost) & (cost < NEAR * known))
     if len(which):
         rows, group = rows_of(method, taken(problems, which)), np.arange(len(which))

@@ -345,7 +345,7 @@ def drop(page, name, content):
 def settled(page, text):
     """Wait until the fitted range is said with this text and the figure has followed."""
     page.wait_for_function(
-        "(text) => document.getElementById('range').textContent.includes(text)", arg=text, timeout=90000
+        "(text) => document.getElementById('range')?.textContent.includes(text)", arg=text, timeout=90000
     )
     page.wait_for_selector("#figure .scatterlayer .trace", timeout=10000)
 
