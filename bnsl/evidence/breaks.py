@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,9 @@ RIVALS, RIVAL = 4, 2.0  # least-squares laws that are handed on, likewise
 # curves depart from every law, and then evidence counts by half (Grünwald and van Ommen, 2017, Bayesian
 # Analysis 12, 1069).
 TELLING, HALF = 0.35, 0.5
+# A break is taken where it makes the curve so many times likelier, which is the least that counts as evidence
+# (Kass and Raftery, 1995, J. Am. Stat. Assoc. 90, 773, section 3.2).
+POSITIVE = 3.0
 
 
 class Candidate(NamedTuple):
@@ -77,6 +81,12 @@ def _candidates(asked: list[_Asked], fewest: int) -> tuple[Candidate, ...]:
     doubtful = best + 1 < len(numbers) and cost[best + 1] < TELLING * cost[best]
     share = log_softmax((HALF if doubtful else 1.0) * evidence)
     return tuple(map(Candidate, numbers, evidence.tolist(), np.exp(share).tolist()))
+
+
+def chosen(candidates: Sequence[Candidate]) -> int:
+    """The fewest breaks that no other number is clearly likelier than."""
+    least = max(candidate.probability for candidate in candidates) / POSITIVE
+    return min(candidate.n_breaks for candidate in candidates if candidate.probability >= least)
 
 
 class _Asked:

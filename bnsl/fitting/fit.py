@@ -13,7 +13,7 @@ from bnsl._base.checks import InputError, as_number, check_choice
 from bnsl._base.display import FitWarning
 from bnsl.curves.curve import WIDEST, Curve, check_curve
 from bnsl.curves.data import Data, as_curve
-from bnsl.evidence.breaks import MOST, Candidate, weigh_breaks
+from bnsl.evidence.breaks import MOST, Candidate, chosen, weigh_breaks
 from bnsl.fitting import adequacy
 from bnsl.fitting.constraints import (
     Constraints,
@@ -97,7 +97,7 @@ def fit(
         if curve.y.min() > 0 and np.log10(curve.y.max()) - np.log10(curve.y.min()) <= WIDEST:
             clean = curve if robust is None else _without_outliers(curve, loss, robust)
             weighed = weigh_breaks(clean, fewest)
-            wanted = BNSL(max(weighed, key=lambda candidate: candidate.probability).n_breaks)
+            wanted = BNSL(chosen(weighed))
         else:
             why = "y is not positive throughout" if curve.y.min() <= 0 else f"y spans over {WIDEST} decades"
             text = f"{why}, and breaks are weighed on log y: {wanted.label} taken; compare others by n_breaks"

@@ -12,7 +12,7 @@ from bnsl._base.checks import InputError
 from bnsl._base.display import ExtrapolationWarning
 from bnsl.curves.curve import Curve, check_curve
 from bnsl.curves.ragged import Curves, Points
-from bnsl.evidence.breaks import weigh_side_by_side
+from bnsl.evidence.breaks import chosen, weigh_side_by_side
 from bnsl.fitting.fit import fit
 from bnsl.fitting.result import Status
 from bnsl.fitting.setup import THIN_ABOVE
@@ -102,7 +102,7 @@ def _numbers_of_breaks(curves: Curves, settings: Settings) -> np.ndarray:
     for first in range(0, len(which), BESIDE):
         some = which[first : first + BESIDE]
         for i, weighed in zip(some, weigh_side_by_side([sound[i] for i in some]), strict=True):
-            out[i] = max(weighed, key=lambda candidate: candidate.probability).n_breaks
+            out[i] = chosen(weighed)
     return out
 
 

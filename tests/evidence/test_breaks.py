@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 import bnsl
-from bnsl.evidence.breaks import MOST, enough_points, least_squares, problem_of, weigh_breaks
+from bnsl.evidence.breaks import (
+    MOST,
+    Candidate,
+    chosen,
+    enough_points,
+    least_squares,
+    problem_of,
+    weigh_breaks,
+)
 from bnsl.evidence.points import data_of
 
 LAWS = (
@@ -115,3 +123,13 @@ def test_least_squares_laws_are_distinct_and_best_first():
     assert (np.diff(cost) > 0).all()
     assert cost[0] == pytest.approx(36 * 0.004**2, rel=0.5)
     assert cost[-1] <= 2.0 * cost[0] * (1 + 1e-9)
+
+
+def test_a_break_is_taken_where_it_is_clearly_likelier():
+    def of(*shares):
+        return [Candidate(n, 0.0, share) for n, share in enumerate(shares)]
+
+    assert chosen(of(0.0, 0.3, 0.6, 0.1)) == 1
+    assert chosen(of(0.0, 0.2, 0.7, 0.1)) == 2
+    assert chosen(of(0.9, 0.1)) == 0
+    assert chosen([Candidate(2, float("nan"), 1.0)]) == 2
