@@ -30,6 +30,7 @@ TELLING, HALF = 0.35, 0.5
 # A break is taken where it makes the curve so many times likelier, which is the least that counts as evidence
 # (Kass and Raftery, 1995, J. Am. Stat. Assoc. 90, 773, section 3.2).
 POSITIVE = 3.0
+LIKELY = 6  # laws of a number of breaks that are handed on
 
 
 class Candidate(NamedTuple):
@@ -40,7 +41,17 @@ class Candidate(NamedTuple):
     probability: float  # among the numbers that were weighed
 
 
-def weigh_breaks(curve: Curve, fewest: int = 0) -> tuple[Candidate, ...]:
+class Weighed(NamedTuple):
+    """Numbers of breaks that were weighed, and the likely laws of each."""
+
+    candidates: tuple[Candidate, ...]
+    laws: dict[
+        tuple[int, bool], np.ndarray
+    ]  # (K, p) by number of breaks and whether they rise, likeliest first
+    origin: tuple[float, float]  # log x and log y that the laws are relative to
+
+
+def weigh_breaks(curve: Curve, fewest: int = 0) -> Weighed:
     """Numbers of breaks with their evidence: how well all laws of so many explain the curve on average.
 
     A break is a change of slope within the data that is not small (`prior.COUNTING`); the noise, white and
@@ -53,7 +64,7 @@ def weigh_breaks(curve: Curve, fewest: int = 0) -> tuple[Candidate, ...]:
     return weigh_side_by_side([curve], fewest)[0]
 
 
-def weigh_side_by_side(curves: list[Curve], fewest: int = 0) -> list[tuple[Candidate, ...]]:
+def weigh_side_by_side(curves: list[Curve], fewest: int = 0) -> list[Weighed]:
     """`weigh_breaks` of several curves, of which rough laws are sought together."""
     asked = [
         _Asked(curve, rising) for curve in curves for rising in ((False, True) if curve.climbs else (False,))
@@ -67,7 +78,13 @@ def weigh_side_by_side(curves: list[Curve], fewest: int = 0) -> list[tuple[Candi
                 pools = rough_pools(Method(form), problems) if these else []
                 for one, pool in zip(these, pools, strict=True):
                     one.judge(form, pool)
-    return [_candidates([one for one in asked if one.curve is curve], fewest) for curve in curves]
+    out = []
+    for curve in curves:
+        own = [one for one in asked if one.curve is curve]
+        laws = {(n, one.rising): found for one in own for n, found in one.laws.items()}
+        last = float(own[0].data.log_x[-1]), float(own[0].data.log_y[-1])
+        out.append(Weighed(_candidates(own, fewest), laws, last))
+    return out
 
 
 def _candidates(asked: list[_Asked], fewest: int) -> tuple[Candidate, ...]:
@@ -98,6 +115,7 @@ class _Asked:
         self.points = points_of(self.data, COUNTING)
         self.scatter = noise_of(self.data.log_x, self.data.log_y)
         self.tried: dict[int, float] = {}  # log evidence
+        self.laws: dict[int, np.ndarray] = {}  # the modes
         self.costs: dict[int, float] = {}  # the least sum of squares that was seen
         self.best, self.best_n, self.left = -np.inf, -1, np.inf
         self.over = False
@@ -119,6 +137,7 @@ class _Asked:
         found = modes(form, laws[np.isfinite(laws).all(axis=1)], self.points, COUNTING)
         value = evidence_about(form, found, self.points, COUNTING) + odds_of_breaks(COUNTING)[min(n, MOST)]
         self.last = found.theta[0] if len(found.theta) else None
+        self.laws[n] = found.theta[:LIKELY]
         if self.last is not None and value > self.best:
             law = form.log_y(self.last, self.points.u)
             left = float(np.sqrt(np.mean((self.points.log_y - law) ** 2)))

@@ -13,7 +13,7 @@ from bnsl._base.checks import InputError, as_number, check_choice
 from bnsl._base.display import FitWarning
 from bnsl.curves.curve import WIDEST, Curve, check_curve
 from bnsl.curves.data import Data, as_curve
-from bnsl.evidence.breaks import MOST, Candidate, chosen, weigh_breaks
+from bnsl.evidence.breaks import MOST, Weighed, chosen, weigh_breaks
 from bnsl.fitting import adequacy
 from bnsl.fitting.constraints import (
     Constraints,
@@ -35,6 +35,7 @@ from bnsl.solver.pool import Pool
 from bnsl.solver.problem import Linearised
 
 TINY = 1e-3  # of the mean steepness of a robust loss
+SEVERAL = 2  # breaks from which on chosen laws are sought next to the likely ones
 OUTLYING = 6.0  # standard deviations, by the median, from which on a point is an outlier to a robust loss
 
 
@@ -87,7 +88,7 @@ def fit(
     check_choice(backend, "backend", BACKENDS)
     curve = as_curve(data, x, y, sigma, inputs=len(wanted.inputs))
     check_curve(curve, loss)
-    weighed: tuple[Candidate, ...] = ()
+    weighed: Weighed | None = None
     notes: tuple[FitWarning, ...] = ()
     if n_breaks is None and isinstance(form, str) and isinstance(wanted, BNSL):
         fewest = min(fewest_breaks(fixed, bounds), MOST)
@@ -97,7 +98,7 @@ def fit(
         if curve.y.min() > 0 and np.log10(curve.y.max()) - np.log10(curve.y.min()) <= WIDEST:
             clean = curve if robust is None else _without_outliers(curve, loss, robust)
             weighed = weigh_breaks(clean, fewest)
-            wanted = BNSL(chosen(weighed))
+            wanted = BNSL(chosen(weighed.candidates))
         else:
             why = "y is not positive throughout" if curve.y.min() <= 0 else f"y spans over {WIDEST} decades"
             text = f"{why}, and breaks are weighed on log y: {wanted.label} taken; compare others by n_breaks"
@@ -121,11 +122,34 @@ def fit(
             ready = set_up(oriented, constraints, loss, curve.x, curve.y, curve.sigma)
             if results and not curve.climbs and not _promising(ready, results[0]):
                 continue
-            solution = solve(ready, robust, robust_scale, backend)
+            starts = None if fixed or bounds else _likely_laws(weighed, oriented, ready)
+            solution = solve(ready, robust, robust_scale, backend, starts)
             results.append(_result(oriented, constraints, curve, *solution))
         best = _best(results)
-        said = with_verdict(best.warnings, weighed, best.n_breaks) if weighed else best.warnings
-        return replace(best, candidates=weighed, warnings=(*notes, *said))
+        if weighed is None:
+            return replace(best, warnings=(*notes, *best.warnings))
+        said = with_verdict(best.warnings, weighed.candidates, best.n_breaks)
+        return replace(best, candidates=weighed.candidates, warnings=said)
+
+
+def _likely_laws(weighed: Weighed | None, form: Form, ready: Setup) -> np.ndarray | None:
+    """The likely laws (K, p) of several breaks, in the units of the setup; None where there are none.
+
+    Of several breaks the law of least cost may be one that nobody believes, such as two steep breaks that
+    cancel. If their number was chosen for how likely they are, the law is that next to the likely ones.
+    """
+    if (
+        weighed is None
+        or not isinstance(form, BNSL)
+        or form.n_breaks < SEVERAL
+        or ready.method.loss == "linear"
+    ):
+        return None
+    laws = weighed.laws.get((form.n_breaks, form.rising))
+    if laws is None or not len(laws):
+        return None
+    log_x, log_y = weighed.origin
+    return form.rescaled(laws, log_x - ready.log_s, log_y - ready.log_t)
 
 
 def _without_outliers(curve: Curve, loss: str, robust: str) -> Curve:

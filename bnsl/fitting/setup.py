@@ -18,7 +18,7 @@ from bnsl.forms.form import Form
 from bnsl.solver import losses
 from bnsl.solver.pool import Pool
 from bnsl.solver.problem import Linearised, Method, Problem, block_means, linearised
-from bnsl.solver.search import polish, search
+from bnsl.solver.search import polish, search, search_from
 from bnsl.solver.walk import Drive, follow
 
 BACKENDS = ("auto", "numpy", "jax")
@@ -141,12 +141,19 @@ def _units(log_x: np.ndarray, y: np.ndarray, there: np.ndarray, loss: str) -> tu
 
 
 def solve(
-    ready: Setup, robust: str | None, robust_scale: float | None, backend: str
+    ready: Setup,
+    robust: str | None,
+    robust_scale: float | None,
+    backend: str,
+    starts: np.ndarray | None = None,
 ) -> tuple[Setup, Pool, Linearised]:
-    """The best laws of one curve: the setup with a robust loss's scale, the pool, and its surroundings."""
+    """The best laws of one curve: the setup with a robust loss's scale, the pool, and its surroundings.
+
+    With `starts` (K, p), in the units of the setup, the laws next to these.
+    """
     problem, method = ready.problem, ready.method
     with _driver(backend) as drive:
-        pool = _searched(method, problem, drive)
+        pool = _searched(method, problem, drive, starts)
         if robust is not None:
             plain, method = method, method._replace(robust=robust)
             for _ in range(ROBUST_ROUNDS if robust_scale is None else 1):
@@ -154,7 +161,7 @@ def solve(
                 if scale is None:
                     scale = scale_of(linearised(plain, problem, pool.theta[0]).residual)
                 problem = problem._replace(scale=scale)
-                pool = _searched(method, problem, drive)
+                pool = _searched(method, problem, drive, starts)
     pool = _representable(method.form, pool, ready.log_s, ready.log_t)
     pool = _positive(method, pool, problem.log_x)
     local = linearised(method, problem, pool.theta[0])
@@ -180,11 +187,17 @@ def scale_of(residual: np.ndarray, seen: np.ndarray | None = None) -> np.ndarray
     return np.maximum(HUBER_TUNING * middle / 0.6745, LEAST_SCALE)
 
 
-def _searched(method: Method, problem: Problem, drive: Drive) -> Pool:
+def _searched(method: Method, problem: Problem, drive: Drive, starts: np.ndarray | None) -> Pool:
     """Search on all points; with very many, on weighted means of runs of them, then polish on all."""
+
+    def found(problem: Problem) -> Pool:
+        if starts is None:
+            return search(method, problem, drive=drive)
+        return search_from(method, problem, starts, drive)
+
     if len(problem.y) <= THIN_ABOVE:
-        return search(method, problem, drive=drive)
-    pool = search(method, block_means(problem, THINNED), drive=drive)
+        return found(problem)
+    pool = found(block_means(problem, THINNED))
     return polish(method, problem, pool.theta[:1])
 
 

@@ -31,11 +31,21 @@ def with_verdict(
     Where one break more was weighed, and found less likely, what the residuals show is no such break: the
     warning says so instead of contradicting the evidence.
     """
-    weighed = {candidate.n_breaks for candidate in candidates}
+    weighed = {candidate.n_breaks: candidate.probability for candidate in candidates}
+    likelier = max(weighed, key=lambda n: (weighed[n], -n))
+    missing = any(note.code == "break_missing" for note in notes)
     out = []
     for note in notes:
+        if note.code == "correlated_residuals" and missing and n_breaks + 1 in weighed:
+            continue  # the same is said below
         if note.code != "break_missing":
             out.append(note)
+        elif likelier > n_breaks:
+            text = (
+                f"the residuals show structure that {likelier} breaks may explain, but not clearly better "
+                f"({weighed[likelier]:.0%} likely): the number of breaks is not settled"
+            )
+            out.append(FitWarning("breaks_unsettled", text))
         elif n_breaks + 1 in weighed:
             text = (
                 "the residuals show structure that no number of breaks explains better: the law misses a "

@@ -72,7 +72,8 @@ def begin_rows(
             left = np.setdiff1d(left, done)
         rows = []
         for i in left.tolist():
-            given = settings._replace(n_breaks=int(numbers[i])) if numbers[i] >= 0 else settings
+            known = 0 <= numbers[i] <= 1  # the law of several breaks is sought where they were weighed
+            given = settings._replace(n_breaks=int(numbers[i])) if known else settings
             rows.append(_alone(curves[i], given))
             report(1)
         if rows:
@@ -102,7 +103,7 @@ def _numbers_of_breaks(curves: Curves, settings: Settings) -> np.ndarray:
     for first in range(0, len(which), BESIDE):
         some = which[first : first + BESIDE]
         for i, weighed in zip(some, weigh_side_by_side([sound[i] for i in some]), strict=True):
-            out[i] = chosen(weighed)
+            out[i] = chosen(weighed.candidates)
     return out
 
 

@@ -121,6 +121,15 @@ def _from_smooth_starts(
     return group, drive(method, rows, group, walk, steps=steps, tolerance=TOLERANCE), rows
 
 
+def search_from(method: Method, problem: Problem, starts: np.ndarray, drive: Drive = follow) -> Pool:
+    """The local minima next to laws (K, p) of one curve, best first."""
+    method = method._replace(form=runnable(method.form))
+    with np.errstate(all="ignore"):
+        one = several(method.form, problem)
+        rows = rows_of(method, one)
+        return _exactly(method, rows, placed(one, rows, starts[None])[0], drive=drive)
+
+
 def quick_pools(method: Method, problems: list[Problem], drive: Drive = follow) -> list[Pool]:
     """The local minima that smooth starts of each of C curves lead to, side by side.
 
@@ -280,9 +289,7 @@ def settled(method: Method, problems: Problem, theta: np.ndarray, walk: Walk, kn
     which = np.flatnonzero(converged & (cost < NEAR * known))
     if len(which):  # so near the minimum few steps give digits that do not depend on the way there
         rows, group = rows_of(method, taken(problems, which)), np.arange(len(which))
-        found, there = refined(
-            method, rows, group, theta[which], steps=SHARPENING, tolerance=EXACT_TOLERANCE
-        )
+        found, there = refined(method, rows, group, theta[which], steps=SHARPENING, tolerance=EXACT_TOLERANCE)
         better = there.cost <= cost[which]
         theta[which[better]], cost[which[better]] = found[better], there.cost[better]
     which = np.flatnonzero(~converged & np.isfinite(cost) & (cost < NEAR * known))

@@ -39,6 +39,8 @@ PLAIN = {
     "well. Do not read meaning into its place.",
     "break_missing": "The points bend in a way that this form does not follow; one break more would. Its "
     "intervals are too narrow beyond the data.",
+    "breaks_unsettled": "The points do not settle how many breaks there are. More of them would follow the "
+    "points more closely, but not clearly so.",
     "structure_left": "The points bend in a way that no number of breaks explains better. Something else is "
     "at work, and its intervals are too narrow.",
     "correlated_residuals": "Neighbouring points lie on the same side of the curve more often than chance "

@@ -32,29 +32,29 @@ def curve(n, count=36, noise=0.004):
 
 @pytest.mark.parametrize("n", range(3))
 def test_the_number_that_made_the_curve_is_likeliest(n):
-    weighed = weigh_breaks(curve(n))
+    weighed = weigh_breaks(curve(n)).candidates
     assert max(weighed, key=lambda each: each.probability).n_breaks == n
     assert sum(each.probability for each in weighed) == pytest.approx(1.0)
     assert [each.n_breaks for each in weighed] == sorted(each.n_breaks for each in weighed)
 
 
 def test_few_points_leave_one_number_to_weigh():
-    (only,) = weigh_breaks(bnsl.Curve([1.0, 2.0, 4.0, 8.0], [1.0, 0.8, 0.7, 0.65]))
+    (only,) = weigh_breaks(bnsl.Curve([1.0, 2.0, 4.0, 8.0], [1.0, 0.8, 0.7, 0.65])).candidates
     assert (only.n_breaks, only.probability) == (0, 1.0)
-    (none,) = weigh_breaks(bnsl.Curve([1.0, 2.0, 4.0], [1.0, 0.8, 0.7]))
+    (none,) = weigh_breaks(bnsl.Curve([1.0, 2.0, 4.0], [1.0, 0.8, 0.7])).candidates
     assert (none.n_breaks, none.probability) == (0, 1.0)
     assert np.isnan(none.log_evidence)
 
 
 def test_breaks_that_must_be_there_are():
-    weighed = weigh_breaks(curve(0), fewest=2)
+    weighed = weigh_breaks(curve(0), fewest=2).candidates
     assert min(each.n_breaks for each in weighed) == 2
 
 
 def test_no_number_is_weighed_that_the_points_are_too_few_for():
     few = curve(0, count=9)
     assert [enough_points(n, data_of(few)) for n in range(MOST + 1)] == [True, True, False, False]
-    assert {each.n_breaks for each in weigh_breaks(few)} == {0, 1}
+    assert {each.n_breaks for each in weigh_breaks(few).candidates} == {0, 1}
 
 
 def bump(count, seed, height=0.6, noise=0.01):
@@ -79,7 +79,7 @@ def test_a_visible_peak_is_never_called_no_break(count, seed):
 def test_evidence_changes_smoothly_as_points_are_added(seed):
     x, y = bump(20, seed)
     found = [
-        {each.n_breaks: each.log_evidence for each in weigh_breaks(bnsl.Curve(x[:n], y[:n]))}
+        {each.n_breaks: each.log_evidence for each in weigh_breaks(bnsl.Curve(x[:n], y[:n])).candidates}
         for n in range(10, 21)
     ]
     for before, after in itertools.pairwise(found):
@@ -97,7 +97,7 @@ def test_breaks_of_random_curves_are_counted():
             law |= {f"c{i}": change, f"d{i}": np.exp(place * span), f"f{i}": 0.1}
         x = np.geomspace(1, 1e3, int(rng.integers(14, 60)))
         y = bnsl.BNSL(n).evaluate(law, x) * np.exp(0.01 * rng.normal(size=len(x)))
-        best = max(weigh_breaks(bnsl.Curve(x, y)), key=lambda each: each.probability)
+        best = max(weigh_breaks(bnsl.Curve(x, y)).candidates, key=lambda each: each.probability)
         counts.append((best.n_breaks == n, best.probability >= 0.9))
     right, sure = np.array(counts).T
     assert right.mean() >= 0.9
@@ -110,7 +110,7 @@ def test_rising_and_falling_laws_are_both_tried_where_a_curve_climbs():
     y = (0.9 - 0.6 * x**-0.3) * np.exp(0.002 * np.random.default_rng(0).normal(size=30))
     climbing = bnsl.Curve(x, y)
     assert climbing.climbs
-    assert max(weigh_breaks(climbing), key=lambda each: each.probability).n_breaks == 0
+    assert max(weigh_breaks(climbing).candidates, key=lambda each: each.probability).n_breaks == 0
 
 
 def test_least_squares_laws_are_distinct_and_best_first():
@@ -133,3 +133,10 @@ def test_a_break_is_taken_where_it_is_clearly_likelier():
     assert chosen(of(0.0, 0.2, 0.7, 0.1)) == 2
     assert chosen(of(0.9, 0.1)) == 0
     assert chosen([Candidate(2, float("nan"), 1.0)]) == 2
+
+
+def test_likely_laws_are_handed_on():
+    weighed = weigh_breaks(curve(2))
+    laws = weighed.laws[2, False]
+    best = bnsl.BNSL(2).rescaled(laws, *weighed.origin)[0]
+    assert best[[4, 7]] == pytest.approx(np.log([LAWS[2]["d1"], LAWS[2]["d2"]]), abs=0.3)

@@ -33,6 +33,9 @@ def test_a_missing_break_that_was_weighed_is_no_missing_break():
     (kept,) = with_verdict([MISSING], THREE, 2)
     assert kept.code == "break_missing"
     assert "3 or more were not weighed: 13 points are needed" in kept.message
+    (open_,) = with_verdict([MISSING], (Candidate(1, 0.0, 0.4), Candidate(2, 0.4, 0.6)), 1)
+    assert open_.code == "breaks_unsettled"
+    assert "2 breaks may explain" in open_.message
     (most,) = with_verdict([MISSING], (*THREE, Candidate(3, 9.0, 1.0)), 3)
     assert "more than 3 breaks were not weighed" in most.message
 
