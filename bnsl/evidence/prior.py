@@ -74,7 +74,7 @@ COUNTING = LEARNT._replace(
     steep_odds=0.3,
     moment=True,
     beyond=0.0,
-    softest_share=0.3,
+    softest_share=1.0,
     breaks_tilt=0.0,
     correlated_tilt=0.0,
 )

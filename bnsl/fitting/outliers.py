@@ -8,6 +8,7 @@ OUTLYING = 6.0  # standard deviations from which on a point is an outlier
 CALM = 4.0  # and up to which its neighbours must lie on a line once it is gone
 RUN = 2  # outliers in a row at most: more are a feature of the curve
 FEWEST = 8  # points below which there is no telling
+EXACT = 1e-12  # noise on log y that is rounding at most
 
 
 def isolated(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
@@ -20,7 +21,7 @@ def isolated(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
     if len(log_x) < FEWEST:
         return out
     off = departures(log_x, log_y)
-    scale = np.median(np.abs(off[1:-1])) / 0.6745
+    scale = max(np.median(np.abs(off[1:-1])) / 0.6745, EXACT)
     for i in 2 + np.flatnonzero(np.abs(off[2:-2]) > OUTLYING * scale):
         others = np.delete(np.arange(len(log_x)), i)
         around = departures(log_x[others], log_y[others])[i - 1 : i + 1]
@@ -39,7 +40,7 @@ def outlying(log_x: np.ndarray, log_y: np.ndarray, residual: np.ndarray) -> np.n
     out = isolated(log_x, log_y)
     if len(log_x) < FEWEST or len(near) < FEWEST - RUN:
         return out
-    scale = np.median(np.abs(departures(log_x[near], log_y[near])[1:-1])) / 0.6745
+    scale = max(np.median(np.abs(departures(log_x[near], log_y[near])[1:-1])) / 0.6745, EXACT)
     for i in np.flatnonzero(far):
         after = np.searchsorted(near, i)
         if 0 < after < len(near) and near[after] - near[after - 1] <= RUN + 1:

@@ -124,7 +124,11 @@ def facts(analysis: Analysis) -> list[Fact]:
     if law is not None:
         places = [number(d) for d in law.breaks["position"]]
         likely = probability(law.candidates, law.n_breaks)
-        how = f"{likely:.0%} likely" if likely is not None else "too few points to weigh more"
+        how = (
+            f"{likely:.0%} likely among the numbers weighed"
+            if likely is not None
+            else "too few points to weigh more"
+        )
         how = how if law.candidates else ""
         at = f"at {analysis.fitted.x_label} = {' and '.join(places)}" if places else "one power law"
         out.append(Fact("Breaks of the fitted law", str(law.n_breaks), "; ".join(filter(None, (at, how)))))

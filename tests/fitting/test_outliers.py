@@ -33,3 +33,11 @@ def test_two_in_a_row_are_found_beside_a_law_and_a_run_is_a_feature():
     assert np.flatnonzero(outlying(log_x, log_y, law - log_y)).tolist() == [8, 9, 30]
     log_y[14:20] -= 0.6
     assert not outlying(log_x, log_y, law - log_y)[14:20].any()
+
+
+@pytest.mark.parametrize("level", [2.5, 1e-9, 7.3e12])
+def test_curves_without_noise_have_no_outliers(level):
+    x = np.array([1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 55.0])
+    for y in (np.full(9, level), level * x**-0.37):
+        assert not isolated(np.log(x), np.log(y)).any()
+        assert "outliers" not in [note.code for note in bnsl.forecast(x, y).warnings]
