@@ -1,7 +1,9 @@
 """Outliers, told from breaks and from noise."""
 
 import numpy as np
+import pytest
 
+import bnsl
 from bnsl.fitting.outliers import isolated, outlying
 
 
