@@ -133,7 +133,7 @@ def on_real(most: int, seed: int) -> None:
                 raised += 1
                 print("raised", name, share, error)
                 continue
-            ahead = x.max() * np.geomspace(0.1, 10, 50)
+            ahead = np.geomspace(x.min(), 10.0 * x.max(), 200)
             if not (result.predict(ahead) > 0).all():
                 negative += 1
                 print("not positive", name, share, result.n_breaks)

@@ -245,8 +245,10 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
         prevent_initial_call=True,
         running=[(Output("busy", "hidden"), False, True)],
     )
-    def look(wish: dict[str, Any]) -> Any:
+    def look(wish: dict[str, Any] | None) -> Any:
         """The fitted range, or how to draw it, was changed."""
+        if not wish:
+            return [no_update] * 6
         nothing = (wish["number"], *[no_update] * 5)
         try:
             chosen, last = _points(wish), wish["last"]
