@@ -101,9 +101,7 @@ def fit(
             wanted = BNSL(chosen(weighed.candidates))
         else:
             why = "y is not positive throughout" if curve.y.min() <= 0 else f"y spans over {WIDEST} decades"
-            text = (
-                f"{why}, and breaks are weighed on log y: {wanted.label} taken; try 0 and 2 breaks, too"
-            )
+            text = f"{why}, and breaks are weighed on log y: {wanted.label} taken; try 0 and 2 breaks, too"
             notes = (FitWarning("breaks_not_weighed", text),)
     free = len(wanted.names) - len(fixed or {})
     if wanted.picks > len(curve) or (wanted.n_breaks > MOST and free > len(curve) + 3):
