@@ -178,3 +178,12 @@ def _not_numbers(raw: np.ndarray, argument: str) -> str:
             shown = repr(entry) if len(repr(entry)) < 60 else f"{repr(entry)[:57]}..."
             return f"{argument}[{row}] = {shown} is not a number; {argument} must hold numbers only"
     return f"{argument} must hold numbers only and be rectangular"
+
+
+def is_number(cell: object) -> bool:
+    """Whether a cell of a table reads as a number."""
+    try:
+        float(cell)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True

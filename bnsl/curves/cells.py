@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bnsl._base.checks import InputError, check_choice
+from bnsl._base.checks import InputError, check_choice, is_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,21 +153,13 @@ def _column(column: pd.Series) -> _Column | None:
         text = str(cell).strip().replace("\u2212", "-")
         if text not in known:
             known[text] = _CELL.fullmatch(text)
-            if known[text] is None and not _is_float(text):
+            if known[text] is None and not is_number(text):
                 return None
         texts.append(text)
         found.append(known[text])
     if _unit_of(found) is None:
         return None
     return _Column(str(column.name), texts, np.flatnonzero(present), found, len(column))
-
-
-def _is_float(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _unit_of(found: list[re.Match[str] | None]) -> str | None:

@@ -45,9 +45,8 @@ class Weighed(NamedTuple):
     """Numbers of breaks that were weighed, and the likely laws of each."""
 
     candidates: tuple[Candidate, ...]
-    laws: dict[
-        tuple[int, bool], np.ndarray
-    ]  # (K, p) by number of breaks and whether they rise, likeliest first
+    # (K, p) by number of breaks and whether they rise, likeliest first
+    laws: dict[tuple[int, bool], np.ndarray]
     origin: tuple[float, float]  # log x and log y that the laws are relative to
 
 
@@ -119,7 +118,6 @@ class _Asked:
         self.costs: dict[int, float] = {}  # the least sum of squares that was seen
         self.best, self.best_n, self.left = -np.inf, -1, np.inf
         self.over = False
-        self.last: np.ndarray | None = None  # the best law of one break less
 
     def wants(self, n: int, fewest: int) -> bool:
         """Whether laws of n breaks are worth a look."""
@@ -132,27 +130,26 @@ class _Asked:
         """Take notice of the evidence of a form, given rough laws of it."""
         n, laws = form.n_breaks, _nearly_best(pool, STARTS, WITHIN)
         self.costs[n] = float(pool.cost[0])
-        if n and self.last is not None:
-            laws = np.concatenate([laws, grown(BNSL(n - 1, self.rising), self.last, self.points)])
+        for fewer in self.laws.get(n - 1, ())[:1]:
+            laws = np.concatenate([laws, grown(BNSL(n - 1, self.rising), fewer, self.points)])
         found = modes(form, laws[np.isfinite(laws).all(axis=1)], self.points, COUNTING)
         value = evidence_about(form, found, self.points, COUNTING) + odds_of_breaks(COUNTING)[min(n, MOST)]
-        self.last = found.theta[0] if len(found.theta) else None
         self.laws[n] = found.theta[:LIKELY]
-        if self.last is not None and value > self.best:
-            law = form.log_y(self.last, self.points.u)
+        if value > self.best:
+            law = form.log_y(found.theta[0], self.points.u)
             left = float(np.sqrt(np.mean((self.points.log_y - law) ** 2)))
             self.best, self.best_n, self.left = value, n, left
         self.tried[n] = value
 
 
+def points_needed(n: int, spare: int = ENOUGH) -> int:
+    """The points that a law of n breaks needs: so many more than it has parameters."""
+    return 3 * n + 3 + spare
+
+
 def enough_points(n: int, data: Data, spare: int = ENOUGH) -> bool:
-    """Whether there are so many points more than a law of n breaks has parameters."""
-    return len(data.log_x) >= 3 * n + 3 + spare
-
-
-def parameters_and_spare(n: int) -> int:
-    """The points that a law of n breaks needs to be weighed."""
-    return 3 * n + 3 + ENOUGH
+    """Whether there are as many."""
+    return len(data.log_x) >= points_needed(n, spare)
 
 
 def least_squares(form: BNSL, data: Data) -> np.ndarray:

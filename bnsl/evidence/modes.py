@@ -16,7 +16,7 @@ import numpy as np
 
 from bnsl._base.arrays import logsumexp, softplus
 from bnsl.evidence.points import Points
-from bnsl.evidence.prior import SHORTEST, VAGUE, Prior, noise_weights, slope_prior
+from bnsl.evidence.prior import SHORTEST, VAGUE, Prior, slope_prior
 from bnsl.evidence.refined import (
     LEVELS,
     SHARPEST,
@@ -26,7 +26,10 @@ from bnsl.evidence.refined import (
     belief,
     change_sizes,
     end_slope,
+    limit_share,
+    of_noise,
     softest_of,
+    whitened,
 )
 from bnsl.forms.broken import BNSL
 
@@ -97,11 +100,9 @@ def _allowed(form: BNSL, theta: np.ndarray) -> np.ndarray:
 
 def _at(form: BNSL, theta: np.ndarray, points: Points, prior: Prior) -> Modes:
     """Laws theta (K, p) as they stand."""
-    law, jacobian = form.log_y_and_jacobian(theta, points.u)
-    both = np.concatenate([(points.log_y - law)[:, :, None], jacobian.mT], axis=2)
-    white = points.whiten @ both[:, None]  # (K, R, N, 1 + p)
+    white = whitened(form, theta, points)
     square = white.mT @ white
-    weight = _noise(square[:, :, 0, 0], points, prior)  # (K, R, S)
+    weight = of_noise(square[:, :, 0, 0], points, prior)  # (K, R, S)
     total = logsumexp(weight, axis=(1, 2))
     stiff = np.exp(weight - total[:, None, None]) @ LEVELS**-2.0  # (K, R) mean precision of the noise
     mean = np.einsum("kr,krij->kij", stiff, square)
@@ -118,24 +119,12 @@ def _at(form: BNSL, theta: np.ndarray, points: Points, prior: Prior) -> Modes:
     )
 
 
-def _noise(misfit: np.ndarray, points: Points, prior: Prior) -> np.ndarray:
-    """Log of prior times likelihood (K, R, S) of kinds and levels of noise; misfit (K, R) is whitened."""
-    variance = LEVELS**2
-    volume = points.log_det[:, None] + len(points.u) * np.log(2.0 * np.pi * variance)
-    return np.asarray(noise_weights(prior, LEVELS) - 0.5 * (misfit[..., None] / variance + volume))
-
-
 def _pull(theta: np.ndarray, points: Points, prior: Prior, *, rising: bool) -> tuple[np.ndarray, np.ndarray]:
     """Gradient (K, p) of the log prior, but for that of the limit, and its precision (K, p, p)."""
     count, p = theta.shape
     span = max(-float(points.u.min()), SHORTEST)
     gradient, diagonal = np.zeros((count, p)), np.zeros((count, p))
     diagonal[:, 1] = VAGUE**-2.0
-    y = np.exp(points.log_y)
-    if rising:
-        share = np.where(theta[:, 0] > 0, np.clip(y.max() / theta[:, 0], 0.0, 0.999), 0.999)
-    else:
-        share = np.clip(theta[:, 0] / y.min(), 0.0, 0.999)
     # Slope changes are a mixture, of which the part of every size is taken as it stands.
     change = theta[:, 3::3]
     stiff = _mean_precision(change, *change_sizes(prior), moment=prior.moment)
@@ -152,7 +141,7 @@ def _pull(theta: np.ndarray, points: Points, prior: Prior, *, rising: bool) -> t
         diagonal[:, column::3] = np.where(outside != 0, TAIL**-2.0, 0.0)
     # The slope at the end likewise; it is moved by the first slope and every change.
     end, turned = end_slope(theta)
-    mean, sd = slope_prior(prior, share)
+    mean, sd = slope_prior(prior, limit_share(theta, points, rising=rising))
     sizes = np.stack([sd, np.full_like(sd, STEEP)], axis=-1)
     stiff = _mean_precision(end - mean, sizes, np.log([1.0 - STEEP_ODDS, STEEP_ODDS]))
     along = np.zeros((count, p))
@@ -236,7 +225,7 @@ def log_posterior(form: BNSL, theta: np.ndarray, points: Points, prior: Prior) -
     rest = points.log_y - form.log_y(theta, points.u)
     misfit = np.sum((rest @ points.whiten.mT) ** 2, axis=2).T
     density, _ = belief(theta, points, prior, rising=form.rising)
-    value = logsumexp(_noise(misfit, points, prior), axis=(1, 2)) + density
+    value = logsumexp(of_noise(misfit, points, prior), axis=(1, 2)) + density
     return np.where(np.isfinite(value), value, -np.inf)
 
 

@@ -12,6 +12,7 @@ from bnsl.evidence.prior import CORRELATED, Prior
 
 MOST_POINTS = 160  # longer curves are binned
 WIDEST = 8.0  # log of a weight, beyond which inner products of a curve would be lost to rounding
+MEDIAN = 0.6745  # of the size of a standard normal
 CLEAN = 1e-3  # noise below which long curves are thinned to some of their points, not to means of them
 
 
@@ -61,11 +62,20 @@ def data_of(curve: Curve) -> Data:
 
 def noise_of(log_x: np.ndarray, log_y: np.ndarray) -> float:
     """Standard deviation of the noise, from how far points lie off the line through their neighbours."""
-    left, right = log_x[1:-1] - log_x[:-2], log_x[2:] - log_x[1:-1]
-    share = left / np.where(left + right > 0, left + right, 1.0)
-    off = log_y[1:-1] - (1.0 - share) * log_y[:-2] - share * log_y[2:]
-    scale = np.sqrt(1.0 + share**2 + (1.0 - share) ** 2)
-    return float(np.median(np.abs(off / scale)) / 0.6745)
+    return float(np.median(np.abs(departures(log_x, log_y))) / MEDIAN)
+
+
+def departures(log_x: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """How far inner points (..., N - 2) lie off the line through their neighbours, in units of the noise.
+
+    Args:
+        log_x: (..., N), ascending.
+        values: (..., N), with noise of the same size on all.
+    """
+    before, after = log_x[..., 1:-1] - log_x[..., :-2], log_x[..., 2:] - log_x[..., 1:-1]
+    share = before / np.where(before + after > 0, before + after, 1.0)
+    off = values[..., 1:-1] - (1.0 - share) * values[..., :-2] - share * values[..., 2:]
+    return np.asarray(off / np.sqrt(1.0 + share**2 + (1.0 - share) ** 2))
 
 
 def points_of(data: Data, prior: Prior) -> Points:

@@ -88,14 +88,10 @@ def fitted_law(form: BNSL, theta: np.ndarray, points: Points, prior: Prior = LEA
 def laplace(form: BNSL, theta: Array, points: Points, prior: Prior) -> Laplace:
     """Laplace's approximation about theta (K, p)."""
     xp = namespace(theta, points.u)
-    law, jacobian = form.log_y_and_jacobian(theta, points.u)
-    both = xp.concat([(points.log_y - law)[:, :, None], jacobian.mT], axis=2)
-    white = points.whiten @ both[:, None]  # (K, R, N, 1 + p)
+    white = whitened(form, theta, points)
     variance = xp.asarray(LEVELS) ** 2
-    misfit = xp.sum(white[..., 0] ** 2, axis=-1)[..., None] / variance
-    volume = points.log_det[:, None] + points.u.shape[0] * xp.log(2.0 * xp.pi * variance)
     density, precision = belief(theta, points, prior, rising=form.rising)
-    log_weight = xp.asarray(noise_weights(prior, LEVELS)) - 0.5 * (misfit + volume) + density[:, None, None]
+    log_weight = of_noise(xp.sum(white[..., 0] ** 2, axis=-1), points, prior) + density[:, None, None]
 
     square = white[..., 1:].mT @ white[..., 1:]
     hessian = square[:, :, None] / variance[:, None, None] + precision[:, None, None]  # (K, R, S, p, p)
@@ -112,6 +108,33 @@ def laplace(form: BNSL, theta: Array, points: Points, prior: Prior) -> Laplace:
     return Laplace(xp.where(fine & xp.isfinite(log_weight), log_weight, -xp.inf), white, scale, root)
 
 
+def whitened(form: BNSL, theta: Array, points: Points) -> Array:
+    """Residuals and derivatives of laws theta (K, p), whitened for every kind of noise (K, R, N, 1 + p)."""
+    law, jacobian = form.log_y_and_jacobian(theta, points.u)
+    both = namespace(law).concat([(points.log_y - law)[:, :, None], jacobian.mT], axis=2)
+    return points.whiten @ both[:, None]
+
+
+def of_noise(misfit: Array, points: Points, prior: Prior) -> Array:
+    """Log of prior times likelihood (K, R, S) of kinds and levels of noise.
+
+    misfit (K, R) is the sum of squares of whitened residuals.
+    """
+    xp = namespace(misfit)
+    variance = xp.asarray(LEVELS) ** 2
+    volume = points.log_det[:, None] + points.u.shape[0] * xp.log(2.0 * xp.pi * variance)
+    return xp.asarray(noise_weights(prior, LEVELS)) - 0.5 * (misfit[..., None] / variance + volume)
+
+
+def limit_share(theta: Array, points: Points, *, rising: bool) -> Array:
+    """The share (K,) that the limit has of the smallest y, or the largest y of the limit."""
+    xp = namespace(theta)
+    if rising:
+        most = xp.exp(xp.max(points.log_y))
+        return xp.where(theta[:, 0] > 0, xp.clip(most / theta[:, 0], 0.0, 0.999), 0.999)
+    return xp.clip(theta[:, 0] / xp.exp(xp.min(points.log_y)), 0.0, 0.999)
+
+
 def belief(theta: Array, points: Points, prior: Prior, *, rising: bool) -> tuple[Array, Array]:
     """Log prior density (K,) of the laws theta (K, p), and its precision (K, p, p) about them."""
     xp = namespace(theta, points.u)
@@ -119,16 +142,12 @@ def belief(theta: Array, points: Points, prior: Prior, *, rising: bool) -> tuple
     change, log_d, log_f = theta[:, 3::3], theta[:, 4::3], theta[:, 5::3]
     span = xp.maximum(-xp.min(points.u), xp.asarray(SHORTEST))
 
-    # The limit: as the grid on its nodes, with a density in between. Its share of the smallest y, or that of
-    # the largest y of it; and d share / d limit.
+    # The limit: as the grid on its nodes, with a density in between; and d share / d limit.
+    share = limit_share(theta, points, rising=rising)
     if rising:
-        most = xp.exp(xp.max(points.log_y))
-        share = xp.where(theta[:, 0] > 0, xp.clip(most / theta[:, 0], 0.0, 0.999), 0.999)
-        moves = share**2 / most
+        moves = share**2 / xp.exp(xp.max(points.log_y))
     else:
-        least = xp.exp(xp.min(points.log_y))
-        share = xp.clip(theta[:, 0] / least, 0.0, 0.999)
-        moves = xp.ones_like(share) / least
+        moves = xp.ones_like(share) / xp.exp(xp.min(points.log_y))
     density = limit_density(prior, share) + xp.log(moves) - float(logsumexp(limit_weights(prior)))
     # The level at the last point.
     density = density + _normal(0.0, 0.0, VAGUE)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bnsl.evidence.points import MEDIAN, departures
 from bnsl.fitting.setup import Setup
 from bnsl.forms.autodiff import runnable
 from bnsl.solver.picks import picked_starts
@@ -82,13 +83,10 @@ def clearly_better(
 
 def _scatter(log_x: np.ndarray, data: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Standard deviation of the noise (C,), from how far points lie off the line through their neighbours."""
-    before, after = log_x[:, 1:-1] - log_x[:, :-2], log_x[:, 2:] - log_x[:, 1:-1]
-    share = before / np.where(before + after > 0, before + after, 1.0)
-    off = data[:, 1:-1] - (1.0 - share) * data[:, :-2] - share * data[:, 2:]
-    off = np.abs(off) / np.sqrt(1.0 + share**2 + (1.0 - share) ** 2)
+    off = np.abs(departures(log_x, data))
     if seen.all():
-        return np.asarray(np.median(off, axis=-1)) / 0.6745
-    return np.asarray(np.nanmedian(np.where(seen[:, 2:], off, np.nan), axis=-1)) / 0.6745
+        return np.asarray(np.median(off, axis=-1)) / MEDIAN
+    return np.asarray(np.nanmedian(np.where(seen[:, 2:], off, np.nan), axis=-1)) / MEDIAN
 
 
 def _bends_down(log_x: np.ndarray, data: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from bnsl.evidence.points import MEDIAN, departures, noise_of
+
 OUTLYING = 6.0  # standard deviations from which on a point is an outlier
 CALM = 4.0  # and up to which its neighbours must lie on a line once it is gone
 RUN = 2  # outliers in a row at most: more are a feature of the curve
@@ -21,10 +23,10 @@ def isolated(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
     if len(log_x) < FEWEST:
         return out
     off = departures(log_x, log_y)
-    scale = max(np.median(np.abs(off[1:-1])) / 0.6745, EXACT)
-    for i in 2 + np.flatnonzero(np.abs(off[2:-2]) > OUTLYING * scale):
+    scale = max(noise_of(log_x, log_y), EXACT)
+    for i in 2 + np.flatnonzero(np.abs(off[1:-1]) > OUTLYING * scale):
         others = np.delete(np.arange(len(log_x)), i)
-        around = departures(log_x[others], log_y[others])[i - 1 : i + 1]
+        around = departures(log_x[others], log_y[others])[i - 2 : i]
         out[i] = (np.abs(around) <= CALM * scale).all()
     return out
 
@@ -35,23 +37,15 @@ def outlying(log_x: np.ndarray, log_y: np.ndarray, residual: np.ndarray) -> np.n
     They must also lie off the line through the nearest other points: what a law misses and its neighbours
     share is a feature of the curve.
     """
-    far = np.abs(residual) > OUTLYING * np.median(np.abs(residual)) / 0.6745
+    far = np.abs(residual) > OUTLYING * np.median(np.abs(residual)) / MEDIAN
     near = np.flatnonzero(~far)
     out = isolated(log_x, log_y)
     if len(log_x) < FEWEST or len(near) < FEWEST - RUN:
         return out
-    scale = max(np.median(np.abs(departures(log_x[near], log_y[near])[1:-1])) / 0.6745, EXACT)
+    scale = max(noise_of(log_x[near], log_y[near]), EXACT)
     for i in np.flatnonzero(far):
         after = np.searchsorted(near, i)
         if 0 < after < len(near) and near[after] - near[after - 1] <= RUN + 1:
             line = np.interp(log_x[i], log_x[near[[after - 1, after]]], log_y[near[[after - 1, after]]])
             out[i] |= abs(log_y[i] - line) > OUTLYING * scale
     return out
-
-
-def departures(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
-    """How far points (N,) lie off the line through their neighbours, in units of the noise; 0 at the ends."""
-    before, after = log_x[1:-1] - log_x[:-2], log_x[2:] - log_x[1:-1]
-    share = before / np.where(before + after > 0, before + after, 1.0)
-    off = log_y[1:-1] - (1.0 - share) * log_y[:-2] - share * log_y[2:]
-    return np.pad(off / np.sqrt(1.0 + share**2 + (1.0 - share) ** 2), 1)

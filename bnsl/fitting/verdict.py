@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bnsl._base.display import FitWarning
-from bnsl.evidence.breaks import MOST, Candidate, parameters_and_spare
+from bnsl.evidence.breaks import MOST, Candidate, points_needed
 
 
 def verdict(candidates: Sequence[Candidate]) -> str:
@@ -62,4 +62,4 @@ def _not_weighed(candidates: Sequence[Candidate]) -> str:
     most = max(candidate.n_breaks for candidate in candidates)
     if most >= MOST:
         return f"more than {MOST} breaks were not weighed"
-    return f"{most + 1} or more were not weighed: {parameters_and_spare(most + 1)} points are needed"
+    return f"{most + 1} or more were not weighed: {points_needed(most + 1)} points are needed"

@@ -13,9 +13,7 @@ from bnsl.fitting.outliers import isolated
 from bnsl.forecasting.average import Average, law_mean
 
 SHOWN = 3  # outliers that are named
-MISFIT = (
-    3.0  # what laws leave, in units of the scatter of neighbouring points, from which on they miss something
-)
+MISFIT = 3.0  # times the scatter of neighbouring points: laws that leave more miss something
 
 
 def forecast_notes(curve: Curve, parts: tuple[Average, ...], left_out: np.ndarray) -> tuple[FitWarning, ...]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnsl._base.checks import InputError, suggest
+from bnsl._base.checks import InputError, is_number, suggest
 from bnsl.curves.cells import number_of
 from bnsl.curves.curve import Curve
-from bnsl.readers.source import is_number, show, some
+from bnsl.readers.source import show, some
 
 if TYPE_CHECKING:
     import pandas as pd

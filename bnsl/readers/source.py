@@ -135,15 +135,6 @@ def check_distinct(names: Sequence[str], where: str) -> None:
             raise InputError(f"{where} has two columns called {name!r}; rename one")
 
 
-def is_number(cell: Any) -> bool:
-    """Whether a cell reads as a number."""
-    try:
-        float(cell)
-    except (TypeError, ValueError, OverflowError):
-        return False
-    return True
-
-
 def show(cell: Any) -> str:
     """A cell for a message, cut where it is long."""
     text = repr(cell)

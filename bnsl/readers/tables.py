@@ -10,10 +10,10 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, is_number
 from bnsl.curves.cells import number_of
 from bnsl.readers.files import text
-from bnsl.readers.source import Cells, check_distinct, is_number, read_cells, records, show, some
+from bnsl.readers.source import Cells, check_distinct, read_cells, records, show, some
 
 _NAMED_DELIMITER = re.compile(r"sep=(?P<mark>[,;\t])[ \t]*(\r?\n|$)")
 _NUMBER_LIKE = re.compile(r"[+-]?[.,]?\d")  # how a number starts

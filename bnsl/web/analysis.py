@@ -77,7 +77,7 @@ class Analysis:
         return self._forecast_at(self.predict)
 
     @cached_property
-    def foretold(self) -> pd.DataFrame | None:
+    def checked(self) -> pd.DataFrame | None:
         """One row per held-out point: x, y, predicted, lower, upper; None if there are none."""
         if self.held_out is None:
             return None

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bnsl._base.checks import is_number
 from bnsl.curves.curve import Curve
 from bnsl.fitting.result import FitResult
 from bnsl.forms.registry import capitals
@@ -51,9 +52,9 @@ def predictions(analysis: Analysis) -> Table:
     )
 
 
-def foretold(analysis: Analysis) -> Table | None:
+def checked(analysis: Analysis) -> Table | None:
     """Forecasts of the held-out points beside what was measured."""
-    table = analysis.foretold
+    table = analysis.checked
     if table is None:
         return None
     rows: list[tuple[str, ...]] = []
@@ -155,7 +156,7 @@ def points_csv(curve: Curve) -> tuple[str, tuple[str, ...]]:
         names = (*names, "sigma")
         columns.append(curve.sigma)
     # What the reader strips or takes for a number would not come back as it is.
-    good = all(name and name == " ".join(name.split()) and not _is_number(name) for name in names)
+    good = all(name and name == " ".join(name.split()) and not is_number(name) for name in names)
     if len(set(names)) < len(names) or not good:
         names = ("x", "y", "sigma")[: len(columns)]
     return _csv(names, zip(*columns, strict=True)), names
@@ -173,14 +174,6 @@ def _csv(head: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
     for row in rows:
         writer.writerow([repr(float(value)).removesuffix(".0") for value in row])
     return text.getvalue()
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _signed(share: float) -> str:

@@ -132,11 +132,11 @@ def facts(analysis: Analysis) -> list[Fact]:
         how = how if law.candidates else ""
         at = f"at {analysis.fitted.x_label} = {' and '.join(places)}" if places else "one power law"
         out.append(Fact("Breaks of the fitted law", str(law.n_breaks), "; ".join(filter(None, (at, how)))))
-    foretold = analysis.foretold
-    if foretold is not None:
-        error = rmsle(foretold["predicted"].to_numpy(), foretold["y"].to_numpy())[0]
-        inside = int(foretold["y"].between(foretold["lower"], foretold["upper"]).sum())
-        text = f"{inside} of {points(len(foretold))} inside the {LEVEL:.0%} interval"
+    checked = analysis.checked
+    if checked is not None:
+        error = rmsle(checked["predicted"].to_numpy(), checked["y"].to_numpy())[0]
+        inside = int(checked["y"].between(checked["lower"], checked["upper"]).sum())
+        text = f"{inside} of {points(len(checked))} inside the {LEVEL:.0%} interval"
         out.append(Fact("Error on the held-out points", percent(error), text))
     if analysis.backtest is not None:
         table = analysis.backtest.by_distance

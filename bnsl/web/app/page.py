@@ -8,7 +8,7 @@ from dash import dcc, html
 
 from bnsl.curves.datasets import DESCRIPTIONS
 from bnsl.web.analysis import Analysis
-from bnsl.web.tables import Table, foretold, forms, predictions
+from bnsl.web.tables import Table, checked, forms, predictions
 from bnsl.web.words import facts, notes
 
 FORMS = ("m1", "m2", "m3", "m4")
@@ -208,7 +208,7 @@ def numbers(analysis: Analysis) -> list[Any]:
         for fact in facts(analysis)
     ]
     parts = [html.Section(cards, className="facts"), shown_table(predictions(analysis), "Forecast")]
-    held = foretold(analysis)
+    held = checked(analysis)
     if held is not None:
         parts.append(
             html.Details(
