@@ -18,6 +18,7 @@ from .forms.broken import BNSL, Segment, broken_power_law
 from .forms.form import Form, Parameter, Separable
 from .forms.registry import get_form, list_forms
 from .many.batch import fit_many, forecast_many
+from .planning.costs import flops, lifetime_flops, transformer_flops
 from .planning.horizon import Horizon, horizon, simulated_horizon
 from .planning.predictability import Predictability, predictability
 from .planning.suggestion import Suggestion, suggest
@@ -72,11 +73,13 @@ __all__ = [
     "extrapolate",
     "fit",
     "fit_many",
+    "flops",
     "forecast",
     "forecast_many",
     "get_form",
     "horizon",
     "joint_draws",
+    "lifetime_flops",
     "list_forms",
     "load_dataset",
     "plot_backtest",
@@ -101,5 +104,6 @@ __all__ = [
     "run_benchmark",
     "simulated_horizon",
     "suggest",
+    "transformer_flops",
     "write_report",
 ]
