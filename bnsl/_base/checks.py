@@ -35,7 +35,10 @@ def as_array(value: ArrayLike, argument: str, *, columns: int = 1) -> np.ndarray
         raise InputError(f"{argument} must have shape (N, {columns}); its shape is {array.shape}")
     if array.shape[0] == 0:
         raise InputError(f"{argument} is empty; a fit needs at least three distinct points")
-    reject(array, ~np.isfinite(array), argument, "is not a finite number; drop or repair this row")
+    why = "is not a finite number; drop or repair this row"
+    if np.isnan(array).any():
+        why += f" (keep = numpy.isfinite({argument}) tells which are left)"
+    reject(array, ~np.isfinite(array), argument, why)
     return array
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from bnsl._base.checks import InputError, check_choice
 from bnsl.cli._text import forms_text
-from bnsl.curves.cells import DECIMALS
+from bnsl.curves.cells import DECIMALS, number_of
 from bnsl.forms.registry import AUTO, FORMS
 from bnsl.readers.curation import DIVERGED, KEPT
 from bnsl.readers.files import STDIN
@@ -65,7 +65,7 @@ def add_curation(command: argparse.ArgumentParser, *, one_curve: bool = True) ->
     run = "run" if one_curve else "curve"
     group.add_argument("--drop-missing", action="store_true", help="leave out rows without x or y")
     group.add_argument(
-        "--offset", type=float, metavar="N", help="add N to x, as 1 to an epoch that counts from 0"
+        "--offset", type=number, metavar="N", help="add N to x, as 1 to an epoch that counts from 0"
     )
     accuracy = group.add_mutually_exclusive_group()
     accuracy.add_argument(
@@ -199,7 +199,7 @@ def add_robust(command: argparse.ArgumentParser, text: str) -> None:
 def add_split(command: argparse.ArgumentParser) -> None:
     """Rules that hold points out."""
     rule = command.add_mutually_exclusive_group()
-    rule.add_argument("--train-until", type=float, metavar="X", help="hold out the points beyond X")
+    rule.add_argument("--train-until", type=number, metavar="X", help="hold out the points beyond X")
     rule.add_argument("--train-count", type=int, metavar="N", help="fit the N points with the smallest x")
     rule.add_argument("--train-fraction", type=float, metavar="F", help="fit this share of the points")
 
@@ -218,6 +218,19 @@ def add_forms(command: argparse.ArgumentParser) -> None:
         metavar="N,...",
         help="number of breaks of the bnsl (default: auto); with several (0,1,2) each is compared",
     )
+
+
+def number(text: str) -> float:
+    """A number as people write it: 1e9, 70B."""
+    value = number_of(text)
+    if value is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number, such as 1000, 1e9 or 70B")
+    return value
+
+
+def numbers(text: str) -> list[float]:
+    """Numbers with commas between."""
+    return [number(part) for part in text.split(",")]
 
 
 def _count(text: str) -> int | None:
@@ -250,7 +263,7 @@ def _robust(text: str) -> str:
 
 def add_prediction(command: argparse.ArgumentParser, text: str) -> None:
     """--predict, and what it says of itself."""
-    command.add_argument("--predict", type=float, action="append", default=[], metavar="X", help=text)
+    command.add_argument("--predict", type=number, action="append", default=[], metavar="X", help=text)
 
 
 def add_plot_option(command: argparse.ArgumentParser) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from bnsl._base.checks import InputError, as_number, check_choice, positive_inputs, suggest
+import numpy as np
+
+from bnsl._base.checks import InputError, as_number, check_choice, suggest
 from bnsl.cli._terminal import note
+from bnsl.curves.cells import number_of
 from bnsl.curves.curve import Curve
 from bnsl.curves.datasets import COLLECTIONS, DESCRIPTIONS, load_curve
 from bnsl.evaluation.extrapolation import Extrapolation, extrapolate
@@ -21,7 +25,7 @@ from bnsl.readers.columns import Columns
 from bnsl.readers.curation import Curation
 from bnsl.readers.files import STDIN
 from bnsl.readers.formats import read_source
-from bnsl.readers.reading import curve_from_source
+from bnsl.readers.reading import Reading, curve_from_source, curves_from_source
 from bnsl.readers.source import Source
 from bnsl.solver.losses import LOSSES
 
@@ -30,10 +34,19 @@ CURATIONS = tuple(field.name for field in fields(Curation))  # the options of wh
 
 def read_curve(args: argparse.Namespace) -> Curve:
     """The curve in FILE, or the bundled data set of that name; guesses are reported on the standard error."""
+    return next(iter(_read(args, curve_from_source).values()))
+
+
+def read_curves(args: argparse.Namespace) -> dict[str, Curve]:
+    """The same, or where FILE has several runs that nothing makes one curve of, the curve of each."""
+    return _read(args, curves_from_source)
+
+
+def _read(args: argparse.Namespace, read: Callable[..., Reading | dict[str, Reading]]) -> dict[str, Curve]:
     curation = curation_of(args)
     if args.file != STDIN and not Path(args.file).exists():
         if args.file in DESCRIPTIONS:
-            return _bundled(args)
+            return {"": _bundled(args)}
         if args.file in COLLECTIONS:
             raise InputError(
                 f"FILE {args.file!r} is many curves; 'bnsl benchmark --curves {args.file}' fits them all"
@@ -46,18 +59,14 @@ def read_curve(args: argparse.Namespace) -> Curve:
     source = source_of(args)
     if curation is not None:
         curation = replace(curation, by=split_names(args.by, source.table.columns))
-    reading = curve_from_source(
-        source,
-        args.x,
-        args.y,
-        args.sigma,
-        loss=args.loss,
-        curation=curation,
-    )
-    tell_columns(reading.columns)
-    for text in reading.notes:
-        note(text)
-    return reading.curve
+    found = read(source, args.x, args.y, args.sigma, loss=args.loss, curation=curation)
+    readings = found if isinstance(found, dict) else {"": found}
+    tell_columns(next(iter(readings.values())).columns)
+    told = Counter(text for reading in readings.values() for text in reading.notes)
+    for text, count in told.items():
+        name = next(name for name, reading in readings.items() if text in reading.notes)
+        note(f"{name}: {text}" if count < len(readings) else text)
+    return {name: reading.curve for name, reading in readings.items()}
 
 
 def tell_columns(columns: Columns) -> None:
@@ -116,14 +125,21 @@ def _bundled(args: argparse.Namespace) -> Curve:
     return curve
 
 
+def check_points(values: Sequence[float], option: str) -> None:
+    """Raise InputError for an x that no law can be asked for."""
+    for value in values:
+        as_number(value, option, np.isfinite)
+        if value <= 0:
+            raise InputError(f"{option} {value:g} is not positive; scaling laws are defined for x > 0")
+
+
 def law_options(args: argparse.Namespace) -> dict[str, Any]:
     """What is to be fitted, checked as far as can be without the data."""
     get_form(args.form, args.n_breaks)
     check_choice(args.loss, "loss", LOSSES)
     check_robust(args.robust, args.robust_scale)
     check_choice(args.backend, "backend", BACKENDS)
-    if args.predict:
-        positive_inputs(args.predict, 1)
+    check_points(args.predict, "--predict")
     return {
         "form": args.form,
         "n_breaks": args.n_breaks,
@@ -168,7 +184,7 @@ def _fixed_parameters(entries: Sequence[str]) -> dict[str, float]:
             raise InputError(f"--fix {entry!r} must be NAME=VALUE, such as --fix a=0")
         if name in fixed:
             raise InputError(f"--fix gives {name!r} twice")
-        fixed[name] = as_number(value, f"--fix {name}")
+        fixed[name] = _number(value, f"--fix {name}")
     return fixed
 
 
@@ -189,4 +205,9 @@ def _bounds(entries: Sequence[str]) -> dict[str, tuple[float | None, float | Non
 
 
 def _end(text: str, name: str) -> float | None:
-    return as_number(text, f"--bound {name}") if text.strip() else None
+    return _number(text, f"--bound {name}") if text.strip() else None
+
+
+def _number(text: str, option: str) -> float:
+    known = number_of(text)
+    return as_number(text if known is None else known, option)

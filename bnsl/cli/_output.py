@@ -30,7 +30,7 @@ def predictions(
     """Predictions at the points asked for, or at these multiples of the last fitted x."""
     import pandas as pd
 
-    x = list(points) or [factor * float(law.curve.x.max()) for factor in ahead]
+    x = list(points) or law.curve.ahead(ahead)
     lower, upper = law.interval(x, level)
     return pd.DataFrame({"x": x, "predicted": law.predict(x), "lower": lower, "upper": upper})
 

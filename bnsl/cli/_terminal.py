@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 from bnsl._base.display import ExtrapolationWarning
 from bnsl._base.progress import progress_bar
+from bnsl.cli._words import error_in_words_of_shell, in_words_of_shell
 
 SLOW = 2.0  # seconds from which on the time is told
 STYLES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33}
@@ -48,13 +49,14 @@ def styled(text: str, style: str, stream: TextIO) -> str:
 
 def show(text: str) -> None:
     """A result on the standard output: its title, its status and its warnings stand out on a terminal."""
-    if not coloured(sys.stdout):
-        print(text)
-        return
-    warning = False
+    warning, plain = False, not coloured(sys.stdout)
     for i, line in enumerate(text.split("\n")):
         warning = line == "warnings" or (warning and line.startswith("  "))
-        if i == 0:
+        if warning:
+            line = in_words_of_shell(line)
+        if plain:
+            pass
+        elif i == 0:
             line = styled(line, "bold", sys.stdout)
         elif warning:
             line = styled(line, "yellow", sys.stdout)
@@ -69,17 +71,19 @@ def show(text: str) -> None:
 def note(text: str) -> None:
     """One line on the standard error, unless it should be quiet."""
     if not quiet():
-        print(styled(f"bnsl: {text}", "dim", sys.stderr), file=sys.stderr)
+        print(styled(f"bnsl: {in_words_of_shell(text)}", "dim", sys.stderr), file=sys.stderr)
 
 
 def warn(text: str) -> None:
     """A warning as one line."""
-    print("bnsl: " + styled("warning:", "yellow", sys.stderr) + f" {text}", file=sys.stderr)
+    print(
+        "bnsl: " + styled("warning:", "yellow", sys.stderr) + f" {in_words_of_shell(text)}", file=sys.stderr
+    )
 
 
 def fail(error: object) -> int:
     """An error as one line, whatever the message; returns the exit code of bad input."""
-    text = " ".join(str(error).split())
+    text = " ".join(error_in_words_of_shell(str(error)).split())
     print("bnsl: " + styled("error:", "red", sys.stderr) + f" {text}", file=sys.stderr)
     return 2
 

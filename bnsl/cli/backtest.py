@@ -7,7 +7,7 @@ from typing import Any
 
 import bnsl
 from bnsl._base.checks import InputError, as_number, check_choice
-from bnsl.cli._arguments import add_input, add_json_option, add_law, add_plot_option
+from bnsl.cli._arguments import add_input, add_json_option, add_law, add_plot_option, number
 from bnsl.cli._input import law_options, read_curve
 from bnsl.cli._output import check_outputs, put_out
 from bnsl.evaluation.backtest import Backtest, backtest
@@ -44,7 +44,7 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--cut",
-        type=float,
+        type=number,
         action="append",
         default=[],
         metavar="X",

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 import bnsl
 from bnsl._base.display import paragraphs, plain, records
 from bnsl.cli._arguments import add_input, add_json_option, add_law, add_plot_option, add_prediction
-from bnsl.cli._input import fit_law, law_options, read_curve
-from bnsl.cli._output import LEVEL, check_outputs, predictions, put_out
+from bnsl.cli._input import fit_law, law_options, read_curves
+from bnsl.cli._output import AHEAD, LEVEL, check_outputs, predictions, put_out
+from bnsl.cli._runs import AHEAD as RUNS_AHEAD
+from bnsl.cli._runs import check_one_figure, put_out_runs, row
 from bnsl.cli._text import json_text, of_error, rows_text
+from bnsl.curves.curve import Curve
 from bnsl.evaluation.extrapolation import Extrapolation
 from bnsl.fitting.result import FitResult
 
@@ -38,8 +44,15 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     check_outputs(args)
     options = law_options(args)
-    law = fit_law(args, read_curve(args), options)
-    ahead = predictions(law.result if isinstance(law, Extrapolation) else law, args.predict)
+    curves = read_curves(args)
+    check_one_figure(args, curves)
+    laws = {name: fit_law(args, curve, options) for name, curve in curves.items()}
+    factors = AHEAD if len(curves) == 1 else RUNS_AHEAD
+    points = {name: predictions(_fit_of(law), args.predict, factors) for name, law in laws.items()}
+    if len(curves) > 1:
+        _put_out_runs(args, curves, laws, points)
+        return
+    law, ahead = laws[""], points[""]
     put_out(
         args,
         lambda: _text(law, ahead),
@@ -48,9 +61,35 @@ def run(args: argparse.Namespace) -> None:
     )
 
 
+def _fit_of(law: FitResult | Extrapolation) -> FitResult:
+    return law.result if isinstance(law, Extrapolation) else law
+
+
+def _error(law: FitResult | Extrapolation, where: str) -> dict[str, float]:
+    return {f"rmse{where}": law.rmse} if np.isnan(law.rmsle) else {f"rmsle{where}": law.rmsle}
+
+
+def _put_out_runs(
+    args: argparse.Namespace,
+    curves: dict[str, Curve],
+    laws: Mapping[str, FitResult | Extrapolation],
+    points: Mapping[str, pd.DataFrame],
+) -> None:
+    """A row a run, with the law and its error."""
+    rows = []
+    for name, law in laws.items():
+        found = _fit_of(law)
+        facts = {"law": found.form.label, **_error(found, "")}
+        if isinstance(law, Extrapolation):
+            facts |= {"held out": len(law.held_out), **_error(law, " there")}
+        rows += row(name, found.curve, facts, points[name], law.warnings)
+    args.level = LEVEL
+    put_out_runs(args, "fit", curves, rows, lambda name: _json(laws[name], points[name]))
+
+
 def _text(law: FitResult | Extrapolation, ahead: pd.DataFrame) -> str:
     """The summary, with the held-out error if there is one, and predictions."""
-    curve = law.result.curve if isinstance(law, Extrapolation) else law.curve
+    curve = _fit_of(law).curve
     what = f"predictions{of_error(curve.y_label)}"
     head = f"{what}, with {100 * LEVEL:g} % intervals for a new measurement if this form is right"
     return paragraphs(law.summary(), [head, rows_text(ahead.rename(columns={"x": curve.x_label}))])
@@ -63,10 +102,10 @@ def _json(law: FitResult | Extrapolation, ahead: pd.DataFrame) -> str:
     rmsle_stderr, rmse and the points, or null. An unknown number is null in both.
     """
     tested = law if isinstance(law, Extrapolation) else None
-    record = json.loads((law.result if isinstance(law, Extrapolation) else law).to_json())
+    record = json.loads(_fit_of(law).to_json())
     record["predictions"] = [{**row, "level": LEVEL} for row in records(ahead)]
     record["held_out"] = None
     if tested is not None:
         errors = {name: plain(getattr(tested, name)) for name in ("rmsle", "rmsle_stderr", "rmse")}
-        record["held_out"] = {**errors, "points": records(tested.errors)}
+        record["held_out"] = {**errors, "inside": tested.inside, "points": records(tested.errors)}
     return json_text(record)

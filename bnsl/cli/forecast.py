@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bnsl
-from bnsl._base.checks import check_share, positive_inputs
-from bnsl._base.display import ExtrapolationWarning, aligned, paragraphs, plain, records, warning_lines
+from bnsl._base.checks import check_share
+from bnsl._base.display import (
+    ExtrapolationWarning,
+    FitWarning,
+    aligned,
+    paragraphs,
+    plain,
+    records,
+    warning_lines,
+)
 from bnsl.cli._arguments import (
     add_input,
     add_json_option,
@@ -17,12 +26,14 @@ from bnsl.cli._arguments import (
     add_robust,
     add_split,
 )
-from bnsl.cli._input import read_curve, split_rule
+from bnsl.cli._input import check_points, read_curves, split_rule
 from bnsl.cli._output import LEVEL, check_outputs, predictions, put_out
+from bnsl.cli._runs import AHEAD as RUNS_AHEAD
+from bnsl.cli._runs import check_one_figure, put_out_runs, row
 from bnsl.cli._text import json_text, of_error, rows_text
 from bnsl.curves.curve import Curve
 from bnsl.curves.metrics import rmse, rmsle
-from bnsl.evaluation.extrapolation import nothing_held_out
+from bnsl.evaluation.extrapolation import held_out_notes, nothing_held_out
 from bnsl.fitting.record import curve_record
 from bnsl.forecasting.forecast import Forecast, forecast, shown_breaks
 
@@ -62,51 +73,84 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     check_outputs(args)
     level = check_share(args.level, "--level")
-    if args.predict:
-        positive_inputs(args.predict, 1)
+    check_points(args.predict, "--predict")
     rule = split_rule(args)
-    curve = read_curve(args)
-    fitted, held_out = curve.split(**rule)
-    if rule and held_out is None:
-        raise nothing_held_out(curve)
-    found = forecast(fitted, robust=args.robust)
-    beyond = None if held_out is None else _held_out(found, held_out, level)
-    shown = (found, predictions(found, args.predict, AHEAD, level), level, beyond)
+    curves = read_curves(args)
+    check_one_figure(args, curves)
+    ahead = AHEAD if len(curves) == 1 else RUNS_AHEAD
+    parts = {name: curve.split(**rule) for name, curve in curves.items()}
+    for curve, (_, held_out) in zip(curves.values(), parts.values(), strict=True):
+        if rule and held_out is None:
+            raise nothing_held_out(curve)
+    answers = {name: _answer(args, *both, ahead, level) for name, both in parts.items()}
+    if len(curves) > 1:
+        rows = [part for name, answer in answers.items() for part in _rows(name, answer)]
+        put_out_runs(args, "forecast", curves, rows, lambda name: _json(answers[name]))
+        return
+    (answer,), ((_, held_out),) = answers.values(), parts.values()
+    farthest = max(args.predict, default=0.0)
     put_out(
         args,
-        lambda: _text(*shown),
-        lambda: _json(*shown),
-        lambda ax: _draw(found, held_out, max(args.predict, default=0.0), level, ax),
+        lambda: _text(answer),
+        lambda: _json(answer),
+        lambda ax: _draw(answer.found, held_out, farthest, level, ax),
     )
 
 
-def _held_out(law: Forecast, held_out: Curve, level: float) -> pd.DataFrame:
-    """What a forecast says of points that it has not seen."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExtrapolationWarning)  # these points are there, however far
-        table = predictions(law, held_out.x.tolist(), level=level)
-    table.insert(1, "y", held_out.y)
-    return table
+class _Answer(NamedTuple):
+    """What is said of a curve."""
+
+    found: Forecast
+    ahead: pd.DataFrame  # a row per point: x, predicted, lower, upper
+    level: float  # probability inside (lower, upper)
+    held_out: pd.DataFrame | None  # a row per point that it has not seen: x, y, predicted, lower, upper
+
+    @property
+    def inside(self) -> int:
+        """How many held-out values lie in their interval."""
+        table = self.held_out
+        return 0 if table is None else int(table["y"].between(table["lower"], table["upper"]).sum())
+
+    @property
+    def warnings(self) -> tuple[FitWarning, ...]:
+        """Those of the forecast, and of what was held out."""
+        count = 0 if self.held_out is None else len(self.held_out)
+        return (*self.found.warnings, *held_out_notes(self.inside, count, self.level))
+
+
+def _answer(
+    args: argparse.Namespace, fitted: Curve, held_out: Curve | None, ahead: Sequence[float], level: float
+) -> _Answer:
+    found = forecast(fitted, robust=args.robust)
+    table = None
+    if held_out is not None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExtrapolationWarning)  # these points are there, however far
+            table = predictions(found, held_out.x.tolist(), level=level)
+        table.insert(1, "y", held_out.y)
+    return _Answer(found, predictions(found, args.predict, ahead, level), level, table)
+
+
+def _rows(name: str, answer: _Answer) -> list[dict[str, Any]]:
+    facts: dict[str, Any] = {}
+    if answer.held_out is not None:
+        error = rmsle(answer.held_out["predicted"].to_numpy(), answer.held_out["y"].to_numpy())[0]
+        facts = {"held out": len(answer.held_out), "inside": answer.inside, "rmsle there": error}
+    return row(name, answer.found.curve, facts, answer.ahead, answer.warnings)
 
 
 def _draw(law: Forecast, held_out: Curve | None, farthest: float, level: float, ax: Axes) -> Axes:
     """The figure, which reaches the farthest prediction that was asked for."""
     from bnsl.plots.forecasts import AHEAD as DRAWN_AHEAD
 
-    last = law.curve.x[-1] * DRAWN_AHEAD if held_out is None else held_out.x[-1]
+    last = law.curve.ahead((DRAWN_AHEAD,))[0] if held_out is None else held_out.x[-1]
     x_max = farthest if farthest > last else None
     return bnsl.plot_forecast(law, held_out=held_out, ax=ax, levels=sorted({0.5, level}), x_max=x_max)
 
 
-def _text(found: Forecast, ahead: pd.DataFrame, level: float, held_out: pd.DataFrame | None) -> str:
-    """What it rests on, the held-out error, the laws averaged, predictions, warnings.
-
-    Args:
-        found: the forecast.
-        ahead: one row per point: x, predicted, lower, upper.
-        level: probability inside (lower, upper).
-        held_out: one row per point that it has not seen: x, y, predicted, lower, upper.
-    """
+def _text(answer: _Answer) -> str:
+    """What it rests on, the held-out error, the laws averaged, predictions, warnings."""
+    found, ahead, level, held_out = answer
     curve = found.curve
     lines = [f"forecast of {curve.name or 'a curve'}", f"fitted   {curve.extent}"]
     if held_out is not None:
@@ -116,7 +160,7 @@ def _text(found: Forecast, ahead: pd.DataFrame, level: float, held_out: pd.DataF
         lines += [
             f"held out {points}, {curve.x_label} from {ends[0]:.6g} to {ends[1]:.6g}",
             f"rmsle    {error:.6g} +- {stderr:.3g} on the held-out points",
-            f"inside   {_inside(held_out)} of {points} in the {100 * level:g} % interval",
+            f"inside   {answer.inside} of {points} in the {100 * level:g} % interval",
         ]
     laws = found.laws.reset_index()
     rows = [("law", "weight", "limit", "end slope", "breaks")]
@@ -131,11 +175,11 @@ def _text(found: Forecast, ahead: pd.DataFrame, level: float, held_out: pd.DataF
         lines,
         [head, aligned(rows, left=(0, 4))],
         [ahead_head, rows_text(ahead.rename(columns={"x": curve.x_label}))],
-        warning_lines(found.warnings),
+        warning_lines(answer.warnings),
     )
 
 
-def _json(found: Forecast, ahead: pd.DataFrame, level: float, held_out: pd.DataFrame | None) -> str:
+def _json(answer: _Answer) -> str:
     """The forecast for machines.
 
     `predictions` is a list of {x, predicted, lower, upper, level}, `laws` one of {law, weight, limit,
@@ -143,13 +187,14 @@ def _json(found: Forecast, ahead: pd.DataFrame, level: float, held_out: pd.DataF
     rmse, inside (how many points the interval holds), level and the points, or null. An unknown number is
     null.
     """
+    found, ahead, level, held_out = answer
     record: dict[str, Any] = {
         "bnsl": "forecast",
         "version": 1,
         "curve": curve_record(found.curve),
         "predictions": [{**row, "level": level} for row in records(ahead)],
         "laws": [{**row, "breaks": list(row["breaks"])} for row in records(found.laws.reset_index())],
-        "warnings": [list(warning) for warning in found.warnings],
+        "warnings": [list(warning) for warning in answer.warnings],
         "held_out": None,
     }
     if held_out is not None:
@@ -159,13 +204,8 @@ def _json(found: Forecast, ahead: pd.DataFrame, level: float, held_out: pd.DataF
             "rmsle": plain(error),
             "rmsle_stderr": plain(stderr),
             "rmse": plain(rmse(predicted, measured)),
-            "inside": _inside(held_out),
+            "inside": answer.inside,
             "level": level,
             "points": records(held_out),
         }
     return json_text(record)
-
-
-def _inside(held_out: pd.DataFrame) -> int:
-    """How many measured values lie in their interval."""
-    return int(held_out["y"].between(held_out["lower"], held_out["upper"]).sum())

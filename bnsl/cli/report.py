@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bnsl._base.checks import InputError, positive_inputs
+from bnsl._base.checks import InputError
 from bnsl.cli._arguments import add_forms, add_input, add_prediction, add_split
-from bnsl.cli._input import forms_asked_for, read_curve, split_rule
+from bnsl.cli._input import check_points, forms_asked_for, read_curve, split_rule
 from bnsl.cli._terminal import note
 from bnsl.curves.curve import Curve
 from bnsl.curves.datasets import DESCRIPTIONS
@@ -53,8 +53,7 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     check_path(args.output)
     forms = forms_asked_for(args)
-    if args.predict:
-        positive_inputs(args.predict, 1)
+    check_points(args.predict, "--predict")
     curve = read_curve(args)
     write_report(
         curve,

@@ -7,10 +7,10 @@ import argparse
 import numpy as np
 
 import bnsl
-from bnsl._base.checks import InputError, as_number, positive_inputs
+from bnsl._base.checks import InputError, as_number
 from bnsl._base.display import records
-from bnsl.cli._arguments import add_input, add_json_option, add_plot_option, add_split
-from bnsl.cli._input import read_curve, split_rule
+from bnsl.cli._arguments import add_input, add_json_option, add_plot_option, add_split, number, numbers
+from bnsl.cli._input import check_points, read_curve, split_rule
 from bnsl.cli._output import check_outputs, put_out
 from bnsl.cli._text import json_text
 from bnsl.fitting.fit import fit
@@ -32,7 +32,7 @@ def add(command: argparse.ArgumentParser) -> None:
     add_split(command)
     command.add_argument(
         "--target",
-        type=float,
+        type=number,
         action="append",
         default=[],
         metavar="X",
@@ -40,13 +40,13 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--candidates",
-        type=_numbers,
+        type=numbers,
         metavar="X,X,...",
         help=f"x that could be run (default: {CANDIDATES} from the middle of the data to half of the target)",
     )
     command.add_argument(
         "--budget",
-        type=float,
+        type=number,
         metavar="B",
         help="what a set may cost; the cost of a run is its x (default: one run)",
     )
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
     check_outputs(args)
     if not args.target:
         raise InputError("--target X is missing: the x of the prediction that matters")
-    positive_inputs(args.target, 1)
+    check_points(args.target, "--target")
     if args.budget is not None:
         as_number(args.budget, "--budget", lambda value: 0 < value < np.inf)
     curve = read_curve(args).split(**split_rule(args))[0]
@@ -102,12 +102,3 @@ def _json(found: Suggestion) -> str:
         "candidates": records(found.table),
     }
     return json_text(record)
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} must be numbers with commas between, 800,1000,1500"
-        ) from None

@@ -217,7 +217,7 @@ def _chosen(column: _Column, marks: set[str], usual: str | None, where: str) -> 
     whole, part = cell.replace(mark, ""), cell.replace(mark, ".")
     raise InputError(
         f"{where}: column {column.name!r}, row {row} is {cell!r}, which may be {whole} or {part}; say which "
-        "mark is the decimal one (--decimal . or --decimal , in the shell)"
+        "mark is the decimal one (decimal='.' or decimal=',')"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -104,6 +105,12 @@ class Curve:
         plural = "" if len(self) == 1 else "s"
         return f"{len(self)} point{plural}, {self.x_label} from {first[0]:.6g} to {first[-1]:.6g}"
 
+    def ahead(self, factors: Sequence[float]) -> np.ndarray:
+        """These multiples of the last x (M,), as far as a double holds them; where it holds none, that x."""
+        last = float(self.first_input[-1])
+        there = [factor * last for factor in factors if last < np.finfo(float).max / factor]
+        return np.array(there or [last])
+
     def split(
         self,
         *,
@@ -165,7 +172,10 @@ def check_curve(curve: Curve, loss: str = "log", way_out: str = "use loss='linea
             curve.y,
             "y",
             "is not positive, and loss='log' compares logarithms; fit an error such as 1 - accuracy, drop "
-            f"the row, or {way_out}",
+            f"the row, or {way_out}"
+            if curve.y.max() > 0
+            else f"is not positive, as no y is, and loss='log' compares logarithms; if the sign is a "
+            f"convention, fit -y, or {way_out}",
             curve.rows,
         )
         small = int(np.argmin(curve.y))
@@ -189,7 +199,7 @@ def warn_if_far(points: np.ndarray, curve: Curve, stacklevel: int = 3) -> None:
     `stacklevel` is as for `warnings.warn`: 3 where this is called by what the user called.
     """
     low, high = curve.x.min(axis=0), curve.x.max(axis=0)
-    if np.any(points > FAR * high) or np.any(points < low / FAR):
+    if np.any(points / FAR > high) or np.any(points < low / FAR):
         warnings.warn(
             f"far_extrapolation: x reaches beyond {FAR:g} times the fitted range "
             f"({np.min(low):.4g} to {np.max(high):.4g}); a break in between cannot be foreseen",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeAlias
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError
@@ -123,11 +124,24 @@ def _of_columns(table: Any, named: Mapping[str, Any], inputs: int) -> Curve:
         raise InputError(f"x and y are the same column, {names['x']!r}; name two")
     values = {k: column(table, v, k) if k in names else v for k, v in named.items()}
     labels: dict[str, Any] = {f"{k}_label": names[k] if _is_name(names.get(k)) else k for k in ("x", "y")}
+    check_missing({names[k]: v for k, v in values.items() if _is_name(names.get(k))})
     try:
         return Curve(**values, **labels, inputs=inputs)
     except InputError as error:
         said = ", ".join(f"{k} is the column {v!r}" for k, v in names.items())
         raise InputError(f"{error} ({said})") from None
+
+
+def check_missing(columns: Mapping[str, Any]) -> None:
+    """Raise InputError for a cell of columns (N,) that is missing."""
+    for name, values in columns.items():
+        missing = np.flatnonzero([cell is None or cell != cell for cell in np.asarray(values, dtype=object)])
+        if len(missing):
+            more = f" ({len(missing) - 1} more rows likewise)" if len(missing) > 1 else ""
+            raise InputError(
+                f"column {name!r}, row {missing[0]} is missing (NaN or None){more}; drop or repair the row "
+                f"(frame.dropna(subset={list(columns)}) leaves such rows out)"
+            )
 
 
 def is_table(value: object) -> bool:

@@ -27,8 +27,9 @@ from bnsl.curves.data import Data, as_curve
 from bnsl.curves.metrics import rmsle
 from bnsl.fitting.fit import fit
 from bnsl.forecasting.forecast import forecast
+from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
-from bnsl.forms.registry import NAMES, get_form
+from bnsl.forms.registry import NAMES, get_form, given_breaks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -299,7 +300,10 @@ def _method(
         free = len(law.parameters) - (len(fixed) if isinstance(fixed, Mapping) else 0)
         curve = as_curve(data, x, y, sigma, inputs=len(law.inputs))
         options = {"form": "bnsl" if form is None else form, **options}
-        return curve, partial(fit, **options), law.label, max(LEAST, free + 1)
+        chosen = isinstance(options["form"], str) and law.name == BNSL.name
+        chosen = chosen and given_breaks(options.get("n_breaks")) is None
+        label = f"{law.name}, breaks chosen at each cut" if chosen else law.label
+        return curve, partial(fit, **options), label, max(LEAST, free + 1)
     if form is not None:
         raise InputError("form and method are alternatives; give one of them")
     if isinstance(method, str):

@@ -46,9 +46,9 @@ class Comparison:
     def table(self) -> pd.DataFrame:
         """One row per form, best first by `ranked_by`.
 
-        Columns: n_params, train_rmsle, heldout_rmsle and its standard error (NaN if nothing was held out),
-        train_rmse and heldout_rmse in the units of y, aicc, delta_aicc (against the lowest), status,
-        warnings (codes).
+        Columns: n_breaks, n_params, train_rmsle, heldout_rmsle and its standard error (NaN if nothing was
+        held out), train_rmse and heldout_rmse in the units of y, aicc, delta_aicc (against the lowest),
+        status, warnings (codes).
         """
         return self._unsorted.sort_values(self.ranked_by, kind="stable", na_position="last")
 
@@ -96,6 +96,7 @@ class Comparison:
             rows.append(
                 {
                     "form": label,
+                    "n_breaks": result.n_breaks,
                     "n_params": result.n_params,
                     "train_rmsle": result.rmsle,
                     "heldout_rmsle": error,

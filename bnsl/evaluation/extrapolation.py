@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError
-from bnsl._base.display import fact_lines, html_table, paragraphs
+from bnsl._base.display import (
+    ExtrapolationWarning,
+    FitWarning,
+    fact_lines,
+    html_table,
+    html_warnings,
+    paragraphs,
+    warning_lines,
+)
 from bnsl.curves.curve import Curve
 from bnsl.curves.data import Data, as_curve
 from bnsl.curves.metrics import rmse, rmsle
@@ -22,6 +31,8 @@ from bnsl.forms.registry import get_form
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+LEVEL = 0.9  # of the intervals that held-out points are looked for in
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,21 @@ class Extrapolation:
     def predicted(self) -> np.ndarray:
         """The law at the held-out points, shape (M,)."""
         return self.result.curve.held(self.result.form.evaluate(self.result.theta, self.held_out.x))
+
+    @property
+    def inside(self) -> int:
+        """How many held-out points lie in the interval of probability LEVEL about the law."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExtrapolationWarning)  # these points are there, however far
+            lower, upper = self.result.interval(self.held_out.x, LEVEL)
+        return int(np.sum((self.held_out.y >= lower) & (self.held_out.y <= upper)))
+
+    @property
+    def warnings(self) -> tuple[FitWarning, ...]:
+        """Those of the fit, and one where most held-out points lie outside the interval of the law."""
+        known = np.isfinite(self.result.residual_scale)
+        notes = held_out_notes(self.inside, len(self.held_out), LEVEL) if known else ()
+        return (*self.result.warnings, *notes)
 
     @property
     def rmse(self) -> float:
@@ -89,7 +115,8 @@ class Extrapolation:
 
     def summary(self) -> str:
         """The summary of the fit, and below it the error on the held-out points."""
-        return paragraphs(self.result.summary(), fact_lines(self._facts()))
+        own = self.warnings[len(self.result.warnings) :]
+        return paragraphs(self.result.summary(), fact_lines(self._facts()), warning_lines(own))
 
     def __repr__(self) -> str:
         error = f"rmse={self.rmse:.4g}" if np.isnan(self.rmsle) else f"rmsle={self.rmsle:.4g}"
@@ -99,14 +126,38 @@ class Extrapolation:
         )
 
     def _repr_html_(self) -> str:
-        return self.result._repr_html_() + html_table(self._facts())
+        own = self.warnings[len(self.result.warnings) :]
+        return self.result._repr_html_() + html_table(self._facts()) + html_warnings(own)
 
     def _facts(self) -> list[tuple[str, str]]:
         if np.isnan(self.rmsle):
             error = ("rmse", f"{self.rmse:.6g} (in the units of {self.held_out.y_label})")
         else:
             error = ("rmsle", f"{self.rmsle:.6g} +- {self.rmsle_stderr:.3g}")
-        return [("held out", self.held_out.extent), (error[0], f"{error[1]} on the held-out points")]
+        inside = (
+            f"{self.inside} of {len(self.held_out)} held-out points in the {LEVEL:.0%} interval of this law"
+        )
+        return [
+            ("held out", self.held_out.extent),
+            (error[0], f"{error[1]} on the held-out points"),
+            ("inside", inside),
+        ]
+
+
+def held_out_notes(inside: int, count: int, level: float) -> tuple[FitWarning, ...]:
+    """A warning where most of `count` held-out points lie outside their intervals."""
+    if 2 * inside >= count:  # also where none was held out
+        return ()
+    which = (
+        f"{inside or 'none'} of the {count} held-out points lies"
+        if count > 1
+        else "the held-out point lies not"
+    )
+    text = (
+        f"{which} in the {100 * level:g} % interval: the curve went elsewhere than the fitted points "
+        "suggest, and may do so again"
+    )
+    return (FitWarning("held_out_outside", text),)
 
 
 def nothing_held_out(curve: Curve) -> InputError:

@@ -28,6 +28,7 @@ ALIKE = 3.0  # standard deviations from which on neighbouring residuals count as
 MISSING = 3.5
 PLACES = 24  # trial breaks, even in log x,
 WIDTHS = (0.02, 0.06, 0.15, 0.4)  # and their widths as shares of its range
+CONSTANT = FitWarning("constant_y", "all y are equal; only the level of the curve is determined")
 AT_ONCE = 4096  # points at a time: a million would need gigabytes
 
 
@@ -58,7 +59,7 @@ def fit_notes(
     notes = []
     names = np.array(form.names)
     if np.ptp(curve.y) == 0:
-        notes.append(FitWarning("constant_y", "all y are equal; only the level of the curve is determined"))
+        notes.append(CONSTANT)
     if dof < 0:
         notes.append(
             FitWarning(

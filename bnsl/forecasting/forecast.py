@@ -214,12 +214,13 @@ class Forecast:
         return replace(made, warnings=(*made.warnings, *notes))
 
     def __repr__(self) -> str:
-        at = 2.0 * float(self.curve.x[-1])
+        at = float(self.curve.ahead((2.0,))[0])
         low, high = (float(end) for end in self.interval(at))
         first = f"{100 * self.laws['weight'].iloc[0]:.0f} % {self.laws.index[0]}"
         notes = "".join(f", {code}" for code in dict.fromkeys(note.code for note in self.warnings))
         answer = (
-            f"{self.curve.y_label} at {self.curve.x_label}={at:.4g} (2x) is {float(self.predict(at)):.4g}"
+            f"{self.curve.y_label} at {self.curve.x_label}={at:.4g} ({at / self.curve.x[-1]:.0f}x) is "
+            f"{float(self.predict(at)):.4g}"
         )
         return (
             f"<Forecast of {self.curve.name or 'a curve'}, {len(self.curve)} points: {answer}, "
@@ -253,7 +254,7 @@ class Forecast:
     def _ahead(self) -> pd.DataFrame:
         import pandas as pd
 
-        x = self.curve.x[-1] * np.array([1.0, 1.5, 2.0, 4.0, 10.0])
+        x = self.curve.ahead((1.0, 1.5, 2.0, 4.0, 10.0))
         low, high = self.interval(x, 0.9)
         columns = (x, self.predict(x), low, high)
         names = (self.curve.x_label, "forecast", "low 90 %", "high 90 %")

@@ -8,7 +8,7 @@ from bnsl._base.display import FitWarning
 from bnsl.curves.curve import Curve
 from bnsl.evidence.points import CLEAN, noise_of
 from bnsl.evidence.predict import Places
-from bnsl.fitting.adequacy import FEW
+from bnsl.fitting.adequacy import CONSTANT, FEW
 from bnsl.fitting.outliers import isolated
 from bnsl.forecasting.average import Average, law_mean
 
@@ -18,7 +18,7 @@ MISFIT = 3.0  # times the scatter of neighbouring points: laws that leave more m
 
 def forecast_notes(curve: Curve, parts: tuple[Average, ...], left_out: np.ndarray) -> tuple[FitWarning, ...]:
     """Warnings of a forecast of a curve, from its averages; `left_out` (N,) are its points without weight."""
-    notes = []
+    notes = [CONSTANT] if np.ptp(curve.y) == 0 else []
     distinct = len(np.unique(curve.x))
     if distinct < FEW:
         text = f"{distinct} distinct x are few; the forecast relies mostly on the prior"

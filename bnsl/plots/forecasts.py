@@ -79,7 +79,7 @@ def plot_forecast(
     for part in parts:
         check_one_input(part)
     first, last = x_range(parts)
-    end = last if held_out is not None else AHEAD * last
+    end = last if held_out is not None else float(curve.ahead((AHEAD,))[0])
     if x_max is not None:
         end = as_number(x_max, "x_max")
     if not end > first:

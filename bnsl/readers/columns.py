@@ -126,10 +126,10 @@ def _undecided(
     roles = " and ".join(wanted)
     if len(candidates) < len(wanted):
         return f"{roles}: the table has too few columns of numbers to choose from; {listed(table, aside)}"
-    options = " and ".join(f"--{role}" for role in wanted)
+    options = " and ".join(f"{role}=" for role in wanted)
     which = "columns" if len(wanted) > 1 else "column"
-    known = "" if steps is None else f"; x is {steps!r} unless --x takes another"
-    return f"{roles}: say which {which} to take ({options} in the shell){known}; {listed(table, aside)}"
+    known = "" if steps is None else f"; x is {steps!r} unless x= takes another"
+    return f"{roles}: say which {which} to take ({options}){known}; {listed(table, aside)}"
 
 
 def _holds_numbers(column: pd.Series) -> bool:
@@ -178,19 +178,21 @@ def curve_from_table(
     x = numbers(table, columns.x)
     y = numbers(table, columns.y)
     label = columns.y if y_label is None else y_label
-    refuse(table, columns.x, x, x <= 0, "a scaling law needs x > 0; drop the row, or shift x (--offset)")
+    refuse(table, columns.x, x, x <= 0, "a scaling law needs x > 0; drop the row, or shift x (offset=1)")
     if loss == "log":
-        option = "--accuracy-percent" if y.max() > 1 else "--accuracy"
-        other = f"fit an error such as 1 - accuracy ({option}), drop the row"
+        scale = "percent" if y.max() > 1 else "share"
+        other = f"fit an error such as 1 - accuracy (accuracy={scale!r}), drop the row"
+        if y.max() <= 0:
+            other = "no y is positive; if the sign is a convention, turn it round"
         if label != columns.y:
             other = (
-                "say how finely the accuracy was measured (--resolution), to take half of that off a perfect "
+                "say how finely the accuracy was measured (resolution=), to take half of that off a perfect "
                 "one, drop the row"
             )
-        why = f"{other}, or fit it with the linear loss (bnsl fit --loss linear)"
+        why = f"{other}, or fit it on a linear scale: bnsl.fit(..., loss='linear')"
         refuse(table, label, y, y <= 0, f"the log loss needs y > 0; {why}")
     if loss == "log1p":
-        refuse(table, label, y, y < 0, "the log1p loss needs y >= 0; drop the row, or use --loss linear")
+        refuse(table, label, y, y < 0, "the log1p loss needs y >= 0; drop the row, or use loss='linear'")
     sigma = None
     if columns.sigma is not None:
         sigma = numbers(table, columns.sigma)
@@ -216,10 +218,10 @@ def numbers(table: pd.DataFrame, name: str) -> np.ndarray:
     if missing.any():
         row = int(table.index[int(np.argmax(missing))]) + 1
         raise InputError(
-            f"column {name!r}, row {row} is missing (empty or NaN); drop or repair the row (--drop-missing "
-            "in the shell leaves such rows out)"
+            f"column {name!r}, row {row} is missing (empty or NaN); drop or repair the row "
+            "(drop_missing=True leaves such rows out)"
         )
-    why = "it must be finite; drop or repair the row (--diverged in the shell leaves out runs that end so)"
+    why = "it must be finite; drop or repair the row (diverged=2 leaves out runs that end so)"
     refuse(table, name, found, ~np.isfinite(found), why)
     return found
 

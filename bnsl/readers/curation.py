@@ -77,7 +77,9 @@ class Curation:
         if self.resolution is not None:
             as_number(self.resolution, "resolution", lambda value: 0 < value < float("inf"))
             if self.accuracy is None:
-                raise InputError("resolution is that of an accuracy; say that y is one (--accuracy) as well")
+                raise InputError(
+                    "resolution is that of an accuracy; say that y is one (accuracy='share') as well"
+                )
         if self.warmup is not None:
             warmup_end(self.warmup, 1.0)
         for name in ("diverged", "smooth"):
@@ -139,7 +141,7 @@ def curate(
     if columns.sigma is not None and todo.smooth is not None:
         raise InputError("smooth changes the errors that sigma gives; leave one of them out")
     notes: list[str] = []
-    chosen = _where(table, todo)
+    chosen = chosen_rows(table, todo)
     table = _usable(chosen, columns, todo, sparse, notes)
     if apart:
         _tell_of_lost(chosen, table, list(todo.by), notes)
@@ -176,7 +178,7 @@ def curate_each(table: pd.DataFrame, columns: Columns, curation: Curation) -> Cu
         InputError: as `curate`, where that is so of every curve.
     """
     by, each = list(curation.by), replace(curation, where={})
-    table = _where(table, curation)
+    table = chosen_rows(table, curation)
     notes: list[str] = []
     if each == Curation(by=by):  # nothing more is done to the points, whatever they are
         return Curated(_with_logarithms(table, columns, notes), columns.y, tuple(notes), columns.x)
@@ -190,7 +192,7 @@ def curate_each(table: pd.DataFrame, columns: Columns, curation: Curation) -> Cu
     return replace(done, table=kept, notes=(*notes, *done.notes))
 
 
-def _where(table: pd.DataFrame, todo: Curation) -> pd.DataFrame:
+def chosen_rows(table: pd.DataFrame, todo: Curation) -> pd.DataFrame:
     """The rows with the values asked for; InputError for a column that there is not."""
     for name in (*todo.where, *todo.by):
         if name not in table.columns:
@@ -274,7 +276,7 @@ def _counts_from_zero(table: pd.DataFrame, x: str) -> str:
     values = np.unique(table[x].to_numpy())
     if "epoch" not in x.lower() and not (len(values) > 2 and np.array_equal(values, np.arange(len(values)))):
         return ""
-    return f"; if {x} 0 is the first one done, --offset 1 keeps it and counts from 1"
+    return f"; if {x} 0 is the first one done, offset=1 keeps it and counts from 1"
 
 
 def _sound_curves(

@@ -14,7 +14,7 @@ from bnsl.readers import mlflow, steps, tensorboard, trainer, wandb
 from bnsl.readers.files import STDIN, called, content, ending, missing, stem
 from bnsl.readers.lines import RATE, from_lines
 from bnsl.readers.logs import read_log
-from bnsl.readers.source import Cells, Source
+from bnsl.readers.source import Cells, Source, some
 from bnsl.readers.tables import (
     is_object,
     json_lines,
@@ -55,6 +55,7 @@ ENDINGS: Mapping[str, str] = {
     ".ndjson": "jsonl",
     ".json": "json",
     ".parquet": "parquet",
+    ".txt": "",  # its content tells
     ".wandb": "wandb",
     ".log": "log",
 }
@@ -157,7 +158,8 @@ def _read_file(
     table = cells.table
     if asked in (None, "wandb"):
         if len(table.columns) and wandb.is_panel(table):
-            return replace(wandb.from_panel(table, name), notes=cells.notes)
+            panel = wandb.from_panel(table, name)
+            return replace(panel, notes=(*cells.notes, *panel.notes))
         if wandb.is_history(table):
             return _told(wandb.from_history(table, name), cells)
         if asked == "wandb":
@@ -203,7 +205,7 @@ def _repeats(column: pd.Series) -> bool:
 def _detected(path: str | Path, data: bytes, where: str) -> str:
     """The format by the ending, or where that says nothing by the first bytes."""
     known = ending(path)
-    if known in ENDINGS:
+    if ENDINGS.get(known):
         return ENDINGS[known]
     if data.startswith(b"PAR1"):
         return "parquet"
@@ -227,8 +229,8 @@ def _detected(path: str | Path, data: bytes, where: str) -> str:
             f"{where} is a workbook; save the sheet with the runs as CSV UTF-8, and give that file"
         )
     raise InputError(
-        f"{where}: the ending {known!r} is none of {', '.join(ENDINGS)}; say what it is with --format ("
-        f"{', '.join(FORMATS)}), or save the table as one of these"
+        f"{where}: neither its content nor the ending {known!r} tells what it is; save it as "
+        f"{', '.join(ENDINGS)}, each also with .gz, or name it by format='csv' ({some(list(FORMATS)[1:])})"
     )
 
 

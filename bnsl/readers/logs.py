@@ -30,8 +30,7 @@ def read_log(data: bytes, where: str, name: str, pattern: str | None) -> Source:
     if pattern is None:
         raise InputError(
             f"{where} is a plain log; say what to look for in its lines, such as "
-            f"--pattern '{_pattern_of(lines)}'; the last line is "
-            f"{show(lines[-1])}"
+            f"pattern=r'{_pattern_of(lines)}'; the last line is {show(lines[-1])}"
         )
     try:
         wanted = re.compile(pattern)

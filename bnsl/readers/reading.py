@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-import shlex
 import warnings
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError
-from bnsl.curves.curve import Curve
+from bnsl._base.checks import InputError, suggest
+from bnsl.curves.curve import Curve, check_curve
 from bnsl.readers.columns import Columns, choose_columns, curve_from_table
-from bnsl.readers.curation import Curation, curate
+from bnsl.readers.curation import Curation, chosen_rows, curate
 from bnsl.readers.formats import read_source
 from bnsl.readers.lines import RATE
 from bnsl.readers.runs import shown
@@ -30,10 +30,10 @@ _ACCURACY = re.compile(
 )
 _STEP = re.compile(r"(^|[^a-z])(step|iter(ation)?|epoch|token|sample|update|batche?)s?([^a-z]|$)", re.I)
 _FALLS = 0.9  # of its largest value, below which a learning rate has fallen
-_SEVERAL = 2  # distinct x of what makes a curve of its own
-_SCALES = (  # the option, the unit, the error, a perfect accuracy
-    ("--accuracy", "", "1 - y", 1.0),
-    ("--accuracy-percent", " in per cent", "1 - y / 100", 100.0),
+SEVERAL = 2  # runs, or distinct x of what makes a curve of its own
+_SCALES = (  # what it is called, the unit, the error, a perfect accuracy
+    ("share", "", "1 - y", 1.0),
+    ("percent", " in per cent", "1 - y / 100", 100.0),
 )
 
 
@@ -66,6 +66,7 @@ def read_curve(
     pattern: str | None = None,
     decimal: str | None = None,
     curation: Curation | None = None,
+    **options: Any,
 ) -> Curve:
     """The curve in two columns of a file, named after them.
 
@@ -84,6 +85,7 @@ def read_curve(
         pattern: for a plain log, a regular expression with groups (?P<x>...) and (?P<y>...).
         decimal: the decimal mark of a table, "." or ",", where its cells leave it open.
         curation: which points to take: smoothing, one point per run, the lower envelope, ...
+        **options: the same, by the names of a Curation: `where={"run": "a"}`, `accuracy="percent"`.
 
     A UserWarning tells of cells such as "70M" that were read as numbers, of several curves taken as one, and
     of a learning rate that falls along the curve.
@@ -92,11 +94,26 @@ def read_curve(
         InputError: a file that cannot be read, a column that is missing or in doubt, or a cell that is not
             a number that can be fitted.
     """
+    if curation is not None and options:
+        raise InputError(f"{', '.join(options)} and curation are alternatives; put it into the Curation")
+    curation = curation_of(options) if curation is None else curation
     source = read_source(path, format=format, pattern=pattern, decimal=decimal)
     reading = curve_from_source(source, x, y, sigma, loss=loss, curation=curation)
     for doubt in reading.doubts:
         warnings.warn(doubt, UserWarning, stacklevel=2)
     return reading.curve
+
+
+def curation_of(options: Mapping[str, Any]) -> Curation:
+    """A curation of these options; InputError for one that there is not."""
+    known = [field.name for field in fields(Curation)]
+    for name in options:
+        if name not in known:
+            raise InputError(
+                f"read_curve takes no {name!r}; which points to take is said by {', '.join(known)}"
+                + suggest(name, known)
+            )
+    return Curation(**options)
 
 
 def curve_from_source(
@@ -140,6 +157,51 @@ def curve_from_source(
     return Reading(curve, columns, notes, (*told, *doubts))
 
 
+def curves_from_source(
+    source: Source,
+    x: str | None = None,
+    y: str | None = None,
+    sigma: str | None = None,
+    *,
+    loss: str | None = None,
+    curation: Curation | None = None,
+) -> dict[str, Reading]:
+    """The curve of every run by its name, or one alone where there are no runs or they are made one.
+
+    Runs whose points cannot be taken are left out, and a note of the first of the others says so. Arguments
+    are those of `curve_from_source`, and so is what is raised where no run can be taken.
+    """
+    todo = Curation() if curation is None else curation
+    by = list(todo.by) or ([source.run] if source.run is not None else [])
+    together = todo.keep is not None or todo.envelope or y in source.aliases
+    single = (source, x, y, sigma)
+    if together or not set(by) <= set(map(str, source.table.columns)):
+        return {"": curve_from_source(*single, loss=loss, curation=todo)}
+    columns = source_columns(*single)
+    there = chosen_rows(source.named([n for n in (*todo.where, *by) if n not in columns.names]), todo)
+    names = there.loc[there[columns.y].notna(), by].drop_duplicates().dropna()
+    if len(names) < SEVERAL:
+        return {"": curve_from_source(*single, loss=loss, curation=todo)}
+    found: dict[str, Reading] = {}
+    lost = []
+    for row in names.itertuples(index=False):
+        where = dict(zip(by, row, strict=True))
+        name = ", ".join(map(shown, row))
+        one = replace(todo, by=(), where={**todo.where, **where})
+        try:
+            found[name] = curve_from_source(*single, loss=loss, curation=one)
+            check_curve(found[name].curve, "linear")
+        except InputError as error:
+            found.pop(name, None)
+            lost.append(f"left out run {name!r}: {error}")
+    if not found:  # says how runs are made one
+        curve_from_source(*single, loss=loss, curation=todo)
+        raise InputError(lost[0])
+    first = next(iter(found))
+    found[first] = replace(found[first], notes=(*found[first].notes, *lost))
+    return found
+
+
 def source_columns(
     source: Source, x: str | None = None, y: str | None = None, sigma: str | None = None
 ) -> Columns:
@@ -167,7 +229,7 @@ def _of_pooling(left: pd.DataFrame, source: Source, columns: Columns) -> tuple[s
     also = f" (so does {some(apart[1:], 3)})" if apart[1:] else ""
     return (
         f"{first!r} has {len(values)} values{also}, and their points make one curve here: {some(values, 5)}; "
-        f"--where {shlex.quote(f'{first}={values[0]}')} takes one of them",
+        f"where={ {first: values[0]} } takes one of them",
     )
 
 
@@ -180,7 +242,7 @@ def _tells_apart(left: pd.DataFrame, name: str, x: str) -> bool:
     if not 1 < count <= len(left) // 2:
         return False
     groups = left.groupby(name, observed=True)[x]
-    if (groups.nunique() < _SEVERAL).any():
+    if (groups.nunique() < SEVERAL).any():
         return False
     ends = groups.agg(["min", "max"]).sort_values("min")
     return bool((ends["min"].to_numpy()[1:] < ends["max"].cummax().to_numpy()[:-1]).any())
@@ -215,10 +277,10 @@ def _of_accuracy(curve: Curve) -> tuple[str, ...]:
     """A note on a curve that rises and is called an accuracy: its error is easier to forecast."""
     if not (_ACCURACY.search(curve.y_label) and curve.climbs and curve.y.min() >= 0):
         return ()
-    for option, unit, error, perfect in _SCALES:
+    for scale, unit, error, perfect in _SCALES:
         if curve.y.max() <= perfect:
             return (
-                f"{curve.y_label!r} looks like an accuracy{unit}; {option} takes the error {error}, which is "
-                "forecast more closely and cannot pass the ceiling",
+                f"{curve.y_label!r} looks like an accuracy{unit}; accuracy={scale!r} takes the error "
+                f"{error}, which is forecast more closely and cannot pass the ceiling",
             )
     return ()

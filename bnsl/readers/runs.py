@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bnsl._base.checks import InputError, as_number
+from bnsl.curves.cells import number_of
 from bnsl.readers.columns import Columns, numbers, refuse
 from bnsl.readers.smoothing import evenly, local_lines, lower_envelope
 from bnsl.readers.source import some
@@ -79,7 +79,7 @@ class Runs:
             raise InputError(
                 f"{'the run' if len(lost) == 1 else f'all {len(lost)} runs'} diverged: the end is no finite "
                 f"number, or above {factor:g} times the lowest y"
-                + ("; if y is an accuracy, say so (--accuracy)" if self.rises(y) else "")
+                + ("; if y is an accuracy, say so (accuracy='share')" if self.rises(y) else "")
             )
         if lost:
             self.notes.append(f"left out {len(lost)} of {len(bad)} runs, which diverged: {some(lost)}")
@@ -96,9 +96,8 @@ class Runs:
         if self.by and len(self.rows) > 1 and not merged:
             raise InputError(
                 f"there are {len(self.rows)} runs by {', '.join(map(repr, self.by))}: {some(self.names)}; "
-                f"take one of them (--where {_example(self.by, self.names)}), the last or the best "
-                "point of each (--keep last), their lower envelope (--envelope), or all points as one curve "
-                "(--keep all)"
+                f"take one of them ({_example(self.by, self.names)}), the last or the best point of each "
+                "(keep='last'), their lower envelope (envelope=True), or all points as one curve (keep='all')"
             )
 
     def smooth(self, factor: float) -> None:
@@ -108,7 +107,10 @@ class Runs:
         for rows in self.rows:
             y[rows] = local_lines(self.along[rows], y[rows], factor)
         self.frame[self.columns.y] = y
-        self.notes.append(f"smoothed y over a factor of {factor:g} to either side")
+        self.notes.append(
+            f"smoothed y over a factor of {factor:g} to either side; intervals are for smoothed points, and "
+            "single ones scatter more"
+        )
 
     def keep(self, which: str) -> None:
         """Go on with the last or the best point of each run, or with all of them as one curve."""
@@ -145,7 +147,7 @@ class Runs:
         if x.min() > 0 and len(x) > apart >= FEWEST:
             self.notes.append(
                 "neighbouring points share what they were smoothed over, which makes standard errors too "
-                f"small; {apart} points would not (--points {apart})"
+                f"small; {apart} points would not (points={apart})"
             )
 
 
@@ -155,7 +157,9 @@ def warmup_end(warmup: float | str, largest: float) -> float:
     Raises InputError for what is neither a number >= 0 nor a share below 100%.
     """
     text = str(warmup).strip()
-    number = as_number(text.removesuffix("%"), "warmup")
+    bare = text.removesuffix("%")
+    known = number_of(bare)
+    number = as_number(bare if known is None else known, "warmup")
     share = text.endswith("%")
     if number < 0 or (share and number >= 100):
         raise InputError(f"warmup = {warmup!r} must be an x >= 0, or a share below 100%")
@@ -200,13 +204,11 @@ def as_errors(
     finite = np.isfinite(y)
     why = f"an accuracy is at most {top:g}"
     if accuracy == "share" and y[finite].max(initial=0.0) <= 100:
-        why += "; if these are percentages, say so (--accuracy-percent, or accuracy='percent')"
+        why += "; if these are percentages, say so (accuracy='percent')"
     refuse(frame, columns.y, y, finite & (y > top), why)
     refuse(frame, columns.y, y, finite & (y < 0), "an accuracy is at least 0")
     if accuracy == "percent" and y[finite].max(initial=0.0) <= 1:
-        notes.append(
-            "no accuracy is above 1 %; if these are shares, say so (--accuracy, or accuracy='share')"
-        )
+        notes.append("no accuracy is above 1 %; if these are shares, say so (accuracy='share')")
     if resolution is not None:
         as_number(resolution, "resolution", lambda value: 0 < value < top)
         inside = np.clip(y, resolution / 2, top - resolution / 2)
@@ -237,8 +239,8 @@ def shown(cell: object) -> str:
 
 
 def _example(by: Sequence[str], names: Sequence[str]) -> str:
-    """What --where takes for the first run, quoted for the shell; no value where several columns tell."""
-    return shlex.quote(f"{by[0]}={names[0]}" if len(by) == 1 else f"{by[0]}=...")
+    """What takes the first run; no value where several columns tell."""
+    return f"where={ {by[0]: names[0] if len(by) == 1 else '...'} }"
 
 
 def tell(notes: list[str], what: str, count: int) -> None:

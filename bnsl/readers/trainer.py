@@ -41,11 +41,11 @@ def read_trainer(path: Path, data: bytes | None = None) -> Source:
         InputError: a file without `log_history`, or with an empty one.
     """
     if not path.is_dir():
-        rows = _history(content(path, (".json",)) if data is None else data, called(path))
-        return _source(rows, _name(path), None)
+        state, rows = _history(content(path, (".json",)) if data is None else data, called(path))
+        return _source(rows, _name(path, state), None)
     latest: dict[Path, tuple[int, list[dict[str, Any]]]] = {}
     for file in sorted(path.rglob(FILE)):
-        rows = _history(content(file, ()), called(file))
+        _, rows = _history(content(file, ()), called(file))
         folder = file.parent
         run = folder.parent if _CHECKPOINT.fullmatch(folder.name) and folder != path else folder
         steps = max((row.get(STEP, 0) for row in rows), default=0)
@@ -59,14 +59,14 @@ def read_trainer(path: Path, data: bytes | None = None) -> Source:
     return _source(rows, path.resolve().name, RUN if several else None)
 
 
-def _history(data: bytes, where: str) -> list[dict[str, Any]]:
+def _history(data: bytes, where: str) -> tuple[Mapping[str, Any], list[dict[str, Any]]]:
     found = parse_json(data, where)
     if not is_trainer_state(found):
         raise InputError(f"{where} has no list 'log_history', so it is no trainer_state.json")
     rows = [row for row in found["log_history"] if isinstance(row, dict)]
     if not rows:
         raise InputError(f"{where}: 'log_history' is empty; nothing was logged yet (see logging_steps)")
-    return rows
+    return found, rows
 
 
 def _source(rows: list[dict[str, Any]], name: str, run: str | None) -> Source:
@@ -78,7 +78,13 @@ def _source(rows: list[dict[str, Any]], name: str, run: str | None) -> Source:
     return Source(table, "trainer", name, x, run, aside, sparse=True, y=y)
 
 
-def _name(path: Path) -> str:
-    """The folder says more than 'trainer_state' does."""
-    parent = path.resolve().parent.name
-    return parent if path.name == FILE and parent else stem(path)
+def _name(path: Path, state: Mapping[str, Any]) -> str:
+    """What the run is called: by the file where that has a name of its own, the state, or its folder.
+
+    The folder 'checkpoint-500' says no more than 'trainer_state' does.
+    """
+    if path.name != FILE:
+        return stem(path)
+    best = str(state.get("best_model_checkpoint") or "").replace("\\", "/")
+    named = (state.get("trial_name"), Path(best).parent.name, *reversed(path.absolute().parent.parts))
+    return next(str(name) for name in (*named, FILE) if name and not _CHECKPOINT.fullmatch(str(name)))

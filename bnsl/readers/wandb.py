@@ -14,7 +14,7 @@ import numpy as np
 
 from bnsl._base.checks import InputError
 from bnsl.readers.files import called, content
-from bnsl.readers.source import Source, records
+from bnsl.readers.source import Source, records, some
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,8 +91,18 @@ def from_panel(table: pd.DataFrame, name: str) -> Source:
         RUN if len(runs) > 1 else None,
         aside,
         sparse=True,
+        notes=_spreads(ends, same),
         aliases={column: alias for column, alias in aliases.items() if alias[1] in long.columns},
     )
+
+
+def _spreads(ends: list[str], same: list[str]) -> tuple[str, ...]:
+    """What became of the __MIN and __MAX of metrics."""
+    kept = [end for end in ends if end not in same]
+    notes = [f"left out {some(same, 4)}, which repeat their metric"] if same else []
+    if kept:
+        notes.append(f"{some(kept, 4)} are the spread of grouped runs and not used; the metric is their mean")
+    return tuple(notes)
 
 
 def read_offline(path: Path, data: bytes | None = None) -> Source:

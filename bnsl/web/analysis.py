@@ -154,7 +154,7 @@ def analyse(
         forecast=found,
         comparison=compare(curve, forms=forms, n_breaks=n_breaks, **rule),
         backtest=backtest(fitted, method=forecast, cuts=cuts) if cuts and _many(fitted) else None,
-        predict=np.array(at) if at else float(fitted.x[-1]) * np.array(AHEAD),
+        predict=np.array(at) if at else fitted.ahead(AHEAD),
         options=given,
     )
 

@@ -95,7 +95,9 @@ def curve_figure(
     fits = fits or {}
     fitted = forecast.curve
     first, last = float(fitted.x[0]), float(fitted.x[-1])
-    end = max(AHEAD * last, 0.0 if held_out is None else (AHEAD if steady else 1.0) * float(held_out.x[-1]))
+    end = float(fitted.ahead((AHEAD,))[0])
+    if held_out is not None:
+        end = max(end, float(held_out.ahead((AHEAD if steady else 1.0,))[0]))
     x = _line_x(forecast, fits, first, end)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExtrapolationWarning)
@@ -171,7 +173,7 @@ def backtest_figure(tested: Backtest) -> Figure:
         "x": ranges_of(1.0, farthest),
         "y": {"linear": [low - margin, high + margin], "log": [0.0, 1.0]},
     }
-    layout = layout_of("x over the last fitted x", "error of the forecast (%)")
+    layout = layout_of("distance from the last fitted point, as a factor of x", "error of the forecast (%)")
     layout["xaxis"] |= {"type": "log", "range": ranges["x"]["log"], **number_format(ranges["x"]["log"])}
     layout["yaxis"] |= {"range": ranges["y"]["linear"], "zeroline": True, "zerolinecolor": FAINT}
     layout["hovermode"] = "closest"

@@ -74,9 +74,9 @@ def test_rows_go_to_the_standard_output_and_to_parts(file, tmp_path, capsys):
         (["--by", "model", "--form", "m2", "--device", "abacus"], "no such device"),
         (
             ["--by", "model", "--backend", "cuda"],
-            "backend = 'cuda' is unknown; choose one of 'auto', 'numpy', 'jax'",
+            "--backend 'cuda' is unknown; choose one of 'auto', 'numpy', 'jax'",
         ),
-        (["--by", "model", "--form", "m5"], "form = 'm5' is unknown"),
+        (["--by", "model", "--form", "m5"], "--form 'm5' is unknown"),
         ([], "required: --by"),
     ],
 )

@@ -182,7 +182,7 @@ def test_figures_are_written(run):
         ("forecast", "the following arguments are required: FILE (see 'bnsl forecast --help')"),
         ("forecast curv.csv", "file 'curv.csv' does not exist. Did you mean 'curve.csv'?"),
         ("forecast missing.csv --level 1", "--level = 1 must lie strictly between 0 and 1"),
-        ("forecast missing.csv --predict 0", "x[0] = 0 is not positive"),
+        ("forecast missing.csv --predict 0", "--predict 0 is not positive"),
         ("forecast missing.csv --plot out.xyz", "a figure's name must end in one of"),
         ("forecast curve.csv --json no/out.json", "'no/out.json' cannot be written"),
         ("forecast curve.csv --n-breaks 1", "unknown option or argument: --n-breaks 1"),
@@ -190,7 +190,7 @@ def test_figures_are_written(run):
         ("forecast curve.csv --train-count 2", "x has 2 distinct values"),
         ("forecast curve.csv --train-count 5 --train-until 8", "not allowed with argument --train-count"),
         ("forecast negative.csv", "the log loss needs y > 0"),
-        ("backtest missing.csv --method fc", "method = 'fc' is unknown; choose one of 'forecast'"),
+        ("backtest missing.csv --method fc", "--method 'fc' is unknown; choose one of 'forecast'"),
         ("backtest missing.csv --method forecast --form m2", "--form goes with a form; --method forecast"),
         ("backtest missing.csv --method forecast --n-breaks 1", "--n-breaks goes with a form"),
         ("backtest missing.csv --method forecast --loss log1p", "--loss goes with a form"),
@@ -233,7 +233,7 @@ def test_an_outlier_is_named_and_left_out_where_asked(run, tmp_path):
     y[12] *= 2.0
     path = tmp_path / "curve.csv"
     path.write_text("x,y\n" + "".join(f"{a!r},{b!r}\n" for a, b in zip(x.tolist(), y.tolist(), strict=True)))
-    for more, said in (("", "robust='huber'"), ("--robust huber", "left out as outliers")):
+    for more, said in (("", "--robust huber"), ("--robust huber", "left out as outliers")):
         code, out, _ = run(f"forecast {path} {more}")
         assert code == 0
         assert said in out

@@ -160,3 +160,15 @@ def test_sizes_in_words_are_numbers_and_the_reading_is_told():
     assert [table.curves[i].x.tolist() for i in range(2)] == [sizes, sizes]
     with pytest.raises(InputError, match=r"x\[0\] = '31M' is not a number"):
         as_curve([frame.replace("1.1B", "large")], x="model", y="loss")
+
+
+def test_a_missing_cell_of_a_frame_names_the_way_out():
+    frame = pd.DataFrame({"size": [10.0, None, 1e3, 4e3], "loss": [3.0, 2.0, np.nan, 1.0]})
+    with pytest.raises(
+        InputError, match=r"'size', row 1 is missing.*frame.dropna\(subset=\['size', 'loss'\]\)"
+    ):
+        as_curve([frame], x="size", y="loss")
+    with pytest.raises(InputError, match=r"'loss', row 2 is missing"):
+        as_curve([frame.assign(size=[1, 2, 3, 4])], x="size", y="loss")
+    with pytest.raises(InputError, match=r"y\[2\] = nan is not a finite number.*keep = numpy.isfinite\(y\)"):
+        as_curve([[1, 2, 3], [3.0, 2.0, np.nan]])

@@ -397,11 +397,11 @@ def test_shell_writes_json_and_figure(run):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("--cut 1e9", "cuts[0] = 1e+09 leaves nothing to predict"),
-        ("--cut x", "argument --cut: invalid float value: 'x'"),
+        ("--cut 1e9", "--cut 1e+09 leaves nothing to predict"),
+        ("--cut x", "argument --cut: 'x' is not a number"),
         ("--tolerance 0", "--tolerance = 0 is not a usable number"),
-        ("--form m7", "form = 'm7' is unknown"),
-        ("--form m1 --n-breaks 2", "n_breaks = 2 is only for form='bnsl'"),
+        ("--form m7", "--form 'm7' is unknown"),
+        ("--form m1 --n-breaks 2", "--n-breaks 2 is only for --form bnsl"),
         ("--train-until 5", "unknown option or argument: --train-until 5"),
     ],
 )
@@ -426,3 +426,11 @@ def test_the_examples_of_the_help_work(run, capsys):
             Path(target).write_text(out)
     assert Path("backtest.png").exists()
     assert len(json.loads(Path("backtest.json").read_text())["cuts"]) == 2
+
+
+def test_a_label_says_where_breaks_are_chosen():
+    x, y = noisy()
+    assert bnsl.backtest(x, y, cuts=1).label == "bnsl, breaks chosen at each cut"
+    assert bnsl.backtest(x, y, cuts=1, form="bnsl", n_breaks=0).label == "bnsl, 0 breaks"
+    assert bnsl.backtest(x, y, cuts=1, form=bnsl.BNSL(0)).label == "bnsl, 0 breaks"
+    assert bnsl.backtest(x, y, cuts=1, form="power_law").label == "m1"

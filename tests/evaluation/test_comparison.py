@@ -9,7 +9,7 @@ from samples import noisy
 import bnsl
 
 COLUMNS = [
-    *("n_params", "train_rmsle", "heldout_rmsle", "heldout_stderr", "train_rmse", "heldout_rmse"),
+    *("n_breaks", "n_params", "train_rmsle", "heldout_rmsle", "heldout_stderr", "train_rmse", "heldout_rmse"),
     *("aicc", "delta_aicc"),
     *("status", "warnings"),
 ]

@@ -150,7 +150,8 @@ def test_text_of_an_extrapolation():
     text = held.summary()
     assert text.startswith(held.result.summary())
     error = f"rmsle    {held.rmsle:.6g} +- {held.rmsle_stderr:.3g} on the held-out points"
-    assert text.endswith(f"held out 3 points, size from 16 to 32\n{error}")
+    inside = f"inside   {held.inside} of 3 held-out points in the 90% interval of this law"
+    assert text.endswith(f"held out 3 points, size from 16 to 32\n{error}\n{inside}")
     short = f"<Extrapolation m1: 4 points fitted, 3 held out; held-out rmsle={held.rmsle:.4g}, converged>"
     assert repr(held) == short
     page = held._repr_html_()

@@ -100,3 +100,13 @@ def test_nothing_is_predicted_that_y_cannot_be():
     assert (found.probability_below(at, 1.0) == 1.0).all()
     with pytest.raises(bnsl.InputError, match=r"not within 0 and 0\.7"):
         bnsl.Curve(x, y, within=(0, 0.7))
+
+
+def test_a_constant_curve_is_told_as_fits_tell_it():
+    x = np.geomspace(3, 500, 11)
+    same = [note for note in bnsl.fit(x, np.full(11, 2.5)).warnings if note.code == "constant_y"]
+    assert (
+        [note for note in bnsl.forecast(x, np.full(11, 2.5)).warnings if note.code == "constant_y"]
+        == same
+        != []
+    )

@@ -128,7 +128,7 @@ def test_an_accuracy_in_per_cent_is_offered_as_an_error(notes_of):
     assert curve.y.tolist() == [51.5, 72.0, 81.25, 90.0]
     assert notes[0] == "column 'top5': '51.5%' is read as 51.5, in per cent"
     assert notes[1].startswith(
-        "'top5' looks like an accuracy in per cent; --accuracy-percent takes the error"
+        "'top5' looks like an accuracy in per cent; accuracy='percent' takes the error"
     )
 
 
@@ -141,7 +141,7 @@ def test_a_run_is_named_as_it_stands_in_the_file(tmp_path):
     curve = read_curve(path, "step", "loss", curation=Curation(where={"size": "1.1B"}))
     assert (len(curve), curve.name) == (4, "t, size 1.1B")
     with pytest.raises(
-        InputError, match=r"2 runs by 'size': '31M', '1.1B'; take one of them \(--where size=31M"
+        InputError, match=r"2 runs by 'size': '31M', '1.1B'; take one of them \(where={'size': '31M'}"
     ):
         read_curve(path, "step", "loss", curation=Curation(by="size"))
     with pytest.warns(UserWarning, match="column 'size': '31M' is read as 31000000"):

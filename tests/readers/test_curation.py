@@ -70,7 +70,7 @@ def test_points_that_share_measurements_are_told():
     x = np.arange(10.0, 10001.0)
     table = pd.DataFrame({"x": x, "y": law(x)})
     dense = curated(table, Curation(smooth=1.2, points=50)).notes[-1]
-    assert dense.endswith("19 points would not (--points 19)")  # 1 + log(1000) / (2 log 1.2)
+    assert dense.endswith("19 points would not (points=19)")  # 1 + log(1000) / (2 log 1.2)
     found = curated(table, Curation(smooth=1.2, points=19))
     assert len(found.table) == 19
     assert found.notes[-1] == "kept 19 of 9991 points, evenly spaced in log x"
@@ -284,7 +284,7 @@ def test_what_cannot_be_done_with_a_table():
     refused("column 'size' never is 2; it has '1', '4'", table, Curation(where={"size": 2}), **pair)
     refused("where size = 'big' is not a number", table, Curation(where={"size": "big"}), **pair)
     refused(
-        "there are 2 runs by 'size': '1', '4'; take one of them (--where size=1)",
+        "there are 2 runs by 'size': '1', '4'; take one of them (where={'size': '1'})",
         table,
         Curation(by="size"),
         **pair,
@@ -328,7 +328,7 @@ def test_the_row_of_step_zero_is_left_out_and_an_epoch_that_counts_from_0_is_off
     assert found.table["steps"].tolist() == table["steps"].tolist()[1:]
     assert found.notes == ("left out 1 row with steps = 0, which has no logarithm",)
     (note,) = curated(table, x="epoch").notes
-    assert note.endswith("if epoch 0 is the first one done, --offset 1 keeps it and counts from 1")
+    assert note.endswith("if epoch 0 is the first one done, offset=1 keeps it and counts from 1")
     shifted = curated(table, Curation(offset=1), x="epoch")
     assert shifted.table["epoch"].tolist() == list(range(1, 13))
     assert (shifted.x_label, shifted.notes) == ("epoch + 1", ("x is epoch + 1",))
@@ -378,7 +378,7 @@ def test_a_column_that_tells_curves_apart_is_told_and_one_that_divides_a_curve_i
     table = pd.concat(parts, ignore_index=True).assign(phase=np.tile(np.repeat(["early", "late"], 10), 2))
     (note,) = curve_from_source(Source(table, "csv"), "step", "y").notes
     assert note.startswith(
-        "'depth' has 2 values, and their points make one curve here: '2', '6'; --where dep"
+        "'depth' has 2 values, and their points make one curve here: '2', '6'; where={'dep"
     )
     one = curve_from_source(Source(table, "csv"), "step", "y", curation=Curation(where={"depth": 6}))
     assert one.notes == ()

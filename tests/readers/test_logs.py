@@ -72,7 +72,7 @@ def test_the_curve_of_a_tag_has_the_steps_at_which_it_was_logged(events):
     assert reading.notes == ("left out 1 row with step = 0, which has no logarithm",)
     refused(
         events / "torch" / "size1",
-        "y: say which column to take (--y in the shell); x is 'step' unless --x takes another; the columns "
+        "y: say which column to take (y=); x is 'step' unless x= takes another; the columns "
         "are 'step', 'train/loss', 'val/loss' (6 values); and 'wall_time', which",
     )
 
@@ -91,7 +91,7 @@ def test_runs_below_a_folder_are_told_apart(events):
     assert sorted(source.table["run"].unique()) == ["size1", "size4"]
     refused(
         folder,
-        "there are 2 runs by 'run': 'size1', 'size4'; take one of them (--where run=size1)",
+        "there are 2 runs by 'run': 'size1', 'size4'; take one of them (where={'run': 'size1'})",
         y="val/loss",
     )
     curve = read_curve(folder, y="val/loss", curation=Curation(where={"run": "size4"}))
@@ -361,7 +361,7 @@ def test_a_plain_log_by_a_pattern(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "is a plain log; say what to look for in its lines, such as --pattern 'step (?P<x>"),
+        ({}, "is a plain log; say what to look for in its lines, such as pattern=r'step (?P<x>"),
         ({"pattern": "step (?P<x>"}, "is no regular expression: missing ), unterminated subpattern"),
         ({"pattern": r"step (\d+)"}, "has no named groups; write (?P<x>...) and (?P<y>...)"),
         ({"pattern": r"epoch (?P<x>\d+)"}, "none of the 7 lines has the pattern"),
@@ -414,7 +414,9 @@ def test_content_tells_where_the_name_does_not(tmp_path):
     expected.to_csv(tmp_path / "d.xyz", index=False)
     pd.testing.assert_frame_equal(read_table(tmp_path / "d.xyz"), expected)
     (tmp_path / "e.xyz").write_text("no table, but words\nand more, of them\n")
-    refused(tmp_path / "e.xyz", "say what it is with --format (csv, tsv, json, jsonl, parquet, tensorboard")
+    refused(
+        tmp_path / "e.xyz", "or name it by format='csv' ('tsv', 'json', 'jsonl', 'parquet', 'tensorboard'"
+    )
     pd.testing.assert_frame_equal(read_table(tmp_path / "d.xyz", format="csv"), expected)
     (tmp_path / "empty").mkdir()
     refused(tmp_path / "empty", "is a folder without trainer_state.json, event files")
@@ -573,7 +575,7 @@ def test_runs_of_a_plain_table_are_not_pooled(tmp_path):
     table.to_csv(path, index=False)
     source = read_source(path)
     assert source.run == "Run ID"
-    refused(path, "there are 2 runs by 'Run ID': '7', '8'; take one of them (--where 'Run ID=7')")
+    refused(path, "there are 2 runs by 'Run ID': '7', '8'; take one of them (where={'Run ID': '7'})")
     assert len(read_curve(path, curation=Curation(where={"Run ID": 8}))) == 5
     table.groupby("Run ID").last().reset_index().to_csv(path, index=False)  # one point per run is a curve
     assert read_source(path).run is None
@@ -597,5 +599,18 @@ def test_a_log_is_told_by_a_pattern_of_its_own(tmp_path):
     path.write_text("".join(f"[12:00] iter {s}: train_loss = {loss(s):.4f}, lr 1e-3\n" for s in STEPS))
     with pytest.raises(InputError) as caught:
         read_curve(path)
-    pattern = str(caught.value).split("--pattern '")[1].split("'")[0]
+    pattern = str(caught.value).split("pattern=r'")[1].split("'")[0]
     np.testing.assert_allclose(read_curve(path, pattern=pattern).y, loss(STEPS), atol=1e-4)
+
+
+def test_a_trainer_state_is_called_as_its_run(tmp_path):
+    log = [{"step": s, "loss": 1 + s**-0.5} for s in range(10, 100, 10)]
+    path = tmp_path / "tiny-stories" / "checkpoint-90" / "trainer_state.json"
+    path.parent.mkdir(parents=True)
+    for state, name in (
+        ({"best_model_checkpoint": "out/gpt2-wiki/checkpoint-80"}, "gpt2-wiki"),
+        ({"trial_name": "lr 3e-4", "best_model_checkpoint": "out/a/checkpoint-80"}, "lr 3e-4"),
+        ({"best_model_checkpoint": None}, "tiny-stories"),
+    ):
+        path.write_text(json.dumps({**state, "log_history": log}))
+        assert read_curve(path).name == name

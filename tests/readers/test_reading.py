@@ -2,13 +2,14 @@
 
 import gzip
 import io
+import re
 import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from bnsl import Curve, InputError, load_dataset
+from bnsl import Curation, Curve, InputError, load_dataset
 from bnsl.cli.datasets import curve_csv
 from bnsl.readers.columns import choose_columns
 from bnsl.readers.formats import read_table
@@ -162,10 +163,10 @@ def test_one_column_given_leaves_one_to_find():
     [
         (
             {},
-            "x and y: say which columns to take (--x and --y in the shell); the columns are 'steps', 'loss', "
+            "x and y: say which columns to take (x= and y=); the columns are 'steps', 'loss', "
             "'acc', 'run' (not all",
         ),
-        ({"x": "steps"}, "y: say which column to take (--y in the shell); the columns are"),
+        ({"x": "steps"}, "y: say which column to take (y=); the columns are"),
         (
             {"x": "step", "y": "loss"},
             "x: there is no column 'step'; the columns are 'steps', 'loss', 'acc', 'run' (not all numbers). "
@@ -296,7 +297,7 @@ def test_json_lines_may_lack_a_key(write):
         ("t.parquet", b"PAR1 and no more", "damaged or no Parquet file"),
         ("t.parquet", CSV, "damaged or no Parquet file"),
         ("t.xlsx", b"PK\x03\x04", "is a workbook; save the sheet with the runs as CSV UTF-8"),
-        ("t.xlsx", b"PK", "the ending '.xlsx' is none of .csv, .tsv"),
+        ("t.xlsx", b"PK", "nor the ending '.xlsx' tells what it is"),
     ],
 )
 def test_a_bad_file_gets_one_clear_error(write, name, content, message):
@@ -334,7 +335,7 @@ def test_a_missing_file_and_a_folder(tmp_path, write):
         read_table(tmp_path / "curv.csv")
     with pytest.raises(InputError, match="does not exist"):
         read_table(tmp_path / "no" / "curve.csv")
-    write("notes.txt", "")
+    write("notes.md", "")
     write("losses.tsv.gz", "")
     for name, meant in [
         ("Curve.csv", "curve.csv"),
@@ -348,3 +349,34 @@ def test_a_missing_file_and_a_folder(tmp_path, write):
             read_table(tmp_path / name)
     with pytest.raises(InputError, match="is a folder"):
         read_table(tmp_path)
+
+
+def test_what_to_take_is_said_by_name_or_by_a_curation(write):
+    path = write(
+        "runs.csv", "size,x,acc\n" + "".join(f"{s},{x},{10 * s + x}\n" for s in (1, 2) for x in (1, 2, 4))
+    )
+    one = read_curve(path, "x", "acc", where={"size": 2}, accuracy="percent")
+    same = read_curve(path, "x", "acc", curation=Curation(where={"size": 2}, accuracy="percent"))
+    np.testing.assert_array_equal(one.y, same.y)
+    assert one.within == (0.0, 1.0)
+    with pytest.raises(InputError, match=r"takes no 'acuracy'.* Did you mean 'accuracy'"):
+        read_curve(path, "x", "acc", acuracy="percent")
+    with pytest.raises(InputError, match="where and curation are alternatives"):
+        read_curve(path, "x", "acc", curation=Curation(), where={"size": 2})
+
+
+def test_messages_in_python_speak_no_shell(write):
+    cells = {
+        "gap.csv": "x,y\n1,3\n2,\n4,2\n8,1\n",
+        "inf.csv": "x,y\n1,3\n2,inf\n4,2\n8,1\n",
+        "zero.csv": "x,y\n-1,3\n2,1\n4,2\n8,1\n",
+        "loss.csv": "x,y\n1,3\n2,-1\n4,2\n8,1\n",
+        "three.csv": "a,b,c\n1,3,4\n2,-1,3\n4,2,2\n",
+        "runs.csv": "run,step,loss\n" + "".join(f"{r},{s},{s}\n" for r in "ab" for s in range(1, 9)),
+        "plain.log": "step 1 loss 2\n",
+    }
+    for name, text in cells.items():
+        with pytest.raises(InputError) as caught:
+            read_curve(write(name, text), loss="log")
+        assert not re.search(r"--[a-z]|in the shell", str(caught.value))
+        assert re.search(r"drop|x= and y=|where=|pattern=", str(caught.value))

@@ -46,7 +46,7 @@ def test_a_dropped_file_becomes_a_curve(sessions):
     ("name", "content", "message"),
     [
         ("runs.csv", b"", "file 'runs.csv' is empty"),
-        ("runs.xlsx", b"PK", r"file 'runs.xlsx': the ending '\.xlsx'"),
+        ("runs.xlsx", b"PK", r"file 'runs.xlsx': neither its content nor the ending '\.xlsx'"),
         ("runs.parquet", b"PAR1 no", "file 'runs.parquet' is damaged"),
         ("../../etc/runs.csv", b"steps,steps\n3,4\n", "file 'runs.csv' has two columns called 'steps'"),
         ("..\\runs.csv", b"\xff\xfe\x00", "file 'runs.csv' is not text"),
@@ -130,21 +130,22 @@ def test_points_can_be_errors_smoothed_thinned_and_shifted(sessions):
 MESSAGES = [
     (
         "column 'reward', row 3 is -1; the log loss needs y > 0; fit an error such as 1 - accuracy "
-        "(--accuracy), drop the row, or fit it with the linear loss (bnsl fit --loss linear)",
+        "(accuracy='share'), drop the row, or fit it on a linear scale: bnsl.fit(..., loss='linear')",
         "column 'reward', row 3 is -1; a forecast needs y above 0",
     ),
     (
-        "'top-1' looks like an accuracy in per cent; --accuracy-percent takes the error 1 - y / 100, which "
+        "'top-1' looks like an accuracy in per cent; accuracy='percent' takes the error 1 - y / 100, which "
         "is forecast more closely",
         "'top-1' looks like an accuracy in per cent; choose \u201caccuracy in per cent\u201d for y",
     ),
     (
-        "'size' has 3 values, and their points make one curve here: 'a', 'b', 'c'; --where size=a takes one",
+        "'size' has 3 values, and their points make one curve here: 'a', 'b', 'c'; where={'size': "
+        "'a'} takes one",
         "'size' has 3 values, and their points make one curve here: 'a', 'b', 'c'; choose one of the runs",
     ),
     (
-        "column 'loss', row 9 is missing (empty or NaN); drop or repair the row (--drop-missing in the shell "
-        "leaves such rows out)",
+        "column 'loss', row 9 is missing (empty or NaN); drop or repair the row "
+        "(drop_missing=True leaves such rows out)",
         "column 'loss', row 9 is missing (empty or NaN); drop or repair the row",
     ),
     ("left out 1 row with step = 0, which has no logarithm",) * 2,
@@ -257,9 +258,9 @@ def test_a_taken_port_is_told_in_one_line(capsys):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("app --port 65536", "port = 65536 must be a whole number from 0 to 65535"),
-        ("app --port -1", "port = -1 must be a whole number >= 0"),
-        ("app --host nowhere.invalid", "host = 'nowhere.invalid' is not known"),
+        ("app --port 65536", "--port 65536 must be a whole number from 0 to 65535"),
+        ("app --port -1", "--port -1 must be a whole number >= 0"),
+        ("app --host nowhere.invalid", "--host 'nowhere.invalid' is not known"),
     ],
 )
 def test_an_address_that_cannot_be_is_told_in_one_line(line, message, capsys):
@@ -409,7 +410,7 @@ def test_bad_files_get_a_message_and_the_next_one_works(opened):
     page = opened(DESKTOP)
     for name, content, message in (
         ("runs.csv", b"", "file 'runs.csv' is empty"),
-        ("picture.png", b"\x89PNG", "the ending '.png' is none of"),
+        ("picture.png", b"\x89PNG", "nor the ending '.png' tells what it is"),
         ("runs.csv", b"steps,loss\n1,1\n2,inf\n3,0.5\n", "row 2"),
         ("runs.csv", b"steps,loss\n1,1\n1,2\n", "a forecast needs at least 3"),
     ):

@@ -113,6 +113,4 @@ def make_server(host: str, port: int, file: str | None = None) -> BaseWSGIServer
             return listen(host, port, app.server, threaded=True, request_handler=Quiet)
     except (OSError, SystemExit) as error:
         reason = getattr(error, "strerror", None) or "it may be in use"
-        raise InputError(
-            f"cannot listen on {host}, port {port}: {reason}; --port 0 finds a free one"
-        ) from None
+        raise InputError(f"cannot listen on {host}, port {port}: {reason}; port=0 finds a free one") from None

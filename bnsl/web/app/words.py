@@ -1,6 +1,6 @@
-"""Messages of the package in the words of the app, which has no options and no arguments.
+"""Messages of the package in the words of the app, which has no arguments.
 
-Readers and fits say what to do in the words of the shell and of Python. What a sentence says of the data
+Readers and fits say what to do in the words of Python. What a sentence says of the data
 stays; the advice in it goes, and what the app has for it comes instead.
 """
 
@@ -9,25 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-# What the app has for what an option does, the longer names first.
+# What the app has for what an argument does.
 ADVICE = {
-    "--accuracy-percent": "choose \u201caccuracy in per cent\u201d for y",
-    "--accuracy": "choose \u201caccuracy, 0 to 1\u201d for y",
-    "--where": "choose one of the runs",
-    "--keep": "choose what to take of the runs",
-    "--envelope": "choose what to take of the runs",
-    "--by": "choose the column that tells the runs apart",
-    "--smooth": "choose another smoothing",
-    "--points": "choose fewer points",
-    "--offset": "choose \u201cx counts from 0\u201d",
-    "--drop-missing": "",
-    "--x": "choose the columns of x and y",
-    "--y": "choose the columns of x and y",
-    "--sigma": "choose the column of the standard deviation",
+    "accuracy='percent'": "choose \u201caccuracy in per cent\u201d for y",
+    "accuracy='share'": "choose \u201caccuracy, 0 to 1\u201d for y",
+    "where=": "choose one of the runs",
+    "keep=": "choose what to take of the runs",
+    "envelope=": "choose what to take of the runs",
+    "by=": "choose the column that tells the runs apart",
+    "smooth=": "choose another smoothing",
+    "points=": "choose fewer points",
+    "offset=": "choose \u201cx counts from 0\u201d",
+    "x=": "choose the columns of x and y",
+    "y=": "choose the columns of x and y",
+    "sigma=": "choose the column of the standard deviation",
 }
 _CODE = re.compile(
-    r"--[a-z]|\bbnsl[ .]|\bin the shell\b|\bpass \.|\b(log1p|linear) loss\b|\bpandas\b|\bimport\b|"
-    r"\b(loss|curation|form|n_breaks|robust|sigma|bounds|fixed|where)=|\bCuration\b"
+    r"\bbnsl[ .]|\bpass \.|\b(log1p|linear) loss\b|\bpandas\b|\bimport\b|(?<!['\"])\b[a-z_]+=|\bCuration\b"
 )
 _REASONS = (
     (re.compile(r"the log loss needs y > 0|loss='log' compares logarithms"), "a forecast needs y above 0"),
@@ -39,10 +37,10 @@ _REASONS = (
 
 
 def in_words_of_app(text: str) -> str:
-    """A message without code: clauses with options or arguments give way to what the app has for them."""
+    """A message without code: clauses with arguments give way to what the app has for them."""
     for pattern, plain in _REASONS:
         text = pattern.sub(plain, text)
-    found = [advice for option, advice in ADVICE.items() if re.search(rf"(?<![-\w]){option}(?![-\w])", text)]
+    found = [advice for given, advice in ADVICE.items() if re.search(rf"(?<!\w){given}", text)]
     text = re.sub(r"\s*\(([^()]*)\)", lambda part: "" if _CODE.search(part.group()) else part.group(), text)
     clauses = [_without_code(clause) for clause in text.split("; ")]
     advice = ", or ".join(dict.fromkeys(filter(None, found)))
