@@ -1,5 +1,6 @@
 """Broken neural scaling laws: fit, extrapolate and compare scaling laws (arXiv 2210.14891)."""
 
+from . import schedules
 from ._base.checks import InputError
 from ._base.display import ExtrapolationWarning, FitWarning
 from .curves.benchmark import Benchmark, BenchmarkCurve
@@ -26,6 +27,7 @@ from .plots.calibration import plot_calibration
 from .plots.comparisons import plot_backtest, plot_benchmark, plot_comparison
 from .plots.forecasts import plot_forecast
 from .plots.laws import plot_decomposition, plot_fit, plot_residuals
+from .plots.schedules import plot_schedule
 from .plots.uncertainty import plot_horizon, plot_profile, plot_suggestion
 from .readers.curation import Curation
 from .readers.formats import read_table
@@ -92,6 +94,7 @@ __all__ = [
     "plot_horizon",
     "plot_profile",
     "plot_residuals",
+    "plot_schedule",
     "plot_suggestion",
     "predictability",
     "prediction_interval",
@@ -102,6 +105,7 @@ __all__ = [
     "read_curve",
     "read_table",
     "run_benchmark",
+    "schedules",
     "simulated_horizon",
     "suggest",
     "transformer_flops",

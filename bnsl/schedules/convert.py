@@ -1,0 +1,92 @@
+"""To and from the schedules of optax and PyTorch. Neither is imported before it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from bnsl._base.checks import InputError, as_number, check_count
+from bnsl.schedules.logs import from_function
+from bnsl.schedules.phase import EXPONENTIAL, Logged, Phase
+from bnsl.schedules.schedule import Schedule
+
+
+def to_optax(schedule: Schedule) -> Callable[[Any], Any]:
+    """A schedule as a function of the step that JAX can trace; see `Schedule.to_optax`."""
+    import jax.numpy as jnp
+
+    starts = schedule.starts.tolist()
+
+    def rate(count: Any) -> Any:
+        step = jnp.minimum(count, schedule.steps)
+        found = _traced(schedule.phases[0], step, jnp)
+        for start, phase in zip(starts[1:], schedule.phases[1:], strict=True):
+            found = jnp.where(step >= start, _traced(phase, step - start, jnp), found)
+        return found
+
+    return rate
+
+
+def from_optax(schedule: Callable[[Any], Any], steps: int) -> Schedule:
+    """The schedule of optax, or any function of the step, as a value.
+
+    Args:
+        schedule: a function from the step to the rate.
+        steps: the last step that it is asked for.
+    """
+    if not callable(schedule):
+        raise InputError(f"schedule = {schedule!r:.60} is not a function of the step")
+    return from_function(schedule, steps)
+
+
+def to_lambda(schedule: Schedule, base: float | None = None) -> Callable[[int], float]:
+    """A function for PyTorch's `LambdaLR`; see `Schedule.to_lambda`."""
+    peak = schedule.peak if base is None else as_number(base, "base")
+    if peak <= 0:
+        raise InputError(f"base = {peak:g} must be above 0")
+
+    def factor(step: int) -> float:
+        return schedule.at(min(int(step), schedule.steps)) / peak
+
+    return factor
+
+
+def from_lambda_lr(scheduler: Any, steps: int, group: int = 0) -> Schedule:
+    """The schedule of a `LambdaLR` of PyTorch as a value.
+
+    Args:
+        scheduler: a `torch.optim.lr_scheduler.LambdaLR`; it is not stepped.
+        steps: the last step.
+        group: which group of parameters.
+    """
+    number, last = check_count(group, "group"), check_count(steps, "steps", 1)
+    try:
+        factors, bases = scheduler.lr_lambdas, scheduler.base_lrs
+    except AttributeError:
+        raise InputError(f"scheduler = {scheduler!r:.60} has no lr_lambdas; it must be a LambdaLR") from None
+    if number >= len(factors):
+        raise InputError(f"group = {number}: the scheduler has the groups 0 to {len(factors) - 1}")
+    return from_function(lambda step: float(bases[number]) * float(factors[number](step)), last)
+
+
+def _traced(phase: Phase | Logged, step: Any, jnp: Any) -> Any:
+    """The rate along one phase, in the functions of jax.numpy."""
+    if isinstance(phase, Logged):
+        return jnp.interp(step, np.array(phase.knots, float), np.array(phase.values))
+    u = (step + phase.skip) / max(phase.steps if phase.whole is None else phase.whole, 1)
+    u = jnp.clip(u, 0.0, 1.0)  # a phase is evaluated outside its steps as well, and then not taken
+    if phase.shape == EXPONENTIAL:
+        return phase.start * (phase.end / phase.start) ** u
+    if phase.shape == "inv_sqrt":
+        way = ((1 + phase.timescale * u) ** -0.5 - 1) / ((1 + phase.timescale) ** -0.5 - 1)
+    else:
+        shapes = {
+            "constant": 0.0 * u,
+            "linear": u,
+            "cosine": 0.5 * (1 - jnp.cos(np.pi * u)),
+            "sqrt": jnp.sqrt(u),
+        }
+        way = shapes[phase.shape]
+    return phase.start * (1 - way) + phase.end * way

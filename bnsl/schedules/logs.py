@@ -1,0 +1,114 @@
+"""Schedules from what a run has logged, and from functions of other libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bnsl._base.checks import InputError, as_array, check_count, check_same_length, reject
+from bnsl.schedules.phase import Logged, Phase
+from bnsl.schedules.schedule import Schedule
+
+DROP = 0.03  # a fall between two logged steps, as a share of the rate, that may be a jump
+STEEPER = 8.0  # so many times steeper than before and after: it is one
+
+
+def from_log(step: ArrayLike, lr: ArrayLike, *, warmup: int | None = None) -> Schedule:
+    """The schedule that a run has logged.
+
+    Rows are sorted by step, so that the log of a resumed run will do; of a step that is there twice, the
+    later row counts. Between two logged steps the rate is a straight line; but a sudden fall between two
+    level stretches is a jump, half-way between the two steps.
+
+    Args:
+        step: the logged steps, whole numbers from 0 on.
+        lr: the rate at each of them.
+        warmup: steps of a linear warm-up from 0, at whose end the rate is the first that was logged from
+            there on; rows before its end are left out. If not given, the rate before the first logged step
+            is that of the first, or, if the log begins while the rate still rises, a straight line from 0.
+
+    Raises:
+        InputError: (a ValueError) rates that are negative or not finite, or all 0; steps that are negative or
+            not whole; a warm-up beyond the last step.
+    """
+    steps, rates = _rows(step, lr)
+    first = int(steps[0])
+    before: list[Phase] = []
+    if warmup is not None:
+        rise = check_count(warmup, "warmup")
+        later = np.flatnonzero(steps >= rise)
+        if not len(later):
+            raise InputError(f"warmup = {rise} ends after the last logged step, {steps[-1]}")
+        steps, rates = steps[later[0] :], rates[later[0] :]
+        first = int(steps[0])
+        before = [Phase("warm-up", rise, 0.0, float(rates[0]))]
+        before += [Phase("constant", first - rise, float(rates[0]), float(rates[0]), "constant")]
+    elif first:
+        rising = len(rates) > 1 and rates[1] > rates[0]
+        start = 0.0 if rising else float(rates[0])
+        shape = "linear" if rising else "constant"
+        before = [Phase("before the log", first, start, float(rates[0]), shape)]
+    knots, values = _with_jumps(steps - first, rates)
+    logged = Logged("logged", tuple(knots.tolist()), tuple(values.tolist()))
+    return Schedule((*(phase for phase in before if phase.steps), logged))
+
+
+def from_function(rate: Callable[[int], float], steps: int) -> Schedule:
+    """The schedule of a function of the step, asked at 0, 1, ..., `steps`; straight stretches are kept short.
+
+    Raises:
+        InputError: (a ValueError) rates that are negative or not finite, or all 0.
+    """
+    count = check_count(steps, "steps", 1)
+    at = np.arange(count + 1)
+    values = _checked(np.array([float(rate(int(t))) for t in at]), "rate")
+    return Schedule((_thinned(at, values),))
+
+
+def _thinned(at: np.ndarray, values: np.ndarray) -> Logged:
+    """Logged rates without the steps that lie on the line between their neighbours."""
+    bend = np.abs(np.diff(values, 2)) > 1e-14 * values.max()
+    kept = np.concatenate([[True], bend, [True]])
+    return Logged("sampled", tuple(at[kept].tolist()), tuple(values[kept].tolist()))
+
+
+def _rows(step: ArrayLike, lr: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Ascending whole steps and their rates; of doubles the later row."""
+    steps, rates = as_array(step, "step"), as_array(lr, "lr")
+    check_same_length(steps, rates, ("step", "lr"))
+    reject(steps, steps < 0, "step", "is negative; steps count from 0")
+    reject(steps, steps != np.round(steps), "step", "is not a whole number")
+    _checked(rates, "lr")
+    order = np.argsort(steps, kind="stable")
+    steps, rates = steps[order].astype(int), rates[order]
+    last = np.append(np.diff(steps) > 0, True)
+    return steps[last], rates[last]
+
+
+def _checked(rates: np.ndarray, name: str) -> np.ndarray:
+    reject(rates, ~np.isfinite(rates), name, "is not a finite number")
+    reject(rates, rates < 0, name, "is negative; a learning rate is 0 or more")
+    if not rates.any():
+        raise InputError(f"{name} is 0 at every step; a run needs a rate above 0")
+    return rates
+
+
+def _with_jumps(steps: np.ndarray, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The knots, with two more at each jump: the rates before and after it, one step apart."""
+    if len(steps) < 4:
+        return steps, rates
+    gap = np.diff(steps)
+    slope = np.diff(rates) / gap
+    around = np.maximum(np.abs(slope[:-2]), np.abs(slope[2:]))
+    inner = slope[1:-1]
+    jump = (inner < -STEEPER * around) & (-inner * gap[1:-1] > DROP * rates[1:-2]) & (gap[1:-1] > 2)
+    left = np.flatnonzero(jump) + 1
+    middle = (steps[left] + steps[left + 1]) // 2
+    knots = np.concatenate([steps, middle, middle + 1])
+    values = np.concatenate([rates, rates[left], rates[left + 1]])
+    order = np.argsort(knots, kind="stable")
+    knots, values = knots[order], values[order]
+    kept = np.append(np.diff(knots) > 0, True)
+    return knots[kept], values[kept]

@@ -1,0 +1,191 @@
+"""A learning-rate schedule as a value: phases one after another, callable at any step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bnsl._base.checks import InputError, _floats, as_number, check_count
+from bnsl.schedules.phase import Logged, Phase
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate at every step of a run: immutable, made of phases, joinable.
+
+    Steps count from 0, and `at(0)` is what the equations give for t = 0: under a warm-up, a rate of 0. A
+    schedule of N steps has a rate at 0, 1, ..., N. Where two phases meet, the step belongs to the later one.
+
+    Two schedules of the same phases are equal. Made by `bnsl.schedules.cosine`, `wsd`, `infinite`,
+    `from_log` and the others.
+
+    Attributes:
+        phases: the phases, in order; each has a name, a number of steps, a first and a last rate.
+    """
+
+    phases: tuple[Phase | Logged, ...]
+
+    def __post_init__(self) -> None:
+        if not self.phases:
+            raise InputError("phases is empty; a schedule needs at least one phase")
+
+    @property
+    def steps(self) -> int:
+        """The last step."""
+        return sum(phase.steps for phase in self.phases)
+
+    @property
+    def starts(self) -> np.ndarray:
+        """The step at which each phase begins, shape (phases,)."""
+        return np.cumsum([0, *(phase.steps for phase in self.phases[:-1])])
+
+    @property
+    def peak(self) -> float:
+        """The highest rate of any step."""
+        return float(self.rates().max())
+
+    @property
+    def final(self) -> float:
+        """The rate at the last step."""
+        return float(self.at(self.steps))
+
+    def at(self, step: ArrayLike) -> Any:
+        """The rate at a step, a float, or at an array of steps, an array of its shape.
+
+        Steps may lie between whole ones.
+
+        Raises:
+            InputError: (a ValueError) steps below 0 or beyond the last.
+        """
+        array = _floats(step, "step")
+        flat = array.reshape(-1)
+        bad = ~((flat >= 0) & (flat <= self.steps))
+        if bad.any():
+            first = int(np.argmax(bad))
+            raise InputError(
+                f"step[{first}] = {flat[first]:g} lies outside the schedule, which has the steps 0 to "
+                f"{self.steps}; make it longer, or join another with .then(...)"
+            )
+        found = self._at(flat)
+        return float(found[0]) if array.ndim == 0 else found.reshape(array.shape)
+
+    __call__ = at
+
+    def rates(self) -> np.ndarray:
+        """The rate at every step 0, 1, ..., `steps`: an array of steps + 1 entries."""
+        return self._at(np.arange(self.steps + 1.0))
+
+    def _at(self, step: np.ndarray) -> np.ndarray:
+        starts = self.starts
+        number = np.searchsorted(starts, step, side="right") - 1
+        found = np.empty(len(step))
+        for k in np.unique(number):
+            inside = number == k
+            found[inside] = self.phases[k].rate(step[inside] - starts[k])
+        return found
+
+    @property
+    def corners(self) -> np.ndarray:
+        """The steps at which a phase begins, or a logged rate turns or jumps; ascending."""
+        places = [start + phase.corners for start, phase in zip(self.starts, self.phases, strict=True)]
+        return np.unique(np.concatenate([self.starts, *places])).astype(int)
+
+    # --- other schedules from this one --------------------------------------------------------------
+
+    def then(self, other: Schedule) -> Schedule:
+        """This schedule, and at its last step the other one's step 0.
+
+        The other one keeps its rates: if it begins with a warm-up from 0, the rate falls to 0 first.
+        `rewarm` goes on from the last rate instead.
+        """
+        if not isinstance(other, Schedule):
+            raise InputError(f"other = {other!r:.60} is not a schedule of bnsl.schedules")
+        return Schedule(self.phases + other.phases)
+
+    def rewarm(
+        self, peak: float, warmup: int | float | str, steps: int, floor: float | None = None
+    ) -> Schedule:
+        """This schedule, then up from its last rate to `peak`, and down along a cosine (arXiv 2403.08763).
+
+        Args:
+            peak: the rate to warm up to.
+            warmup: how many of the steps the rise takes; or their share, such as 0.01 or "1%".
+            steps: how many steps rise and decay take together.
+            floor: the last rate; a tenth of `peak` if not given.
+        """
+        from bnsl.schedules.makers import cosine
+
+        return self.then(cosine(peak, steps, warmup, floor, start=self.final))
+
+    def until(self, step: int) -> Schedule:
+        """Its steps from 0 to `step`."""
+        return self._part(0, step)
+
+    def after(self, step: int) -> Schedule:
+        """Its steps from `step` on, which become 0, 1, ..."""
+        return self._part(step, self.steps)
+
+    def scaled(self, factor: float) -> Schedule:
+        """Every rate times a positive factor."""
+        number = as_number(factor, "factor", lambda value: bool(np.isfinite(value)) and value > 0)
+        return Schedule(tuple(_scaled(phase, number) for phase in self.phases))
+
+    def _part(self, first: int, last: int) -> Schedule:
+        first, last = check_count(first, "step"), check_count(last, "step")
+        if not first <= last <= self.steps:
+            raise InputError(f"step = {max(first, last)} lies beyond the last step, {self.steps}")
+        parts: list[Phase | Logged] = []
+        for start, phase in zip(self.starts.tolist(), self.phases, strict=True):
+            low, high = max(first - start, 0), min(last - start, phase.steps)
+            if low < high or (low == high and first == last and not parts):
+                parts.append(phase.part(low, high))
+        return Schedule(tuple(parts))
+
+    # --- other libraries and figures ------------------------------------------------------------------
+
+    def to_optax(self) -> Any:
+        """The same as a schedule of optax: a function of the step that JAX can trace.
+
+        Beyond the last step the rate stays what it was there.
+        """
+        from bnsl.schedules.convert import to_optax
+
+        return to_optax(self)
+
+    def to_lambda(self, base: float | None = None) -> Any:
+        """The same as a function for PyTorch's `LambdaLR`: what the rate `base` is multiplied by at a step.
+
+        Args:
+            base: the learning rate that the optimizer was made with; the schedule's peak if not given.
+        """
+        from bnsl.schedules.convert import to_lambda
+
+        return to_lambda(self, base)
+
+    def plot(self, **options: Any) -> Axes:
+        """`bnsl.plot_schedule` of this schedule."""
+        import bnsl
+
+        return bnsl.plot_schedule(self, **options)
+
+    def __repr__(self) -> str:
+        return f"Schedule({self.steps} steps: {' -> '.join(map(_told, self.phases))})"
+
+
+def _told(phase: Phase | Logged) -> str:
+    """A phase in a few words."""
+    kind = phase.shape if isinstance(phase, Phase) else "logged"
+    ends = f"{phase.start:g}" if kind == "constant" else f"{phase.start:g} to {phase.end:g}"
+    return f"{phase.name} {phase.steps} ({kind}, {ends})"
+
+
+def _scaled(phase: Phase | Logged, factor: float) -> Phase | Logged:
+    if isinstance(phase, Logged):
+        return replace(phase, values=tuple(factor * value for value in phase.values))
+    return replace(phase, start=factor * phase.start, end=factor * phase.end)

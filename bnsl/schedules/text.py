@@ -1,0 +1,66 @@
+"""Schedules as people write them in a shell: cosine:peak=3e-4,steps=100000,warmup=1%."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from bnsl._base.checks import InputError, check_choice, suggest
+from bnsl.schedules import makers
+from bnsl.schedules.schedule import Schedule
+
+MAKERS: dict[str, Callable[..., Schedule]] = {
+    "constant": makers.constant,
+    "linear": makers.linear,
+    "cosine": makers.cosine,
+    "wsd": makers.wsd,
+    "infinite": makers.infinite,
+}
+_WORDS = ("kind", "decay")
+
+
+def from_text(text: str, **usual: Any) -> Schedule:
+    """The schedule that a text describes: name:argument=value,...; several are joined by '+'.
+
+    Args:
+        text: such as "cosine:peak=3e-4,steps=100000,warmup=1%" or "constant:rate=1e-3,steps=900+linear:...".
+        usual: arguments for those that the text leaves out, such as the steps.
+
+    Raises:
+        InputError: (a ValueError) an unknown name or argument, or a value that does not do.
+    """
+    parts = [_one(part.strip(), usual) for part in text.replace("e+", "e").split("+")]
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = whole.then(part)
+    return whole
+
+
+def _one(text: str, usual: dict[str, Any]) -> Schedule:
+    name, _, rest = text.partition(":")
+    check_choice(name, "schedule", MAKERS)
+    make = MAKERS[name]
+    known = inspect.signature(make).parameters
+    given: dict[str, Any] = {key: value for key, value in usual.items() if key in known}
+    for entry in filter(None, rest.split(",")):
+        key, equals, value = (part.strip() for part in entry.partition("="))
+        if not equals:
+            raise InputError(f"schedule {text!r}: {entry!r} must be ARGUMENT=VALUE, such as peak=3e-4")
+        if key not in known:
+            raise InputError(f"schedule {text!r}: {name} has no {key!r}" + suggest(key, known))
+        given[key] = value if key in _WORDS else _value(value, key, text)
+    missing = [key for key, one in known.items() if one.default is one.empty and key not in given]
+    if missing:
+        raise InputError(f"schedule {text!r} lacks {missing[0]}; such as {name}:{missing[0]}=...")
+    return make(**given)
+
+
+def _value(text: str, key: str, whole: str) -> Any:
+    if text.endswith("%"):
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        raise InputError(f"schedule {whole!r}: {key}={text} is not a number") from None
+    return int(number) if number == int(number) and abs(number) >= 1 and key != "rate" else number
