@@ -15,7 +15,9 @@ from bnsl._base.display import html_frame, html_table
 from bnsl.curves.curve import Curve
 from bnsl.curves.data import Data, as_curve
 from bnsl.evaluation.extrapolation import Extrapolation, nothing_held_out
+from bnsl.evidence.breaks import points_needed
 from bnsl.fitting.fit import fit
+from bnsl.fitting.linear_breaks import MOST as MOST_ON_Y
 from bnsl.fitting.result import FitResult
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
@@ -162,7 +164,8 @@ def compare(
         train_count: fit this many points with the smallest x; or
         train_fraction: fit this share of them. Without one of these all points are fitted, and the ranking
             goes by AICc.
-        n_breaks: number of breaks for "bnsl", chosen by its evidence if "auto" or not given; with several, as
+        n_breaks: number of breaks for "bnsl", chosen by its evidence if "auto" or not given (0 to 2 in
+            rows of their own where y is not positive throughout); with several, as
             in (0, 1, 2), each has a row of its own.
         loss: the same loss for all, as for `bnsl.fit`.
         robust: the same robust loss for all, as for `bnsl.fit`.
@@ -180,13 +183,19 @@ def compare(
     if held_out is None and any(rule is not None for rule in rules):
         raise nothing_held_out(curve)
     if forms is ALL_FORMS and loss == "linear" and curve.y.min() <= 0:
-        wanted = {label: form for label, form in wanted.items() if form.signed}
+        counts = n_breaks if given_breaks(n_breaks) is not None else _numbers_on_y(fitted)
+        wanted = forms_by_label([label for label, form in wanted.items() if form.signed], counts)
     results = {}
     for label, form in wanted.items():
         # A BNSL by name alone: `fit` chooses the number of breaks.
         chosen = given_breaks(n_breaks) is None and isinstance(form, BNSL) and NAMES.get(label) == BNSL.name
         results[label] = fit(fitted, form=BNSL.name if chosen else form, loss=loss, robust=robust)
     return Comparison(fitted, held_out, results)
+
+
+def _numbers_on_y(curve: Curve) -> list[int]:
+    """Numbers of breaks that there are points for."""
+    return [n for n in range(MOST_ON_Y + 1) if n == 0 or len(curve) >= points_needed(n)]
 
 
 def forms_by_label(

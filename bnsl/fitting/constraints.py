@@ -9,6 +9,7 @@ import numpy as np
 
 from bnsl._base.checks import InputError, suggest
 from bnsl.forms.form import Form, Parameter
+from bnsl.forms.registry import FORMS
 
 
 class Constraints(NamedTuple):
@@ -63,17 +64,24 @@ def _number(value: Any) -> float | None:
         return None
 
 
-def check_constraints(form: Form, loss: str, fixed: Mapping | None, bounds: Mapping | None) -> Constraints:
-    """The constraints of a call; raises InputError, with argument and name, for those that cannot be."""
+def check_constraints(
+    form: Form, loss: str, fixed: Mapping | None, bounds: Mapping | None, called: str | None = None
+) -> Constraints:
+    """The constraints of a call; raises InputError, with argument and name, for those that cannot be.
+
+    `called` is what the user called a form whose number of breaks is still to be chosen.
+    """
     by_name = {parameter.name: parameter for parameter in form.parameters}
     for argument, mapping in (("fixed", fixed), ("bounds", bounds)):
         if mapping is not None and not isinstance(mapping, Mapping):
             raise InputError(f"{argument} must be a mapping of parameter names; got {mapping!r}")
         for name in mapping or {}:
             if name not in by_name:
+                others = [other for other, made in FORMS.items() if name in made().names]
+                also = f"; {' and '.join(f'form={o!r}' for o in others)} do" if others else ""
                 raise InputError(
-                    f"{argument}: form {form.label!r} has no parameter {name!r}; it has "
-                    f"{', '.join(form.names)}" + suggest(name, form.names)
+                    f"{argument}: form {called or form.label!r} has no parameter {name!r}; it has "
+                    f"{', '.join(form.names)}{also}" + ("" if others else suggest(name, form.names))
                 )
     held = {n: form.coordinate(by_name[n], v, "fixed") for n, v in (fixed or {}).items()}
     lower: dict[str, float] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,7 +14,7 @@ from bnsl._base.checks import InputError, as_number, check_choice
 from bnsl._base.display import FitWarning
 from bnsl.curves.curve import WIDEST, Curve, check_curve
 from bnsl.curves.data import Data, as_curve
-from bnsl.evidence.breaks import MOST, Weighed, chosen, weigh_breaks
+from bnsl.evidence.breaks import MOST, Weighed, chosen, points_needed, weigh_breaks
 from bnsl.fitting import adequacy
 from bnsl.fitting.constraints import (
     Constraints,
@@ -23,6 +24,9 @@ from bnsl.fitting.constraints import (
     orientations,
 )
 from bnsl.fitting.covariance import covariance_root, in_other_units, undetermined
+from bnsl.fitting.inside import kept_inside
+from bnsl.fitting.linear_breaks import MOST as MOST_ON_Y
+from bnsl.fitting.linear_breaks import weighable, weighed_by_bic
 from bnsl.fitting.orientation import clearly_better, other_wanted, promising
 from bnsl.fitting.result import FitResult, Status
 from bnsl.fitting.setup import BACKENDS, Setup, crosses_zero, set_up, solve
@@ -63,7 +67,8 @@ def fit(
         form: "bnsl" (arXiv 2210.14891, equation 1), "m1" to "m4" (arXiv 2209.06640), another name of one of
             these, such as "power_law_offset" (see `bnsl.list_forms`), or a Form.
         n_breaks: exact number of breaks of a BNSL; if "auto" or not given, it is chosen by the evidence of
-            the curve, and `FitResult.selection` says why (1 where y is not positive throughout).
+            the curve, and `FitResult.selection` says why (by BIC of 0 to 2 breaks where y is not positive
+            throughout).
         loss: "log" (relative errors count alike), "log1p" (the paper's released code) or "linear".
         robust: None (least squares), "huber" or "soft_l1", against outliers.
         robust_scale: residual, in the space of the loss (in units of sigma, if given), from which on a
@@ -89,20 +94,16 @@ def fit(
     curve = as_curve(data, x, y, sigma, inputs=len(wanted.inputs))
     check_curve(curve, loss)
     weighed: Weighed | None = None
-    notes: tuple[FitWarning, ...] = ()
     if n_breaks is None and isinstance(form, str) and isinstance(wanted, BNSL):
         fewest = min(fewest_breaks(fixed, bounds), MOST)
         wanted = BNSL(max(fewest, 1))
         for oriented in orientations(wanted, curve.climbs, fixed, bounds):
-            check_constraints(oriented, loss, fixed, bounds)
-        if curve.y.min() > 0 and np.log10(curve.y.max()) - np.log10(curve.y.min()) <= WIDEST:
-            clean = curve if robust is None else _without_outliers(curve, loss, robust)
-            weighed = weigh_breaks(clean, fewest)
-            wanted = BNSL(chosen(weighed.candidates))
-        else:
-            why = "y is not positive throughout" if curve.y.min() <= 0 else f"y spans over {WIDEST} decades"
-            text = f"{why}, and breaks are weighed on log y: {wanted.label} taken; try 0 and 2 breaks, too"
-            notes = (FitWarning("breaks_not_weighed", text),)
+            check_constraints(oriented, loss, fixed, bounds, BNSL.name)
+        if not weighable(curve):
+            return _with_breaks_by_bic(curve, fewest, loss, robust, robust_scale, fixed, bounds, backend)
+        clean = curve if robust is None else _without_outliers(curve, loss, robust)
+        weighed = weigh_breaks(clean, fewest)
+        wanted = BNSL(chosen(weighed.candidates))
     free = len(wanted.names) - len(fixed or {})
     if wanted.picks > len(curve) or (wanted.n_breaks > MOST and free > len(curve) + 3):
         raise InputError(
@@ -127,9 +128,51 @@ def fit(
             results.append(_result(oriented, constraints, curve, *solution))
         best = _best(results)
         if weighed is None:
-            return replace(best, warnings=(*notes, *best.warnings))
+            return best
+        if not (fixed or bounds or loss == "linear"):
+
+            def refit(form: BNSL, laws: np.ndarray, held: Mapping[str, float]) -> FitResult:
+                constraints = check_constraints(form, loss, held, None)
+                ready = set_up(form, constraints, loss, curve.x, curve.y, curve.sigma)
+                starts = form.rescaled(laws, -ready.log_s, -ready.log_t)
+                return _result(form, constraints, curve, *solve(ready, robust, robust_scale, backend, starts))
+
+            best = kept_inside(best, weighed, refit)
         said = with_verdict(best.warnings, weighed.candidates, best.n_breaks)
         return replace(best, candidates=weighed.candidates, warnings=said)
+
+
+def _with_breaks_by_bic(
+    curve: Curve, fewest: int, loss: str, robust: str | None, robust_scale: float | None, *rest: Any
+) -> FitResult:
+    """The fit of a curve without logarithms, with the number of breaks that least squares on y asks for."""
+    every = range(fewest, max(MOST_ON_Y, fewest) + 1)
+    numbers = [n for n in every if n == fewest or len(curve) >= points_needed(n)]
+    fixed, bounds, backend = rest
+    results = [
+        fit(
+            curve,
+            n_breaks=n,
+            loss=loss,
+            robust=robust,
+            robust_scale=robust_scale,
+            fixed=fixed,
+            bounds=bounds,
+            backend=backend,
+        )
+        for n in numbers
+    ]
+    scale = results[-1].robust_scale
+    candidates = weighed_by_bic(results, [_cost(result, scale) for result in results])
+    best = results[numbers.index(chosen(candidates))]
+    why = "y is not positive throughout" if curve.y.min() <= 0 else f"y spans over {WIDEST} decades"
+    text = (
+        f"{why}, and evidence is that of log y: the number of breaks was chosen by BIC of the fits on y, "
+        "whose probabilities are rough; look at others, too"
+    )
+    note = FitWarning("breaks_not_weighed", text)
+    said = with_verdict(best.warnings, candidates, best.n_breaks)
+    return replace(best, candidates=candidates, warnings=(note, *said))
 
 
 def _likely_laws(weighed: Weighed | None, form: Form, ready: Setup) -> np.ndarray | None:

@@ -390,9 +390,15 @@ class FitResult:
         return [
             ("points", f"{len(self.curve)}, {self.curve.x_label} from {first[0]:.6g} to {first[-1]:.6g}"),
             ("loss", f"{self.loss}{robust}"),
-            *([("breaks", verdict(self.candidates))] if self.candidates else []),
+            *([("breaks", verdict(self.candidates, self.criterion))] if self.candidates else []),
             ("rmse" if np.isnan(self.rmsle) else "rmsle", f"{self._error_text(6)} on the fitted points"),
         ]
+
+    @property
+    def criterion(self) -> str:
+        """What chose the number of breaks, where it was chosen: evidence, or BIC where y has no logarithm."""
+        by_bic = any(note.code == "breaks_not_weighed" for note in self.warnings)
+        return "BIC" if by_bic else "evidence"
 
     def _error_text(self, digits: int) -> str:
         """The RMSLE, or the RMSE in the units of y where there are no logarithms."""

@@ -8,12 +8,12 @@ from bnsl._base.display import FitWarning
 from bnsl.evidence.breaks import MOST, Candidate, points_needed
 
 
-def verdict(candidates: Sequence[Candidate]) -> str:
-    """Which numbers of breaks were weighed, and how likely each is among them."""
+def verdict(candidates: Sequence[Candidate], by: str = "evidence") -> str:
+    """Which numbers of breaks were weighed, by what, and how likely each is among them."""
     if len(candidates) == 1:
         return f"{candidates[0].n_breaks} taken; {_not_weighed(candidates)}"
     shares = ", ".join(f"{c.n_breaks} ({c.probability:.0%})" for c in candidates)
-    return f"chosen by evidence, among laws of so many breaks: {shares}"
+    return f"chosen by {by}, among laws of so many breaks: {shares}"
 
 
 def probability(candidates: Sequence[Candidate], n_breaks: int) -> float | None:

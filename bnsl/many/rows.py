@@ -66,6 +66,10 @@ def begin_rows(
         pieces = []
         for which, end in begun:
             columns, alone = end()
+            if settings.chosen:  # `fit` says what becomes of a break that left the data
+                left_data = np.array(["break_outside_data" in text for text in columns["warnings"]], bool)
+                alone = alone | left_data
+                numbers[which[alone]] = -1
             done = which[~alone]
             pieces.append(pd.DataFrame({name: v[~alone] for name, v in columns.items()}, index=done))
             report(-int(alone.sum()))  # they are not done, after all

@@ -53,8 +53,12 @@ PLAIN = {
     "outliers": "One or more points lie far off their neighbours. Check them.",
     "misfit": "The averaged curves do not follow everything that the points do. Look at the figure before "
     "you rely on the forecast.",
-    "breaks_not_weighed": "How many breaks there are was not asked of the points, since some are not "
-    "positive; one was taken.",
+    "breaks_not_weighed": "Some values are not positive. How many breaks there are was judged by how closely "
+    "the fits follow the points; take its probabilities as rough.",
+    "break_kept_inside": "The closest fit has a break outside the points. The points speak for one among "
+    "them, which is shown.",
+    "held_out_outside": "The points that were held out lie elsewhere than predicted. The curve did something "
+    "new, and may do so again.",
     "remade": "This forecast was saved by another version of the program, which predicted something else.",
     "few_points": "There are few points. The forecast relies mostly on how scaling curves usually behave, "
     "and less on this one; a single law relies on its form.",

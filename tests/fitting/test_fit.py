@@ -405,3 +405,29 @@ def test_prediction_far_beyond_the_data_warns(fitted):
             fitted.predict(far)
         with pytest.warns(bnsl.ExtrapolationWarning):
             fitted.interval(far)
+
+
+def test_a_break_that_least_squares_puts_outside_stays_where_the_evidence_sees_it():
+    curve = bnsl.load_dataset("digits_learning_curve")
+    result = bnsl.fit(curve)
+    assert result.breaks["inside_data"].all()
+    assert result.rmsle < 1.2 * bnsl.fit(curve, n_breaks=2).rmsle
+    note = next(note for note in result.warnings if note.code == "break_kept_inside")
+    assert "outside the data, where the evidence sees one inside: held at 12.33" in note.message
+    assert set(result.fixed) == {"d1", "d2"}
+
+
+def test_few_points_keep_a_likely_break_among_them():
+    x = np.array([40.0, 100, 160, 220, 290, 360, 430])
+    y = np.array([0.611, 0.398, 0.294, 0.236, 0.19, 0.149, 0.107])
+    result = bnsl.fit(x, y)
+    if result.n_breaks:
+        assert result.breaks["inside_data"].all()
+    many = bnsl.fit_many({"x": x, "y": y, "k": ["a"] * 7}, "x", "y", "k").iloc[0]
+    assert many["n_breaks"] == result.n_breaks
+    assert many["a"] == pytest.approx(result.params["a"], rel=1e-6)
+
+
+def test_a_parameter_of_another_form_is_pointed_to():
+    with pytest.raises(bnsl.InputError, match=r"form 'bnsl' has no parameter 'e'; .*form='m2' and form='m3'"):
+        bnsl.fit([1, 2, 4, 8], [4, 3, 2.5, 2.3], fixed={"e": 2})

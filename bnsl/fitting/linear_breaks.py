@@ -1,0 +1,52 @@
+"""How many breaks, where y has no logarithm: least squares on y, judged by a corrected BIC.
+
+Evidence is that of log y. What is left are fits with ever more breaks, and Schwarz's criterion (1978, Ann.
+Statist. 6, 461) with the small-sample term of Hurvich and Tsai (1989, Biometrika 76, 297). Neighbouring
+residuals that are alike count as fewer points, n (1 - r) / (1 + r) of lag-one correlation r (Bartlett, 1935).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bnsl._base.arrays import log_softmax
+from bnsl.curves.curve import WIDEST, Curve
+from bnsl.evidence.breaks import Candidate
+from bnsl.fitting.result import FitResult
+
+MOST = 2  # breaks that are weighed
+ALIKE = 0.95  # the correlation of neighbouring residuals that is believed, at most
+EXACT = 1e-24  # of the squares of y: what a law leaves is rounding
+
+
+def weighable(curve: Curve) -> bool:
+    """Whether evidence, which is that of log y, can weigh numbers of breaks."""
+    return bool(curve.y.min() > 0 and np.log10(curve.y.max()) - np.log10(curve.y.min()) <= WIDEST)
+
+
+def weighed_by_bic(results: Sequence[FitResult], costs: Sequence[float]) -> tuple[Candidate, ...]:
+    """Fits with ever more breaks as candidates, whose log evidence is -BIC / 2.
+
+    Args:
+        results: the fits.
+        costs: what each left, in sum of squares.
+    """
+    count = len(results[0].curve)
+    points = count * _independent(results[-1].residuals / results[-1].sigma_of_residuals)
+    floor = EXACT * float(np.sum(results[0].curve.y ** 2))
+    k = np.array([result.n_params + 1.0 for result in results])
+    bic = points * np.log(np.maximum(costs, floor) / count) + k * np.log(count)
+    value = -0.5 * (bic + 2.0 * k * (k + 1.0) / np.maximum(count - k - 1.0, 0.5))
+    share = np.exp(log_softmax(value))
+    return tuple(Candidate(r.n_breaks, *map(float, v)) for r, *v in zip(results, value, share, strict=True))
+
+
+def _independent(residual: np.ndarray) -> float:
+    """The share of points that count as independent."""
+    off = residual - np.mean(residual)
+    square = float(np.sum(off**2))
+    alike = float(np.sum(off[1:] * off[:-1])) / square if square > 0 else 0.0
+    alike = min(max(alike, 0.0), ALIKE)
+    return (1.0 - alike) / (1.0 + alike)
