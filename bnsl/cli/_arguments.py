@@ -155,6 +155,23 @@ def add_law(command: argparse.ArgumentParser, split: bool = True) -> None:
         help="number of breaks of a bnsl (default: auto, chosen by the evidence of the curve)",
     )
     add_options(command, split)
+    add_constraints(command)
+    command.add_argument(
+        "--robust-scale",
+        type=float,
+        metavar="S",
+        help="residual beyond which --robust gives a point less weight (default: estimated)",
+    )
+    command.add_argument(
+        "--backend",
+        default="auto",
+        metavar="NAME",
+        help="numpy, jax (compiles first), or auto: jax for thousands of curves (default: %(default)s)",
+    )
+
+
+def add_constraints(command: argparse.ArgumentParser) -> None:
+    """Parameters that are held or bounded."""
     command.add_argument(
         "--fix",
         action="append",
@@ -168,18 +185,6 @@ def add_law(command: argparse.ArgumentParser, split: bool = True) -> None:
         default=[],
         metavar="NAME=LOW,HIGH",
         help="keep a parameter between two values, of which one may be missing (b=,0); repeatable",
-    )
-    command.add_argument(
-        "--robust-scale",
-        type=float,
-        metavar="S",
-        help="residual beyond which --robust gives a point less weight (default: estimated)",
-    )
-    command.add_argument(
-        "--backend",
-        default="auto",
-        metavar="NAME",
-        help="numpy, jax (compiles first), or auto: jax for thousands of curves (default: %(default)s)",
     )
 
 

@@ -146,10 +146,14 @@ def law_options(args: argparse.Namespace) -> dict[str, Any]:
         "loss": args.loss,
         "robust": args.robust,
         "robust_scale": args.robust_scale,
-        "fixed": _fixed_parameters(args.fix) or None,
-        "bounds": _bounds(args.bound) or None,
         "backend": args.backend,
+        **constraints_of(args),
     }
+
+
+def constraints_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Parameters that are held or bounded."""
+    return {"fixed": _fixed_parameters(args.fix) or None, "bounds": _bounds(args.bound) or None}
 
 
 def forms_asked_for(args: argparse.Namespace) -> Sequence[str]:

@@ -8,8 +8,15 @@ import json
 import bnsl
 from bnsl._base.checks import check_choice
 from bnsl._base.display import paragraphs, records
-from bnsl.cli._arguments import add_forms, add_input, add_json_option, add_options, add_plot_option
-from bnsl.cli._input import forms_asked_for, read_curve, split_rule
+from bnsl.cli._arguments import (
+    add_constraints,
+    add_forms,
+    add_input,
+    add_json_option,
+    add_options,
+    add_plot_option,
+)
+from bnsl.cli._input import constraints_of, forms_asked_for, read_curve, split_rule
 from bnsl.cli._output import check_outputs, put_out
 from bnsl.cli._text import json_text, rows_text
 from bnsl.evaluation.comparison import Comparison, compare
@@ -27,6 +34,7 @@ def add(command: argparse.ArgumentParser) -> None:
     add_input(command)
     add_forms(command)
     add_options(command)
+    add_constraints(command)
     add_plot_option(command)
     add_json_option(command)
 
@@ -36,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     check_outputs(args)
     options = {"forms": forms_asked_for(args), "n_breaks": args.n_breaks}
     check_choice(args.loss, "loss", LOSSES)
-    options |= {"loss": args.loss, "robust": args.robust}
+    options |= {"loss": args.loss, "robust": args.robust, **constraints_of(args)}
     compared = compare(read_curve(args), **options, **split_rule(args))
     put_out(
         args,

@@ -14,6 +14,7 @@ from bnsl.cli._input import CURATIONS, curation_of, law_options, source_of, spli
 from bnsl.cli._output import check_writable
 from bnsl.cli._terminal import note
 from bnsl.many.batch import fit_many
+from bnsl.many.settings import prediction_name
 from bnsl.readers.columns import Columns, choose_columns
 from bnsl.readers.curation import MERGING, Curation, curate_each
 from bnsl.readers.files import STDIN
@@ -101,6 +102,9 @@ def run(args: argparse.Namespace) -> None:
         progress=False if args.quiet else None,
         **options,
     )
+    if args.accuracy is not None:  # an error is between 0 and 1
+        foretold = [prediction_name(x) for x in args.predict]
+        rows[foretold] = rows[foretold].clip(0.0, 1.0)
     _write(rows, args.output)
     counts = rows["status"].value_counts()
     note(f"{len(rows)} curves: " + ", ".join(f"{n} {status}" for status, n in counts.items()))

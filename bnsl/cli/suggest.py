@@ -9,8 +9,16 @@ import numpy as np
 import bnsl
 from bnsl._base.checks import InputError, as_number
 from bnsl._base.display import records
-from bnsl.cli._arguments import add_input, add_json_option, add_plot_option, add_split, number, numbers
-from bnsl.cli._input import check_points, read_curve, split_rule
+from bnsl.cli._arguments import (
+    add_constraints,
+    add_input,
+    add_json_option,
+    add_plot_option,
+    add_split,
+    number,
+    numbers,
+)
+from bnsl.cli._input import check_points, constraints_of, read_curve, split_rule
 from bnsl.cli._output import check_outputs, put_out
 from bnsl.cli._text import json_text
 from bnsl.fitting.fit import fit
@@ -57,6 +65,7 @@ def add(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="trust one bnsl with N breaks (default: a forecast, which averages over laws)",
     )
+    add_constraints(command)
     add_plot_option(command)
     add_json_option(command)
     command.set_defaults(loss="log")
@@ -70,6 +79,9 @@ def run(args: argparse.Namespace) -> None:
     check_points(args.target, "--target")
     if args.budget is not None:
         as_number(args.budget, "--budget", lambda value: 0 < value < np.inf)
+    held = constraints_of(args)
+    if args.n_breaks is None and any(held.values()):
+        raise InputError("--fix and --bound are for one law; add --n-breaks N")
     curve = read_curve(args).split(**split_rule(args))[0]
     candidates = args.candidates
     if candidates is None:
@@ -80,7 +92,7 @@ def run(args: argparse.Namespace) -> None:
                 f"--target {max(args.target):g} lies within the data; name the --candidates for it"
             )
         candidates = np.geomspace(first, end, CANDIDATES).tolist()
-    law = forecast(curve) if args.n_breaks is None else fit(curve, n_breaks=args.n_breaks)
+    law = forecast(curve) if args.n_breaks is None else fit(curve, n_breaks=args.n_breaks, **held)
     found = suggest(law, candidates, args.target, budget=args.budget, count=args.count)
     put_out(
         args,

@@ -167,6 +167,12 @@ def check_curve(curve: Curve, loss: str = "log", way_out: str = "use loss='linea
         raise InputError(
             f"x has {distinct} distinct value{'s' if distinct > 1 else ''}; a fit needs at least three"
         )
+    if loss == "log" and curve.within == (0.0, 1.0):
+        why = (
+            "is a perfect accuracy, which has no logarithm; say how finely it was measured (resolution=), to "
+            f"take half of that off it, drop the row, or {way_out}"
+        )
+        reject(curve.y, curve.y == 0, "y", why, curve.rows)
     if loss == "log":
         check_positive(
             curve.y,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError
+from bnsl.curves.accuracy import check_accuracy, with_errors
 from bnsl.curves.curve import Curve
 
 
@@ -31,6 +32,8 @@ def as_curve(
     sigma: ArrayLike | None = None,
     *,
     inputs: int = 1,
+    accuracy: str | None = None,
+    resolution: float | None = None,
 ) -> Curve:
     """The curve that a caller handed over.
 
@@ -40,6 +43,8 @@ def as_curve(
         y: measured values (N,), or their column.
         sigma: standard deviations (N,), one number for all, or their column.
         inputs: how many columns x has.
+        accuracy: y is an accuracy, "share" or "percent", and the curve is its error (see `with_errors`).
+        resolution: of an accuracy, in its units.
 
     Pandas Series are joined by their index. Names come along from Series and columns.
 
@@ -47,6 +52,12 @@ def as_curve(
         InputError: something missing or given twice, Series of different indexes, a column that is not
             there, or values that make no Curve.
     """
+    check_accuracy(accuracy, resolution)
+    curve = _handed_over(data, x, y, sigma, inputs)
+    return curve if accuracy is None else with_errors(curve, accuracy, resolution)
+
+
+def _handed_over(data: Sequence[Data], x: Any, y: Any, sigma: Any, inputs: int) -> Curve:
     table = bool(data) and is_table(data[0]) and (len(data) == 1 or _is_name(data[1]))
     named: dict[str, Any] = {"x": x, "y": y, "sigma": sigma}
     for name, value in zip(("x", "y"), data[1:] if table else data, strict=False):

@@ -216,6 +216,8 @@ def backtest(
     method: str | Method | None = None,
     cuts: int | Sequence[float] | None = None,
     sigma: ArrayLike | None = None,
+    accuracy: str | None = None,
+    resolution: float | None = None,
     **options: Any,
 ) -> Backtest:
     """How well would this law have predicted the points that you have? Errors against distance.
@@ -234,6 +236,8 @@ def backtest(
             Six at most if not given, evenly spaced in log x, the first with at least 4 points to fit and
             one more than the form has parameters, the last with one point left.
         sigma: standard deviation of every y (N,).
+        accuracy: "share" or "percent" for a y that is an accuracy, as for `bnsl.fit`.
+        resolution: of an accuracy, as for `bnsl.fit`.
         **options: passed on to `bnsl.fit`, for a form.
 
     Returns:
@@ -244,7 +248,8 @@ def backtest(
             fit or nothing to predict.
     """
     fits = method is None
-    curve, method, label, least = _method(data, x, y, sigma, form, method, options)
+    given: dict[str, Any] = {"x": x, "y": y, "sigma": sigma, "accuracy": accuracy, "resolution": resolution}
+    curve, method, label, least = _method(data, given, form, method, options)
     first = curve.first_input
     if cuts is None or isinstance(cuts, int | np.integer):
         chosen = _spread(curve, first, CUTS if cuts is None else check_count(cuts, "cuts", 1), least, label)
@@ -286,9 +291,7 @@ def predictions(law: Law, x: np.ndarray) -> np.ndarray:
 
 def _method(
     data: Sequence[Data],
-    x: ArrayLike | None,
-    y: ArrayLike | None,
-    sigma: ArrayLike | None,
+    given: dict[str, Any],
     form: str | Form | None,
     method: str | Method | None,
     options: dict[str, Any],
@@ -298,7 +301,7 @@ def _method(
         law = get_form("bnsl" if form is None else form, options.get("n_breaks"))
         fixed = options.get("fixed")
         free = len(law.parameters) - (len(fixed) if isinstance(fixed, Mapping) else 0)
-        curve = as_curve(data, x, y, sigma, inputs=len(law.inputs))
+        curve = as_curve(data, **given, inputs=len(law.inputs))
         options = {"form": "bnsl" if form is None else form, **options}
         chosen = isinstance(options["form"], str) and law.name == BNSL.name
         chosen = chosen and given_breaks(options.get("n_breaks")) is None
@@ -318,8 +321,8 @@ def _method(
             f"{', '.join(options)}: options of bnsl.fit go with a form; bind those of a method to it "
             "(functools.partial)"
         )
-    inputs = next((part.inputs for part in (*data, x) if isinstance(part, Curve)), 1)
-    return as_curve(data, x, y, sigma, inputs=inputs), method, _name(method), LEAST
+    inputs = next((part.inputs for part in (*data, given["x"]) if isinstance(part, Curve)), 1)
+    return as_curve(data, **given, inputs=inputs), method, _name(method), LEAST
 
 
 def _name(method: Method) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, suggest
 from bnsl._base.display import html_frame, html_table
 from bnsl.curves.curve import Curve
 from bnsl.curves.data import Data, as_curve
@@ -151,6 +152,10 @@ def compare(
     loss: str = "log",
     robust: str | None = None,
     sigma: ArrayLike | None = None,
+    fixed: Mapping[str, float] | None = None,
+    bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
+    accuracy: str | None = None,
+    resolution: float | None = None,
 ) -> Comparison:
     """Fit several forms to one split of one curve and rank them.
 
@@ -170,12 +175,17 @@ def compare(
         loss: the same loss for all, as for `bnsl.fit`.
         robust: the same robust loss for all, as for `bnsl.fit`.
         sigma: standard deviation of every y (N,), or one number for all.
+        fixed: parameters held at a value, in the forms that have them.
+        bounds: (lower, upper) of parameters, likewise.
+        accuracy: "share" or "percent" for a y that is an accuracy, as for `bnsl.fit`.
+        resolution: of an accuracy, as for `bnsl.fit`.
 
     Raises:
         InputError: bad input, the same form twice, or a rule that leaves nothing to hold out.
     """
     wanted = forms_by_label(forms, n_breaks)
-    curve = as_curve(data, x, y, sigma, inputs=len(next(iter(wanted.values())).inputs))
+    inputs = len(next(iter(wanted.values())).inputs)
+    curve = as_curve(data, x, y, sigma, inputs=inputs, accuracy=accuracy, resolution=resolution)
     rules = (train_until, train_count, train_fraction)
     fitted, held_out = curve.split(
         train_until=train_until, train_count=train_count, train_fraction=train_fraction
@@ -185,12 +195,25 @@ def compare(
     if forms is ALL_FORMS and loss == "linear" and curve.y.min() <= 0:
         counts = n_breaks if given_breaks(n_breaks) is not None else _numbers_on_y(fitted)
         wanted = forms_by_label([label for label, form in wanted.items() if form.signed], counts)
+    known = {name for form in wanted.values() for name in form.names}
+    for argument, given in (("fixed", fixed or {}), ("bounds", bounds or {})):
+        for name in given:
+            if name not in known and not _of_break(name):
+                raise InputError(f"{argument}: no form has a parameter {name!r}" + suggest(name, known))
     results = {}
     for label, form in wanted.items():
         # A BNSL by name alone: `fit` chooses the number of breaks.
         chosen = given_breaks(n_breaks) is None and isinstance(form, BNSL) and NAMES.get(label) == BNSL.name
-        results[label] = fit(fitted, form=BNSL.name if chosen else form, loss=loss, robust=robust)
+        held = {k: v for k, v in (fixed or {}).items() if k in form.names or (chosen and _of_break(k))}
+        kept = {k: v for k, v in (bounds or {}).items() if k in form.names or (chosen and _of_break(k))}
+        options: dict[str, Any] = {"fixed": held, "bounds": kept, "loss": loss, "robust": robust}
+        results[label] = fit(fitted, form=BNSL.name if chosen else form, **options)
     return Comparison(fitted, held_out, results)
+
+
+def _of_break(name: str) -> bool:
+    """Whether a parameter is that of some break, c2 or d1, of which a chosen number has enough."""
+    return bool(re.fullmatch(r"[cdf][1-9]\d*", name))
 
 
 def _numbers_on_y(curve: Curve) -> list[int]:

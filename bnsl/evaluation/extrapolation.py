@@ -178,6 +178,8 @@ def extrapolate(
     train_fraction: float | None = None,
     sigma: ArrayLike | None = None,
     form: str | Form = "bnsl",
+    accuracy: str | None = None,
+    resolution: float | None = None,
     **options: Any,
 ) -> Extrapolation:
     """Fit the points up to a limit and hold out those beyond it.
@@ -191,13 +193,16 @@ def extrapolate(
         train_fraction: fit this share of them.
         sigma: standard deviation of every y (N,), or one number for all.
         form: as for `bnsl.fit`.
+        accuracy: "share" or "percent" for a y that is an accuracy, as for `bnsl.fit`.
+        resolution: of an accuracy, as for `bnsl.fit`.
         **options: passed on to `bnsl.fit`.
 
     Raises:
         InputError: bad input, no rule or several, or one that leaves too little to fit or nothing to hold
             out.
     """
-    curve = as_curve(data, x, y, sigma, inputs=len(get_form(form, options.get("n_breaks")).inputs))
+    inputs = len(get_form(form, options.get("n_breaks")).inputs)
+    curve = as_curve(data, x, y, sigma, inputs=inputs, accuracy=accuracy, resolution=resolution)
     fitted, held_out = curve.split(
         train_until=train_until, train_count=train_count, train_fraction=train_fraction
     )

@@ -56,6 +56,8 @@ def fit(
     fixed: Mapping[str, float] | None = None,
     bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
     backend: str = "auto",
+    accuracy: str | None = None,
+    resolution: float | None = None,
 ) -> FitResult:
     """Fit one law to one curve. Two arguments suffice; the others say what is known or wanted.
 
@@ -79,6 +81,10 @@ def fit(
         bounds: (lower, upper) of parameters, None for no bound; {"b": (None, 0)} asks for a law that rises
             to its limit.
         backend: "numpy", which "auto" takes for one curve, or "jax", which compiles for some seconds first.
+        accuracy: y is an accuracy, between 0 and 1 ("share") or in per cent ("percent"): the curve is its
+            error, 1 - y or 1 - y / 100, which nothing predicts below 0 or above 1.
+        resolution: of an accuracy, in its units, such as one over the number of test examples: 0 and perfect
+            are taken to be half of it off.
 
     Returns:
         A FitResult. A fit that went badly has a status and warnings that say so.
@@ -91,7 +97,7 @@ def fit(
     check_choice(loss, "loss", losses.LOSSES)
     check_robust(robust, robust_scale)
     check_choice(backend, "backend", BACKENDS)
-    curve = as_curve(data, x, y, sigma, inputs=len(wanted.inputs))
+    curve = as_curve(data, x, y, sigma, inputs=len(wanted.inputs), accuracy=accuracy, resolution=resolution)
     check_curve(curve, loss)
     weighed: Weighed | None = None
     if n_breaks is None and isinstance(form, str) and isinstance(wanted, BNSL):

@@ -273,6 +273,8 @@ def forecast(
     y: ArrayLike | None = None,
     sigma: ArrayLike | None = None,
     robust: str | None = None,
+    accuracy: str | None = None,
+    resolution: float | None = None,
 ) -> Forecast:
     """What will y be at larger x? The best prediction this package can make of one curve.
 
@@ -289,6 +291,8 @@ def forecast(
         sigma: standard deviation of every y (N,), in the units of y; only ratios matter. Or their column.
         robust: "huber" or "soft_l1" to leave out outliers: points far off a robust fit under that loss, and
             off their neighbours. A warning names them.
+        accuracy: "share" or "percent" for a y that is an accuracy, as for `bnsl.fit`.
+        resolution: of an accuracy, as for `bnsl.fit`.
 
     Returns:
         A Forecast, which predicts, gives intervals, and shows in `laws` what it averaged.
@@ -296,7 +300,7 @@ def forecast(
     Raises:
         InputError: (a ValueError) input that cannot be forecast, before any work.
     """
-    curve = as_curve(data, x, y, sigma)
+    curve = as_curve(data, x, y, sigma, accuracy=accuracy, resolution=resolution)
     check_curve(curve, way_out="fit it with bnsl.fit(..., loss='linear'), which has no forecast")
     left_out = np.zeros(len(curve), bool)
     if robust is not None:

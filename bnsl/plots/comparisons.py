@@ -76,7 +76,7 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     for label in errors:
         result = comparison.results[label]
         x = line_x(result.params, first, last, True)
-        laws[label] = x, result.form.evaluate(result.theta, x)
+        laws[label] = x, result.curve.held(result.form.evaluate(result.theta, x))
         frame.reach_y(0.3, laws[label][1])
     frame.close()
     style = styles(errors)

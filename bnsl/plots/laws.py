@@ -221,7 +221,7 @@ def plot_residuals(fit: FitResult | Extrapolation, *, ax: Axes | None = None) ->
     """
     result, held_out = fit_and_held_out(fit)
     parts = [result.curve] if held_out is None else [result.curve, held_out]
-    laws = [result.form.evaluate(result.theta, part.x) for part in parts]
+    laws = [result.curve.held(result.form.evaluate(result.theta, part.x)) for part in parts]
     in_logs = all(np.all(part.y > 0) and np.all(law > 0) for part, law in zip(parts, laws, strict=True))
     errors = [
         np.log(law / part.y) if in_logs else law - part.y for part, law in zip(parts, laws, strict=True)

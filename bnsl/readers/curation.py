@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bnsl._base.checks import InputError, as_number, check_choice, check_count, suggest
+from bnsl.curves.accuracy import check_accuracy
 from bnsl.curves.cells import number_of
 from bnsl.readers.columns import Columns, check_numbers
-from bnsl.readers.runs import ACCURACIES, FEWEST, as_errors, runs_of, shown, tell, warmup_end
+from bnsl.readers.runs import FEWEST, as_errors, runs_of, shown, tell, warmup_end
 from bnsl.readers.source import read_cells, show, some
 
 if TYPE_CHECKING:
@@ -70,16 +71,9 @@ class Curation:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by", (self.by,) if isinstance(self.by, str) else tuple(self.by))
-        if self.accuracy is not None:
-            check_choice(self.accuracy, "accuracy", ACCURACIES)
+        check_accuracy(self.accuracy, self.resolution)
         if self.offset is not None:
             as_number(self.offset, "offset")
-        if self.resolution is not None:
-            as_number(self.resolution, "resolution", lambda value: 0 < value < float("inf"))
-            if self.accuracy is None:
-                raise InputError(
-                    "resolution is that of an accuracy; say that y is one (accuracy='share') as well"
-                )
         if self.warmup is not None:
             warmup_end(self.warmup, 1.0)
         for name in ("diverged", "smooth"):

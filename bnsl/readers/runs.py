@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bnsl._base.checks import InputError, as_number
+from bnsl.curves.accuracy import ACCURACIES, check_accuracy, clipped, error_label
 from bnsl.curves.cells import number_of
 from bnsl.readers.columns import Columns, numbers, refuse
 from bnsl.readers.smoothing import evenly, local_lines, lower_envelope
@@ -17,7 +18,6 @@ from bnsl.readers.source import some
 if TYPE_CHECKING:
     import pandas as pd
 
-ACCURACIES = {"share": 1.0, "percent": 100.0}  # what a perfect accuracy is
 FEWEST = 3  # points of a fit
 _END = 0.05  # share of a run whose median says where it ends
 
@@ -210,8 +210,8 @@ def as_errors(
     if accuracy == "percent" and y[finite].max(initial=0.0) <= 1:
         notes.append("no accuracy is above 1 %; if these are shares, say so (accuracy='share')")
     if resolution is not None:
-        as_number(resolution, "resolution", lambda value: 0 < value < top)
-        inside = np.clip(y, resolution / 2, top - resolution / 2)
+        check_accuracy(accuracy, resolution)
+        inside = clipped(y, accuracy, resolution)
         count = int((inside[finite] != y[finite]).sum())
         if count:
             notes.append(
@@ -222,7 +222,7 @@ def as_errors(
     frame = frame.assign(**{columns.y: (top - y) / top})
     if columns.sigma is not None:
         frame[columns.sigma] = frame[columns.sigma] / top
-    return frame, f"1 - {columns.y}" if top == 1.0 else f"1 - {columns.y} / {top:g}"
+    return frame, error_label(columns.y, accuracy)
 
 
 def _has_diverged(y: np.ndarray, factor: float) -> bool:

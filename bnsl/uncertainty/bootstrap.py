@@ -99,7 +99,7 @@ class Bootstrap:
         Raises InputError for x that is not positive.
         """
         points, shape = positive_inputs(x, len(self.result.form.inputs))
-        law = self.result.form.evaluate(self.theta, points)
+        law = self.result.curve.held(self.result.form.evaluate(self.theta, points))
         if noise:
             rng = np.random.default_rng([self.seed, 1])
             drawn = rng.choice(self.scatter, size=law.shape) * self.result.typical_sigma

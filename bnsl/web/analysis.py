@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +63,7 @@ class Analysis:
         parts = (self.fitted, self.held_out)
         sigma = None if self.fitted.sigma is None else np.concatenate([part.sigma for part in parts])
         x, y = (np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y"))
-        return Curve(x, y, sigma, self.fitted.name, self.fitted.x_label, self.fitted.y_label)
+        return replace(self.fitted, x=x, y=y, sigma=sigma, rows=None)
 
     @cached_property
     def law(self) -> FitResult | None:
@@ -108,6 +108,8 @@ def analyse(
     n_breaks: int | str | Sequence[int] | None = None,
     predict: Sequence[float] = (),
     cuts: int = CUTS,
+    accuracy: str | None = None,
+    resolution: float | None = None,
 ) -> Analysis:
     """Forecast one curve, fit the forms to it, and back-test the forecast.
 
@@ -123,6 +125,8 @@ def analyse(
         n_breaks: numbers of breaks of the bnsl among them, as for `bnsl.compare`.
         predict: x at which the forecast is tabulated; 1.5, 2, 4 and 10 times the last fitted x if empty.
         cuts: how many cut-offs the back-test makes, at most; 0 for no back-test.
+        accuracy: "share" or "percent" for a y that is an accuracy, as for `bnsl.fit`.
+        resolution: of an accuracy, as for `bnsl.fit`.
 
     Raises:
         InputError: bad input, as for `bnsl.forecast` and `bnsl.compare`.
@@ -136,7 +140,7 @@ def analyse(
         if len(form.inputs) > 1:
             raise InputError(f"forms: {label!r} takes {len(form.inputs)} inputs; a report is of one input")
     cuts = check_count(cuts, "cuts")
-    curve = as_curve(data, x, y, sigma)
+    curve = as_curve(data, x, y, sigma, accuracy=accuracy, resolution=resolution)
     rules = {"train_until": train_until, "train_count": train_count, "train_fraction": train_fraction}
     rule: dict[str, Any] = {name: value for name, value in rules.items() if value is not None}
     fitted, held_out = curve.split(**rule)

@@ -109,7 +109,7 @@ def curve_figure(
         draw.band(f"{level:.0%} interval", x, low, high, tint(shade))
     looks = styles(fits)
     for name, fit in fits.items():
-        values = fit.form.evaluate(fit.theta, x)
+        values = fit.curve.held(fit.form.evaluate(fit.theta, x))
         draw.line(capitals(name), x, values, looks[name], shown=name in shown)
     ends = np.stack([*bands[0], *bands[1]], axis=1)
     many = len(fitted) > MANY  # a band of points, on which the line is drawn

@@ -58,6 +58,8 @@ def write_report(
     n_breaks: int | str | Sequence[int] | None = None,
     predict: Sequence[float] = (),
     cuts: int = CUTS,
+    accuracy: str | None = None,
+    resolution: float | None = None,
 ) -> Path:
     """Write a report on one curve: an HTML page that needs no network, to mail to others.
 
@@ -80,6 +82,8 @@ def write_report(
         n_breaks: numbers of breaks of the bnsl among them, as for `bnsl.compare`.
         predict: x at which the forecast is tabulated; 1.5, 2, 4 and 10 times the last fitted x if empty.
         cuts: how many cut-offs the back-test makes, at most; 0 for no back-test.
+        accuracy: "share" or "percent" for a y that is an accuracy, as for `bnsl.fit`.
+        resolution: of an accuracy, as for `bnsl.fit`.
 
     Returns:
         The path.
@@ -101,6 +105,8 @@ def write_report(
         n_breaks=n_breaks,
         predict=predict,
         cuts=cuts,
+        accuracy=accuracy,
+        resolution=resolution,
     )
     target.write_text(render(analysis, title=title, source=source, output=target.name), encoding="utf-8")
     return target

@@ -184,3 +184,14 @@ def test_loss_robust_and_sigma_reach_every_fit():
 def test_bad_lists_of_forms(forms, message):
     with pytest.raises(bnsl.InputError, match=message):
         bnsl.compare([1, 2, 3], [3, 2, 1], forms=forms)
+
+
+def test_parameters_are_held_and_bounded_in_the_forms_that_have_them():
+    results = bnsl.compare(
+        *noisy(), forms=["m1", "m2", "bnsl"], n_breaks=1, fixed={"e": 0.25}, bounds={"a": (0.1, 0.2)}
+    ).results
+    assert results["m2"].params["e"] == 0.25
+    assert 0.1 <= results["bnsl"].params["a"] <= 0.2
+    assert results["m1"].fixed == ()
+    with pytest.raises(bnsl.InputError, match="fixed: no form has a parameter 'alpha'"):
+        bnsl.compare(*noisy(), forms=["m1", "m2"], fixed={"alpha": 1})

@@ -355,7 +355,8 @@ def test_perfect_accuracies_are_clipped_at_the_resolution_that_is_stated():
     assert found.notes == ("took 2 accuracies of 0 or 100 to be 0.25 or 99.75, by half of the resolution",)
     with pytest.raises(InputError, match="resolution is that of an accuracy"):
         Curation(resolution=0.5)
-    refused("resolution = 2 is not a usable number", table / 100, Curation(accuracy="share", resolution=2))
+    with pytest.raises(InputError, match="resolution = 2 is not a usable number"):
+        Curation(accuracy="share", resolution=2)
 
 
 def test_all_points_of_several_runs_can_be_one_curve():
