@@ -20,7 +20,9 @@ from .forms.form import Form, Parameter, Separable
 from .forms.registry import get_form, list_forms
 from .many.batch import fit_many, forecast_many
 from .planning.costs import flops, lifetime_flops, transformer_flops
+from .planning.envelope import LowerEnvelope, lower_envelope
 from .planning.horizon import Horizon, horizon, simulated_horizon
+from .planning.isoflop import IsoflopFit, isoflop_fit
 from .planning.predictability import Predictability, predictability
 from .planning.suggestion import Suggestion, suggest
 from .plots.calibration import plot_calibration
@@ -28,6 +30,13 @@ from .plots.comparisons import plot_backtest, plot_benchmark, plot_comparison
 from .plots.forecasts import plot_forecast
 from .plots.laws import plot_decomposition, plot_fit, plot_residuals
 from .plots.schedules import plot_schedule
+from .plots.surfaces import (
+    plot_allocation,
+    plot_contours,
+    plot_held_out,
+    plot_input_residuals,
+    plot_isoflop,
+)
 from .plots.uncertainty import plot_horizon, plot_profile, plot_suggestion
 from .readers.curation import Curation
 from .readers.formats import read_table
@@ -60,6 +69,8 @@ __all__ = [
     "Form",
     "Horizon",
     "InputError",
+    "IsoflopFit",
+    "LowerEnvelope",
     "Parameter",
     "Predictability",
     "Profile",
@@ -80,18 +91,25 @@ __all__ = [
     "forecast_many",
     "get_form",
     "horizon",
+    "isoflop_fit",
     "joint_draws",
     "lifetime_flops",
     "list_forms",
     "load_dataset",
+    "lower_envelope",
+    "plot_allocation",
     "plot_backtest",
     "plot_benchmark",
     "plot_calibration",
     "plot_comparison",
+    "plot_contours",
     "plot_decomposition",
     "plot_fit",
     "plot_forecast",
+    "plot_held_out",
     "plot_horizon",
+    "plot_input_residuals",
+    "plot_isoflop",
     "plot_profile",
     "plot_residuals",
     "plot_schedule",

@@ -15,7 +15,7 @@ from bnsl._base.checks import InputError, as_number, check_choice, suggest
 from bnsl.cli._terminal import note
 from bnsl.curves.cells import number_of
 from bnsl.curves.curve import Curve
-from bnsl.curves.datasets import COLLECTIONS, DESCRIPTIONS, load_curve
+from bnsl.curves.datasets import COLLECTIONS, DESCRIPTIONS, TABLES, load_curve
 from bnsl.evaluation.extrapolation import Extrapolation, extrapolate
 from bnsl.fitting.fit import check_robust, fit
 from bnsl.fitting.result import FitResult
@@ -50,6 +50,11 @@ def _read(args: argparse.Namespace, read: Callable[..., Reading | dict[str, Read
         if args.file in COLLECTIONS:
             raise InputError(
                 f"FILE {args.file!r} is many curves; 'bnsl benchmark --curves {args.file}' fits them all"
+            )
+        if args.file in TABLES:
+            raise InputError(
+                f"FILE {args.file!r} is a table of several inputs; 'bnsl datasets {args.file} > runs.csv' "
+                "writes it, and --x chooses one of its columns"
             )
         if not Path(args.file).suffix:
             raise InputError(

@@ -1,17 +1,22 @@
-"""`bnsl datasets`: the bundled data."""
+"""`bnsl datasets`: the data sets by name."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bnsl._base.display import aligned
 from bnsl.cli._text import json_text, span_text
+from bnsl.curves.benchmark import Benchmark
 from bnsl.curves.curve import Curve
-from bnsl.curves.datasets import COLLECTIONS, DESCRIPTIONS, load_curve, load_dataset
+from bnsl.curves.datasets import COLLECTIONS, DESCRIPTIONS, TABLES, load_curve, load_dataset
 from bnsl.readers.files import STDIN
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+OTHERS = {**COLLECTIONS, **TABLES}  # which are not one curve
 EXAMPLE = """examples:
   bnsl datasets
   bnsl datasets double_descent > curve.csv
@@ -31,20 +36,25 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     if args.name is not None:
         data = load_dataset(args.name)
-        text = curve_csv(data) if isinstance(data, Curve) else data.points.to_csv(index=False)
-        print(text.removesuffix("\n"))
+        print(_csv(data).removesuffix("\n"))
         return
     curves = [load_curve(name) for name in DESCRIPTIONS]
     print(_json(curves) if args.json == STDIN else _text(curves))
 
 
+def _csv(data: Curve | Benchmark | pd.DataFrame) -> str:
+    if isinstance(data, Curve):
+        return curve_csv(data)
+    return (data.points if isinstance(data, Benchmark) else data).to_csv(index=False)
+
+
 def _text(curves: Sequence[Curve]) -> str:
-    """One line per data set: name, number of points, ranges and what it is; less of the collections."""
+    """One line per data set: name, number of points, ranges and what it is; less of the others."""
     rows = [("name", "points", "x", "y", "what it is")]
     for curve in curves:
         x, y = span_text(curve.x), span_text(curve.y)
         rows.append((curve.name, str(len(curve)), x, y, DESCRIPTIONS[curve.name]))
-    rows += [(name, "", "", "", text) for name, text in COLLECTIONS.items()]
+    rows += [(name, "", "", "", text) for name, text in OTHERS.items()]
     return aligned(rows, left=(0, 2, 3, 4))
 
 
@@ -63,7 +73,7 @@ def _json(curves: Sequence[Curve]) -> str:
         }
         for curve in curves
     ]
-    return json_text([*rows, *({"name": name, "description": text} for name, text in COLLECTIONS.items())])
+    return json_text([*rows, *({"name": name, "description": text} for name, text in OTHERS.items())])
 
 
 def curve_csv(curve: Curve) -> str:

@@ -6,9 +6,6 @@ the cache of the operating system; what is missing is fetched from the authors' 
 
 from __future__ import annotations
 
-import hashlib
-import io
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +14,11 @@ from typing import TYPE_CHECKING
 from bnsl._base.checks import InputError, check_choice, suggest
 from bnsl._base.display import short
 from bnsl.curves.curve import Curve
+from bnsl.curves.fetching import fetch, in_folder, read_checked
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FOLDER_VARIABLE = "BNSL_DATA_DIR"
 ORIGIN = (
     "https://raw.githubusercontent.com/google-research/google-research/"
     "9853680c781781bd8d3de20aa61c7373ce059913/revisiting_neural_scaling_laws/data/"
@@ -38,7 +35,6 @@ DESCRIPTION = (
     "92 curves of vision, translation, language models and BIG-Bench (arXiv 2209.06640); not bundled, "
     "fetched on first use"
 )
-TIMEOUT = 30.0  # seconds without an answer from the origin
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,10 +188,10 @@ def load_benchmark() -> Benchmark:
     tables = []
     path: Path | None
     for name, sha256 in FILES.items():
-        path = _in_folder(name) or fetch(name, sha256)
+        path = in_folder(name) or fetch(name, sha256, ORIGIN)
         tables.append(read_checked(path, sha256, COLUMNS, "delete the file, and it is fetched anew"))
     name, sha256 = BASELINES
-    published, path = None, _in_folder(name)
+    published, path = None, in_folder(name)
     if path is not None:
         remedy = "put the right file there, or delete it and do without"
         published = read_checked(path, sha256, BASELINE_COLUMNS, remedy).rename(columns=str.lower)
@@ -235,95 +231,3 @@ def benchmark_from_table(table: pd.DataFrame, published: pd.DataFrame | None = N
     if published is not None:
         published = published.loc[[curve.key for curve in curves]]
     return Benchmark(tuple(curves), published)
-
-
-def _in_folder(name: str) -> Path | None:
-    """The file in the user's folder, if there is one."""
-    folder = os.environ.get(FOLDER_VARIABLE)
-    if not folder:
-        return None
-    path = Path(folder).expanduser() / name
-    return path if path.is_file() else None
-
-
-def fetch(
-    name: str, sha256: str, base_url: str = ORIGIN, cache: Path | None = None, timeout: float = TIMEOUT
-) -> Path:
-    """The file in the cache, fetched first where it is missing there or damaged.
-
-    Args:
-        name: the file's name, at the end of `base_url`.
-        sha256: what its bytes must hash to.
-        base_url: where it is fetched from, with a slash at its end.
-        cache: the folder that keeps it; `bnsl` in the operating system's cache folder if not given.
-        timeout: seconds to wait for an answer.
-
-    Raises:
-        InputError: it is not in the cache and cannot be fetched, or it arrived damaged.
-    """
-    import pooch
-    import requests
-
-    folder = Path(cache if cache is not None else pooch.os_cache("bnsl"))
-    store = pooch.create(path=folder, base_url=base_url, registry={name: f"sha256:{sha256}"})
-    logger = pooch.get_logger()
-    level = logger.level
-    logger.setLevel("WARNING")  # a library does not talk
-    try:
-        return Path(store.fetch(name, downloader=pooch.HTTPDownloader(timeout=timeout)))
-    except requests.RequestException as error:
-        raise InputError(
-            f"{name} is not at hand and could not be fetched from {base_url} ({_reason(error)}); "
-            + _remedy(name)
-        ) from None
-    except ValueError:  # what pooch raises for a hash that differs
-        raise InputError(
-            f"{name}: what {base_url} sent is damaged (its sha256 is not {sha256[:12]}...); try again, or "
-            + _remedy(name)
-        ) from None
-    except OSError as error:
-        raise InputError(
-            f"{name} cannot be kept in {str(folder)!r} ({error.strerror or error}); {_remedy(name)}"
-        ) from None
-    finally:
-        logger.setLevel(level)
-
-
-def _remedy(name: str) -> str:
-    return f"get the file by other means and set {FOLDER_VARIABLE} to the folder that holds {name}"
-
-
-def _reason(error: Exception) -> str:
-    """The gist of an error of requests, whose texts run over several lines of addresses."""
-    response = getattr(error, "response", None)
-    if response is not None:
-        return f"HTTP status {response.status_code}"
-    words = {"ConnectionError": "no connection", "Timeout": "no answer"}
-    return next((text for name, text in words.items() if name in type(error).__name__), type(error).__name__)
-
-
-def read_checked(path: Path, sha256: str, columns: tuple[str, ...], remedy: str) -> pd.DataFrame:
-    """The table in a file, once its hash and its columns are found right.
-
-    Raises:
-        InputError: a file that cannot be read or is not the one expected; it ends with `remedy`.
-    """
-    import pandas as pd
-
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}; {remedy}") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise InputError(
-            f"{str(path)!r} is damaged or another version: its sha256 is {found[:12]}..., expected "
-            f"{sha256[:12]}...; {remedy}"
-        )
-    table = pd.read_csv(io.BytesIO(content))
-    if tuple(table.columns) != columns:
-        raise InputError(
-            f"{str(path)!r} has the columns {', '.join(map(str, table.columns))}; expected "
-            f"{', '.join(columns)}; {remedy}"
-        )
-    return table

@@ -1,16 +1,20 @@
-"""The data sets by name: those that come with the package, and the benchmark, which is fetched."""
+"""The data sets by name: those that come with the package, and those that are fetched."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 
 from bnsl._base.checks import check_choice
 from bnsl.curves.benchmark import DESCRIPTION, Benchmark, BenchmarkCurve, load_benchmark
 from bnsl.curves.curve import Curve
+from bnsl.curves.surfaces import load_chinchilla
 from bnsl.forms.broken import BNSL
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # The fit of the 4-digit-addition curve in the released script of arXiv 2210.14891.
 NOISELESS_LAW = {
@@ -42,7 +46,11 @@ COLLECTIONS = {
     BENCHMARK: DESCRIPTION,
     VALIDATION: "45 curves measured by this project (samples, width, double descent, text, steps)",
 }
-CATALOGUE = {**DESCRIPTIONS, **COLLECTIONS}
+CHINCHILLA = "chinchilla"
+TABLES = {  # of several inputs
+    CHINCHILLA: "245 runs behind Chinchilla's law (arXiv 2203.15556); not bundled, fetched on first use",
+}
+CATALOGUE = {**DESCRIPTIONS, **COLLECTIONS, **TABLES}
 # Splits of a validation curve: the points up to so large a share of the last x are fitted.
 SPLITS = {"half": 1 / 2, "quarter": 1 / 4}
 FEWEST_FITTED = 5
@@ -59,11 +67,17 @@ def load_dataset(name: _CurveName) -> Curve: ...
 
 
 @overload
-def load_dataset(name: str) -> Curve | Benchmark: ...
+def load_dataset(name: Literal["chinchilla"]) -> pd.DataFrame: ...
 
 
-def load_dataset(name: str) -> Curve | Benchmark:
-    """A data set by name: a Curve, or a collection of them as a Benchmark; `bnsl datasets` lists them.
+@overload
+def load_dataset(name: str) -> Curve | Benchmark | pd.DataFrame: ...
+
+
+def load_dataset(name: str) -> Curve | Benchmark | pd.DataFrame:
+    """A data set by name; `bnsl datasets` lists them.
+
+    It is a Curve, a collection of them as a Benchmark, or a DataFrame where runs have several inputs.
 
     Args:
         name: "four_digit_addition", "double_descent", "digits_learning_curve", "noiseless_simulation"; or
@@ -71,12 +85,18 @@ def load_dataset(name: str) -> Curve | Benchmark:
             are looked for in the folder that $BNSL_DATA_DIR names, then in the cache of the operating
             system, and are fetched from the authors' repository the first time; or "validation", curves
             that this project measured, each split twice (data/validation_curves.md).
+            Of several inputs is
+            "chinchilla", the 245 runs behind Chinchilla's law as Epoch AI read them off its figure (params,
+            tokens, flops, loss), found and fetched like the benchmark. Its column `outlier` marks the five of
+            largest loss: `runs[~runs["outlier"]]` are the 240 rows of arXiv 2404.10102.
 
     Raises:
-        InputError: an unknown name; for the benchmark, files that are neither at hand nor to be had, or
-            damaged.
+        InputError: an unknown name; for data that are fetched, files that are neither at hand nor to be
+            had, or damaged.
     """
     check_choice(name, "name", CATALOGUE)
+    if name in TABLES:
+        return load_chinchilla()
     if name == VALIDATION:
         return load_validation()
     return load_benchmark() if name == BENCHMARK else load_curve(name)

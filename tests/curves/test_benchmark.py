@@ -1,16 +1,11 @@
 """The 92-curve benchmark: what is made of its files, where they are looked for, and how that fails.
 
-The network is never used: downloads come from a server on the loopback address.
+The network is never used.
 """
 
-import functools
-import hashlib
-import http.server
 import json
-import socket
 import subprocess
 import sys
-import threading
 import typing
 
 import numpy as np
@@ -20,20 +15,10 @@ import pytest
 import bnsl
 from bnsl import cli
 from bnsl.curves import benchmark as benchmark_data
-from bnsl.curves.benchmark import COLUMNS, FILES, benchmark_from_table, fetch, read_checked
-from bnsl.curves.datasets import DESCRIPTIONS
-
-
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch):
-    """Connections may go to this machine only."""
-    connect = socket.socket.connect
-
-    def guarded(self, address):
-        assert address[0] in ("127.0.0.1", "localhost"), f"a test wants to connect to {address}"
-        return connect(self, address)
-
-    monkeypatch.setattr(socket.socket, "connect", guarded)
+from bnsl.curves import datasets
+from bnsl.curves.benchmark import COLUMNS, FILES, benchmark_from_table
+from bnsl.curves.datasets import DESCRIPTIONS, TABLES
+from bnsl.curves.fetching import fetch
 
 
 @pytest.fixture
@@ -186,115 +171,12 @@ def test_without_the_baselines_there_are_no_published_errors(tmp_path, benchmark
     assert benchmark.select(domain="LM").published is None
 
 
-def test_wrong_columns_are_named(tmp_path):
-    path = tmp_path / "table.csv"
-    path.write_bytes(b"a,b\n1,2\n")
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    with pytest.raises(bnsl.InputError, match=r"has the columns a, b; expected a, c; do this"):
-        read_checked(path, sha256, ("a", "c"), "do this")
-    assert read_checked(path, sha256, ("a", "b"), "").shape == (1, 2)
-    with pytest.raises(bnsl.InputError, match="cannot be read: No such file or directory; do this"):
-        read_checked(tmp_path / "none.csv", sha256, ("a", "b"), "do this")
-
-
-# --- download -------------------------------------------------------------------------------------
-
-CONTENT = b"a,b\n1,2\n"
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def __init__(self, log, *args, **kwargs):
-        self.log = log
-        super().__init__(*args, **kwargs)
-
-    def do_GET(self):
-        self.log.append(self.path)
-        found = self.path == "/data/table.csv"
-        self.send_response(200 if found else 404)
-        self.send_header("Content-Length", str(len(CONTENT) if found else 0))
-        self.end_headers()
-        if found:
-            self.wfile.write(CONTENT)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def server():
-    """The address of a server that knows /data/table.csv, and the paths that were asked for."""
-    log = []
-    with http.server.HTTPServer(("127.0.0.1", 0), functools.partial(Handler, log)) as it:
-        thread = threading.Thread(target=it.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{it.server_address[1]}/data/", log
-        it.shutdown()
-        thread.join()
-
-
-def test_a_file_is_fetched_once_and_kept(server, tmp_path, capsys):
-    url, log = server
-    for _ in range(2):
-        path = fetch("table.csv", SHA256, url, tmp_path / "cache")
-        assert path.read_bytes() == CONTENT
-        assert path.parent == tmp_path / "cache"
-    assert log == ["/data/table.csv"]
-    assert capsys.readouterr() == ("", "")
-
-
-def test_a_damaged_file_in_the_cache_is_fetched_anew(server, tmp_path):
-    url, log = server
-    (tmp_path / "table.csv").write_bytes(b"rubbish")
-    assert fetch("table.csv", SHA256, url, tmp_path).read_bytes() == CONTENT
-    assert len(log) == 1
-
-
-def test_a_wrong_hash_is_refused_and_not_kept(server, tmp_path):
-    with pytest.raises(bnsl.InputError, match=r"table\.csv: what http.* sent is damaged.*set BNSL_DATA_DIR"):
-        fetch("table.csv", "0" * 64, server[0], tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_missing_file_is_told(server, tmp_path):
-    with pytest.raises(
-        bnsl.InputError, match=r"other\.csv is not at hand .* \(HTTP status 404\); get the file"
-    ):
-        fetch("other.csv", SHA256, server[0], tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_refused_connection_is_told(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with pytest.raises(
-        bnsl.InputError, match=r"\(no connection\); get the file by other means and set BNSL_D"
-    ):
-        fetch("table.csv", SHA256, f"http://127.0.0.1:{port}/", tmp_path)
-
-
-def test_a_silent_server_is_told(tmp_path):
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
-        with pytest.raises(bnsl.InputError, match=r"\(no answer\)"):
-            fetch("table.csv", SHA256, url, tmp_path, timeout=0.2)
-
-
-def test_a_file_where_the_cache_should_be_is_told(server, tmp_path):
-    (tmp_path / "cache").write_text("in the way")
-    with pytest.raises(bnsl.InputError, match=r"table\.csv cannot be kept in .*BNSL_DATA_DIR"):
-        fetch("table.csv", SHA256, server[0], tmp_path / "cache")
-
-
 def test_the_folder_goes_first_and_the_rest_is_fetched(tmp_path, benchmark_folder, monkeypatch):
     (tmp_path / "benchmark.lang.csv").write_bytes((benchmark_folder / "benchmark.lang.csv").read_bytes())
     monkeypatch.setenv("BNSL_DATA_DIR", str(tmp_path))
     asked = []
 
-    def fetched(name, sha256):
+    def fetched(name, sha256, origin):
         asked.append((name, sha256))
         return benchmark_folder / name
 
@@ -306,8 +188,9 @@ def test_the_folder_goes_first_and_the_rest_is_fetched(tmp_path, benchmark_folde
 @pytest.mark.parametrize("folder", ["", "/nowhere"])
 def test_neither_folder_nor_network(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("BNSL_DATA_DIR", folder)
-    local = functools.partial(fetch, base_url="http://127.0.0.1:9/", cache=tmp_path)
-    monkeypatch.setattr(benchmark_data, "fetch", local)
+    monkeypatch.setattr(
+        benchmark_data, "fetch", lambda name, sha256, _: fetch(name, sha256, "http://127.0.0.1:9/", tmp_path)
+    )
     with pytest.raises(bnsl.InputError, match=r"benchmark\.vision\.csv is not at hand"):
         bnsl.load_dataset("benchmark")
     assert cli.main(["datasets", "benchmark"]) == 2
@@ -368,11 +251,15 @@ def test_importing_the_package_imports_no_downloader():
 
 
 def test_types_tell_curve_and_benchmark_apart():
-    benchmark, curve, either = (typing.get_type_hints(f) for f in typing.get_overloads(bnsl.load_dataset))
+    names = {"pd": pd, **vars(datasets)}
+    hints = [typing.get_type_hints(each, names) for each in typing.get_overloads(bnsl.load_dataset)]
+    benchmark, curve, table, either = hints
     assert benchmark == {
         "name": typing.Literal["benchmark", "validation"],
         "return": benchmark_data.Benchmark,
     }
     assert curve["return"] is bnsl.Curve
     assert set(typing.get_args(curve["name"])) == set(DESCRIPTIONS)
-    assert either == {"name": str, "return": bnsl.Curve | benchmark_data.Benchmark}
+    assert table["return"] is pd.DataFrame
+    assert set(typing.get_args(table["name"])) == set(TABLES)
+    assert either == {"name": str, "return": bnsl.Curve | benchmark_data.Benchmark | pd.DataFrame}

@@ -1,0 +1,182 @@
+"""The best size for each compute budget from training curves: approach 1 of Hoffmann et al. (2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bnsl._base.checks import InputError, check_count, check_share
+from bnsl._base.display import FitWarning
+from bnsl.curves.frame import as_pandas
+from bnsl.planning.optimum import Optimum, columns_of, line
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GRID = 400  # budgets at which the envelope is taken
+FEWEST = 3  # sizes on it
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LowerEnvelope(Optimum):
+    """The sizes whose training curves are lowest, and their power law. Made by `bnsl.lower_envelope`.
+
+    Its table has a row for every size on the envelope: the budgets from which to which it is best.
+
+    Attributes:
+        points: budget, best x and y along the envelope, (G, 3).
+    """
+
+    points: np.ndarray = field(repr=False)
+
+
+def lower_envelope(
+    frame: Any,
+    x: str = "params",
+    y: str = "loss",
+    budget: str = "flops",
+    *,
+    groups: str | None = None,
+    level: float = 0.9,
+    replicates: int = 500,
+    seed: int = 0,
+) -> LowerEnvelope:
+    """The best size for each compute budget, as the size whose curve of loss against compute is lowest there.
+
+    Curves are interpolated in log budget. A budget counts only where smaller and larger sizes than the best
+    were tried; otherwise the best may lie beyond them. The interval is a bootstrap of curves.
+
+    Args:
+        frame: a table with a row for every point of a curve.
+        x: the column of what is chosen, such as parameters; one value a curve.
+        y: the column of what is to be small.
+        budget: the column of what has been spent, such as FLOPs.
+        groups: the column that tells curves apart; `x` if not given, so that the ends of runs of one size and
+            different lengths make a curve. That is better than the inside of one run, whose learning rate
+            had not fallen yet.
+        level: of the interval in the summary.
+        replicates: of the bootstrap.
+        seed: of its random numbers.
+
+    Raises:
+        InputError: a column that is missing or not of numbers (x and budget: positive ones), a curve of
+            several x, an option out of range, or fewer than three curves.
+    """
+    sizes, budgets, losses = columns_of(frame, (x, budget), (y,))
+    check_share(level, "level")
+    count = check_count(replicates, "replicates", 1)
+    size_of, curves = _curves(sizes, budgets, losses, _keys(frame, groups, sizes), x)
+    if len(np.unique(size_of)) < FEWEST:
+        raise InputError(f"an envelope needs curves of {FEWEST} {x} or more; there are {len(set(size_of))}")
+    grid = np.linspace(np.log(budgets.min()), np.log(budgets.max()), GRID)
+    values = np.stack([np.interp(grid, *curve, left=np.inf, right=np.inf) for curve in curves])
+    best = lowest_inside(values, size_of)
+    on = np.flatnonzero(best >= 0)
+    points = np.stack([np.exp(grid[on]), size_of[best[on]], values[best[on], on]], axis=1)
+    intercept, slope = line(grid[on], np.log(points[:, 1]))
+    centre = float(grid[on].mean()) if len(on) else float("nan")
+    return LowerEnvelope(
+        table=_table(points, x, y, budget),
+        x=x,
+        y=y,
+        budget=budget,
+        exponent=float(slope),
+        intercept=float(intercept),
+        centre=centre,
+        draws=_draws(values, size_of, grid, centre, np.random.default_rng(seed), count),
+        level=level,
+        warnings=tuple(_warnings(points, x)),
+        points=points,
+    )
+
+
+def lowest_inside(values: np.ndarray, size_of: np.ndarray) -> np.ndarray:
+    """The curve that is lowest at each place, -1 where it is the smallest or largest size that is there.
+
+    Args:
+        values: of the curves (M, G); infinite where a curve is not.
+        size_of: the size of each curve, (M,).
+    """
+    best = np.argmin(values, axis=0)
+    there = np.isfinite(values)
+    smaller = (there & (size_of[:, None] < size_of[best])).any(axis=0)
+    larger = (there & (size_of[:, None] > size_of[best])).any(axis=0)
+    return np.where(smaller & larger, best, -1)
+
+
+def _keys(frame: Any, groups: str | None, sizes: np.ndarray) -> np.ndarray:
+    """What tells curves apart, (N,)."""
+    if groups is None:
+        return sizes
+    return as_pandas(frame, [groups])[groups].to_numpy()
+
+
+def _curves(
+    sizes: np.ndarray, budgets: np.ndarray, losses: np.ndarray, keys: np.ndarray, x: str
+) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+    """The size of each curve, and its (log budget, mean y) by budget."""
+    import pandas as pd
+
+    codes, names = pd.factorize(keys)
+    size_of, curves = [], []
+    for code, name in enumerate(names):
+        mine = codes == code
+        several = np.unique(sizes[mine])
+        if len(several) > 1:
+            raise InputError(
+                f"curve {name!r} has several {x}, {several[0]:g} and {several[1]:g}; `groups` names the "
+                "column that tells curves of one each"
+            )
+        spent, place = np.unique(budgets[mine], return_inverse=True)
+        size_of.append(several[0])
+        curves.append((np.log(spent), np.bincount(place, losses[mine]) / np.bincount(place)))
+    return np.array(size_of), curves
+
+
+def _draws(
+    values: np.ndarray,
+    size_of: np.ndarray,
+    grid: np.ndarray,
+    centre: float,
+    rng: np.random.Generator,
+    count: int,
+) -> np.ndarray:
+    """Intercepts at the centre and exponents (R, 2) of envelopes of curves drawn with replacement."""
+    draws = np.full((count, 2), np.nan)
+    for i in range(count):
+        mine = np.unique(rng.integers(len(values), size=len(values)))
+        best = lowest_inside(values[mine], size_of[mine])
+        on = np.flatnonzero(best >= 0)
+        if len(on):
+            intercept, slope = line(grid[on], np.log(size_of[mine][best[on]]))
+            draws[i] = intercept + slope * (centre - grid[on].mean()), slope
+    known = draws[np.isfinite(draws).all(axis=1)]
+    return known if len(known) > count // 2 else np.full((1, 2), np.nan)
+
+
+def _table(points: np.ndarray, x: str, y: str, budget: str) -> pd.DataFrame:
+    """A row a size on the envelope, from small to large."""
+    import pandas as pd
+
+    rows = pd.DataFrame(points, columns=[budget, x, y]).groupby(x)
+    return rows.agg(
+        **{
+            f"{budget}_first": (budget, "min"),
+            f"{budget}_last": (budget, "max"),
+            f"{y}_first": (y, "max"),
+            f"{y}_last": (y, "min"),
+        }
+    ).reset_index()
+
+
+def _warnings(points: np.ndarray, x: str) -> Iterator[FitWarning]:
+    count = len(np.unique(points[:, 1]))
+    if count < FEWEST:
+        yield FitWarning(
+            "few_sizes",
+            f"{count} {x} on the envelope with smaller and larger ones beside: the exponent "
+            f"{'has no interval that can be relied on' if count == 2 else 'is not known'}",
+        )

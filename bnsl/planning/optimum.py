@@ -1,0 +1,181 @@
+"""The best size for every budget, as a power law with draws of what else it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bnsl._base.checks import InputError, as_array, check_positive, check_share
+from bnsl._base.display import (
+    FitWarning,
+    fact_lines,
+    html_frame,
+    html_of,
+    html_table,
+    html_warnings,
+    paragraphs,
+    table_text,
+    warning_lines,
+)
+from bnsl.curves.data import column, is_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Optimum:
+    """A power law of the best input against the budget: log x* = intercept + exponent (log C - centre).
+
+    Attributes:
+        table: what the law was fitted to, a row a budget.
+        x, y, budget: names of the columns.
+        exponent: of x* against the budget; NaN if fewer than two minima were found.
+        intercept: log x* at the centre.
+        centre: mean log budget of the minima.
+        draws: other intercepts and exponents that the data allow, (R, 2); NaN where that is not known.
+        level: of the intervals in `table` and `summary`.
+        warnings: what to know before relying on it, as (code, message).
+    """
+
+    table: pd.DataFrame
+    x: str
+    y: str
+    budget: str
+    exponent: float
+    intercept: float
+    centre: float
+    draws: np.ndarray = field(repr=False)
+    level: float
+    warnings: tuple[FitWarning, ...]
+
+    def predict(self, budget: ArrayLike) -> np.ndarray:
+        """The best x for each budget, in its shape; budgets are positive."""
+        return np.exp(self.intercept + self.exponent * self._from_centre(budget))
+
+    def interval(self, budget: ArrayLike, level: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper end for the best x, each in the shape of the budgets.
+
+        Args:
+            budget: positive, of any shape.
+            level: the share of draws inside; the result's own if not given.
+        """
+        away = self._from_centre(budget)
+        size = self.draws[:, 0, None] + self.draws[:, 1, None] * away.ravel()
+        low, high = np.exp(np.quantile(size, self._ends(level), axis=0))
+        return low.reshape(away.shape), high.reshape(away.shape)
+
+    def exponent_interval(self, level: float | None = None) -> tuple[float, float]:
+        """Lower and upper end for the exponent."""
+        low, high = np.quantile(self.draws[:, 1], self._ends(level))
+        return float(low), float(high)
+
+    def summary(self) -> str:
+        """The law, its minima and the warnings in plain text."""
+        return paragraphs(
+            [self._title(), *fact_lines(self._facts())],
+            table_text(self.table, index=False),
+            warning_lines(self.warnings),
+        )
+
+    def __repr__(self) -> str:
+        codes = "".join(f", {note.code}" for note in self.warnings)
+        return f"<{type(self).__name__}: {self._law()}{codes}>"
+
+    def _repr_html_(self) -> str:
+        return html_of(
+            self._title(),
+            html_table(self._facts()),
+            html_frame(self.table, index=False),
+            html_warnings(self.warnings),
+        )
+
+    def _title(self) -> str:
+        return f"best {self.x} against {self.budget}"
+
+    def _facts(self) -> list[tuple[str, str]]:
+        low, high = self.exponent_interval()
+        return [("law", self._law()), ("exponent", f"{self.level:.0%} from {low:.4g} to {high:.4g}")]
+
+    def _law(self) -> str:
+        with np.errstate(over="ignore"):
+            scale = np.exp(self.intercept - self.exponent * self.centre)
+        return f"{self.x} = {scale:.4g} {self.budget}^{self.exponent:.6g}"
+
+    def _from_centre(self, budget: ArrayLike) -> np.ndarray:
+        values = np.asarray(budget, float)
+        if not (np.isfinite(values) & (values > 0)).all():
+            raise InputError(f"budget = {budget!r:.60} must be positive and finite")
+        return np.log(values) - self.centre
+
+    def _ends(self, level: float | None) -> list[float]:
+        share = self.level if level is None else check_share(level, "level")
+        return [0.5 - 0.5 * share, 0.5 + 0.5 * share]
+
+
+def columns_of(frame: Any, positive: Iterable[str], plain: Iterable[str]) -> list[np.ndarray]:
+    """Columns of finite numbers, those of `positive` above 0.
+
+    Raises InputError for what is no table, a column that is not there, or a cell that is no such number.
+    """
+    if not is_table(frame):
+        raise InputError(f"frame must be a table with a row a run; got {type(frame).__name__}")
+    positive = list(positive)
+    found = []
+    for name in (*positive, *plain):
+        values = as_array(column(frame, name, name), name)
+        if name in positive:
+            check_positive(values, name, "is not positive; its logarithm is taken")
+        found.append(values)
+    return found
+
+
+def line(log_budget: np.ndarray, log_x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Intercept at the mean log budget, and slope, by least squares over the last axis; NaN for one point."""
+    if log_budget.shape[-1] == 0:
+        return np.full(log_x.shape[:-1], np.nan), np.full(log_x.shape[:-1], np.nan)
+    away = log_budget - log_budget.mean(axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slope = np.sum(away * log_x, axis=-1) / np.sum(away**2, axis=-1)
+    return log_x.mean(axis=-1), slope
+
+
+def law_of_minima(
+    log_budget: np.ndarray, log_x: np.ndarray, errors: np.ndarray, rng: np.random.Generator
+) -> dict[str, Any]:
+    """The line through minima, and draws of it.
+
+    A draw moves every minimum by one of its errors. Where the minima scatter about the line by more than
+    these, the rest is added as normal noise; its variance is drawn, too, since few minima tell it roughly.
+
+    Args:
+        log_budget: of the minima, (B,).
+        log_x: of the minima, (B,).
+        errors: replicates of each less itself, (R, B); NaN where unknown.
+        rng: the random numbers.
+
+    Returns:
+        exponent, intercept, centre and draws as of `Optimum`.
+    """
+    intercept, slope = line(log_budget, log_x)
+    centre = log_budget.mean() if len(log_budget) else np.nan
+    known = np.nan_to_num(errors)
+    freedom = len(log_x) - 2
+    if freedom > 0:
+        residuals = log_x - intercept - slope * (log_budget - centre)
+        more = max(np.sum(residuals**2) / freedom - np.mean(known.var(axis=0)), 0.0)
+        sd = np.sqrt(more * freedom / rng.chisquare(freedom, len(known)))
+        known = known + sd[:, None] * rng.standard_normal(known.shape)
+    elif np.isnan(errors).any():
+        known = errors
+    draws = np.stack(line(log_budget, log_x + known), axis=1)
+    return {
+        "exponent": float(slope),
+        "intercept": float(intercept),
+        "centre": float(centre),
+        "draws": draws,
+    }
