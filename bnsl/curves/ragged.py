@@ -8,6 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 
+SPREAD = 8  # times as long as the shortest is at most the longest of curves that are padded together
+
+
 class Points(NamedTuple):
     """One curve as it comes from the table, sorted by x."""
 
@@ -38,11 +41,23 @@ class Curves:
         """Number of points of every curve (C,)."""
         return np.diff(self.starts)
 
-    @property
-    def padded_lengths(self) -> np.ndarray:
-        """`padded_length` of every curve (C,)."""
-        sizes, which = np.unique(self.lengths, return_inverse=True)
-        return np.array([padded_length(int(n)) for n in sizes], int)[which]
+    def alike(self, which: np.ndarray, *, compiled: bool) -> list[tuple[int, np.ndarray]]:
+        """Some curves, the longest first, in groups to be padded to one length; and these lengths.
+
+        Compiled programs want few lengths, `padded_length`. Else a group is padded to the longest of it, as
+        long as none is much shorter.
+        """
+        which = which[np.argsort(-self.lengths[which], kind="stable")]
+        lengths, groups = self.lengths[which], []
+        while len(which):
+            length = padded_length(int(lengths[0])) if compiled else int(lengths[0])
+            shortest = length // SPREAD
+            if compiled:
+                shortest = max((n for n in range(length) if padded_length(n) < length), default=0)
+            count = int(np.count_nonzero(lengths > shortest))
+            groups.append((length, which[:count]))
+            which, lengths = which[count:], lengths[count:]
+        return groups
 
     def digests(self) -> np.ndarray:
         """Numbers (C,) that differ between curves of different points, all but surely."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from bnsl._base.arrays import Array, along, log1p_of_share, namespace, once, softplus
 from bnsl._base.checks import InputError, check_count
-from bnsl.forms.form import AHEAD, Form, Parameter, Separable
+from bnsl.forms.form import AHEAD, Form, Misfit, Parameter, Separable
 from bnsl.forms.pieces import box_of, data_range, limit_nodes, log_difference, log_sum, stacked
 
 # Trial breaks: 24 positions and 5 widths (as shares of the range of log x) were enough for the global
@@ -21,6 +21,7 @@ WIDTHS = (0.01, 0.03, 0.08, 0.2, 0.5)
 
 LOOKED_AT = 64  # places at which a law is looked at for whether it crosses 0
 STEEPEST = 1e6  # a slope c0 beyond it loses log b to rounding
+LARGEST = 700.0  # of a logarithm whose exponential a double can hold
 
 
 class Segment(NamedTuple):
@@ -179,7 +180,7 @@ class BNSL(Form):
         limit = theta[..., 0, None]
         value = log_difference(limit, log_g) if self.rising else log_sum(limit, log_g)
         value, share, inverse = once(value, xp.exp(log_g - value), xp.exp(-value))
-        return value, self._rows(inverse, -share if self.rising else share, log_x, chain)
+        return value, _rows(inverse, -share if self.rising else share, log_x, chain)
 
     def y_and_jacobian(self, theta: Array, log_x: Array) -> tuple[Array, Array]:
         """y and its derivatives in closed form."""
@@ -187,34 +188,16 @@ class BNSL(Form):
         log_g, chain = self._chain(theta, log_x)
         (g,) = once(xp.exp(log_g))
         g = -g if self.rising else g
-        return theta[..., 0, None] + g, self._rows(xp.ones_like(g), g, log_x, chain)
+        return theta[..., 0, None] + g, _rows(xp.ones_like(g), g, log_x, chain)
 
-    def _chain(self, theta: Array, log_x: Array) -> tuple[Array, Array | None]:
-        """log g (..., N), and its derivatives by c_i, log d_i, log f_i, (..., 3 n, N)."""
-        xp = namespace(theta, log_x)
+    def _chain(self, theta: Array, log_x: Array) -> tuple[Array, tuple[Array, ...]]:
+        """log g (..., N), and its derivatives by every c_i, log d_i, log f_i, each (..., n, N)."""
         log_g = theta[..., 1, None] - theta[..., 2, None] * log_x
         if not self.n_breaks:
-            return log_g, None
-        change, log_d = theta[..., 3::3, None], theta[..., 4::3, None]
-        width = xp.exp(theta[..., 5::3, None])
-        z = (log_x[..., None, :] - log_d) / width
-        size = xp.abs(z)
-        decay = xp.exp(-size)
-        bend = log1p_of_share(decay)
-        whole = 1.0 / (1.0 + decay)
-        soft = width * (xp.maximum(z, 0.0) + bend)
-        step = xp.where(z >= 0, 1.0, decay) * whole
-        # soft - width z step, whose terms would cancel beyond the break.
-        turn = width * (bend + size * decay * whole)
-        soft, step, turn = once(soft, step, turn)
-        log_g = log_g - xp.sum(change * soft, axis=-2)
-        return log_g, _chain_rows(-soft, change * step, -change * turn)
-
-    def _rows(self, by_limit: Array, share: Array, log_x: Array, chain: Array | None) -> Array:
-        """The Jacobian (..., p, N) from d y / d a, d y / d log g and the derivatives of log g."""
-        xp = namespace(share)
-        rows = [by_limit[..., None, :], share[..., None, :], (-share * log_x)[..., None, :]]
-        return xp.concat(rows if chain is None else [*rows, share[..., None, :] * chain], axis=-2)
+            return log_g, ()
+        change, log_d, log_f = theta[..., 3::3, None], theta[..., 4::3, None], theta[..., 5::3, None]
+        soft, step, turn = _bend(log_d, namespace(theta).exp(log_f), log_x)
+        return log_g - _summed(change * soft), (-soft, change * step, -change * turn)
 
     # The solver's coordinates of break i, besides log f_i: its depth S = f softplus(-log d / f), how far
     # the data (which end at log x = 0) reach past it, and the bend c S that it has made by their end. The
@@ -238,38 +221,39 @@ class BNSL(Form):
         depth = _depth(theta[..., 4::3], namespace(theta).exp(theta[..., 5::3]))
         return _with_breaks(theta[..., :3], theta[..., 3::3] * depth, depth, theta[..., 5::3])
 
-    def working_jacobian(self, working: Array, jacobian: Array) -> Array:
-        """Derivatives by bend and depth from those by c_i and log d_i."""
-        if not self.n_breaks:
-            return jacobian
-        xp = namespace(working, jacobian)
-        bend, depth = working[..., 3::3], working[..., 4::3]
-        width = xp.exp(working[..., 5::3])
-        ratio = depth / width
-        past = 1.0 / xp.expm1(ratio)
-        shallow = 1.0 / depth
-        by_depth, by_place = -bend * shallow**2, -1.0 - past
-        by_width = depth * past - width * xp.log(-xp.expm1(-ratio))
-        change, place = jacobian[..., 3::3, :], jacobian[..., 4::3, :]
-        chain = _chain_rows(
-            change * shallow[..., None],
-            change * by_depth[..., None] + place * by_place[..., None],
-            jacobian[..., 5::3, :] + place * by_width[..., None],
-        )
-        return xp.concat([jacobian[..., :3, :], chain], axis=-2)
+    def walked(self, working: Array, log_x: Array, misfit: Misfit) -> tuple[Array, Array]:
+        """What `misfit` makes of y, and its derivatives by bend, depth and log f."""
+        xp = namespace(working, log_x)
+        log_g = working[..., 1, None] - working[..., 2, None] * log_x
+        chain: tuple[Array, ...] = ()
+        if self.n_breaks:
+            bend, depth = working[..., 3::3, None], working[..., 4::3, None]
+            width = xp.exp(working[..., 5::3, None])
+            ratio = depth / width
+            change, past = bend / depth, 1.0 / xp.expm1(ratio)
+            tail = width * xp.log(-xp.expm1(-ratio))
+            soft, step, turn = _bend(-depth - tail, width, log_x)
+            log_g = log_g - _summed(change * soft)
+            by_depth = (change / depth) * soft - (change * (1.0 + past)) * step
+            by_width = (change * (depth * past - tail)) * step - change * turn
+            chain = (soft * (-1.0 / depth), by_depth, by_width)
+        g = xp.exp(xp.clip(log_g, -LARGEST, LARGEST))
+        g = -g if self.rising else g
+        residual, slope = misfit(working[..., 0, None] + g)
+        residual, slope, share = once(residual, slope, slope * g)
+        return residual, _rows(slope, share, log_x, chain)
 
     def working_box(self, working: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
         """The bounds of log d_i as bounds of the depth at the present f_i."""
         if not self.n_breaks:
             return lower, upper
         xp = namespace(working, lower, upper)
-        low_f, high_f = lower[..., 5::3], upper[..., 5::3]
-        width = xp.exp(xp.clip(working[..., 5::3], low_f, high_f))
-        deep, shallow = _depth(lower[..., 4::3], width), _depth(upper[..., 4::3], width)
-        free = xp.full_like(deep, xp.inf)
-        low_f, high_f = low_f + 0.0 * deep, high_f + 0.0 * deep
-        first, last = (xp.broadcast_to(v[..., :3], working[..., :3].shape) for v in (lower, upper))
-        return _with_breaks(first, -free, shallow, low_f), _with_breaks(last, free, deep, high_f)
+        lower, upper = (
+            v if v.shape == working.shape else xp.broadcast_to(v, working.shape) for v in (lower, upper)
+        )
+        log_f = xp.minimum(xp.maximum(working[..., 5::3], lower[..., 5::3]), upper[..., 5::3])
+        shallow, deep = _depth(xp.stack([upper[..., 4::3], lower[..., 4::3]]), xp.exp(log_f))
+        return _with_depths(lower, shallow), _with_depths(upper, deep)
 
     def rescale(self, theta: Any, log_s: Any, log_t: Any) -> Any:
         """a and b carry the unit of y, b that of x^c0 too, and every d that of x."""
@@ -464,13 +448,42 @@ def _with_breaks(head: Array, change: Array, log_d: Array, log_f: Array) -> Arra
     return xp.concat([head, xp.reshape(breaks, (*breaks.shape[:-2], -1))], axis=-1)
 
 
-def _chain_rows(by_change: Array, by_log_d: Array, by_log_f: Array) -> Array:
-    """Rows (..., 3 n, N) of a Jacobian from those of every break (..., n, N)."""
-    xp = namespace(by_change)
-    if by_change.shape[-2] == 1:
-        return xp.concat([by_change, by_log_d, by_log_f], axis=-2)
-    rows = xp.concat([by_change[..., None, :], by_log_d[..., None, :], by_log_f[..., None, :]], axis=-2)
-    return xp.reshape(rows, (*rows.shape[:-3], 3 * rows.shape[-3], rows.shape[-1]))  # also for no points
+def _with_depths(ends: Array, depth: Array) -> Array:
+    """Coordinates (..., p) with other depths (..., n)."""
+    parts = [ends[..., :4]]
+    for i in range(depth.shape[-1]):
+        parts += [depth[..., i : i + 1], ends[..., 5 + 3 * i : 7 + 3 * i]]
+    return namespace(ends).concat(parts, axis=-1)
+
+
+def _bend(log_d: Array, width: Array, log_x: Array) -> tuple[Array, Array, Array]:
+    """f softplus(z), its derivative by log x, and that by log f (..., n, N) at z = (log x - log d) / f."""
+    xp = namespace(width, log_x)
+    z = (log_x[..., None, :] - log_d) / width
+    size = xp.abs(z)
+    decay = xp.exp(-size)
+    bend = log1p_of_share(decay)
+    whole = 1.0 / (1.0 + decay)
+    soft = width * (xp.maximum(z, 0.0) + bend)
+    left = decay * whole
+    step = xp.where(z >= 0, whole, left)
+    # soft - width z step, whose terms would cancel beyond the break.
+    return once(soft, step, width * (bend + size * left))
+
+
+def _summed(parts: Array) -> Array:
+    """Sums (..., N) over breaks (..., n, N)."""
+    return parts[..., 0, :] if parts.shape[-2] == 1 else namespace(parts).sum(parts, axis=-2)
+
+
+def _rows(by_limit: Array, share: Array, log_x: Array, chain: tuple[Array, ...]) -> Array:
+    """The Jacobian (..., p, N) from the derivatives by a and log g, and those of log g by each break."""
+    xp = namespace(share)
+    rows = [by_limit[..., None, :], share[..., None, :], (-share * log_x)[..., None, :]]
+    chain = tuple(share[..., None, :] * part for part in chain)
+    for i in range(chain[0].shape[-2] if chain else 0):
+        rows += [part[..., i : i + 1, :] for part in chain]
+    return xp.concat(rows, axis=-2)
 
 
 def _trial_grid(log_x: Array, weight: Array) -> tuple[Array, Array, Array]:

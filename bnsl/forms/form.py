@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -16,6 +16,9 @@ from bnsl._base.checks import InputError, positive_inputs, suggest
 # Shapes: p coordinates, N points, k inputs, any batch axes in front, which broadcast. `log_x` is (..., N) for
 # a form of one input and (..., N, k) otherwise.
 
+
+# From y (..., N) to what a solver lowers the squares of, and the derivatives of that by y.
+Misfit = Callable[[Array], tuple[Array, Array]]
 
 AHEAD = 100.0  # so many times beyond the data no law of a positive quantity may cross 0
 
@@ -152,7 +155,8 @@ class Form(abc.ABC):
     def from_working(self, working: Array) -> Array:
         """Coordinates (..., p) from those in which the solver walks, where log x of the last point is 0.
 
-        A form may choose others than its own, in which the valleys of the cost are straighter.
+        A form may choose others than its own, in which the valleys of the cost are straighter. Then it gives
+        `to_working` and `walked`, too.
         """
         return working
 
@@ -160,9 +164,12 @@ class Form(abc.ABC):
         """The inverse of `from_working`."""
         return theta
 
-    def working_jacobian(self, working: Array, jacobian: Array) -> Array:
-        """Derivatives (..., p, N) by the solver's coordinates, at `working`, from those by the form's own."""
-        return jacobian
+    def walked(self, working: Array, log_x: Array, misfit: Misfit) -> tuple[Array, Array] | None:
+        """What `misfit` makes of y (..., N), and its derivatives by the solver's coordinates (..., p, N).
+
+        None from a form that has no other coordinates for the solver than its own.
+        """
+        return None
 
     def working_box(self, working: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
         """Bounds in the solver's coordinates, at `working`, from those of the form's own."""

@@ -114,15 +114,14 @@ def _numbers_of_breaks(curves: Curves, settings: Settings) -> np.ndarray:
 def _begun_together(
     curves: Curves, these: np.ndarray, settings: Settings, report: Callable[[float], object]
 ) -> list[tuple[np.ndarray, Callable[[], tuple[dict[str, np.ndarray], np.ndarray]]]]:
-    """Which of some curves were begun side by side, a padded length at a time, and what ends the work."""
+    """Which of some curves were begun side by side, like lengths at a time, and what ends the work."""
     form = settings.form
     if isinstance(form, str):
         raise TypeError("curves are fitted side by side with a form that has its number of breaks")
     at = {prediction_name(x): x for x in settings.predict_at}
-    lengths = curves.padded_lengths
+    short = these[curves.lengths[these] <= THIN_ABOVE]
     begun = []
-    for length in np.unique(lengths[these][lengths[these] <= THIN_ABOVE]).tolist():
-        which = these[lengths[these] == length]
+    for length, which in curves.alike(short, compiled=settings.backend == "jax"):
         fine = in_order(curves.take(which), length, settings.options.get("loss", "log"))
         which = which[fine]
         if len(which):

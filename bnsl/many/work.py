@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 TOGETHER = 4096  # curves of one task where they are fitted together
 TOGETHER_ON_GPU = 32_768
 SHARES = 2  # pieces a worker, at least, into which such work is cut for several,
-LEAST = 250  # of so many curves or more
+LEAST = 500  # of so many curves or more
 ALONE = 16  # curves of one task where each is fitted alone
 IDLE = 60.0  # seconds for which workers wait for another call
 CROWD = 20_000  # curves from which on compiling pays
@@ -93,17 +93,14 @@ def _joined(
 
 
 def _tasks(table: LongTable, left: np.ndarray, settings: Settings, workers: int) -> list[np.ndarray]:
-    """Curves in pieces of bounded size, those of one padded length together, the longest first."""
-    padded = table.curves.padded_lengths[left]
-    ordered = left[np.argsort(-padded, kind="stable")]
+    """Curves in pieces of bounded size, those of like lengths together, the longest first."""
     size = ALONE
     if settings.together or settings.chosen:
         size = TOGETHER if settings.platform == "cpu" else TOGETHER_ON_GPU
         if workers > 1:
             size = min(size, max(-(-len(left) // (SHARES * workers)), LEAST))
     pieces = []
-    for length in np.unique(padded)[::-1]:
-        alike = ordered[np.sort(padded)[::-1] == length]
+    for _, alike in table.curves.alike(left, compiled=settings.backend == "jax"):
         pieces += [alike[i : i + size] for i in range(0, len(alike), size)]
     return pieces
 

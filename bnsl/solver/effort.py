@@ -50,13 +50,26 @@ FURTHER = 5  # so many times as many on curves without noise, whose valleys are 
 STARTS = 8  # starts with breaks of every width,
 SHARP_STARTS = 16  # and with sharp ones, for forms that have breaks
 PLATEAU_STARTS = 4  # and that end at a limit amid the points;
-SCOUTING = 12  # steps that starts are given, after GLANCE of which those go on whose cost is within the
-GLANCE, FAR, ALIKE_SOON = 6, 20.0, 0.1  # factor FAR of the best and that do not lead to the same law;
+SCOUTING = 12  # steps that starts are given;
 NEAR = 1.3  # then those go on whose cost is within this factor of the curve's best:
 LEAST, MOST = 2, 12  # at least and at most so many,
 DISTINCT = 0.05  # and no two whose squared distance, as a share of the cost, is less than this
+SCOUTED_TOGETHER = 8  # times as many starts as are at work together: so few are left after the first looks
 MINIMUM = 1e-3  # the same for those that are refined exactly
 AT_ONCE = 65_536  # numbers of rows times points that are at work together: what stays in a processor's cache
+
+
+class Look(NamedTuple):
+    """When starts are looked at on the way, and which of them go on."""
+
+    after: int  # steps
+    near: float  # those whose cost is within so many times NEAR of the curve's best,
+    least: int  # at least so many,
+    alike: float = 0.0  # and no two whose squared distance, as a share of the cost, is less than this
+
+
+# Most starts are far behind after two steps. Of 1,200 curves the first two looks lose the best law of two.
+LOOKS = (Look(2, 4.0, 4), Look(4, 4.0, 2), Look(6, 10.0, 2, alike=0.1))
 
 
 class Effort(NamedTuple):
@@ -75,6 +88,7 @@ EFFORT = (
     Effort(72, 8, kicks=15, beams=2, patient=8),
     Effort(72, 8, kicks=35, beams=2),
 )
+CROWDED = 60  # cheap steps of very many curves, whose last few would go on alone
 CREEPING = 120  # exact steps where cheap ones have not found it
 SHARPENING = 6  # and cheap ones where they have, of very many curves
 VALLEY = 60  # cheap steps from where a valley was left

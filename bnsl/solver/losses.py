@@ -56,6 +56,15 @@ def model_and_jacobian(
     return xp.log1p(y), jacobian * (y / (1.0 + y))[..., None, :]
 
 
+def measured(loss: str, y: Array, unit: float | Array) -> tuple[Array, Array]:
+    """y of a law in residual space (..., N), and the derivatives of that by y."""
+    xp = namespace(y)
+    if loss == "linear":
+        return y, xp.ones_like(y)
+    value = transform(loss, y, unit)
+    return value, 1.0 / y if loss == "log" else unit / (1.0 + unit * y)
+
+
 def law_and_jacobian(
     form: Form, loss: str, theta: np.ndarray, log_x: np.ndarray, unit: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from bnsl._base.arrays import Array, namespace
 from bnsl._base.checks import InputError
 from bnsl.forms.autodiff import runnable
 from bnsl.forms.form import Form
-from bnsl.solver.losses import model, model_and_jacobian, robust_cost_and_weight, transform
+from bnsl.solver.losses import measured, model, model_and_jacobian, robust_cost_and_weight, transform
 
 
 class Problem(NamedTuple):
@@ -96,6 +96,17 @@ Part = TypeVar("Part", Problem, Rows)
 def taken(part: Part, which: np.ndarray) -> Part:
     """The problems, or rows, of some indices; what is shared stays shared."""
     return type(part)(*(value if value.shape[0] == 1 else value[which] for value in part))
+
+
+def trimmed(part: Part) -> Part:
+    """Problems, or rows, of one input without the padding at the end that all of them have."""
+    seen = part.weight > 0
+    if part.log_x.ndim > 2 or not seen.any() or seen[:, -1].any():
+        return part
+    points = int(seen.any(axis=0).nonzero()[0][-1]) + 1
+    y = "data" if isinstance(part, Rows) else "y"
+    cut = {name: getattr(part, name)[:, :points] for name in ("log_x", "weight", y)}
+    return part._replace(**cut)
 
 
 def rows_of(method: Method, problem: Problem) -> Rows:
@@ -182,9 +193,13 @@ def misfits(method: Method, rows: Rows, walker: Array) -> Array:
 def evaluate(method: Method, rows: Rows, walker: Array) -> tuple[Array, Array, Array]:
     """Residuals (B, N) whose squares a step lowers, their derivatives (B, p, N), and costs (B,)."""
     xp = namespace(walker)
-    residual, jacobian = residuals(method, rows, inward(method, walker))
-    if method.straight:
-        jacobian = method.form.working_jacobian(walker, jacobian)
+
+    def misfit(y: Array) -> tuple[Array, Array]:
+        value, slope = measured(method.loss, y, rows.unit)
+        return rows.weight * (value - rows.data), rows.weight * slope
+
+    found = method.form.walked(walker, rows.log_x, misfit) if method.straight else None
+    residual, jacobian = residuals(method, rows, walker) if found is None else found
     if method.robust is None:
         return residual, jacobian, xp.sum(residual * residual, axis=-1)
     rho, slope = robust_cost_and_weight(method.robust, (residual / rows.scale) ** 2)

@@ -15,16 +15,15 @@ import numpy as np
 
 from bnsl.forms.autodiff import runnable
 from bnsl.solver.effort import (
-    ALIKE_SOON,
     ALMOST,
     AT_ONCE,
     CREEPING,
+    CROWDED,
     EXACT_STEPS,
     EXACT_TOLERANCE,
     FAINT,
-    FAR,
     FURTHER,
-    GLANCE,
+    LOOKS,
     MAX_STEPS,
     MINIMUM,
     NEAR,
@@ -36,6 +35,7 @@ from bnsl.solver.effort import (
     QUICK_STEPS,
     ROUGH_STEPS,
     ROUNDING,
+    SCOUTED_TOGETHER,
     SCOUTING,
     SHARP_STARTS,
     SHARPENING,
@@ -48,7 +48,18 @@ from bnsl.solver.effort import (
 from bnsl.solver.hops import Hops, trial_breaks
 from bnsl.solver.picks import picked_starts
 from bnsl.solver.pool import Pool, distinct, joined, pool_of
-from bnsl.solver.problem import Method, Problem, Rows, beside, placed, residuals, rows_of, several, taken
+from bnsl.solver.problem import (
+    Method,
+    Problem,
+    Rows,
+    beside,
+    placed,
+    residuals,
+    rows_of,
+    several,
+    taken,
+    trimmed,
+)
 from bnsl.solver.starts import starts_of
 from bnsl.solver.valleys import leave_valleys
 from bnsl.solver.walk import Drive, Walk, begin, follow, fresh, refined, worth_going_on
@@ -228,10 +239,13 @@ def _scouted(
     curves, count, p = starts.shape
     group = np.repeat(np.arange(curves), count)
     walk = begin(method, taken(rows, group), starts.reshape(-1, p))
-    walk = drive(method, rows, group, walk, steps=GLANCE, tolerance=TOLERANCE)
-    out = ~worth_going_on(walk, curves, FAR, ALIKE_SOON, count).ravel()
-    walk = walk._replace(failed=walk.failed | out, cost=np.where(out, np.inf, walk.cost))
-    walk = drive(method, rows, group, walk, steps=SCOUTING - GLANCE, tolerance=TOLERANCE)
+    taken_steps = 0
+    for look in LOOKS:
+        walk = drive(method, rows, group, walk, steps=look.after - taken_steps, tolerance=TOLERANCE)
+        out = ~worth_going_on(walk, curves, look.near * near, look.alike, count, look.least).ravel()
+        walk = walk._replace(failed=walk.failed | out, cost=np.where(out, np.inf, walk.cost))
+        taken_steps = look.after
+    walk = drive(method, rows, group, walk, steps=SCOUTING - taken_steps, tolerance=TOLERANCE)
     chosen = np.flatnonzero(worth_going_on(walk, curves, near))
     return group[chosen], Walk(*(part[chosen] for part in walk))
 
@@ -265,15 +279,19 @@ def search_many(
     groups, walks = [], []
     with np.errstate(all="ignore"):
         rows = rows_of(method, whole)
-        for which in blocks(total, whole.y.shape[-1], STARTS + SHARP_STARTS):
-            part, few = taken(whole, which), taken(rows, which)
-            group, walk = _scouted(method, few, starts_of(method, part, few), NEAR)
+        points, each = whole.y.shape[-1], STARTS + SHARP_STARTS
+        for which in blocks(total, points, each, SCOUTED_TOGETHER):
+            starts = []
+            for some in blocks(len(which), points, each):
+                part = trimmed(taken(whole, which[some]))
+                starts.append(starts_of(method, part, rows_of(method, part)))
+            group, walk = _scouted(method, taken(rows, which), np.concatenate(starts))
             groups.append(which[group])
             walks.append(walk)
             report(len(which))
         group = np.concatenate(groups)
         walk = Walk(*map(np.concatenate, zip(*walks, strict=True)))
-        walk = follow(method, rows, group, walk, steps=MAX_STEPS, tolerance=TOLERANCE, rivals=known)
+        walk = follow(method, rows, group, walk, steps=CROWDED, tolerance=TOLERANCE, rivals=known)
         best = _best_of(group, walk, total)
         walk = Walk(*(part[best] for part in walk))
         theta = _inward(method, walk)
@@ -410,9 +428,9 @@ def refine_many(
     return Refined(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def blocks(count: int, points: int, rows: int = 1) -> list[np.ndarray]:
-    """Indices of `count` problems in blocks of which a step's numbers stay in a processor's cache."""
-    size = max(AT_ONCE // max(points * rows, 1), 1)
+def blocks(count: int, points: int, rows: int = 1, times: int = 1) -> list[np.ndarray]:
+    """Indices of `count` problems in blocks, `times` those of which a step's numbers stay in a cache."""
+    size = max(times * AT_ONCE // max(points * rows, 1), 1)
     return [np.arange(first, min(first + size, count)) for first in range(0, count, size)]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from bnsl._base.arrays import Array, namespace
 
 PROMISE = 1e30  # a decrease that no step keeps
+WRITTEN_OUT = 400  # rows from which on, in NumPy, hundreds of calls for all of them take less than LAPACK
 
 
 def damped_step(gram: Array, gradient: Array, damping: Array) -> tuple[Array, Array]:
@@ -16,12 +17,14 @@ def damped_step(gram: Array, gradient: Array, damping: Array) -> tuple[Array, Ar
     it wanting and raises the damping.
     """
     xp = namespace(gram)
-    if xp is np:
+    if xp is np and len(gram) < WRITTEN_OUT:
         square = gram + damping[:, None, None] * np.eye(gram.shape[-1])
         move = np.linalg.solve(square, -gradient[..., None])[..., 0]
         decrease = -np.sum(gradient * move, axis=-1)
         usable = np.isfinite(decrease) & (decrease >= 0)
     else:
+        if xp is np:  # every entry in a row of its own
+            gram = np.ascontiguousarray(gram.transpose(1, 2, 0)).transpose(2, 0, 1)
         move, decrease, usable = _unrolled_cholesky(gram, gradient, damping)
     return xp.where(usable[:, None], move, 0.0), xp.where(usable, decrease, PROMISE)
 
@@ -29,8 +32,8 @@ def damped_step(gram: Array, gradient: Array, damping: Array) -> tuple[Array, Ar
 def _unrolled_cholesky(gram: Array, gradient: Array, damping: Array) -> tuple[Array, Array, Array]:
     """The same by a Cholesky factorisation written out for all rows together.
 
-    Compiled, it takes a fraction of the time of batched LAPACK calls on matrices this small; in NumPy it
-    would be hundreds of calls. The loops are over p, the number of parameters.
+    Compiled, or for many rows, it takes a fraction of the time of batched LAPACK calls on matrices this
+    small. The loops are over p, the number of parameters.
     """
     xp = namespace(gram)
     p = gram.shape[-1]
@@ -41,7 +44,7 @@ def _unrolled_cholesky(gram: Array, gradient: Array, damping: Array) -> tuple[Ar
     for j in range(p):
         square = gram[:, j, j] + damping
         for k in range(j):
-            square = square - factor[j][k] ** 2
+            square = square - factor[j][k] * factor[j][k]
         usable = usable & (square > 0)
         inverse.append(1.0 / xp.sqrt(xp.where(square > 0, square, 1.0)))
         for i in range(j + 1, p):
@@ -60,7 +63,7 @@ def _unrolled_cholesky(gram: Array, gradient: Array, damping: Array) -> tuple[Ar
             right = right - factor[i][j] * step[i]
         step[j] = right * inverse[j]
     move = xp.stack(step, axis=1)
-    decrease = sum(entry**2 for entry in half)
+    decrease = sum(entry * entry for entry in half)
     return move, decrease, usable & xp.all(xp.isfinite(move), axis=1)
 
 

@@ -38,7 +38,7 @@ from bnsl.solver.effort import (
     SETTLING,
     STALLED,
 )
-from bnsl.solver.problem import Method, Rows, bounds, evaluate, inward, misfits, outward, taken
+from bnsl.solver.problem import Method, Rows, bounds, evaluate, inward, misfits, outward, taken, trimmed
 from bnsl.solver.steps import again, damped_step, triangular_step
 
 TINY = 1e-300
@@ -126,7 +126,7 @@ def step(method: Method, rows: Rows, now: Walk, tolerance: float) -> Walk:
     residual, jacobian, cost = evaluate(method, rows, now.trial)
     gram = xp.matmul(jacobian, xp.matrix_transpose(jacobian))
     gradient = xp.matmul(jacobian, residual[..., None])[..., 0]
-    finite = xp.isfinite(cost) & xp.all(xp.isfinite(gradient), axis=1)
+    finite = xp.isfinite(cost) & xp.isfinite(xp.sum(gradient, axis=1))
     active, first = ~now.done, now.steps == 0
     # Near the minimum rounding hides the decrease: a few last steps go on the linear model's word.
     rounding = 18.0 * eps * xp.sqrt(rows.points * now.cost)
@@ -134,7 +134,8 @@ def step(method: Method, rows: Rows, now: Walk, tolerance: float) -> Walk:
     better = active & finite & ((cost < now.cost) | hidden)
     worse = active & ~better & ~first
     gain = (now.cost - cost) / xp.maximum(now.decrease, tiny)
-    shrink = xp.maximum(1.0 - (2.0 * xp.minimum(gain, 1.0) - 1.0) ** 3, 0.1)
+    trust = 2.0 * xp.minimum(gain, 1.0) - 1.0
+    shrink = xp.maximum(1.0 - trust * trust * trust, 0.1)
     if exact:
         # Without noise there is more to gain in directions that damping has kept still so far.
         clean = now.cost <= CLEAN * ROUNDING * rows.points
@@ -173,14 +174,14 @@ def step(method: Method, rows: Rows, now: Walk, tolerance: float) -> Walk:
         columns = jacobian * unit[:, :, None]
         move, decrease, triangle = triangular_step(columns, residual, damping)
     else:
-        move, decrease = damped_step(gram * unit[:, :, None] * unit[:, None], gradient * unit, damping)
+        move, decrease = damped_step(gram * (unit[:, :, None] * unit[:, None]), gradient * unit, damping)
     trial = theta + move * unit
     if exact:
-        there = xp.clip(trial, lower, upper)
+        there = xp.minimum(xp.maximum(trial, lower), upper)
         trial = trial + _turn(method, rows, there, move, columns, residual, triangle) * unit
     else:
         jacobian, residual = now.jacobian, now.residual
-    trial = xp.where(moves, xp.clip(trial, lower, upper), theta)
+    trial = xp.where(moves, xp.minimum(xp.maximum(trial, lower), upper), theta)
     return Walk(
         trial,
         decrease,
@@ -244,9 +245,10 @@ def follow(
     waiting = np.flatnonzero(~walk.done)
     room = max(AT_ONCE // rows.data.shape[-1], 1)
     index, waiting = waiting[:room], waiting[room:]
-    now, part = _some(whole, index), taken(rows, group[index])
+    now, part = _some(whole, index), _at_work(rows, group[index], exact)
     before, begun = now.cost, now.steps
-    patient = 1 if len(index) <= 64 else ROUND // 2  # moving rows about costs more than a step of a few
+    # Moving rows about costs more than a step of a few.
+    patient = 1 if len(index) <= 64 else min(ROUND // 2, steps)
     number = 0
     while len(index):
         now = step(method, part, now, tolerance)
@@ -270,8 +272,14 @@ def follow(
             index = np.concatenate([index, coming])
             now = Walk(*map(np.concatenate, zip(now, more, strict=True)))
             before, begun = np.concatenate([before, more.cost]), np.concatenate([begun, more.steps])
-        part = taken(rows, group[index])
+        part = _at_work(rows, group[index], exact)
     return whole
+
+
+def _at_work(rows: Rows, which: np.ndarray, exact: bool) -> Rows:
+    """The problems of some rows, without the padding that all of them have; what is exact has its length."""
+    part = taken(rows, which)
+    return part if exact else trimmed(part)
 
 
 Drive = Callable[..., Walk]  # `follow`, or what takes rows to their ends as it does
@@ -340,17 +348,27 @@ class Best:
 
 
 def worth_going_on(
-    walk: Walk, curves: int, near: float = NEAR, distinct: float = DISTINCT, most: int = MOST
+    walk: Walk,
+    curves: int,
+    near: float = NEAR,
+    distinct: float = DISTINCT,
+    most: int = MOST,
+    least: int = LEAST,
 ) -> np.ndarray:
     """Which starts (C, S) go on after scouting: the best of each curve that lead to different laws.
 
-    The best are at most `most` whose cost is within the factor `near` of the least. Two laws are alike if
-    their squared distance is below the share `distinct` of the cost.
+    The best are at least `least` and at most `most` whose cost is within the factor `near` of the least. Two
+    laws are alike if their squared distance is below the share `distinct` of the cost.
     """
     theta, gram = (part.reshape(curves, -1, *part.shape[1:]) for part in (walk.theta, walk.gram))
     cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf).reshape(curves, -1)
     order = np.argsort(cost, axis=1, kind="stable")
     each = np.arange(curves)
+    if not distinct:
+        rank = np.empty_like(order)
+        rank[each[:, None], order] = np.arange(order.shape[1])
+        close = np.isfinite(cost) & ((cost <= near * cost.min(axis=1, keepdims=True)) | (rank < least))
+        return (close & (rank < most)) | (rank == 0)
     chosen = np.zeros(cost.shape, bool)
     best = cost[each, order[:, 0]]
     number = np.zeros(curves, int)
@@ -358,7 +376,7 @@ def worth_going_on(
         row = order[:, rank]
         own = cost[each, row]
         with np.errstate(invalid="ignore"):
-            close = (own <= near * best) | (number < LEAST)
+            close = (own <= near * best) | (number < least)
             if rank and not close.any():
                 break
             apart = theta - theta[each, row][:, None]

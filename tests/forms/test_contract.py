@@ -13,6 +13,7 @@ from bnsl.forms.registry import FORMS
 from bnsl.solver.losses import (
     LOSSES,
     ROBUST,
+    measured,
     model,
     model_and_jacobian,
     robust_cost_and_weight,
@@ -105,6 +106,9 @@ LOG_X = np.log(X / X[-1])
 MOVES = 1.0 + 0.01 * np.arange(6.0).reshape(*BATCH, 1)
 
 
+WALKED = tuple(f"walked {loss}" for loss in LOSSES)
+
+
 def asked(form, theta, log_x, y, weight):
     """All that the solver asks of a form and of losses, of one law (p,) and curve (N,) or of several.
 
@@ -130,12 +134,19 @@ def asked(form, theta, log_x, y, weight):
         "undone": form.rescale(form.rescale(theta, log_x[..., 0], 0.5), -log_x[..., 0], -0.5),
         "working": working,
         "back": form.from_working(working),
-        "by working": form.working_jacobian(working, given["log and jacobian"][1]),
+        **{loss: walked(form, working, log_x, loss, unit) for loss in WALKED},
         "working box": form.working_box(working, *box),
         "domain": box,
         "start": start[:-1],
         "assembled": form.assemble(nodes, places, 1.0 + abs(places), beta),
     }
+
+
+def walked(form, working, log_x, loss, unit):
+    """The law in residual space and its derivatives by the solver's coordinates."""
+    loss = loss.removeprefix("walked ")
+    found = form.walked(working, log_x, lambda y: measured(loss, y, unit))
+    return model_and_jacobian(form, loss, working, log_x, unit) if found is None else found
 
 
 def normalised(form, params):
@@ -218,8 +229,15 @@ def test_rescaled_coordinates_come_back(given):
 def test_working_coordinates_are_undone_and_derived(given):
     form, params, arrays = given
     np.testing.assert_allclose(arrays["back"], normalised(form, params), rtol=1e-11, atol=1e-12)
-    expected = differences(lambda at: form.log_y(form.from_working(at), LOG_X), arrays["working"])
-    assert_rows_close(arrays["by working"][:, : len(X)], expected, rtol=1e-7, atol=1e-8)
+    for loss in LOSSES:
+        value, jacobian = arrays[f"walked {loss}"]
+
+        def law(at, loss=loss):
+            return model(form, loss, form.from_working(at), LOG_X, 3.0)
+
+        np.testing.assert_allclose(value[: len(X)], law(arrays["working"]), rtol=1e-11, atol=1e-13)
+        expected = differences(law, arrays["working"])
+        assert_rows_close(jacobian[:, : len(X)], expected, rtol=1e-7, atol=1e-8)
 
 
 def test_the_domain_holds_the_law_and_nothing_of_the_padding(given):
