@@ -23,11 +23,12 @@ from bnsl.evidence.refined import (
     STEEP,
     STEEP_ODDS,
     TAIL,
-    belief,
     change_sizes,
     end_slope,
     limit_share,
+    log_prior,
     of_noise,
+    prior_precision,
     softest_of,
     whitened,
 )
@@ -106,7 +107,7 @@ def _at(form: BNSL, theta: np.ndarray, points: Points, prior: Prior) -> Modes:
     total = logsumexp(weight, axis=(1, 2))
     stiff = np.exp(weight - total[:, None, None]) @ LEVELS**-2.0  # (K, R) mean precision of the noise
     mean = np.einsum("kr,krij->kij", stiff, square)
-    density, _ = belief(theta, points, prior, rising=form.rising)
+    density = log_prior(theta, points, prior, rising=form.rising)
     pull, precision = _pull(theta, points, prior, rising=form.rising)
     height, gradient, precision = total + density, mean[:, 1:, 0] + pull, mean[:, 1:, 1:] + precision
     fine = np.isfinite(height) & np.isfinite(gradient).all(axis=1) & np.isfinite(precision).all(axis=(1, 2))
@@ -190,7 +191,7 @@ def _sampled(form: BNSL, found: Modes, points: Points, prior: Prior) -> tuple[fl
     p = found.theta.shape[1]
     # Where the data say nothing, the prior bounds limit, places and widths.
     wide = np.isin(np.arange(p), [0, *range(4, p, 3), *range(5, p, 3)])
-    _, precision = belief(found.theta, points, prior, rising=form.rising)
+    precision = prior_precision(found.theta, points, prior, rising=form.rising)
     precision = found.precision + np.linalg.diagonal(precision)[:, :, None] * (wide[:, None] * np.eye(p))
     fine = np.isfinite(precision).all(axis=(1, 2))
     size = np.where(fine[:, None], np.sqrt(np.linalg.diagonal(precision)), np.nan)
@@ -224,7 +225,7 @@ def log_posterior(form: BNSL, theta: np.ndarray, points: Points, prior: Prior) -
     """Log of prior times likelihood (M,) of laws theta (M, p), the noise averaged over."""
     rest = points.log_y - form.log_y(theta, points.u)
     misfit = np.sum((rest @ points.whiten.mT) ** 2, axis=2).T
-    density, _ = belief(theta, points, prior, rising=form.rising)
+    density = log_prior(theta, points, prior, rising=form.rising)
     value = logsumexp(of_noise(misfit, points, prior), axis=(1, 2)) + density
     return np.where(np.isfinite(value), value, -np.inf)
 

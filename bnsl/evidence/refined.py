@@ -8,6 +8,7 @@ counts for little. Coordinates are relative to the last point of the curve.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,7 +91,8 @@ def laplace(form: BNSL, theta: Array, points: Points, prior: Prior) -> Laplace:
     xp = namespace(theta, points.u)
     white = whitened(form, theta, points)
     variance = xp.asarray(LEVELS) ** 2
-    density, precision = belief(theta, points, prior, rising=form.rising)
+    density = log_prior(theta, points, prior, rising=form.rising)
+    precision = prior_precision(theta, points, prior, rising=form.rising)
     log_weight = of_noise(xp.sum(white[..., 0] ** 2, axis=-1), points, prior) + density[:, None, None]
 
     square = white[..., 1:].mT @ white[..., 1:]
@@ -123,7 +125,17 @@ def of_noise(misfit: Array, points: Points, prior: Prior) -> Array:
     xp = namespace(misfit)
     variance = xp.asarray(LEVELS) ** 2
     volume = points.log_det[:, None] + points.u.shape[0] * xp.log(2.0 * xp.pi * variance)
-    return xp.asarray(noise_weights(prior, LEVELS)) - 0.5 * (misfit[..., None] / variance + volume)
+    return xp.asarray(_odds_of_noise(prior)) - 0.5 * (misfit[..., None] / variance + volume)
+
+
+@lru_cache(maxsize=64)
+def _odds_of_noise(prior: Prior) -> np.ndarray:
+    return noise_weights(prior, LEVELS)
+
+
+@lru_cache(maxsize=64)
+def _room_of_limits(prior: Prior) -> float:
+    return float(logsumexp(limit_weights(prior)))
 
 
 def limit_share(theta: Array, points: Points, *, rising: bool) -> Array:
@@ -135,38 +147,45 @@ def limit_share(theta: Array, points: Points, *, rising: bool) -> Array:
     return xp.clip(theta[:, 0] / xp.exp(xp.min(points.log_y)), 0.0, 0.999)
 
 
-def belief(theta: Array, points: Points, prior: Prior, *, rising: bool) -> tuple[Array, Array]:
-    """Log prior density (K,) of the laws theta (K, p), and its precision (K, p, p) about them."""
+def log_prior(theta: Array, points: Points, prior: Prior, *, rising: bool) -> Array:
+    """Log prior density (K,) of the laws theta (K, p)."""
     xp = namespace(theta, points.u)
     n = theta.shape[1] // 3 - 1
     change, log_d, log_f = theta[:, 3::3], theta[:, 4::3], theta[:, 5::3]
-    span = xp.maximum(-xp.min(points.u), xp.asarray(SHORTEST))
+    span = _span(points)
 
     # The limit: as the grid on its nodes, with a density in between; and d share / d limit.
     share = limit_share(theta, points, rising=rising)
-    if rising:
-        moves = share**2 / xp.exp(xp.max(points.log_y))
-    else:
-        moves = xp.ones_like(share) / xp.exp(xp.min(points.log_y))
-    density = limit_density(prior, share) + xp.log(moves) - float(logsumexp(limit_weights(prior)))
+    density = limit_density(prior, share) + xp.log(_moves(share, points, rising=rising))
+    density = density - _room_of_limits(prior)
     # The level at the last point.
     density = density + _normal(0.0, 0.0, VAGUE)
     # The slope there.
-    end, turned = end_slope(theta)
+    end, _ = end_slope(theta)
     slope, slope_sd = slope_prior(prior, share)
     density = density + _usual_or_steep(_normal(end, slope, slope_sd), _normal(end, slope, STEEP))
     density = xp.where(end < 0.0, density + float(np.log(prior.climbing)), density)
-    end_sd = xp.where(xp.abs(end - slope) > UNUSUAL * slope_sd, STEEP, slope_sd)
     # Slope changes, places and widths of the breaks.
     each = _changes(change, prior)
-    change_sd = xp.where(xp.abs(change) > UNUSUAL * prior.change_large, prior.steep, prior.change_large)
     softest = softest_of(prior, span)
     each = each + _flat(log_d, -span, prior.beyond) + _flat(log_f, float(np.log(SHARPEST)), xp.log(softest))
-    density = density + xp.sum(each, axis=1) + float(np.sum(np.log(np.arange(1, n + 1))))
+    return density + xp.sum(each, axis=1) + float(np.sum(np.log(np.arange(1, n + 1))))
 
+
+def prior_precision(theta: Array, points: Points, prior: Prior, *, rising: bool) -> Array:
+    """The precision (K, p, p) of the prior about laws theta (K, p)."""
+    xp = namespace(theta, points.u)
+    n = theta.shape[1] // 3 - 1
+    change, span = theta[:, 3::3], _span(points)
+    share = limit_share(theta, points, rising=rising)
+    moves = _moves(share, points, rising=rising)
+    end, turned = end_slope(theta)
+    slope, slope_sd = slope_prior(prior, share)
+    end_sd = xp.where(xp.abs(end - slope) > UNUSUAL * slope_sd, STEEP, slope_sd)
+    change_sd = xp.where(xp.abs(change) > UNUSUAL * prior.change_large, prior.steep, prior.change_large)
     zero = xp.zeros_like(end)
     diagonal = [12.0 * moves**2, zero + VAGUE**-2.0, zero]
-    room_d, room_f = span + prior.beyond, xp.log(softest / SHARPEST)
+    room_d, room_f = span + prior.beyond, xp.log(softest_of(prior, span) / SHARPEST)
     apart = 2.0 / xp.maximum(change**2, 1e-12) if prior.moment else xp.zeros_like(change)
     for i in range(n):
         diagonal += [
@@ -179,7 +198,21 @@ def belief(theta: Array, points: Points, prior: Prior, *, rising: bool) -> tuple
         along += [turned[:, i], zero, zero]
     steep = xp.stack(along, axis=1) / end_sd[:, None]
     precision = xp.stack(diagonal, axis=1)[:, :, None] * xp.eye(theta.shape[1])
-    return density, precision + steep[:, :, None] * steep[:, None, :]
+    return precision + steep[:, :, None] * steep[:, None, :]
+
+
+def _span(points: Points) -> Array:
+    """The range of log x."""
+    xp = namespace(points.u)
+    return xp.maximum(-xp.min(points.u), xp.asarray(SHORTEST))
+
+
+def _moves(share: Array, points: Points, *, rising: bool) -> Array:
+    """d share / d limit (K,)."""
+    xp = namespace(share, points.u)
+    if rising:
+        return share**2 / xp.exp(xp.max(points.log_y))
+    return xp.ones_like(share) / xp.exp(xp.min(points.log_y))
 
 
 def end_slope(theta: Array) -> tuple[Array, Array]:

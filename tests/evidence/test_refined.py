@@ -14,10 +14,10 @@ from bnsl.evidence.prior import LEARNT, noise_weights
 from bnsl.evidence.refined import (
     LEVELS,
     WILDEST,
-    belief,
     end_slope,
     fitted_law,
     laplace,
+    log_prior,
 )
 
 FAST_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -40,7 +40,7 @@ def log_joint(form, theta, points):
     """Log prior times likelihood (K,) of laws (K, p), the noise summed over."""
     with np.errstate(all="ignore"):
         law = form.log_y(theta, points.u)
-        density = belief(theta, points, LEARNT, rising=form.rising)[0]
+        density = log_prior(theta, points, LEARNT, rising=form.rising)
     white = (points.whiten @ (points.log_y - law)[:, None, :, None])[..., 0]
     misfit = np.sum(white**2, axis=-1)[..., None] / LEVELS**2
     volume = points.log_det[:, None] + len(points.u) * np.log(2.0 * np.pi * LEVELS**2)
