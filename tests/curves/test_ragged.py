@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bnsl.curves.ragged import Curves, padded_length
+from bnsl.curves.ragged import SPREAD, Curves, padded_length
 
 
 def flat():
@@ -49,4 +49,17 @@ def test_lengths_are_few():
     lengths = {padded_length(n) for n in range(1, 4097)}
     assert len(lengths) == 17
     assert all(padded_length(n) >= n for n in range(1, 4097))
-    assert flat().padded_lengths.tolist() == [16, 16, 16]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_curves_are_padded_with_others_of_like_lengths(compiled):
+    lengths = np.array([3, 100, 40, 41, 12, 17, 100, 30, 4])
+    curves = Curves(np.ones(lengths.sum()), np.ones(lengths.sum()), None, np.append(0, np.cumsum(lengths)))
+    groups = curves.alike(np.arange(1, 9), compiled=compiled)
+    assert sorted(np.concatenate([which for _, which in groups]).tolist()) == list(range(1, 9))
+    for length, which in groups:
+        if compiled:
+            assert {padded_length(int(n)) for n in lengths[which]} == {length}
+        else:
+            assert length == lengths[which].max() <= SPREAD * lengths[which].min()
+    assert [length for length, _ in groups] == ([128, 48, 32, 24, 16] if compiled else [100, 12])

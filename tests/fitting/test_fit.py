@@ -381,10 +381,10 @@ def test_break_outside_the_data(position, text):
     assert not result.breaks["inside_data"].any()
 
 
-def test_a_break_that_is_not_there_is_nearly_singular():
+def test_of_a_break_that_is_not_there_nothing_is_known():
     x = np.geomspace(1, 1e4, 30)
     result = bnsl.fit(x, 3.0 * x**-0.3, n_breaks=1)
-    assert "nearly_singular" in codes(result)
+    assert codes(result) & {"nearly_singular", "break_undetermined"}  # where it ends is up to rounding
     assert not result.stderr["d1"] < 10 * result.params["d1"]  # NaN, or as good as
 
 

@@ -271,7 +271,7 @@ def test_a_folder_of_something_else_is_left_alone(frame, tmp_path):
 
 def test_settings_travel_and_tasks_are_of_one_length(frame):
     table = long_table(frame, "tokens", "loss", None, ["model", "task"])
-    settings = Settings(BNSL(1), 1, {"loss": "log"}, ())
+    settings = Settings(BNSL(1), 1, {"loss": "log"}, (), backend="jax")
     tasks = batch._tasks(table, np.arange(len(table)), settings, 1)
     assert sorted(np.concatenate(tasks).tolist()) == list(range(len(table)))
     for task in tasks:

@@ -132,8 +132,8 @@ def test_costs_of_rivals_cut_a_search_short():
 
 def test_progress_is_told_curve_by_curve():
     told = []
-    search_many(Method(BNSL(0)), problems(np.tile(noisy(6), (10, 1)), 3), report=told.append)
-    assert sum(told) == 60
+    search_many(Method(BNSL(0)), problems(np.tile(noisy(6), (100, 1)), 3), report=told.append)
+    assert sum(told) == 600
     assert len(told) > 1
 
 
