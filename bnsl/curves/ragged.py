@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-
 SPREAD = 8  # times as long as the shortest is at most the longest of curves that are padded together
 
 

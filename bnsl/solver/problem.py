@@ -103,7 +103,7 @@ def trimmed(part: Part) -> Part:
     seen = part.weight > 0
     if part.log_x.ndim > 2 or not seen.any() or seen[:, -1].any():
         return part
-    points = int(seen.any(axis=0).nonzero()[0][-1]) + 1
+    points = int(np.flatnonzero(seen.any(axis=0))[-1]) + 1
     y = "data" if isinstance(part, Rows) else "y"
     cut = {name: getattr(part, name)[:, :points] for name in ("log_x", "weight", y)}
     return part._replace(**cut)

@@ -365,10 +365,10 @@ def worth_going_on(
     order = np.argsort(cost, axis=1, kind="stable")
     each = np.arange(curves)
     if not distinct:
-        rank = np.empty_like(order)
-        rank[each[:, None], order] = np.arange(order.shape[1])
-        close = np.isfinite(cost) & ((cost <= near * cost.min(axis=1, keepdims=True)) | (rank < least))
-        return (close & (rank < most)) | (rank == 0)
+        place = np.empty_like(order)
+        place[each[:, None], order] = np.arange(order.shape[1])
+        close = np.isfinite(cost) & ((cost <= near * cost.min(axis=1, keepdims=True)) | (place < least))
+        return (close & (place < most)) | (place == 0)
     chosen = np.zeros(cost.shape, bool)
     best = cost[each, order[:, 0]]
     number = np.zeros(curves, int)
