@@ -190,7 +190,8 @@ def add_constraints(command: argparse.ArgumentParser) -> None:
 
 def add_options(command: argparse.ArgumentParser, split: bool = True) -> None:
     """What a single fit and a comparison both take."""
-    command.add_argument("--loss", default="log", help=f"{', '.join(LOSSES)} (default: %(default)s)")
+    text = "(default: log, or linear where many y are negative)"
+    command.add_argument("--loss", help=f"{', '.join(LOSSES)} {text}")
     add_robust(command, "give outliers less weight")
     if split:
         add_split(command)

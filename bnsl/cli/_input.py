@@ -29,6 +29,10 @@ from bnsl.readers.reading import Reading, curve_from_source, curves_from_source
 from bnsl.readers.source import Source
 from bnsl.solver.losses import LOSSES
 
+SEVERAL, SIGNED = (
+    2,
+    0.1,
+)  # number and share of values below 0, from which on y is a signed quantity such as a reward
 CURATIONS = tuple(field.name for field in fields(Curation))  # the options of which points to take
 
 
@@ -64,7 +68,23 @@ def _read(args: argparse.Namespace, read: Callable[..., Reading | dict[str, Read
     source = source_of(args)
     if curation is not None:
         curation = replace(curation, by=split_names(args.by, source.table.columns))
-    found = read(source, args.x, args.y, args.sigma, loss=args.loss, curation=curation)
+    asked = (source, args.x, args.y, args.sigma)
+    try:
+        found = read(*asked, loss=args.loss or "log", curation=curation)
+    except InputError:
+        if args.loss is not None:
+            raise
+        found = read(*asked, loss="linear", curation=curation)
+        each = found.values() if isinstance(found, dict) else [found]
+        negative = np.concatenate([reading.curve.y for reading in each]) < 0
+        below = float(np.mean(negative))
+        if below < SIGNED or negative.sum() < SEVERAL:  # a few values of the wrong sign are mistakes
+            raise
+        args.loss = "linear"
+        note(
+            f"y is below 0 in {below:.0%} of the rows, so the law is fitted on a linear scale; --loss linear "
+            "says that it is meant so"
+        )
     readings = found if isinstance(found, dict) else {"": found}
     tell_columns(next(iter(readings.values())).columns)
     told = Counter(text for reading in readings.values() for text in reading.notes)
@@ -141,19 +161,30 @@ def check_points(values: Sequence[float], option: str) -> None:
 def law_options(args: argparse.Namespace) -> dict[str, Any]:
     """What is to be fitted, checked as far as can be without the data."""
     get_form(args.form, args.n_breaks)
-    check_choice(args.loss, "loss", LOSSES)
+    check_loss(args)
     check_robust(args.robust, args.robust_scale)
     check_choice(args.backend, "backend", BACKENDS)
     check_points(args.predict, "--predict")
     return {
         "form": args.form,
         "n_breaks": args.n_breaks,
-        "loss": args.loss,
+        "loss": args.loss or "log",
         "robust": args.robust,
         "robust_scale": args.robust_scale,
         "backend": args.backend,
         **constraints_of(args),
     }
+
+
+def check_loss(args: argparse.Namespace) -> None:
+    """Raise InputError for an unknown loss."""
+    if args.loss is not None:
+        check_choice(args.loss, "loss", LOSSES)
+
+
+def loss_of(args: argparse.Namespace) -> dict[str, Any]:
+    """The loss, once the curve is read, of which it depends where none was asked for."""
+    return {"loss": args.loss or "log"}
 
 
 def constraints_of(args: argparse.Namespace) -> dict[str, Any]:

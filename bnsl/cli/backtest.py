@@ -8,7 +8,7 @@ from typing import Any
 import bnsl
 from bnsl._base.checks import InputError, as_number, check_choice
 from bnsl.cli._arguments import add_input, add_json_option, add_law, add_plot_option, number
-from bnsl.cli._input import law_options, read_curve
+from bnsl.cli._input import law_options, loss_of, read_curve
 from bnsl.cli._output import check_outputs, put_out
 from bnsl.evaluation.backtest import Backtest, backtest
 from bnsl.forecasting.forecast import forecast
@@ -23,7 +23,7 @@ BACKTESTED = {"forecast": forecast}  # methods of 'bnsl backtest' besides the fo
 FOR_FORMS: dict[str, Any] = {  # options that a method does not take, and what they are if nobody gives them
     "form": None,
     "n_breaks": None,
-    "loss": "log",
+    "loss": None,
     "robust": None,
     "robust_scale": None,
     "fix": [],
@@ -63,7 +63,9 @@ def run(args: argparse.Namespace) -> None:
     law = _backtested(args)
     if args.tolerance is not None:
         as_number(args.tolerance, "--tolerance", lambda value: 0 < value < float("inf"))
-    tested = backtest(read_curve(args), cuts=args.cut or None, **law)
+    curve = read_curve(args)
+    law |= loss_of(args) if args.method is None else {}
+    tested = backtest(curve, cuts=args.cut or None, **law)
     put_out(
         args,
         lambda: _text(tested, args.tolerance),

@@ -6,7 +6,6 @@ import argparse
 import json
 
 import bnsl
-from bnsl._base.checks import check_choice
 from bnsl._base.display import paragraphs, records
 from bnsl.cli._arguments import (
     add_constraints,
@@ -16,11 +15,10 @@ from bnsl.cli._arguments import (
     add_options,
     add_plot_option,
 )
-from bnsl.cli._input import constraints_of, forms_asked_for, read_curve, split_rule
+from bnsl.cli._input import check_loss, constraints_of, forms_asked_for, loss_of, read_curve, split_rule
 from bnsl.cli._output import check_outputs, put_out
 from bnsl.cli._text import json_text, rows_text
 from bnsl.evaluation.comparison import Comparison, compare
-from bnsl.solver.losses import LOSSES
 
 EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
@@ -43,9 +41,10 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     check_outputs(args)
     options = {"forms": forms_asked_for(args), "n_breaks": args.n_breaks}
-    check_choice(args.loss, "loss", LOSSES)
-    options |= {"loss": args.loss, "robust": args.robust, **constraints_of(args)}
-    compared = compare(read_curve(args), **options, **split_rule(args))
+    check_loss(args)
+    options |= {"robust": args.robust, **constraints_of(args)}
+    curve = read_curve(args)
+    compared = compare(curve, **options, **loss_of(args), **split_rule(args))
     put_out(
         args,
         lambda: _text(compared),

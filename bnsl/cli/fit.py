@@ -12,7 +12,7 @@ import numpy as np
 import bnsl
 from bnsl._base.display import paragraphs, plain, records
 from bnsl.cli._arguments import add_input, add_json_option, add_law, add_plot_option, add_prediction
-from bnsl.cli._input import fit_law, law_options, read_curves
+from bnsl.cli._input import fit_law, law_options, loss_of, read_curves
 from bnsl.cli._output import AHEAD, LEVEL, check_outputs, predictions, put_out
 from bnsl.cli._runs import AHEAD as RUNS_AHEAD
 from bnsl.cli._runs import check_one_figure, put_out_runs, row
@@ -46,6 +46,7 @@ def run(args: argparse.Namespace) -> None:
     options = law_options(args)
     curves = read_curves(args)
     check_one_figure(args, curves)
+    options |= loss_of(args)
     laws = {name: fit_law(args, curve, options) for name, curve in curves.items()}
     factors = AHEAD if len(curves) == 1 else RUNS_AHEAD
     points = {name: predictions(_fit_of(law), args.predict, factors) for name, law in laws.items()}

@@ -7,7 +7,7 @@ import argparse
 import bnsl
 from bnsl._base.checks import InputError
 from bnsl.cli._arguments import add_input, add_labels, add_law
-from bnsl.cli._input import fit_law, law_options, read_curve
+from bnsl.cli._input import fit_law, law_options, loss_of, read_curve
 from bnsl.cli._output import check_outputs, save_figure
 from bnsl.cli._terminal import warn
 from bnsl.evaluation.extrapolation import Extrapolation
@@ -46,7 +46,8 @@ def run(args: argparse.Namespace) -> None:
     if args.decompose and args.form.lower() in FORMS and args.form.lower() != "bnsl":
         raise InputError(f"--decompose draws the power laws of a bnsl; form {args.form!r} has none")
     options = law_options(args)
-    law = fit_law(args, read_curve(args), options)
+    curve = read_curve(args)
+    law = fit_law(args, curve, options | loss_of(args))
     for warning in (law.result if isinstance(law, Extrapolation) else law).warnings:
         warn(f"{warning.code}: {warning.message}")
     draw = bnsl.plot_decomposition if args.decompose else bnsl.plot_fit

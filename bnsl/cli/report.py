@@ -46,7 +46,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "-o", "--output", default="report.html", metavar="OUT.html", help="the page (default: %(default)s)"
     )
-    command.set_defaults(loss="log")
+    command.set_defaults(loss=None)  # rewards have a report, too
 
 
 def run(args: argparse.Namespace) -> None:

@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+GRADUAL = 20.0  # a width f from which on 90 % of a turn takes over 50 decades
+BOUNDLESS = 1e3  # times a parameter of one sign, from which on its standard error says nothing more
+FAR_OFF = 1e6  # times before or beyond the data, where a break's place is no number of these data
+
 
 class Status(enum.Enum):
     """How a fit ended; the value is a sentence."""
@@ -362,7 +366,7 @@ class FitResult:
         return paragraphs(
             [self._title(), *fact_lines([("status", self.status.value), *self._facts()])],
             parameter_lines(PARAMETER_HEAD, self._parameter_rows()),
-            table_text(self.breaks) if self.n_breaks else "",
+            table_text(self.shown_breaks) if self.n_breaks else "",
             warning_lines(self.warnings),
         )
 
@@ -377,7 +381,7 @@ class FitResult:
             self._title(),
             html_table([("status", self.status.value), *self._facts()]),
             html_table(self._parameter_rows(), PARAMETER_HEAD),
-            html_frame(self.breaks) if self.n_breaks else "",
+            html_frame(self.shown_breaks) if self.n_breaks else "",
             html_warnings(self.warnings),
         )
 
@@ -409,10 +413,38 @@ class FitResult:
     def _parameter_rows(self) -> list[tuple[str, str, str]]:
         rows = []
         for name, value in self.params.items():
-            error = self.stderr[name]
-            text = "fixed" if name in self.fixed else "unknown" if np.isnan(error) else f"{error:.3g}"
-            rows.append((name, f"{value:.7g}", text))
+            text = self.shown_error(name)
+            shown = self.shown_value(name)
+            rows.append((name, shown, text if shown == f"{value:.7g}" else ""))
         return rows
+
+    def shown_error(self, name: str) -> str:
+        """The standard error of a parameter for people."""
+        error = self.stderr[name]
+        if name in self.fixed or np.isnan(error):
+            return "fixed" if name in self.fixed else "unknown"
+        sized = self.form.parameters[self.form.names.index(name)].log
+        return "unbounded" if sized and error > BOUNDLESS * abs(self.params[name]) else f"{error:.3g}"
+
+    def shown_value(self, name: str) -> str:
+        """A parameter for people: of a width or a place far beyond what data can tell, what it means."""
+        value, x = self.params[name], self.curve.x
+        if name[0] == "f" and name[1:].isdigit() and value > GRADUAL:
+            return "very gradual"
+        if name[0] == "d" and name[1:].isdigit() and not x.min() / FAR_OFF < value < x.max() * FAR_OFF:
+            return "far before" if value < x.min() else "far beyond"
+        return f"{value:.7g}"
+
+    @property
+    def shown_breaks(self) -> pd.DataFrame:
+        """`breaks` for people, without widths and places that mean nothing as numbers."""
+        table = self.breaks.astype(object)
+        for i in table.index:
+            for letter, column in (("f", "width_decades"), ("d", "position")):
+                shown = self.shown_value(f"{letter}{i}")
+                if not shown[0].isdigit():
+                    table.loc[i, column] = shown
+        return table
 
     # --- JSON -------------------------------------------------------------------------------------
 

@@ -16,13 +16,6 @@ def verdict(candidates: Sequence[Candidate], by: str = "evidence") -> str:
     return f"chosen by {by}, among laws of so many breaks: {shares}"
 
 
-def probability(candidates: Sequence[Candidate], n_breaks: int) -> float | None:
-    """How likely a number of breaks is among those that were weighed; None where no other was."""
-    if len(candidates) < 2:
-        return None
-    return next((c.probability for c in candidates if c.n_breaks == n_breaks), None)
-
-
 def with_verdict(
     notes: Sequence[FitWarning], candidates: Sequence[Candidate], n_breaks: int
 ) -> tuple[FitWarning, ...]:

@@ -18,6 +18,7 @@ from bnsl.curves.data import Data, as_curve
 from bnsl.evaluation.backtest import Backtest, backtest
 from bnsl.evaluation.comparison import ALL_FORMS, Comparison, compare, forms_by_label
 from bnsl.evaluation.extrapolation import nothing_held_out
+from bnsl.fitting.fit import fit
 from bnsl.fitting.result import FitResult
 from bnsl.forecasting.forecast import Forecast, forecast
 from bnsl.forms.broken import BNSL
@@ -40,7 +41,8 @@ class Analysis:
     Attributes:
         fitted: the points that everything rests on.
         held_out: the points that nothing has seen, or None.
-        forecast: the average over laws.
+        forecast: the average over laws; None where y is not positive throughout.
+        single: the law that stands in its place then, fitted on a linear scale.
         comparison: the forms, each fitted by itself.
         backtest: the forecast back-tested on the fitted points; None for too few, or if none was wanted.
         predict: x (M,) at which the forecast is tabulated.
@@ -49,11 +51,12 @@ class Analysis:
 
     fitted: Curve
     held_out: Curve | None
-    forecast: Forecast
+    forecast: Forecast | None
     comparison: Comparison
     backtest: Backtest | None
     predict: np.ndarray
     options: dict[str, Any] = field(default_factory=dict)
+    single: FitResult | None = None
 
     @property
     def curve(self) -> Curve:
@@ -67,7 +70,9 @@ class Analysis:
 
     @cached_property
     def law(self) -> FitResult | None:
-        """The best BNSL among the forms, whose breaks are shown."""
+        """The best BNSL among the forms, whose breaks are shown; without a forecast the one that predicts."""
+        if self.single is not None:
+            return self.single
         ranked = [self.comparison.results[str(label)] for label in self.comparison.table.index]
         return next((fit for fit in ranked if fit.form.name == BNSL.name), None)
 
@@ -90,10 +95,10 @@ class Analysis:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExtrapolationWarning)  # the page says so in words
-            lower, upper = self.forecast.interval(x, LEVEL)
-            return pd.DataFrame(
-                {"x": x, "predicted": self.forecast.predict(x), "lower": lower, "upper": upper}
-            )
+            law = self.forecast or self.single
+            assert law is not None  # one of them is there
+            lower, upper = law.interval(x, LEVEL)
+            return pd.DataFrame({"x": x, "predicted": law.predict(x), "lower": lower, "upper": upper})
 
 
 def analyse(
@@ -116,7 +121,8 @@ def analyse(
     Args:
         *data: x and y; or a Curve; or a table whose columns `x`, `y` and `sigma` name.
         x: positive inputs (N,), in any unit, at least three distinct; or their column.
-        y: positive measured values (N,), or their column.
+        y: measured values (N,), or their column. Where some are not positive there is no forecast: a law on a
+            linear scale takes its place.
         sigma: standard deviation of every y (N,), or one number for all.
         train_until: rest everything on the points with x <= this; or
         train_count: on this many points with the smallest x; or
@@ -147,7 +153,11 @@ def analyse(
     if rule and held_out is None:
         raise nothing_held_out(curve)
 
-    found = forecast(fitted)  # checks that everything can be fitted
+    positive = bool(curve.y.min() > 0)
+    loss = "log" if positive else "linear"
+    # They check that everything can be fitted.
+    found, single = (forecast(fitted), None) if positive else (None, fit(fitted, loss=loss))
+    tested = positive and cuts > 0 and _many(fitted)
     asked = forms if isinstance(forms, str | Form) else tuple(forms)
     options = {**rule, "forms": asked, "n_breaks": given_breaks(n_breaks), "predict": at, "cuts": cuts}
     defaults: dict[str, Any] = {"forms": ALL_FORMS, "n_breaks": None, "predict": [], "cuts": CUTS}
@@ -156,10 +166,11 @@ def analyse(
         fitted=fitted,
         held_out=held_out,
         forecast=found,
-        comparison=compare(curve, forms=forms, n_breaks=n_breaks, **rule),
-        backtest=backtest(fitted, method=forecast, cuts=cuts) if cuts and _many(fitted) else None,
+        comparison=compare(curve, forms=forms, n_breaks=n_breaks, loss=loss, **rule),
+        backtest=backtest(fitted, method=forecast, cuts=cuts) if tested else None,
         predict=np.array(at) if at else fitted.ahead(AHEAD),
         options=given,
+        single=single,
     )
 
 

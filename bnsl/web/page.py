@@ -36,6 +36,7 @@ from bnsl.web import tables, words
 from bnsl.web.analysis import CUTS, Analysis, analyse
 from bnsl.web.calls import Source, python_call, shell_call
 from bnsl.web.figures import Figure, backtest_figure, curve_figure
+from bnsl.web.linear import Linear, linear_figure
 
 if TYPE_CHECKING:
     import jinja2
@@ -69,7 +70,8 @@ def write_report(
     Args:
         *data: x and y; or a Curve; or a table whose columns `x`, `y` and `sigma` name.
         x: positive inputs (N,), in any unit, at least three distinct; or their column.
-        y: positive measured values (N,), or their column.
+        y: measured values (N,), or their column. Where some are not positive there is no forecast: a law on a
+            linear scale takes its place.
         path: where to write it, ending in .html.
         sigma: standard deviation of every y (N,), or one number for all.
         title: what to call it; the name of the curve if not given.
@@ -138,7 +140,10 @@ def render(
         output: the name of the page's file, for the calls.
     """
     fits, law = analysis.comparison.results, analysis.law
-    figures = {"curve": curve_figure(analysis.forecast, analysis.held_out, fits, law=law)}
+    if analysis.forecast is not None:
+        figures = {"curve": curve_figure(analysis.forecast, analysis.held_out, fits, law=law)}
+    elif law is not None:
+        figures = {"curve": linear_figure(Linear(law, analysis.held_out), "log")}
     if analysis.backtest is not None:
         figures["backtest"] = backtest_figure(analysis.backtest)
     name = analysis.fitted.name.replace("_", " ")
@@ -160,7 +165,7 @@ def render(
         _environment()
         .get_template("report.html.j2")
         .render(
-            title=title or (f"Forecast of {name}" if name else "Forecast of a curve"),
+            title=title or f"{'Forecast' if analysis.forecast else 'Law'} of {name or 'a curve'}",
             analysis=analysis,
             words=words,
             tables=tables,

@@ -48,7 +48,14 @@ def predictions(analysis: Analysis) -> Table:
     ]
     x_label, y_label = analysis.fitted.x_label, analysis.fitted.y_label
     return Table(
-        (x_label, "of the last x", f"forecast of {y_label}", f"low {LEVEL:.0%}", f"high {LEVEL:.0%}"), rows
+        (
+            x_label,
+            "of the last x",
+            f"{'forecast' if analysis.forecast else 'law'} of {y_label}",
+            f"low {LEVEL:.0%}",
+            f"high {LEVEL:.0%}",
+        ),
+        rows,
     )
 
 
@@ -60,8 +67,9 @@ def checked(analysis: Analysis) -> Table | None:
     rows: list[tuple[str, ...]] = []
     for x, y, predicted, low, high in rows_of(table):
         inside = "yes" if low <= y <= high else "no"
-        rows.append((*map(number, (x, y, predicted)), _signed(predicted / y - 1.0), inside))
-    head = (analysis.fitted.x_label, "measured", "forecast", "error", f"in the {LEVEL:.0%} interval")
+        error = number(predicted - y) if analysis.forecast is None else _signed(predicted / y - 1.0)
+        rows.append((*map(number, (x, y, predicted)), error, inside))
+    head = (analysis.fitted.x_label, "measured", "predicted", "error", f"in the {LEVEL:.0%} interval")
     return Table(head, rows)
 
 
@@ -77,10 +85,13 @@ def breaks(fit: FitResult) -> Table:
             if error == 0
             else f"\N{PLUS-MINUS SIGN} {number(error)}"
         )
-        turn = f"{number(10.0**row.width_decades)} \N{MULTIPLICATION SIGN}"
+        gradual = not fit.shown_value(f"f{name}")[0].isdigit()
+        turn = "very gradual" if gradual else f"{number(10.0**row.width_decades)} \N{MULTIPLICATION SIGN}"
+        place = fit.shown_value(f"d{name}")
+        place = number(row.position) if place[0].isdigit() else place
         seen = "yes" if row.inside_data else "no, outside the points"
         slopes = number(row.slope_before), number(row.slope_after)
-        rows.append((str(name), number(row.position), spread, *slopes, turn, seen))
+        rows.append((str(name), place, spread, *slopes, turn, seen))
     head = (
         "break",
         fit.curve.x_label,
@@ -97,15 +108,21 @@ def parameters(fit: FitResult) -> Table:
     """Parameters of the fitted law with their standard errors."""
     rows: list[tuple[str, ...]] = []
     for name, value in fit.params.items():
-        error = fit.stderr[name]
-        text = "fixed" if name in fit.fixed else number(error)
-        rows.append((name, f"{value:.7g}".replace("-", "\N{MINUS SIGN}"), text))
+        error = fit.shown_error(name)
+        text = error if error[0].isalpha() else number(fit.stderr[name])
+        shown = fit.shown_value(name)
+        numeric = shown == f"{value:.7g}"
+        rows.append(
+            (name, shown.replace("-", "\N{MINUS SIGN}") if numeric else shown, text if numeric else "")
+        )
     return Table(("parameter", "value", "std error"), rows, left=(0,))
 
 
 def laws(analysis: Analysis) -> Table:
     """What the forecast averages, heaviest first."""
     rows: list[tuple[str, ...]] = []
+    if analysis.forecast is None:
+        return Table(("law",), rows)
     for law, weight, limit, slope, places in rows_of(analysis.forecast.laws.reset_index()):
         if weight >= LEAST_WEIGHT:
             texts = number(limit), number(slope), ", ".join(map(number, places))
@@ -119,7 +136,10 @@ def forms(analysis: Analysis) -> Table:
     held = comparison.held_out is not None
     rows: list[tuple[str, ...]] = []
     for row in rows_of(comparison.table.reset_index()):
-        errors = [percent(row.train_rmsle), *([percent(row.heldout_rmsle)] if held else [])]
+        if analysis.forecast is None:
+            errors = [number(row.train_rmse), *([number(row.heldout_rmse)] if held else [])]
+        else:
+            errors = [percent(row.train_rmsle), *([percent(row.heldout_rmsle)] if held else [])]
         status = row.status.replace("_", " ")
         rows.append((capitals(row.form), str(row.n_params), *errors, number(row.delta_aicc), status))
     head = ["form", "parameters", "error on fitted points"]

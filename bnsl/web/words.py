@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnsl.curves.curve import FAR
-from bnsl.curves.metrics import rmsle
-from bnsl.fitting.verdict import probability
+from bnsl.curves.metrics import rmse, rmsle
+from bnsl.evaluation.extrapolation import held_out_notes
+from bnsl.fitting.verdict import verdict as verdict
 from bnsl.forms.registry import capitals
 from bnsl.web.analysis import LEVEL, Analysis
 
@@ -63,6 +64,10 @@ PLAIN = {
     "few_points": "There are few points. The forecast relies mostly on how scaling curves usually behave, "
     "and less on this one; a single law relies on its form.",
 }
+NO_FORECAST = (
+    "Some values are not positive, and a forecast averages laws by their logarithms. Shown is one law, "
+    "fitted on a linear scale; its interval holds if this law is right, and knows nothing of others."
+)
 UNFORESEEN = (
     "No method can foresee a break that has left no trace in the points: if something new happens further "
     "out, the forecast will be wrong, and its intervals with it."
@@ -89,17 +94,23 @@ class Fact:
 
 def notes(analysis: Analysis) -> list[Note]:
     """What to know before relying on the page, the forecast's own warnings first."""
-    found = [
-        Note("Forecast", PLAIN.get(code, message), (message,)) for code, message in analysis.forecast.warnings
-    ]
+    what = "Forecast" if analysis.forecast is not None else "Law"
+    said = analysis.forecast.warnings if analysis.forecast is not None else ()
+    found = [Note(what, PLAIN.get(code, message), (message,)) for code, message in said]
+    if analysis.forecast is None:
+        found.append(Note(what, NO_FORECAST))
+    checked = analysis.checked
+    if checked is not None:
+        held = held_out_notes(_inside(checked), len(checked), LEVEL)
+        found += [Note(what, PLAIN[code], (message,)) for code, message in held]
     farthest = float(analysis.predict.max())
     last = float(analysis.fitted.x[-1])
     if farthest > FAR * last * (1 + 1e-9):
         text = (
-            f"A forecast at {number(farthest)} reaches {number(farthest / last)} times beyond the last "
+            f"What is said of {number(farthest)} reaches {number(farthest / last)} times beyond the last "
             "point. That far, take the interval as a rough guide."
         )
-        found.append(Note("Forecast", text))
+        found.append(Note(what, text))
     by_code: dict[str, list[tuple[str, str]]] = {}
     for label, fit in analysis.comparison.results.items():
         for code, message in fit.warnings:
@@ -108,7 +119,7 @@ def notes(analysis: Analysis) -> list[Note]:
         labels = list(dict.fromkeys(label for label, _ in cases))
         details = tuple(f"{label}: {message}" for label, message in cases)
         found.append(Note(", ".join(labels), PLAIN.get(code, cases[0][1]), details))
-    if analysis.backtest is None and analysis.options.get("cuts") != 0:
+    if analysis.backtest is None and analysis.forecast is not None and analysis.options.get("cuts") != 0:
         found.append(Note("Back-test", "There are too few points to test the forecast on a part of them."))
     found.append(Note("Always", UNFORESEEN))
     return found
@@ -119,7 +130,7 @@ def facts(analysis: Analysis) -> list[Fact]:
     row = analysis.predictions.iloc[min(1, len(analysis.predictions) - 1)]
     out = [
         Fact(
-            f"Forecast at {analysis.fitted.x_label} = {number(row['x'])}",
+            f"{'Forecast' if analysis.forecast else 'Law'} at {analysis.fitted.x_label} = {number(row['x'])}",
             number(row["predicted"]),
             f"{number(row['lower'])} to {number(row['upper'])} with {LEVEL:.0%} probability",
         )
@@ -127,21 +138,15 @@ def facts(analysis: Analysis) -> list[Fact]:
     law = analysis.law
     if law is not None:
         places = [number(d) for d in law.breaks["position"]]
-        likely = probability(law.candidates, law.n_breaks)
-        how = (
-            f"{likely:.0%} likely among the numbers weighed"
-            if likely is not None
-            else "too few points to weigh more"
-        )
-        how = how if law.candidates else ""
+        how = verdict(law.candidates, law.criterion) if law.candidates else ""
         at = f"at {analysis.fitted.x_label} = {' and '.join(places)}" if places else "one power law"
         out.append(Fact("Breaks of the fitted law", str(law.n_breaks), "; ".join(filter(None, (at, how)))))
     checked = analysis.checked
     if checked is not None:
-        error = rmsle(checked["predicted"].to_numpy(), checked["y"].to_numpy())[0]
-        inside = int(checked["y"].between(checked["lower"], checked["upper"]).sum())
-        text = f"{inside} of {points(len(checked))} inside the {LEVEL:.0%} interval"
-        out.append(Fact("Error on the held-out points", percent(error), text))
+        both = checked["predicted"].to_numpy(), checked["y"].to_numpy()
+        error = number(rmse(*both)) if analysis.forecast is None else percent(rmsle(*both)[0])
+        text = f"{_inside(checked)} of {points(len(checked))} inside the {LEVEL:.0%} interval"
+        out.append(Fact("Error on the held-out points", error, text))
     if analysis.backtest is not None:
         table = analysis.backtest.by_distance
         near = table[table["distance_to"] <= 2.0]
@@ -154,6 +159,11 @@ def facts(analysis: Analysis) -> list[Fact]:
             )
         )
     return out
+
+
+def _inside(checked: pd.DataFrame) -> int:
+    """How many measured values lie in their intervals."""
+    return int(checked["y"].between(checked["lower"], checked["upper"]).sum())
 
 
 def number(value: float) -> str:

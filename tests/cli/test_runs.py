@@ -106,3 +106,39 @@ def test_losses_that_are_all_negative_need_no_row_dropped(tmp_path, capsys):
     assert "no y is positive" in err
     assert "drop the row" not in err
     assert "bnsl fit --loss linear" in err
+
+
+@pytest.fixture
+def rewards(tmp_path):
+    file = tmp_path / "rewards.csv"
+    rows = zip(STEPS.tolist(), (2.0 - 60.0 * STEPS**-0.55).tolist(), strict=True)
+    file.write_text("step,reward\n" + "".join(f"{s},{y!r}\n" for s, y in rows))
+    return str(file)
+
+
+def test_rewards_have_a_fit_and_a_report_in_one_command(rewards, tmp_path, capsys):
+    assert main(["fit", rewards, "--predict", "5K", "--json"]) == 0
+    out, err = capsys.readouterr()
+    record = json.loads(out)
+    assert record["loss"] == "linear"
+    assert record["predictions"][0]["predicted"] == pytest.approx(2.0 - 60.0 * 5000**-0.55, rel=1e-3)
+    assert "y is below 0 in" in err
+    assert main(["compare", rewards]) == 0
+    assert "bnsl, 2 breaks" in capsys.readouterr().out
+    page = tmp_path / "rewards.html"
+    assert main(["report", rewards, "-o", str(page), "--train-count", "9"]) == 0
+    text = page.read_text()
+    assert "Law at step" in text
+    assert "chosen by BIC" in text
+    assert "of 3 points inside the 90%" in text
+    assert "Laws that the forecast averages" not in text
+    assert main(["forecast", rewards]) == 2
+    assert "bnsl fit --loss linear" in capsys.readouterr().err
+
+
+def test_one_value_of_the_wrong_sign_is_a_mistake(tmp_path, capsys):
+    file = tmp_path / "typo.csv"
+    file.write_text("x,y\n" + "".join(f"{x},{-1 if x == 7 else 1 + 3 / x}\n" for x in range(1, 16)))
+    for command in (["fit"], ["report", "-o", str(tmp_path / "a.html")]):
+        assert main([command[0], str(file), *command[1:]]) == 2
+        assert "row 7 is -1" in capsys.readouterr().err

@@ -416,3 +416,21 @@ def test_width_in_decades_is_where_nine_tenths_of_the_turn_happen():
     half = 10 ** (0.5 * 2 * 0.2 * np.log10(19.0))
     slopes = bnsl.BNSL(1).slope(law, [1e3 / half, 1e3 * half])
     np.testing.assert_allclose((-slopes - 0.1) / 0.5, [0.05, 0.95], rtol=1e-12)
+
+
+def test_numbers_that_mean_nothing_are_words_in_a_summary_and_numbers_in_json():
+    result = bnsl.fit(*noisy(), n_breaks=1)
+    theta = np.array(result.theta)
+    theta[4], theta[5] = np.log(1e-30), np.log(1e57)
+    root = np.array(result.covariance_root)
+    root[5] *= 1e30
+    odd = dataclasses.replace(result, theta=theta, covariance_root=root)
+    text = odd.summary()
+    assert "very gradual" in text
+    assert "far before" in text
+    assert "e+57" not in text.split("warnings")[0]
+    assert json.loads(odd.to_json())["params"]["f1"] == pytest.approx(1e57)
+    wide = dataclasses.replace(result, covariance_root=root)
+    assert wide.shown_error("f1") == "unbounded"
+    assert "unbounded" in wide.summary()
+    assert result.shown_value("d1") == f"{result.params['d1']:.7g}"

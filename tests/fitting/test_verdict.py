@@ -6,7 +6,7 @@ import pytest
 import bnsl
 from bnsl._base.display import FitWarning
 from bnsl.evidence.breaks import Candidate
-from bnsl.fitting.verdict import probability, verdict, with_verdict
+from bnsl.fitting.verdict import verdict, with_verdict
 
 THREE = (Candidate(0, -9.0, 0.0), Candidate(1, 3.0, 0.95), Candidate(2, 0.0, 0.05))
 MISSING = FitWarning("break_missing", "one break more would show")
@@ -14,15 +14,13 @@ MISSING = FitWarning("break_missing", "one break more would show")
 
 def test_probabilities_are_of_laws_that_were_weighed():
     assert verdict(THREE) == "chosen by evidence, among laws of so many breaks: 0 (0%), 1 (95%), 2 (5%)"
-    assert probability(THREE, 1) == 0.95
-    assert probability(THREE, 3) is None
+    assert verdict(THREE, "BIC").startswith("chosen by BIC, among laws")
 
 
 def test_where_nothing_else_was_weighed_no_probability_is_given():
     result = bnsl.fit([1.0, 2.0, 5.0, 9.0], [1.0, 0.81, 0.62, 0.55])
     assert verdict(result.candidates) == "0 taken; 1 or more were not weighed: 7 points are needed"
     assert "100%" not in result.summary()
-    assert probability(result.candidates, 0) is None
     assert [note.code for note in result.warnings] == ["few_points"]
 
 

@@ -373,9 +373,15 @@ def test_bad_input_is_refused_before_any_work(options, message, tmp_path, monkey
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_curve_that_cannot_be_forecast_is_refused(tmp_path):
-    with pytest.raises(bnsl.InputError, match="not positive"):
-        bnsl.write_report([1.0, 2.0, 3.0], [1.0, 0.0, 1.0], path=tmp_path / "report.html")
+def test_a_curve_that_cannot_be_fitted_is_refused_and_signed_values_have_a_law(tmp_path):
+    path = tmp_path / "report.html"
+    with pytest.raises(bnsl.InputError, match="2 distinct values"):
+        bnsl.write_report([1.0, 2.0, 2.0], [1.0, 0.5, 1.0], path=path)
+    x = np.geomspace(1, 100, 9)
+    text = bnsl.write_report(x, 1.0 - 3.0 * x**-0.5, path=path, train_count=8).read_text(encoding="utf-8")
+    assert "Law of a curve" in text
+    assert "a forecast averages laws by their logarithms" in text
+    assert "A back-test is one of forecasts, and there is none." in text
 
 
 def test_shell_says_it_in_one_line(tmp_path, monkeypatch, capsys):

@@ -1,85 +1,22 @@
-"""Curves with values that are not positive, such as rewards: one law, fitted on a linear scale.
-
-A forecast averages laws by their logarithms, and there are none. What can be shown is the fit of one law with
-its interval, which holds if the law is right.
-"""
+"""The numbers of a law on a linear scale, as the app shows them."""
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from dash import html
 
-from bnsl._base.display import ExtrapolationWarning
-from bnsl._base.palette import FITTED, HELD_OUT, LAW, SOLID, Style, tint
-from bnsl.curves.curve import Curve
-from bnsl.fitting.fit import fit
-from bnsl.fitting.result import FitResult
-from bnsl.forms.registry import capitals
 from bnsl.web.analysis import AHEAD, LEVEL
 from bnsl.web.app.page import shown_table
-from bnsl.web.drawing import MARGIN, Drawing, label, layout_of, number_format, ranges_of
-from bnsl.web.figures import Figure
+from bnsl.web.linear import Linear
 from bnsl.web.tables import Table
 from bnsl.web.words import PLAIN, number
-
-SAID = "There is no forecast of such values: shown is one law, fitted on a linear scale"
-REACH = 4.0  # the law is drawn up to this multiple of the last x
-SAMPLES = 160
-
-
-@dataclass(frozen=True, eq=False)
-class Linear:
-    """One law and the points that it has and has not seen."""
-
-    law: FitResult
-    held_out: Curve | None
-
-    def at(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The law and the ends of its interval."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExtrapolationWarning)
-            return self.law.predict(x), *self.law.interval(x, LEVEL)
-
-
-def analyse_linear(curve: Curve, rule: dict[str, Any]) -> Linear:
-    """The fit of the points that a hold-out rule leaves; raises InputError where there can be none."""
-    fitted, held_out = curve.split(**rule)
-    return Linear(fit(fitted, loss="linear"), held_out)
-
-
-def linear_figure(found: Linear, x_type: str) -> Figure:
-    """Points, law and interval; y is linear whatever is asked for."""
-    fitted, held = found.law.curve, found.held_out
-    first, last = float(fitted.x[0]), float((fitted if held is None else held).x[-1])
-    x = np.union1d(np.geomspace(first, REACH * last, SAMPLES), np.linspace(first, REACH * last, SAMPLES))
-    middle, low, high = found.at(x)
-    draw = Drawing()
-    draw.band(f"{LEVEL:.0%} interval", x, low, high, tint(0.16, LAW))
-    draw.line(capitals(found.law.form.label), x, middle, Style(LAW, SOLID, None), shown=True)  # type: ignore[arg-type]
-    draw.points("Fitted points", fitted, FITTED, "circle")
-    if held is not None:
-        draw.points("Held-out points", held, HELD_OUT, "diamond")
-    draw.beyond(float(fitted.x[-1]), REACH * last)
-    points = np.concatenate([part.y for part in (fitted, held) if part is not None])
-    size = max(float(np.ptp(points)), 1e-9 * float(np.abs(points).max()), 1e-300)
-    lines = np.concatenate([points, middle, low, high])
-    lines = lines[np.isfinite(lines) & (np.abs(lines - points.mean()) < 3.0 * size)]
-    ends = [float(lines.min() - MARGIN * size), float(lines.max() + MARGIN * size)]
-    ranges = {"x": ranges_of(first, REACH * last), "y": {"log": ends, "linear": ends}}
-    layout = layout_of(label(fitted.x_label), label(fitted.y_label))
-    layout["xaxis"] |= {"type": x_type, "range": ranges["x"][x_type], **number_format(ranges["x"]["log"])}
-    layout["yaxis"] |= {"type": "linear", "range": ends}
-    return Figure(draw.data, layout | {"shapes": draw.shapes}, tuple(draw.series), ranges)
 
 
 def linear_numbers(found: Linear) -> list[Any]:
     """Predictions with their intervals, parameters, and what to know of them."""
     law = found.law
-    x = float(law.curve.x[-1]) * np.array(AHEAD)
+    x = law.curve.ahead(AHEAD)
     rows: list[tuple[str, ...]] = [tuple(map(number, row)) for row in zip(x, *found.at(x), strict=True)]
     head = (law.curve.x_label, f"law of {law.curve.y_label}", f"low {LEVEL:.0%}", f"high {LEVEL:.0%}")
     values: list[tuple[str, ...]] = [

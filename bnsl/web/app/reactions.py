@@ -13,7 +13,7 @@ from bnsl._base.checks import InputError
 from bnsl._base.palette import FITTED, HELD_OUT
 from bnsl.readers.reading import source_columns
 from bnsl.web.analysis import Analysis, analyse
-from bnsl.web.app.linear import Linear, linear_figure, linear_numbers
+from bnsl.web.app.linear import linear_numbers
 from bnsl.web.app.page import CONTROLS, NONE, numbers, run_options
 from bnsl.web.app.session import (
     WORKING,
@@ -28,6 +28,7 @@ from bnsl.web.app.session import (
 )
 from bnsl.web.app.words import in_words_of_app, plain_notes
 from bnsl.web.figures import curve_figure, for_theme
+from bnsl.web.linear import Linear, linear_figure
 from bnsl.web.page import render
 from bnsl.web.words import number, points
 
@@ -322,6 +323,8 @@ def _figure(found: Analysis | Linear, wish: dict[str, Any]) -> dict[str, Any]:
     axes = {"x_type": wish["x_type"], "y_type": wish["y_type"]}
     if isinstance(found, Linear):
         figure = linear_figure(found, wish["x_type"])
+    elif found.forecast is None:
+        raise TypeError("a curve of positive values has a forecast")
     else:
         fits = found.comparison.results
         options: dict[str, Any] = {"law": found.law, "steady": True, "shown": tuple(fits), **axes}

@@ -22,7 +22,7 @@ from bnsl.readers.reading import Reading, curve_from_source
 from bnsl.readers.runs import shown
 from bnsl.readers.source import Source
 from bnsl.web.analysis import Analysis, analyse
-from bnsl.web.app.linear import SAID, Linear, analyse_linear
+from bnsl.web.linear import SAID, Linear, analyse_linear
 
 LARGEST = 100_000_000  # bytes of a file
 MOST_RUNS = 500  # values of a column that can tell runs apart
