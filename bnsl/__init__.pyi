@@ -25,18 +25,13 @@ from .planning.horizon import Horizon, horizon, simulated_horizon
 from .planning.isoflop import IsoflopFit, isoflop_fit
 from .planning.predictability import Predictability, predictability
 from .planning.suggestion import Suggestion, suggest
+from .plots.budgets import plot_allocation, plot_isoflop
 from .plots.calibration import plot_calibration
 from .plots.comparisons import plot_backtest, plot_benchmark, plot_comparison
 from .plots.forecasts import plot_forecast
 from .plots.laws import plot_decomposition, plot_fit, plot_residuals
 from .plots.schedules import plot_schedule
-from .plots.surfaces import (
-    plot_allocation,
-    plot_contours,
-    plot_held_out,
-    plot_input_residuals,
-    plot_isoflop,
-)
+from .plots.surfaces import plot_contours, plot_held_out, plot_input_residuals
 from .plots.uncertainty import plot_horizon, plot_profile, plot_suggestion
 from .readers.curation import Curation
 from .readers.formats import read_table

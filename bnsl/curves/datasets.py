@@ -10,7 +10,7 @@ import numpy as np
 from bnsl._base.checks import check_choice
 from bnsl.curves.benchmark import DESCRIPTION, Benchmark, BenchmarkCurve, load_benchmark
 from bnsl.curves.curve import Curve
-from bnsl.curves.surfaces import load_chinchilla
+from bnsl.curves.surfaces import load_chinchilla, load_loss_surface
 from bnsl.forms.broken import BNSL
 
 if TYPE_CHECKING:
@@ -46,8 +46,10 @@ COLLECTIONS = {
     BENCHMARK: DESCRIPTION,
     VALIDATION: "45 curves measured by this project (samples, width, double descent, text, steps)",
 }
+LOSS_SURFACE = "loss_surface"
 CHINCHILLA = "chinchilla"
 TABLES = {  # of several inputs
+    LOSS_SURFACE: "small language models: parameters, tokens, epochs, loss; measured by this project",
     CHINCHILLA: "245 runs behind Chinchilla's law (arXiv 2203.15556); not bundled, fetched on first use",
 }
 CATALOGUE = {**DESCRIPTIONS, **COLLECTIONS, **TABLES}
@@ -67,7 +69,7 @@ def load_dataset(name: _CurveName) -> Curve: ...
 
 
 @overload
-def load_dataset(name: Literal["chinchilla"]) -> pd.DataFrame: ...
+def load_dataset(name: Literal["loss_surface", "chinchilla"]) -> pd.DataFrame: ...
 
 
 @overload
@@ -85,10 +87,11 @@ def load_dataset(name: str) -> Curve | Benchmark | pd.DataFrame:
             are looked for in the folder that $BNSL_DATA_DIR names, then in the cache of the operating
             system, and are fetched from the authors' repository the first time; or "validation", curves
             that this project measured, each split twice (data/validation_curves.md).
-            Of several inputs is
+            Tables of several inputs are "loss_surface", runs of a small language model that this project
+            measured (params, tokens, unique_tokens, epochs, flops, loss; data/loss_surface.md), and
             "chinchilla", the 245 runs behind Chinchilla's law as Epoch AI read them off its figure (params,
-            tokens, flops, loss), found and fetched like the benchmark. Its column `outlier` marks the five of
-            largest loss: `runs[~runs["outlier"]]` are the 240 rows of arXiv 2404.10102.
+            tokens, flops, loss), found and fetched like the benchmark. Its column `outlier` marks the five
+            of largest loss: `runs[~runs["outlier"]]` are the 240 rows of arXiv 2404.10102.
 
     Raises:
         InputError: an unknown name; for data that are fetched, files that are neither at hand nor to be
@@ -96,7 +99,7 @@ def load_dataset(name: str) -> Curve | Benchmark | pd.DataFrame:
     """
     check_choice(name, "name", CATALOGUE)
     if name in TABLES:
-        return load_chinchilla()
+        return load_chinchilla() if name == CHINCHILLA else load_loss_surface(_data_file(f"{name}.csv"))
     if name == VALIDATION:
         return load_validation()
     return load_benchmark() if name == BENCHMARK else load_curve(name)

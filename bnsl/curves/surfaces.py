@@ -1,4 +1,4 @@
-"""Tables of runs with several inputs: those behind Chinchilla's law."""
+"""Tables of runs with several inputs: the one measured by this project, and that behind Chinchilla's law."""
 
 from __future__ import annotations
 
@@ -70,6 +70,11 @@ def chinchilla_from_table(table: pd.DataFrame, source: str) -> pd.DataFrame:
     runs = found[["params", "flops", "loss"]].astype(float).reset_index(drop=True)
     runs.insert(1, "tokens", runs["flops"] / (6.0 * runs["params"]))
     return runs.assign(outlier=runs["loss"].rank(method="first", ascending=False) <= OUTLIERS)
+
+
+def load_loss_surface(path: Path) -> pd.DataFrame:
+    """The table of `data/loss_surface.csv`, a row a design; `data/loss_surface.md` says what was measured."""
+    return _read(path)
 
 
 def _read(path: Path) -> pd.DataFrame:

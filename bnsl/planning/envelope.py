@@ -150,8 +150,9 @@ def _draws(
         mine = np.unique(rng.integers(len(values), size=len(values)))
         best = lowest_inside(values[mine], size_of[mine])
         on = np.flatnonzero(best >= 0)
-        if len(on):
-            intercept, slope = line(grid[on], np.log(size_of[mine][best[on]]))
+        log_x = np.log(size_of[mine][best[on]])
+        if len(np.unique(log_x)) > 1:
+            intercept, slope = line(grid[on], log_x)
             draws[i] = intercept + slope * (centre - grid[on].mean()), slope
     known = draws[np.isfinite(draws).all(axis=1)]
     return known if len(known) > count // 2 else np.full((1, 2), np.nan)

@@ -1,4 +1,4 @@
-"""Figures of laws with several inputs: contours, isoFLOP curves, allocations, residuals, held-out runs."""
+"""Figures of laws with several inputs: contours, residuals, held-out runs."""
 
 from __future__ import annotations
 
@@ -9,24 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_array, check_same_length
-from bnsl._base.palette import ramp
-from bnsl.planning.isoflop import INSIDE, IsoflopCurve, IsoflopFit
 from bnsl.planning.optimum import columns_of
 from bnsl.plots._drawing import (
-    COLOURS,
-    DASHES,
     FITTED,
     FORECAST,
     HELD_OUT,
     LAW,
-    MARKERS,
     SIZE,
-    WIDE,
     Frame,
     add_legend,
     axes_or_new,
-    described,
-    number_text,
 )
 
 if TYPE_CHECKING:
@@ -41,52 +33,8 @@ WORDS = {
 }
 MESH = 120  # values of each input at which contours are computed
 LEVELS = 14
-FEW = 12  # budgets that are drawn as points, too
 EDGE: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5}
 SQUARE = (4.6, 4.4)  # inches
-
-
-def plot_isoflop(result: IsoflopFit, *, ax: Axes | None = None) -> Axes:
-    """Loss against size at every budget, with the parabolas about the minima.
-
-    Red diamonds are minima inside their data; the dashed line joins those of the power law.
-
-    Args:
-        result: what `bnsl.isoflop_fit` returned.
-        ax: the Axes to draw into; a new figure if not given.
-
-    Raises:
-        InputError: what is no isoFLOP fit.
-    """
-    if not isinstance(result, IsoflopFit):
-        raise InputError(f"result must be what bnsl.isoflop_fit returns; got {described(result)}")
-    ax = axes_or_new(ax, WIDE)
-    curves = result.curves
-    frame = Frame(ax, True, all((curve.y > 0).all() for curve in curves))
-    for number, curve in enumerate(curves):
-        colour = ramp(number, len(curves))["light"]
-        x = _drawn(curve)
-        frame.show_x(*curve.x)
-        frame.show_y(curve.y)
-        ax.plot(x, curve.predict(x), color=colour, linewidth=1.3, zorder=2)
-        ax.plot(curve.x, curve.y, "o", color=colour, markersize=4.6, zorder=3, **EDGE)
-        ax.plot([], [], "o-", color=colour, markersize=4.6, label=number_text(curve.budget))
-    inside = [curve for curve in curves if curve.status == INSIDE]
-    if inside:
-        ax.plot(
-            result.predict([curve.budget for curve in inside]),
-            [curve.lowest for curve in inside],
-            color=LAW,
-            linestyle=DASHES[0],
-            linewidth=1.1,
-            zorder=2.5,
-        )
-        minima = [curve.minimum for curve in inside], [curve.lowest for curve in inside]
-        ax.plot(*minima, "D", color=LAW, markersize=5.6, zorder=4, label="minimum", **EDGE)
-    frame.close()
-    _label(ax, result.x, result.y, f"best {_words(result.x)} $\\propto$ compute$^{{{result.exponent:.3g}}}$")
-    add_legend(ax, outside=True, title=_words(result.budget).replace(" (", "\n("))
-    return ax
 
 
 def plot_contours(
@@ -133,44 +81,9 @@ def plot_contours(
         ax.plot(*line, color="white", linewidth=3.2, zorder=3.5)
         ax.plot(*line, color="black", linewidth=1.4, zorder=4, label="compute-optimal")
         add_legend(ax, loc="lower right")
-    bar = ax.figure.colorbar(filled, ax=ax, label=_words(y), ticks=levels[::2], format="%.3g", pad=0.02)
+    bar = ax.figure.colorbar(filled, ax=ax, label=words(y), ticks=levels[::2], format="%.3g", pad=0.02)
     bar.outline.set_visible(False)
-    _label(ax, names[0], names[1], f"predicted {_words(y)}; dots: measured")
-    return ax
-
-
-def plot_allocation(
-    table: Any, inputs: Sequence[str] = ("params", "tokens"), *, x: str = "compute", ax: Axes | None = None
-) -> Axes:
-    """The best inputs against compute, with their intervals.
-
-    Args:
-        table: with the compute, every input, and its ends `<input>_low` and `<input>_high`, if these are to
-            be drawn; as `allocate` returns it.
-        inputs: columns to draw.
-        x: the column of compute.
-        ax: the Axes to draw into; a new figure if not given.
-
-    Raises:
-        InputError: a column that is missing or not of positive numbers.
-    """
-    names = [inputs] if isinstance(inputs, str) else list(inputs)
-    columns = {name: _with_ends(table, x, name) for name in names}
-    ax = axes_or_new(ax, SIZE)
-    frame = Frame(ax, True, True)
-    for number, (name, (compute, best, ends)) in enumerate(columns.items()):
-        colour = (FORECAST, LAW, *COLOURS)[number]
-        frame.show_x(*compute)
-        frame.show_y(best)
-        if ends is not None:
-            frame.show_y(*ends)
-            ax.fill_between(compute, *ends, color=colour, alpha=0.18, linewidth=0, zorder=1.5)
-        style: dict[str, Any] = {"color": colour, "linewidth": 1.5, "markersize": 4.6, "zorder": 3}
-        marker = MARKERS[number] if len(compute) <= FEW else ""
-        ax.plot(compute, best, f"-{marker}", label=_words(name), **style, **EDGE)
-    frame.close()
-    _label(ax, x, ", ".join(map(_words, names)), "compute-optimal allocation")
-    add_legend(ax, loc="upper left")
+    label(ax, names[0], names[1], f"predicted {words(y)}; dots: measured")
     return ax
 
 
@@ -208,7 +121,7 @@ def plot_input_residuals(
         ax.axhline(0.0, color="0.45", linestyle=(0, (4, 3)), linewidth=0.9, zorder=1)
         ax.plot(column, 100 * values, "o", color=FITTED, markersize=4.2, zorder=3, **EDGE)
         panel.close()
-        ax.set_xlabel(_words(name))
+        ax.set_xlabel(words(name))
     axes[0].set_ylabel("measured over predicted (%)")
     return list(axes)
 
@@ -257,12 +170,6 @@ def plot_held_out(
     return ax
 
 
-def _drawn(curve: IsoflopCurve) -> np.ndarray:
-    """Where a parabola's line is drawn: over the runs that it was fitted to."""
-    taken = curve.x[curve.weights > 0]
-    return np.geomspace(taken.min(), taken.max(), 120)
-
-
 def _levels(values: np.ndarray) -> np.ndarray:
     """Levels of contours over the values, in even steps of their logarithms if all are positive."""
     low, high = (float(v) for v in np.quantile(values[np.isfinite(values)], [0.0, 1.0]))
@@ -276,23 +183,13 @@ def _two(inputs: Sequence[str]) -> tuple[str, str]:
     return names[0], names[1]
 
 
-def _with_ends(
-    table: Any, x: str, name: str
-) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
-    """Compute, an input and the ends of its interval, by rising compute."""
-    has_ends = all(f"{name}_{end}" in table for end in ("low", "high"))
-    wanted = (x, name, f"{name}_low", f"{name}_high") if has_ends else (x, name)
-    columns = columns_of(table, wanted, ())
-    order = np.argsort(columns[0], kind="stable")
-    compute, best, *ends = (column[order] for column in columns)
-    return compute, best, (ends[0], ends[1]) if ends else None
-
-
-def _words(name: str) -> str:
+def words(name: str) -> str:
+    """The name of a column for an axis."""
     return WORDS.get(name, name.replace("_", " "))
 
 
-def _label(ax: Axes, x: str, y: str, title: str) -> None:
-    ax.set_xlabel(_words(x))
-    ax.set_ylabel(_words(y))
+def label(ax: Axes, x: str, y: str, title: str) -> None:
+    """Name both axes by their columns."""
+    ax.set_xlabel(words(x))
+    ax.set_ylabel(words(y))
     ax.set_title(title, fontsize="medium")

@@ -33,33 +33,6 @@ def drawn(ax):
     return [line for line in ax.get_lines() if len(line.get_xdata())]
 
 
-def test_isoflop_curves_show_every_run_and_minimum():
-    result = bnsl.isoflop_fit(RUNS)
-    ax = result.plot()
-    lines = drawn(ax)
-    points = [line for line in lines if line.get_marker() == "o" and line.get_linestyle() == "None"]
-    assert sum(len(line.get_xdata()) for line in points) == len(RUNS)
-    minima = next(line for line in lines if line.get_marker() == "D")
-    np.testing.assert_allclose(minima.get_xdata(), result.table["params"])
-    assert ax.get_xscale() == ax.get_yscale() == "log"
-    low, high = ax.get_xlim()
-    assert low < RUNS["params"].min() < RUNS["params"].max() < high
-    assert len(ax.get_legend().get_texts()) == len(BUDGETS) + 1
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("parameters", "loss")
-
-
-def test_minima_outside_the_data_are_not_drawn():
-    result = bnsl.isoflop_fit(pd.concat([RUNS, EVEN.runs([1e22], shift=1e3)]))
-    minima = next(line for line in drawn(bnsl.plot_isoflop(result)) if line.get_marker() == "D")
-    assert len(minima.get_xdata()) == len(BUDGETS) == len(result.curves) - 1
-
-
-def test_losses_that_are_negative_get_a_linear_axis():
-    ax = bnsl.plot_isoflop(bnsl.isoflop_fit(RUNS.assign(loss=RUNS["loss"] - 5)))
-    assert ax.get_yscale() == "linear"
-    assert drawn(ax)
-
-
 def test_contours_show_the_runs_in_the_colours_of_the_surface():
     ax = bnsl.plot_contours(law, RUNS, frontier=allocation())
     (line, _) = drawn(ax)
@@ -78,22 +51,6 @@ def test_contours_of_other_columns_without_a_line():
     ax = bnsl.plot_contours(lambda v: EVEN.loss(v["N"], v["D"]) - 10, runs.assign(loss=-1.0), ["N", "D"])
     assert drawn(ax) == []
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("N", "D")
-
-
-def test_allocation_has_a_line_and_a_band_an_input():
-    ax = bnsl.plot_allocation(allocation()[::-1])
-    lines = drawn(ax)
-    np.testing.assert_array_equal(lines[0].get_xdata(), BUDGETS)
-    np.testing.assert_array_equal(lines[1].get_ydata(), allocation()["tokens"])
-    assert len(ax.collections) == 2
-    low, high = ax.get_ylim()
-    assert low < allocation()["params_low"].min() < allocation()["tokens_high"].max() < high
-
-
-def test_allocation_without_ends_has_no_band():
-    ax = bnsl.plot_allocation(allocation()[["compute", "params"]], "params")
-    assert len(drawn(ax)) == 1
-    assert len(ax.collections) == 0
 
 
 def test_residuals_have_a_panel_an_input():
@@ -120,11 +77,9 @@ def test_held_out_runs_are_told_apart_by_their_intervals():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: bnsl.plot_isoflop(RUNS), "result must be what bnsl.isoflop_fit returns; got a DataFrame"),
         (lambda: bnsl.plot_contours(law, RUNS, ["params"]), "must name two columns"),
         (lambda: bnsl.plot_contours(law, RUNS, "params"), "must name two columns"),
         (lambda: bnsl.plot_contours(law, RUNS, ["params", "token"]), "no column 'token'.*Did you mean"),
-        (lambda: bnsl.plot_allocation(RUNS), "no column 'compute'"),
         (lambda: bnsl.plot_input_residuals([0.1], RUNS), "residuals has 1 rows and frame has 45"),
         (lambda: bnsl.plot_held_out([1], [1], [1, 2], [1]), "predicted has 1 rows and high has 2"),
         (lambda: bnsl.plot_held_out([1], [np.nan], [1], [1]), r"low\[0\] = nan is not a finite number"),

@@ -1,0 +1,84 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from surfaces import EVEN
+
+import bnsl
+
+BUDGETS = np.geomspace(1e18, 1e21, 5)
+RUNS = EVEN.runs(BUDGETS, noise=0.002)
+
+
+def allocation():
+    best = EVEN.best_params(BUDGETS)
+    tokens = BUDGETS / 6 / best
+    ends = {"params_low": best / 2, "params_high": best * 2, "tokens_low": tokens / 2, "tokens_high": tokens}
+    return pd.DataFrame({"compute": BUDGETS, "params": best, "tokens": tokens, **ends})
+
+
+@pytest.fixture(autouse=True)
+def close():
+    yield
+    plt.close("all")
+
+
+def drawn(ax):
+    """Lines with data, and that the figure can be drawn."""
+    ax.figure.canvas.draw()
+    return [line for line in ax.get_lines() if len(line.get_xdata())]
+
+
+def test_isoflop_curves_show_every_run_and_minimum():
+    result = bnsl.isoflop_fit(RUNS)
+    ax = result.plot()
+    lines = drawn(ax)
+    points = [line for line in lines if line.get_marker() == "o" and line.get_linestyle() == "None"]
+    assert sum(len(line.get_xdata()) for line in points) == len(RUNS)
+    minima = next(line for line in lines if line.get_marker() == "D")
+    np.testing.assert_allclose(minima.get_xdata(), result.table["params"])
+    assert ax.get_xscale() == ax.get_yscale() == "log"
+    low, high = ax.get_xlim()
+    assert low < RUNS["params"].min() < RUNS["params"].max() < high
+    assert len(ax.get_legend().get_texts()) == len(BUDGETS) + 1
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("parameters", "loss")
+
+
+def test_minima_outside_the_data_are_not_drawn():
+    result = bnsl.isoflop_fit(pd.concat([RUNS, EVEN.runs([1e22], shift=1e3)]))
+    minima = next(line for line in drawn(bnsl.plot_isoflop(result)) if line.get_marker() == "D")
+    assert len(minima.get_xdata()) == len(BUDGETS) == len(result.curves) - 1
+
+
+def test_losses_that_are_negative_get_a_linear_axis():
+    ax = bnsl.plot_isoflop(bnsl.isoflop_fit(RUNS.assign(loss=RUNS["loss"] - 5)))
+    assert ax.get_yscale() == "linear"
+    assert drawn(ax)
+
+
+def test_allocation_has_a_line_and_a_band_an_input():
+    ax = bnsl.plot_allocation(allocation()[::-1])
+    lines = drawn(ax)
+    np.testing.assert_array_equal(lines[0].get_xdata(), BUDGETS)
+    np.testing.assert_array_equal(lines[1].get_ydata(), allocation()["tokens"])
+    assert len(ax.collections) == 2
+    low, high = ax.get_ylim()
+    assert low < allocation()["params_low"].min() < allocation()["tokens_high"].max() < high
+
+
+def test_allocation_without_ends_has_no_band():
+    ax = bnsl.plot_allocation(allocation()[["compute", "params"]], "params")
+    assert len(drawn(ax)) == 1
+    assert len(ax.collections) == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: bnsl.plot_isoflop(RUNS), "result must be what bnsl.isoflop_fit returns; got a DataFrame"),
+        (lambda: bnsl.plot_allocation(RUNS), "no column 'compute'"),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(bnsl.InputError, match=message):
+        call()
