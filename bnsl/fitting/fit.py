@@ -110,6 +110,26 @@ def fit(
         clean = curve if robust is None else _without_outliers(curve, loss, robust)
         weighed = weigh_breaks(clean, fewest)
         wanted = BNSL(chosen(weighed.candidates))
+    return _fitted(curve, wanted, weighed, loss, robust, robust_scale, fixed, bounds, backend)
+
+
+def fit_weighed(curve: Curve, weighed: Weighed, *, loss: str = "log") -> FitResult:
+    """What `fit` gives of a curve whose numbers of breaks are weighed already."""
+    return _fitted(curve, BNSL(chosen(weighed.candidates)), weighed, loss)
+
+
+def _fitted(
+    curve: Curve,
+    wanted: Form,
+    weighed: Weighed | None,
+    loss: str,
+    robust: str | None = None,
+    robust_scale: float | None = None,
+    fixed: Mapping[str, float] | None = None,
+    bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
+    backend: str = "auto",
+) -> FitResult:
+    """The fit of a form to a curve, once the number of breaks is known."""
     free = len(wanted.names) - len(fixed or {})
     if wanted.picks > len(curve) or (wanted.n_breaks > MOST and free > len(curve) + 3):
         raise InputError(

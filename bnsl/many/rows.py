@@ -12,8 +12,8 @@ from bnsl._base.checks import InputError
 from bnsl._base.display import ExtrapolationWarning
 from bnsl.curves.curve import Curve, check_curve
 from bnsl.curves.ragged import Curves, Points
-from bnsl.evidence.breaks import chosen, weigh_side_by_side
-from bnsl.fitting.fit import fit
+from bnsl.evidence.breaks import Weighed, chosen, weigh_side_by_side
+from bnsl.fitting.fit import fit, fit_weighed
 from bnsl.fitting.result import Status
 from bnsl.fitting.setup import THIN_ABOVE
 from bnsl.forecasting.forecast import forecast
@@ -49,12 +49,15 @@ def begin_rows(
     curves: Curves, settings: Settings, report: Callable[[float], object] = silent
 ) -> Callable[[], pd.DataFrame]:
     """Begin on `rows_of`, which the function that is returned ends; meanwhile a GPU is at work."""
-    numbers = np.full(len(curves), -1)
+    weighed: dict[int, Weighed] = {}
     begun = []
     if settings.together:
         begun = _begun_together(curves, np.arange(len(curves)), settings, report)
     elif settings.chosen:
-        numbers = _numbers_of_breaks(curves, settings)
+        weighed = _weighed(curves, settings)
+        numbers = np.array(
+            [chosen(weighed[i].candidates) if i in weighed else -1 for i in range(len(curves))]
+        )
         for n in (0, 1):
             given = settings._replace(form=BNSL(n), n_breaks=n)
             begun += _begun_together(curves, np.flatnonzero(numbers == n), given, report)
@@ -69,16 +72,13 @@ def begin_rows(
             if settings.chosen:  # `fit` says what becomes of a break that left the data
                 left_data = np.array(["break_outside_data" in text for text in columns["warnings"]], bool)
                 alone = alone | left_data
-                numbers[which[alone]] = -1
             done = which[~alone]
             pieces.append(pd.DataFrame({name: v[~alone] for name, v in columns.items()}, index=done))
             report(-int(alone.sum()))  # they are not done, after all
             left = np.setdiff1d(left, done)
         rows = []
         for i in left.tolist():
-            known = 0 <= numbers[i] <= 1  # the law of several breaks is sought where they were weighed
-            given = settings._replace(n_breaks=int(numbers[i])) if known else settings
-            rows.append(_alone(curves[i], given))
+            rows.append(_alone(curves[i], settings, weighed.get(i)))
             report(1)
         if rows:
             pieces.append(pd.DataFrame(rows, index=left))
@@ -87,9 +87,9 @@ def begin_rows(
     return finish
 
 
-def _numbers_of_breaks(curves: Curves, settings: Settings) -> np.ndarray:
-    """The number of breaks that each curve asks for (C,), as `fit` chooses it; -1 where `fit` has to say."""
-    out = np.full(len(curves), -1)
+def _weighed(curves: Curves, settings: Settings) -> dict[int, Weighed]:
+    """The numbers of breaks of curves, by their places, as `fit` weighs them; not of those that it has to."""
+    out: dict[int, Weighed] = {}
     constrained = settings.options.get("fixed") or settings.options.get("bounds")
     if settings.options.get("robust") or constrained:
         return out
@@ -106,8 +106,7 @@ def _numbers_of_breaks(curves: Curves, settings: Settings) -> np.ndarray:
     which = sorted(sound, key=lambda i: len(sound[i]))
     for first in range(0, len(which), BESIDE):
         some = which[first : first + BESIDE]
-        for i, weighed in zip(some, weigh_side_by_side([sound[i] for i in some]), strict=True):
-            out[i] = chosen(weighed.candidates)
+        out.update(zip(some, weigh_side_by_side([sound[i] for i in some]), strict=True))
     return out
 
 
@@ -134,23 +133,26 @@ def note(curve: Points, status: str, message: str) -> Row:
     return {"status": status, "warnings": "", "message": message, "n_points": len(curve.x)}
 
 
-def _alone(curve: Points, settings: Settings) -> Row:
-    """The row of one curve by `fit` or `forecast`."""
+def _alone(curve: Points, settings: Settings, weighed: Weighed | None = None) -> Row:
+    """The row of one curve by `fit` or `forecast`; its numbers of breaks may be weighed already."""
     try:
         check_curve(Curve(*curve), settings.options.get("loss", "log"))
         with python_warnings.catch_warnings():
             python_warnings.simplefilter("ignore", ExtrapolationWarning)
-            return _forecast_row(curve, settings) if settings.forecast else _fit_row(curve, settings)
+            return _forecast_row(curve, settings) if settings.forecast else _fit_row(curve, settings, weighed)
     except InputError as error:
         return note(curve, INVALID, str(error))
     except Exception as error:  # whatever it is, the other curves go on
         return note(curve, ERROR, f"{type(error).__name__}: {error}")
 
 
-def _fit_row(curve: Points, settings: Settings) -> Row:
+def _fit_row(curve: Points, settings: Settings, weighed: Weighed | None) -> Row:
     options = {k: v for k, v in settings.options.items() if k != "sigma"}
     breaks = settings.n_breaks if isinstance(settings.form, str) else None
-    result = fit(curve.x, curve.y, form=settings.form, n_breaks=breaks, sigma=curve.sigma, **options)
+    if weighed is not None:
+        result = fit_weighed(Curve(*curve), weighed, loss=options.get("loss", "log"))
+    else:
+        result = fit(curve.x, curve.y, form=settings.form, n_breaks=breaks, sigma=curve.sigma, **options)
     row: Row = {
         "status": result.status.name.lower(),
         "warnings": ";".join(dict.fromkeys(warning.code for warning in result.warnings)),

@@ -276,3 +276,19 @@ def test_settings_travel_and_tasks_are_of_one_length(frame):
     assert sorted(np.concatenate(tasks).tolist()) == list(range(len(table)))
     for task in tasks:
         assert len({padded_length(int(n)) for n in table.lengths[task]}) == 1
+
+
+def test_breaks_of_a_curve_are_weighed_once(monkeypatch):
+    x = np.geomspace(1.0, 1e6, 40)
+    law = {"a": 0.0, "b": 2.0, "c0": 0.05, "c1": 0.6, "d1": 1e2, "f1": 0.1, "c2": -0.6, "d2": 1e4, "f2": 0.1}
+    y = bnsl.BNSL(2).evaluate(law, x) * np.exp(0.002 * np.random.default_rng(3).normal(size=40))
+    alone = bnsl.fit(x, y)
+    assert alone.n_breaks == 2
+
+    def again(*args):
+        raise AssertionError("weighed again")
+
+    monkeypatch.setattr("bnsl.fitting.fit.weigh_breaks", again)
+    row = bnsl.fit_many({"x": x, "y": y, "curve": np.zeros(40)}, x="x", y="y", by="curve").iloc[0]
+    assert row["n_breaks"] == 2
+    np.testing.assert_allclose(row["rmsle"], alone.rmsle, rtol=1e-6)
