@@ -113,14 +113,20 @@ def as_number(value: Any, argument: str, ok: Callable[[float], bool] = np.isfini
     return number
 
 
-def positive_inputs(x: ArrayLike, columns: int) -> tuple[np.ndarray, tuple[int, ...]]:
-    """x of any shape as (N,) or (N, columns) positive finite floats, and the shape of the answer."""
+def finite_inputs(x: ArrayLike, columns: int) -> tuple[np.ndarray, tuple[int, ...]]:
+    """x of any shape as (N,) or (N, columns) finite floats, and the shape of the answer."""
     array = _floats(x, "x")
     if columns > 1 and (array.ndim == 0 or array.shape[-1] != columns):
         raise InputError(f"x must have {columns} columns; its shape is {array.shape}")
     shape = array.shape if columns == 1 else array.shape[:-1]
     flat = array.reshape(-1) if columns == 1 else array.reshape(-1, columns)
     reject(flat, ~np.isfinite(flat), "x", "is not a finite number")
+    return flat, shape
+
+
+def positive_inputs(x: ArrayLike, columns: int = 1) -> tuple[np.ndarray, tuple[int, ...]]:
+    """As `finite_inputs`, of numbers above 0."""
+    flat, shape = finite_inputs(x, columns)
     check_positive(flat, "x", "is not positive; scaling laws are defined for x > 0")
     return flat, shape
 

@@ -20,6 +20,7 @@ from bnsl._base.checks import (
     reject,
 )
 from bnsl._base.display import ExtrapolationWarning
+from bnsl.forms.inputs import Input, check_values
 
 FAR = 10.0  # a prediction this many times beyond the fitted x is far
 WIDEST = 100  # decades of y in one curve under loss="log"; squares of more leave the range of a double
@@ -35,6 +36,10 @@ class Curve:
         sigma: standard deviation of each y, in the units of y, or None; one number stands for all points.
         name: what to call the curve in titles and tables.
         x_label, y_label: axis labels.
+        inputs: how many inputs x has; `axes` says more of them.
+        axes: of a form of several inputs, what each can be.
+        input_labels: what the user calls several inputs.
+        groups: (N,) what belongs together, such as checkpoints of one run; None if nothing does.
         rows: where each point stood in the arrays given, for messages.
         within: least and greatest value that y can have at all, (0, 1) for 1 - accuracy. Nothing is predicted
             outside.
@@ -51,14 +56,19 @@ class Curve:
     x_label: str = "x"
     y_label: str = "y"
     inputs: int = field(default=1, kw_only=True)
+    axes: tuple[Input, ...] = field(default=(), kw_only=True)
+    input_labels: tuple[str, ...] = field(default=(), kw_only=True)
+    groups: np.ndarray | None = field(default=None, kw_only=True)
     rows: np.ndarray | None = field(default=None, kw_only=True, repr=False, compare=False)
     within: tuple[float, float] = field(default=(-np.inf, np.inf), kw_only=True)
 
     def __post_init__(self) -> None:
-        x = as_array(self.x, "x", columns=self.inputs)
+        axes = self.axes or tuple(Input(f"x{k + 1}") for k in range(self.inputs))
+        object.__setattr__(self, "inputs", len(axes))
+        x = as_array(self.x, "x", columns=len(axes))
         y = as_array(self.y, "y")
         check_same_length(x, y, ("x", "y"))
-        check_positive(x, "x", "is not positive; a scaling law needs x > 0 (drop step 0, or shift x)")
+        check_values(axes, x, self.input_labels)
         low, high = (as_number(end, "within", lambda end: not np.isnan(end)) for end in self.within)
         outside = (y < low) | (y > high)
         reject(y, outside, "y", f"is not within {low:g} and {high:g}, as was declared", self.rows)
@@ -74,6 +84,11 @@ class Curve:
         object.__setattr__(self, "x", _frozen(x[order]))
         object.__setattr__(self, "y", _frozen(y[order]))
         object.__setattr__(self, "sigma", None if sigma is None else _frozen(sigma[order]))
+        if self.groups is not None:
+            groups = np.asarray(self.groups)
+            if groups.shape != y.shape:
+                raise InputError(f"groups must name the group of every row; {groups.shape} for {len(y)} rows")
+            object.__setattr__(self, "groups", _frozen(groups[order]))
 
     def __repr__(self) -> str:
         sigma = "" if self.sigma is None else ", with sigma"
@@ -88,11 +103,6 @@ class Curve:
         return len(self.y)
 
     @property
-    def first_input(self) -> np.ndarray:
-        """x (N,), or the first of several inputs."""
-        return self.x if self.x.ndim == 1 else self.x[:, 0]
-
-    @property
     def climbs(self) -> bool:
         """Whether y is larger in the last third of the points than in the first, by their medians."""
         third = max(len(self) // 3, 1)
@@ -101,13 +111,45 @@ class Curve:
     @property
     def extent(self) -> str:
         """How many points, and from where to where: '14 points, x from 1 to 736'."""
-        first = self.first_input
         plural = "" if len(self) == 1 else "s"
-        return f"{len(self)} point{plural}, {self.x_label} from {first[0]:.6g} to {first[-1]:.6g}"
+        return f"{len(self)} point{plural}{self.grouped}, {self.span}"
+
+    @property
+    def grouped(self) -> str:
+        """' in 12 groups', or nothing."""
+        return "" if self.groups is None else f" in {len(np.unique(self.groups))} groups"
+
+    @property
+    def span(self) -> str:
+        """From where to where every input goes: 'x from 1 to 736'."""
+        columns = [self.x] if self.x.ndim == 1 else list(self.x.T)
+        return ", ".join(
+            f"{name} from {v.min():.6g} to {v.max():.6g}"
+            for name, v in zip(self.input_names, columns, strict=True)
+        )
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """What to call the inputs: the user's names, or those of the form, or x1, x2, ..."""
+        if self.x.ndim == 1:
+            return (self.x_label,)
+        return (
+            self.input_labels
+            or tuple(entry.name for entry in self.axes)
+            or tuple(f"x{k + 1}" for k in range(self.inputs))
+        )
+
+    @property
+    def effort(self) -> np.ndarray:
+        """By what points are put in order (N,): x, or the product of the inputs that cost compute."""
+        if self.x.ndim == 1:
+            return self.x
+        costs = [entry.costs for entry in self.axes] or [True] * self.inputs
+        return np.asarray(np.prod(self.x[:, costs], axis=1))
 
     def ahead(self, factors: Sequence[float]) -> np.ndarray:
         """These multiples of the last x (M,), as far as a double holds them; where it holds none, that x."""
-        last = float(self.first_input[-1])
+        last = float(self.effort.max())
         there = [factor * last for factor in factors if last < np.finfo(float).max / factor]
         return np.array(there or [last])
 
@@ -117,13 +159,17 @@ class Curve:
         train_until: float | None = None,
         train_count: int | None = None,
         train_fraction: float | None = None,
+        held_out: ArrayLike | None = None,
     ) -> tuple[Curve, Curve | None]:
         """The part to fit and the part to hold out (None if nothing is held out), by exactly one rule.
 
         Args:
-            train_until: fit the points with x <= this (of the first input).
+            train_until: fit the points with x <= this.
             train_count: fit this many points with the smallest x.
             train_fraction: fit this share of the points with the smallest x, rounded to the nearest count.
+            held_out: which rows (N,) bool, in the order in which they were given, to hold out.
+
+        Of several inputs the product of those that cost compute stands for x: N D of parameters and tokens.
 
         Raises:
             InputError: more than one rule, or a rule that leaves nothing to fit.
@@ -132,32 +178,56 @@ class Curve:
             "train_until": train_until,
             "train_count": train_count,
             "train_fraction": train_fraction,
+            "held_out": held_out,
         }
         given = [name for name, value in rules.items() if value is not None]
         if len(given) > 1:
             raise InputError(f"{' and '.join(given)} are alternatives; give one of them")
-        first = self.first_input
+        first = self.effort
+        order = np.argsort(first, kind="stable")
+        rank = np.empty(len(self), int)
+        rank[order] = np.arange(len(self))
         if train_until is not None:
             chosen = first <= as_number(train_until, "train_until")
         elif train_count is not None:
-            chosen = np.arange(len(self)) < check_count(train_count, "train_count", 1)
+            chosen = rank < check_count(train_count, "train_count", 1)
         elif train_fraction is not None:
             count = round(check_share(train_fraction, "train_fraction") * len(self))
-            chosen = np.arange(len(self)) < count
+            chosen = rank < count
+        elif held_out is not None:
+            chosen = ~self._asked_for(held_out)
         else:
             return self, None
         if not chosen.any():
-            value = rules[given[0]]
-            raise InputError(
-                f"{given[0]} = {value!r} leaves nothing to fit; x runs from {first[0]:g} to {first[-1]:g}"
-            )
+            value = rules[given[0]] if held_out is None else "all rows"
+            ends = f"{self.effort_label} runs from {first.min():g} to {first.max():g}"
+            raise InputError(f"{given[0]} = {value!r} leaves nothing to fit; {ends}")
         return self.take(chosen), None if chosen.all() else self.take(~chosen)
+
+    def _asked_for(self, held_out: ArrayLike) -> np.ndarray:
+        """A mask of the rows as they were given, in the order of the points."""
+        mask = np.asarray(held_out)
+        if mask.dtype != bool or mask.ndim != 1 or self.rows is None or len(mask) <= self.rows.max():
+            raise InputError(
+                f"held_out must say of every row, true or false, whether it is held out; got {mask.dtype} of "
+                f"shape {mask.shape}"
+            )
+        return mask[self.rows]
+
+    @property
+    def effort_label(self) -> str:
+        """What `effort` is called: 'x', or 'params x tokens'."""
+        if self.x.ndim == 1:
+            return "x"
+        costs = [entry.costs for entry in self.axes] or [True] * self.inputs
+        return " x ".join(name for name, counts in zip(self.input_names, costs, strict=True) if counts)
 
     def take(self, rows: np.ndarray) -> Curve:
         """The curve of the given rows (a mask or indices), with the same names."""
         sigma = None if self.sigma is None else self.sigma[rows]
         given = None if self.rows is None else self.rows[rows]
-        return replace(self, x=self.x[rows], y=self.y[rows], sigma=sigma, rows=given)
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(self, x=self.x[rows], y=self.y[rows], sigma=sigma, rows=given, groups=groups)
 
 
 def check_curve(curve: Curve, loss: str = "log", way_out: str = "use loss='linear'") -> None:

@@ -9,9 +9,10 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, suggest
 from bnsl.curves.accuracy import check_accuracy, with_errors
 from bnsl.curves.curve import Curve
+from bnsl.forms.inputs import Input, X, usable_inputs
 
 
 class Table(Protocol):
@@ -31,7 +32,9 @@ def as_curve(
     y: ArrayLike | None = None,
     sigma: ArrayLike | None = None,
     *,
-    inputs: int = 1,
+    axes: tuple[Input, ...] = (X,),
+    groups: ArrayLike | None = None,
+    labels: Sequence[str] | None = None,
     accuracy: str | None = None,
     resolution: float | None = None,
 ) -> Curve:
@@ -42,7 +45,9 @@ def as_curve(
         x: positive inputs (N,) or (N, inputs), or the column (of several inputs the list of columns).
         y: measured values (N,), or their column.
         sigma: standard deviations (N,), one number for all, or their column.
-        inputs: how many columns x has.
+        axes: the inputs of the form, of which x has a column each.
+        groups: what belongs together (N,), such as runs, or its column.
+        labels: what to call several inputs that come as an array.
         accuracy: y is an accuracy, "share" or "percent", and the curve is its error (see `with_errors`).
         resolution: of an accuracy, in its units.
 
@@ -53,11 +58,19 @@ def as_curve(
             there, or values that make no Curve.
     """
     check_accuracy(accuracy, resolution)
-    curve = _handed_over(data, x, y, sigma, inputs)
+    curve = _handed_over(data, x, y, sigma, axes, groups, labels)
     return curve if accuracy is None else with_errors(curve, accuracy, resolution)
 
 
-def _handed_over(data: Sequence[Data], x: Any, y: Any, sigma: Any, inputs: int) -> Curve:
+def _handed_over(
+    data: Sequence[Data],
+    x: Any,
+    y: Any,
+    sigma: Any,
+    axes: tuple[Input, ...],
+    groups: Any,
+    labels: Sequence[str] | None,
+) -> Curve:
     table = bool(data) and is_table(data[0]) and (len(data) == 1 or _is_name(data[1]))
     named: dict[str, Any] = {"x": x, "y": y, "sigma": sigma}
     for name, value in zip(("x", "y"), data[1:] if table else data, strict=False):
@@ -67,15 +80,39 @@ def _handed_over(data: Sequence[Data], x: Any, y: Any, sigma: Any, inputs: int) 
     if len(data) > 2 + table:
         raise InputError(f"too much was given without a name, {len(data)} arguments; {ONE_OF}")
     if table:
-        return _of_columns(data[0], named, inputs)
+        return _of_columns(data[0], named, axes, groups)
     if isinstance(named["x"], Curve):
-        return _of_curve(named["x"], named["y"], named["sigma"], inputs)
+        return _of_curve(named["x"], named["y"], named["sigma"], axes, groups)
     missing = [name for name in ("x", "y") if named[name] is None]
     if missing:
         held = f"; it has {_columns(named['x'])}" if is_table(named["x"]) else ""
         raise InputError(f"{' and '.join(missing)} missing; {ONE_OF}{held}")
-    labels: dict[str, Any] = {f"{k}_label": _label(named[k], k) for k in ("x", "y")}
-    return Curve(**joined(named), **labels, inputs=inputs)
+    said: dict[str, Any] = {f"{k}_label": _label(named[k], k) for k in ("x", "y")} | _said(
+        axes, named["x"], labels
+    )
+    if groups is not None:
+        named["groups"] = groups
+    return Curve(**joined(named), **said)
+
+
+def points_of(x: Any, curve: Curve, axes: tuple[Input, ...]) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Where to predict: points (N,) or (N, k), and the shape of the answer.
+
+    Args:
+        x: positive inputs of any shape S (or S + (k,)); for several inputs also a table, or a mapping of
+            numbers or arrays that broadcast, with the names of the inputs.
+        curve: that was fitted, which has the names.
+        axes: what the inputs can be.
+    """
+    if len(axes) == 1 or not is_table(x):
+        return usable_inputs(x, axes)
+    columns = [str(name) for name in (x.columns if hasattr(x, "columns") else x)]
+    for names in (curve.input_names, tuple(entry.name for entry in axes)):
+        if set(names) <= set(columns):
+            values = [np.asarray(x[name], float) for name in names]
+            return usable_inputs(np.stack(np.broadcast_arrays(*values), axis=-1), axes)
+    missing = next(name for name in curve.input_names if name not in columns)
+    raise InputError(f"the input {missing!r} is missing; there is {_columns(x)}" + suggest(missing, columns))
 
 
 def joined(parts: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,15 +152,60 @@ def column(table: Any, name: Any, argument: str) -> Any:
     return (frame[name] if _is_name(name) else frame[names]).to_numpy()
 
 
-def _of_curve(curve: Curve, y: Any, sigma: Any, inputs: int) -> Curve:
+def _said(axes: tuple[Input, ...], x: Any, labels: Sequence[str] | None = None) -> dict[str, Any]:
+    """What a curve is told of several inputs: what the form takes, and the names of columns.
+
+    Raises InputError for another number of names than of inputs.
+    """
+    if labels is not None and len(labels) != len(axes):
+        wanted = ", ".join(entry.name for entry in axes)
+        raise InputError(
+            f"inputs = {list(labels)}: this form takes {len(axes)}, {wanted}; name a column for each"
+        )
+    if len(axes) == 1:
+        return {}
+    columns = getattr(x, "columns", None) if labels is None else labels
+    usable = columns is not None and len(columns) == len(axes)
+    return {"axes": axes, "input_labels": tuple(map(str, columns)) if usable and columns is not None else ()}
+
+
+def named_inputs(
+    data: Sequence[Data], x: Any, inputs: Sequence[str] | None
+) -> tuple[Any, tuple[str, ...] | None]:
+    """The columns of x, and the names of several inputs, from what a caller gave as x and as `inputs`.
+
+    Raises InputError for columns named twice, and for a single text.
+    """
+    if inputs is None:
+        given = next((part for part in (*data, x) if isinstance(part, Curve)), None)
+        if given is not None and given.inputs > 1:
+            return x, given.input_names
+        if _are_names(x):
+            return x, tuple(x)
+        return x, None
+    if _is_name(inputs) or not _are_names(list(inputs)):
+        raise InputError(f"inputs = {inputs!r}: give a list of column names, such as ['params', 'tokens']")
+    names = tuple(inputs)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"inputs: {twice!r} is named twice; every input needs a column of its own")
+    if data and is_table(data[0]):
+        if x is not None:
+            raise InputError("x and inputs name columns both; give one of them")
+        return (names if len(names) > 1 else names[0]), names
+    return x, names
+
+
+def _of_curve(curve: Curve, y: Any, sigma: Any, axes: tuple[Input, ...], groups: Any) -> Curve:
     if y is not None:
         raise InputError("y was given together with a Curve, which has its own y; leave one out")
-    if curve.inputs != inputs:
-        raise InputError(f"x has {curve.inputs} columns; this form takes {inputs}")
-    return curve if sigma is None else replace(curve, sigma=sigma)
+    if curve.inputs != len(axes):
+        raise InputError(f"x has {curve.inputs} columns; this form takes {len(axes)}")
+    changes = {"sigma": sigma, "groups": groups, "axes": axes if len(axes) > 1 else None}
+    return replace(curve, **{name: value for name, value in changes.items() if value is not None})
 
 
-def _of_columns(table: Any, named: Mapping[str, Any], inputs: int) -> Curve:
+def _of_columns(table: Any, named: Mapping[str, Any], axes: tuple[Input, ...], groups: Any) -> Curve:
     """The curve in some columns of a table; what is no name is taken as it is."""
     missing = [name for name in ("x", "y") if named[name] is None]
     if missing:
@@ -135,9 +217,15 @@ def _of_columns(table: Any, named: Mapping[str, Any], inputs: int) -> Curve:
         raise InputError(f"x and y are the same column, {names['x']!r}; name two")
     values = {k: column(table, v, k) if k in names else v for k, v in named.items()}
     labels: dict[str, Any] = {f"{k}_label": names[k] if _is_name(names.get(k)) else k for k in ("x", "y")}
-    check_missing({names[k]: v for k, v in values.items() if _is_name(names.get(k))})
+    cells = {names[k]: v for k, v in values.items() if _is_name(names.get(k))}
+    if _are_names(names.get("x")):
+        cells |= dict(zip(names["x"], values["x"].T, strict=True))
+    check_missing(cells)
+    more = _said(axes, None, [names["x"]] if _is_name(names.get("x")) else names.get("x"))
+    if groups is not None:
+        more["groups"] = _labels_of(table, groups) if _is_name(groups) else groups
     try:
-        return Curve(**values, **labels, inputs=inputs)
+        return Curve(**values, **labels, **more)
     except InputError as error:
         said = ", ".join(f"{k} is the column {v!r}" for k, v in names.items())
         raise InputError(f"{error} ({said})") from None
@@ -153,6 +241,13 @@ def check_missing(columns: Mapping[str, Any]) -> None:
                 f"column {name!r}, row {missing[0]} is missing (NaN or None){more}; drop or repair the row "
                 f"(frame.dropna(subset={list(columns)}) leaves such rows out)"
             )
+
+
+def _labels_of(table: Any, name: str) -> Any:
+    """A column of labels (N,)."""
+    from bnsl.curves.frame import as_pandas
+
+    return as_pandas(table, [name])[name].astype(str).to_numpy()
 
 
 def is_table(value: object) -> bool:

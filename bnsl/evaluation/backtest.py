@@ -23,12 +23,13 @@ from bnsl._base.display import (
     table_text,
 )
 from bnsl.curves.curve import Curve, check_curve
-from bnsl.curves.data import Data, as_curve
+from bnsl.curves.data import Data, as_curve, named_inputs
 from bnsl.curves.metrics import rmsle
 from bnsl.fitting.fit import fit
 from bnsl.forecasting.forecast import forecast
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
+from bnsl.forms.inputs import Input, X
 from bnsl.forms.registry import NAMES, get_form, given_breaks
 
 if TYPE_CHECKING:
@@ -218,6 +219,8 @@ def backtest(
     sigma: ArrayLike | None = None,
     accuracy: str | None = None,
     resolution: float | None = None,
+    inputs: Sequence[str] | None = None,
+    groups: ArrayLike | None = None,
     **options: Any,
 ) -> Backtest:
     """How well would this law have predicted the points that you have? Errors against distance.
@@ -238,6 +241,9 @@ def backtest(
         sigma: standard deviation of every y (N,).
         accuracy: "share" or "percent" for a y that is an accuracy, as for `bnsl.fit`.
         resolution: of an accuracy, as for `bnsl.fit`.
+        inputs: names of several inputs, as for `bnsl.fit`; cuts are then of the product of those that cost
+            compute, such as parameters x tokens.
+        groups: what belongs together, as for `bnsl.fit`.
         **options: passed on to `bnsl.fit`, for a form.
 
     Returns:
@@ -248,9 +254,11 @@ def backtest(
             fit or nothing to predict.
     """
     fits = method is None
-    given: dict[str, Any] = {"x": x, "y": y, "sigma": sigma, "accuracy": accuracy, "resolution": resolution}
+    x, names = named_inputs(data, x, inputs)
+    given: dict[str, Any] = {"x": x, "y": y, "sigma": sigma, "groups": groups, "labels": names}
+    given |= {"accuracy": accuracy, "resolution": resolution}
     curve, method, label, least = _method(data, given, form, method, options)
-    first = curve.first_input
+    first = curve.effort
     if cuts is None or isinstance(cuts, int | np.integer):
         chosen = _spread(curve, first, CUTS if cuts is None else check_count(cuts, "cuts", 1), least, label)
     else:
@@ -298,10 +306,10 @@ def _method(
 ) -> tuple[Curve, Method, str, int]:
     """The curve, the function to call, its label and the points that it should have."""
     if method is None:
-        law = get_form("bnsl" if form is None else form, options.get("n_breaks"))
+        law = get_form("bnsl" if form is None else form, options.get("n_breaks"), inputs=given["labels"])
         fixed = options.get("fixed")
         free = len(law.parameters) - (len(fixed) if isinstance(fixed, Mapping) else 0)
-        curve = as_curve(data, **given, inputs=len(law.inputs))
+        curve = as_curve(data, **given, axes=law.inputs)
         options = {"form": "bnsl" if form is None else form, **options}
         chosen = isinstance(options["form"], str) and law.name == BNSL.name
         chosen = chosen and given_breaks(options.get("n_breaks")) is None
@@ -321,8 +329,9 @@ def _method(
             f"{', '.join(options)}: options of bnsl.fit go with a form; bind those of a method to it "
             "(functools.partial)"
         )
-    inputs = next((part.inputs for part in (*data, given["x"]) if isinstance(part, Curve)), 1)
-    return as_curve(data, **given, inputs=inputs), method, _name(method), LEAST
+    names = given["labels"]
+    axes = (X,) if names is None or len(names) == 1 else tuple(map(Input, names))
+    return as_curve(data, **given, axes=axes), method, _name(method), LEAST
 
 
 def _name(method: Method) -> str:
@@ -341,8 +350,8 @@ def _split(curve: Curve, cut: float) -> tuple[Curve, Curve]:
 
 def _spread(curve: Curve, first: np.ndarray, count: int, least: int, label: str) -> tuple[float, ...]:
     """At most `count` values of x, evenly spaced in the logarithm, each with enough points on either side."""
-    values, starts = np.unique(first, return_index=True)
-    fitted = np.append(starts[1:], len(first))  # points up to and with every value
+    values = np.unique(first)
+    fitted = np.searchsorted(np.sort(first), values, side="right")  # points up to and with every value
     distinct = np.arange(1, len(values) + 1)
     if curve.x.ndim > 1:
         distinct = fitted
@@ -363,10 +372,10 @@ def _checked(curve: Curve, first: np.ndarray, cuts: Sequence[float]) -> tuple[fl
     if isinstance(cuts, str) or not isinstance(cuts, Sequence | np.ndarray) or len(cuts) == 0:
         raise InputError(f"cuts = {cuts!r} must be a list of values of x, or how many cuts to make")
     array = np.array([as_number(cut, f"cuts[{i}]") for i, cut in enumerate(cuts)])
-    reject(array, array >= first[-1], "cuts", f"leaves nothing to predict; x ends at {first[-1]:g}")
+    reject(array, array >= first.max(), "cuts", f"leaves nothing to predict; x ends at {first.max():g}")
     distinct = np.array([len(np.unique(curve.x[first <= cut], axis=0)) for cut in array])
     reject(
-        array, distinct < 3, "cuts", f"leaves fewer than three distinct x to fit; x starts at {first[0]:g}"
+        array, distinct < 3, "cuts", f"leaves fewer than three distinct x to fit; x starts at {first.min():g}"
     )
     return tuple(float(cut) for cut in np.unique(array))
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from bnsl._base.checks import InputError, suggest
 from bnsl._base.display import html_frame, html_table
 from bnsl.curves.curve import Curve
-from bnsl.curves.data import Data, as_curve
+from bnsl.curves.data import Data, as_curve, named_inputs
 from bnsl.evaluation.extrapolation import Extrapolation, nothing_held_out
 from bnsl.evidence.breaks import points_needed
 from bnsl.fitting.fit import fit
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ALL_FORMS = ("m1", "m2", "m3", "m4", "bnsl")
+FORMS_OF_TWO = ("chinchilla_tied", "chinchilla", "skaling", "bilinear", "interaction", "bnsl")  # inputs
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,9 @@ def compare(
     bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
     accuracy: str | None = None,
     resolution: float | None = None,
+    inputs: Sequence[str] | None = None,
+    groups: ArrayLike | None = None,
+    held_out: ArrayLike | None = None,
 ) -> Comparison:
     """Fit several forms to one split of one curve and rank them.
 
@@ -179,18 +183,29 @@ def compare(
         bounds: (lower, upper) of parameters, likewise.
         accuracy: "share" or "percent" for a y that is an accuracy, as for `bnsl.fit`.
         resolution: of an accuracy, as for `bnsl.fit`.
+        inputs: names of several inputs, as for `bnsl.fit`; points are then split by their product, of those
+            that cost compute.
+        groups: what belongs together, as for `bnsl.fit`.
+        held_out: instead of a rule, which rows to hold out (N,) bool.
 
     Raises:
         InputError: bad input, the same form twice, or a rule that leaves nothing to hold out.
     """
-    wanted = forms_by_label(forms, n_breaks)
-    inputs = len(next(iter(wanted.values())).inputs)
-    curve = as_curve(data, x, y, sigma, inputs=inputs, accuracy=accuracy, resolution=resolution)
-    rules = (train_until, train_count, train_fraction)
-    fitted, held_out = curve.split(
-        train_until=train_until, train_count=train_count, train_fraction=train_fraction
+    x, names = named_inputs(data, x, inputs)
+    wanted = forms_by_label(forms, n_breaks, names)
+    axes = next(iter(wanted.values())).inputs
+    asked: dict[str, Any] = {
+        "groups": groups,
+        "labels": names,
+        "accuracy": accuracy,
+        "resolution": resolution,
+    }
+    curve = as_curve(data, x, y, sigma, axes=axes, **asked)
+    rules = (train_until, train_count, train_fraction, held_out)
+    fitted, beyond = curve.split(
+        train_until=train_until, train_count=train_count, train_fraction=train_fraction, held_out=held_out
     )
-    if held_out is None and any(rule is not None for rule in rules):
+    if beyond is None and any(rule is not None for rule in rules):
         raise nothing_held_out(curve)
     if forms is ALL_FORMS and loss == "linear" and curve.y.min() <= 0:
         counts = n_breaks if given_breaks(n_breaks) is not None else _numbers_on_y(fitted)
@@ -203,12 +218,12 @@ def compare(
     results = {}
     for label, form in wanted.items():
         # A BNSL by name alone: `fit` chooses the number of breaks.
-        chosen = given_breaks(n_breaks) is None and isinstance(form, BNSL) and NAMES.get(label) == BNSL.name
+        chosen = given_breaks(n_breaks) is None and NAMES.get(label) == BNSL.name
         held = {k: v for k, v in (fixed or {}).items() if k in form.names or (chosen and _of_break(k))}
         kept = {k: v for k, v in (bounds or {}).items() if k in form.names or (chosen and _of_break(k))}
         options: dict[str, Any] = {"fixed": held, "bounds": kept, "loss": loss, "robust": robust}
-        results[label] = fit(fitted, form=BNSL.name if chosen else form, **options)
-    return Comparison(fitted, held_out, results)
+        results[label] = fit(fitted, form=BNSL.name if chosen else form, inputs=names, **options)
+    return Comparison(fitted, beyond, results)
 
 
 def _of_break(name: str) -> bool:
@@ -222,15 +237,19 @@ def _numbers_on_y(curve: Curve) -> list[int]:
 
 
 def forms_by_label(
-    forms: str | Form | Sequence[str | Form], n_breaks: int | str | Sequence[int] | None = None
+    forms: str | Form | Sequence[str | Form],
+    n_breaks: int | str | Sequence[int] | None = None,
+    inputs: Sequence[str] | None = None,
 ) -> dict[str, Form]:
-    """The forms to compare (see `compare`) by the labels of their rows.
+    """The forms to compare (see `compare`) by the labels of their rows; `inputs` are names of several inputs.
 
     Raises:
         InputError: an unknown form, the same one twice, forms of different inputs, or an n_breaks without
             the "bnsl" that it is for.
     """
     asked = given_breaks(n_breaks)
+    if forms is ALL_FORMS and inputs is not None and len(inputs) > 1:
+        forms = FORMS_OF_TWO if len(inputs) == 2 else (BNSL.name,)
     listed = [forms] if isinstance(forms, str | Form) else forms
     if not isinstance(listed, Sequence) or len(listed) == 0:
         raise InputError(f"forms = {forms!r} must be a form or a list of at least one")
@@ -243,10 +262,10 @@ def forms_by_label(
         if label in wanted or (NAMES.get(label) and form in wanted.values()):
             raise InputError(f"forms names {label!r} twice")
         first = next(iter(wanted.values()), form)
-        if form.inputs != first.inputs:
+        if len(form.inputs) != len(first.inputs):
             raise InputError(
-                f"forms: {first.label!r} takes {', '.join(first.inputs)} and {form.label!r} takes "
-                f"{', '.join(form.inputs)}; only forms of the same inputs can be compared"
+                f"forms: {first.label!r} takes {', '.join(map(str, first.inputs))} and {form.label!r} takes "
+                f"{', '.join(map(str, form.inputs))}; only forms of the same inputs can be compared"
             )
         wanted[label] = form
 
@@ -259,9 +278,9 @@ def forms_by_label(
             continue
         unused = False
         if counts is None:
-            add(name, get_form(form, asked))
+            add(name, get_form(form, asked, inputs=inputs))
         for count in counts or ():
-            made = get_form(form, count)
+            made = get_form(form, count, inputs=inputs)
             add(made.label, made)
     if unused:
         raise InputError(f"n_breaks = {n_breaks!r} is only for 'bnsl', which is not among the forms")

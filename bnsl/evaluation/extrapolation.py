@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from bnsl._base.display import (
     warning_lines,
 )
 from bnsl.curves.curve import Curve
-from bnsl.curves.data import Data, as_curve
+from bnsl.curves.data import Data, as_curve, named_inputs
 from bnsl.curves.metrics import rmse, rmsle
 from bnsl.fitting.fit import fit
 from bnsl.fitting.result import FitResult
@@ -91,8 +92,7 @@ class Extrapolation:
         import pandas as pd
 
         held, last = self.held_out.x, self.result.curve.x.max(axis=0)
-        inputs = self.result.form.inputs
-        columns = {"x": held} if held.ndim == 1 else dict(zip(inputs, held.T, strict=True))
+        columns = {"x": held} if held.ndim == 1 else dict(zip(self.held_out.input_names, held.T, strict=True))
         with np.errstate(invalid="ignore", divide="ignore"):
             log_error = np.log(self.predicted) - np.log(self.held_out.y)
         return pd.DataFrame(
@@ -162,9 +162,10 @@ def held_out_notes(inside: int, count: int, level: float) -> tuple[FitWarning, .
 
 def nothing_held_out(curve: Curve) -> InputError:
     """The error of a rule that leaves no point beyond the fitted ones."""
-    first = curve.first_input
+    first = curve.effort
     return InputError(
-        f"nothing is held out of {len(curve)} points with x from {first[0]:g} to {first[-1]:g}: give a "
+        f"nothing is held out of {len(curve)} points with {curve.effort_label} from {first.min():g} to "
+        f"{first.max():g}: give a "
         "train_until, train_count or train_fraction below the end"
     )
 
@@ -177,6 +178,9 @@ def extrapolate(
     train_count: int | None = None,
     train_fraction: float | None = None,
     sigma: ArrayLike | None = None,
+    inputs: Sequence[str] | None = None,
+    groups: ArrayLike | None = None,
+    held_out: ArrayLike | None = None,
     form: str | Form = "bnsl",
     accuracy: str | None = None,
     resolution: float | None = None,
@@ -192,6 +196,10 @@ def extrapolate(
         train_count: fit this many points with the smallest x; or
         train_fraction: fit this share of them.
         sigma: standard deviation of every y (N,), or one number for all.
+        inputs: names of several inputs, as for `bnsl.fit`; by their product (of those that cost compute,
+            parameters x tokens) points are then split.
+        groups: what belongs together, as for `bnsl.fit`.
+        held_out: instead of a rule, which rows to hold out (N,) bool.
         form: as for `bnsl.fit`.
         accuracy: "share" or "percent" for a y that is an accuracy, as for `bnsl.fit`.
         resolution: of an accuracy, as for `bnsl.fit`.
@@ -201,11 +209,18 @@ def extrapolate(
         InputError: bad input, no rule or several, or one that leaves too little to fit or nothing to hold
             out.
     """
-    inputs = len(get_form(form, options.get("n_breaks")).inputs)
-    curve = as_curve(data, x, y, sigma, inputs=inputs, accuracy=accuracy, resolution=resolution)
-    fitted, held_out = curve.split(
-        train_until=train_until, train_count=train_count, train_fraction=train_fraction
+    x, names = named_inputs(data, x, inputs)
+    axes = get_form(form, options.get("n_breaks"), inputs=names).inputs
+    given: dict[str, Any] = {
+        "groups": groups,
+        "labels": names,
+        "accuracy": accuracy,
+        "resolution": resolution,
+    }
+    curve = as_curve(data, x, y, sigma, axes=axes, **given)
+    fitted, beyond = curve.split(
+        train_until=train_until, train_count=train_count, train_fraction=train_fraction, held_out=held_out
     )
-    if held_out is None:
+    if beyond is None:
         raise nothing_held_out(curve)
-    return Extrapolation(fit(fitted, form=form, **options), held_out)
+    return Extrapolation(fit(fitted, form=form, **options), beyond)

@@ -52,14 +52,19 @@ def in_other_units(
 ) -> tuple[np.ndarray, np.ndarray]:
     """A law (p,) and the root (p, p) of its covariance once x and y are multiplied by exp(log_s), exp(log_t).
 
-    Coordinates change linearly in one another, so that a step of 1 in each gives their derivatives.
+    A step along the imaginary axis gives the derivatives of one by the other to the last digit.
     """
-    moved = form.rescaled(theta, log_s, log_t)
-    return moved, (form.rescaled(theta + np.eye(len(theta)), log_s, log_t) - moved).T @ root
+    step = 1e-10  # whose square is below rounding, and which leaves units of 1e-290 above underflow
+    moved = np.imag(form.rescaled(theta + 1j * step * np.eye(len(theta)), log_s, log_t)) / step
+    return form.rescaled(theta, log_s, log_t), moved.T @ root
 
 
 def sandwich_root(
-    jacobian: np.ndarray, psi: np.ndarray, steepness: np.ndarray, free: np.ndarray
+    jacobian: np.ndarray,
+    psi: np.ndarray,
+    steepness: np.ndarray,
+    free: np.ndarray,
+    groups: np.ndarray | None = None,
 ) -> np.ndarray:
     """R (p, p) with R R^T the covariance of the coordinates that is right under uneven noise, too.
 
@@ -72,6 +77,8 @@ def sandwich_root(
         psi: (N,) weighted residuals, as bent by a robust loss.
         steepness: (N,) derivatives of psi by them, ones without a robust loss.
         free: (p,) bool; the others are known exactly and get 0.
+        groups: (N,) what belongs together; residuals of one group may be alike, and are summed before they
+            are squared (Liang and Zeger, 1986). Of no more groups than parameters, nothing is known.
     """
     p = jacobian.shape[1]
     root = np.zeros((p, p))
@@ -92,6 +99,13 @@ def sandwich_root(
     if left.min() < 1e-9:
         return root
     moved = along * (psi / left)[:, None] * inverse  # (N, count), along the singular directions
+    if groups is not None:
+        kinds, member = np.unique(groups, return_inverse=True)
+        if len(kinds) <= count:
+            return root
+        together = np.zeros((len(kinds), moved.shape[1]))
+        np.add.at(together, member, moved)
+        moved = together * np.sqrt(len(kinds) / (len(kinds) - 1))
     triangle = np.asarray(np.linalg.qr(moved, mode="r"))
     root[free, :count] = (vt.T @ triangle.T) / scale[:, None]
     return root

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, as_number, check_choice
 from bnsl._base.display import FitWarning
 from bnsl.curves.curve import WIDEST, Curve, check_curve
-from bnsl.curves.data import Data, as_curve
+from bnsl.curves.data import Data, as_curve, named_inputs
 from bnsl.evidence.breaks import MOST, Weighed, chosen, points_needed, weigh_breaks
 from bnsl.fitting import adequacy
 from bnsl.fitting.constraints import (
@@ -23,7 +23,7 @@ from bnsl.fitting.constraints import (
     fewest_breaks,
     orientations,
 )
-from bnsl.fitting.covariance import covariance_root, in_other_units, undetermined
+from bnsl.fitting.covariance import covariance_root, in_other_units, sandwich_root, undetermined
 from bnsl.fitting.inside import kept_inside
 from bnsl.fitting.linear_breaks import MOST as MOST_ON_Y
 from bnsl.fitting.linear_breaks import weighable, weighed_by_bic
@@ -33,12 +33,15 @@ from bnsl.fitting.setup import BACKENDS, Setup, crosses_zero, set_up, solve
 from bnsl.fitting.verdict import with_verdict
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import AHEAD, Form
+from bnsl.forms.hyperbreaks import HyperBNSL
 from bnsl.forms.registry import get_form, given_breaks
 from bnsl.solver import losses
 from bnsl.solver.pool import Pool
 from bnsl.solver.problem import Linearised
 
 TINY = 1e-3  # of the mean steepness of a robust loss
+MOST_HYPERBREAKS = 2  # that are weighed where none are asked for,
+SPARE = 4  # and so many points more than parameters
 SEVERAL = 2  # breaks from which on chosen laws are sought next to the likely ones
 OUTLYING = 6.0  # standard deviations, by the median, from which on a point is an outlier to a robust loss
 
@@ -47,6 +50,8 @@ def fit(
     *data: Data,
     x: ArrayLike | None = None,
     y: ArrayLike | None = None,
+    inputs: Sequence[str] | None = None,
+    groups: ArrayLike | None = None,
     form: str | Form = "bnsl",
     n_breaks: int | str | None = None,
     loss: str = "log",
@@ -66,6 +71,10 @@ def fit(
             and `sigma` name: `fit(frame, x="compute", y="loss")`. Series are joined by their index.
         x: positive inputs (N,), in any unit and order, or their column.
         y: measured values (N,), positive under the default loss, or their column.
+        inputs: the columns of several inputs, in the order in which the form takes them ("chinchilla":
+            parameters, tokens); of arrays, x is (N, k) and these are its columns' names.
+        groups: what belongs together (N,), such as the run that a checkpoint is of, or its column; errors
+            then rest on the scatter between groups.
         form: "bnsl" (arXiv 2210.14891, equation 1), "m1" to "m4" (arXiv 2209.06640), another name of one of
             these, such as "power_law_offset" (see `bnsl.list_forms`), or a Form.
         n_breaks: exact number of breaks of a BNSL; if "auto" or not given, it is chosen by the evidence of
@@ -93,11 +102,18 @@ def fit(
         InputError: (a ValueError) input that cannot be fitted, before any work.
     """
     n_breaks = given_breaks(n_breaks)
-    wanted = get_form(form, n_breaks)
+    x, inputs = named_inputs(data, x, inputs)
+    wanted = get_form(form, n_breaks, inputs=inputs)
     check_choice(loss, "loss", losses.LOSSES)
     check_robust(robust, robust_scale)
     check_choice(backend, "backend", BACKENDS)
-    curve = as_curve(data, x, y, sigma, inputs=len(wanted.inputs), accuracy=accuracy, resolution=resolution)
+    given: dict[str, Any] = {
+        "groups": groups,
+        "labels": inputs,
+        "accuracy": accuracy,
+        "resolution": resolution,
+    }
+    curve = as_curve(data, x, y, sigma, axes=wanted.inputs, **given)
     check_curve(curve, loss)
     weighed: Weighed | None = None
     if n_breaks is None and isinstance(form, str) and isinstance(wanted, BNSL):
@@ -106,10 +122,18 @@ def fit(
         for oriented in orientations(wanted, curve.climbs, fixed, bounds):
             check_constraints(oriented, loss, fixed, bounds, BNSL.name)
         if not weighable(curve):
-            return _with_breaks_by_bic(curve, fewest, loss, robust, robust_scale, fixed, bounds, backend)
+            every = range(fewest, max(MOST_ON_Y, fewest) + 1)
+            forms = [BNSL(n) for n in every if n == fewest or len(curve) >= points_needed(n)]
+            best = _by_bic(curve, forms, loss, robust, robust_scale, fixed, bounds, backend)
+            return replace(best, warnings=(_not_weighed(curve), *best.warnings))
         clean = curve if robust is None else _without_outliers(curve, loss, robust)
         weighed = weigh_breaks(clean, fewest)
         wanted = BNSL(chosen(weighed.candidates))
+    if n_breaks is None and isinstance(form, str) and isinstance(wanted, HyperBNSL):
+        fewest = min(fewest_breaks(fixed, bounds), MOST_HYPERBREAKS)
+        hyper = [replace(wanted, breaks=n) for n in range(fewest, MOST_HYPERBREAKS + 1)]
+        possible_too = [law for law in hyper[1:] if len(law.names) + SPARE <= len(curve)]
+        return _by_bic(curve, [hyper[0], *possible_too], loss, robust, robust_scale, fixed, bounds, backend)
     return _fitted(curve, wanted, weighed, loss, robust, robust_scale, fixed, bounds, backend)
 
 
@@ -168,17 +192,21 @@ def _fitted(
         return replace(best, candidates=weighed.candidates, warnings=said)
 
 
-def _with_breaks_by_bic(
-    curve: Curve, fewest: int, loss: str, robust: str | None, robust_scale: float | None, *rest: Any
+def _by_bic(
+    curve: Curve,
+    forms: Sequence[Form],
+    loss: str,
+    robust: str | None,
+    robust_scale: float | None,
+    fixed: Mapping[str, float] | None,
+    bounds: Mapping[str, tuple[float | None, float | None]] | None,
+    backend: str,
 ) -> FitResult:
-    """The fit of a curve without logarithms, with the number of breaks that least squares on y asks for."""
-    every = range(fewest, max(MOST_ON_Y, fewest) + 1)
-    numbers = [n for n in every if n == fewest or len(curve) >= points_needed(n)]
-    fixed, bounds, backend = rest
+    """The fit with the number of breaks that its cost asks for, of forms that differ in that number alone."""
     results = [
         fit(
             curve,
-            n_breaks=n,
+            form=form,
             loss=loss,
             robust=robust,
             robust_scale=robust_scale,
@@ -186,19 +214,23 @@ def _with_breaks_by_bic(
             bounds=bounds,
             backend=backend,
         )
-        for n in numbers
+        for form in forms
     ]
     scale = results[-1].robust_scale
     candidates = weighed_by_bic(results, [_cost(result, scale) for result in results])
-    best = results[numbers.index(chosen(candidates))]
+    best = results[[form.total_breaks for form in forms].index(chosen(candidates))]
+    said = with_verdict(best.warnings, candidates, best.n_breaks)
+    return replace(best, candidates=candidates, warnings=tuple(said))
+
+
+def _not_weighed(curve: Curve) -> FitWarning:
+    """What to say where breaks are chosen on y itself."""
     why = "y is not positive throughout" if curve.y.min() <= 0 else f"y spans over {WIDEST} decades"
     text = (
         f"{why}, and evidence is that of log y: the number of breaks was chosen by BIC of the fits on y, "
         "whose probabilities are rough; look at others, too"
     )
-    note = FitWarning("breaks_not_weighed", text)
-    said = with_verdict(best.warnings, candidates, best.n_breaks)
-    return replace(best, candidates=candidates, warnings=(note, *said))
+    return FitWarning("breaks_not_weighed", text)
 
 
 def _likely_laws(weighed: Weighed | None, form: Form, ready: Setup) -> np.ndarray | None:
@@ -302,6 +334,9 @@ def _result(
     else:
         root, condition = covariance_root(local.jacobian, variance, free)
         lost = undetermined(local.jacobian, free)
+        if curve.groups is not None or (method.robust and len(form.inputs) > 1):
+            sandwich = sandwich_root(local.jacobian, psi, steepness, free, curve.groups)
+            root = sandwich if np.isfinite(sandwich).all() else root
     names = np.array(form.names)
     margin = 1e-9 * np.maximum(1.0, np.abs(best))
     at_bound = free & ((best <= local.lower + margin) | (best >= local.upper - margin))

@@ -16,7 +16,8 @@ from bnsl._base.display import FitWarning
 from bnsl.curves.curve import Curve
 from bnsl.evidence.breaks import Candidate
 from bnsl.forms.form import Form
-from bnsl.forms.registry import FORMS, get_form
+from bnsl.forms.inputs import Input
+from bnsl.forms.registry import FORMS, SURFACES, get_form
 from bnsl.solver import losses
 
 
@@ -45,6 +46,8 @@ def curve_record(curve: Curve) -> dict[str, Any]:
         "name": curve.name,
         "x_label": curve.x_label,
         "y_label": curve.y_label,
+        **({"inputs": list(curve.input_labels)} if curve.input_labels else {}),
+        **({} if curve.groups is None else {"groups": curve.groups.tolist()}),
         **({} if np.isinf(curve.within).all() else {"within": list(curve.within)}),
     }
 
@@ -100,6 +103,12 @@ def parsed(text: str, kind: str, owner: str) -> dict[str, Any]:
 
 def _fields(record: Mapping[str, Any], given: Form | None, statuses: type[enum.Enum]) -> dict[str, Any]:
     form = _form_of(Entries(of_type(record["form"], dict)), given)
+    if set(of_type(record["params"], dict)) != set(form.names):
+        raise _OtherFormError(
+            f"text is a fit of a form {form.name!r} with the parameters {', '.join(record['params'])}: not "
+            "the registered one of that name; if it is one of your own, pass an instance of it as well: "
+            "from_json(text, form=...)"
+        )
     p = len(form.parameters)
     theta = np.asarray(record["theta"], float)
     root = np.asarray(record["covariance_root"], float)
@@ -117,7 +126,7 @@ def _fields(record: Mapping[str, Any], given: Form | None, statuses: type[enum.E
         "form": form,
         "theta": theta,
         "covariance_root": root,
-        "curve": curve_of(Entries(of_type(record["curve"], dict), "curve."), len(form.inputs)),
+        "curve": curve_of(Entries(of_type(record["curve"], dict), "curve."), form.inputs),
         "loss": _one_of(record["loss"], losses.LOSSES),
         "robust": robust,
         "robust_scale": None if robust is None else record["robust_scale"],
@@ -131,7 +140,7 @@ def _fields(record: Mapping[str, Any], given: Form | None, statuses: type[enum.E
     }
 
 
-def curve_of(points: Mapping[str, Any], inputs: int) -> Curve:
+def curve_of(points: Mapping[str, Any], axes: tuple[Input, ...] = ()) -> Curve:
     """The curve that `curve_record` wrote."""
     low, high = of_type(points.get("within", [-np.inf, np.inf]), list)
     return Curve(
@@ -139,7 +148,9 @@ def curve_of(points: Mapping[str, Any], inputs: int) -> Curve:
         np.asarray(points["y"]),
         None if points["sigma"] is None else np.asarray(points["sigma"]),
         *(of_type(points[key], str) for key in ("name", "x_label", "y_label")),
-        inputs=inputs,
+        axes=axes if len(axes) > 1 else (),
+        input_labels=tuple(of_type(points.get("inputs", []), list)),
+        groups=None if points.get("groups") is None else np.asarray(points["groups"]),
         within=(float(low), float(high)),
     )
 
@@ -174,10 +185,10 @@ def _form_of(spec: dict[str, Any], given: Form | None) -> Form:
                 f"form = {given.label!r} is not the form {name!r:.60} that was fitted in text"
             )
         return given
-    if isinstance(name, str) and name.lower() not in FORMS:
+    if isinstance(name, str) and name.lower() not in FORMS | SURFACES:
         raise _OtherFormError(
-            f"text is a fit of the form {name!r:.60}, which is none of {', '.join(FORMS)}; if it is one of "
-            "your own, pass an instance of it as well: from_json(text, form=...)"
+            f"text is a fit of the form {name!r:.60}, which is none of {', '.join([*FORMS, *SURFACES])}; "
+            "if it is one of your own, pass an instance of it as well: from_json(text, form=...)"
         )
     return get_form(name, **{key: value for key, value in spec.items() if key != "form"})
 

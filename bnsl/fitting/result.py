@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import lengths
-from bnsl._base.checks import InputError, check_share, positive_inputs
+from bnsl._base.checks import InputError, check_share
 from bnsl._base.display import (
     PARAMETER_HEAD,
     FitWarning,
@@ -28,6 +28,7 @@ from bnsl._base.display import (
     warning_lines,
 )
 from bnsl.curves.curve import Curve, warn_if_far
+from bnsl.curves.data import points_of
 from bnsl.curves.metrics import rmse, rmsle
 from bnsl.evidence.breaks import Candidate
 from bnsl.fitting import record
@@ -114,7 +115,7 @@ class FitResult:
     @property
     def n_breaks(self) -> int:
         """Number of breaks; 0 for a form that has none."""
-        return self.form.n_breaks
+        return self.form.total_breaks
 
     @property
     def n_params(self) -> int:
@@ -127,13 +128,15 @@ class FitResult:
         Issues an ExtrapolationWarning for x beyond ten times the fitted range. Raises InputError for x
         that is not positive and finite.
         """
-        points, _ = positive_inputs(x, len(self.form.inputs))
+        points, shape = points_of(x, self.curve, self.form.inputs)
         warn_if_far(points, self.curve)
-        return self.curve.held(self.form.evaluate(self.theta, x))
+        return self.curve.held(self.form.evaluate(self.theta, points)).reshape(shape)
 
     def slope(self, x: ArrayLike) -> np.ndarray:
         """Local log-log slope d log y / d log x at x; negative where y falls."""
-        return self.form.slope(self.theta, x)
+        points, shape = points_of(x, self.curve, self.form.inputs)
+        slopes = self.form.slope(self.theta, points)
+        return slopes.reshape(shape + slopes.shape[1:])
 
     def interval(self, x: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper end of where a new measurement at x falls, if this form is right.
@@ -151,9 +154,9 @@ class FitResult:
             level: probability inside, between 0 and 1.
         """
         level = check_share(level, "level")
-        points, shape = positive_inputs(x, len(self.form.inputs))
+        points, shape = points_of(x, self.curve, self.form.inputs)
         warn_if_far(points, self.curve)
-        center, jacobian = losses.law_and_jacobian(self.form, self.loss, self.theta, np.log(points))
+        center, jacobian = losses.law_and_jacobian(self.form, self.loss, self.theta, self.form.seen(points))
         dof = max(len(self.curve) - self.n_params, 1)
         with np.errstate(over="ignore", invalid="ignore"):  # an end beyond the range of a double is inf
             noise = np.full((1, len(points)), self.residual_scale * self.typical_sigma)
@@ -179,6 +182,18 @@ class FitResult:
     def noise(self) -> np.ndarray:
         """Estimated standard deviation of each point in the space of the loss, (N,); NaN if unknown."""
         return self.residual_scale * self.sigma_of_residuals
+
+    @cached_property
+    def cost(self) -> float:
+        """What was minimised: the sum of half the squares of the residuals, or of a robust loss of them.
+
+        Huber's is r^2 / 2 up to the scale s and s (|r| - s / 2) beyond; residuals are over sigma, if given.
+        """
+        scale = self.robust_scale or 1.0
+        with np.errstate(all="ignore"):
+            residual = self.residuals / self.sigma_of_residuals
+            rho = losses.robust_cost_and_weight(self.robust, (residual / scale) ** 2)[0]
+        return 0.5 * scale**2 * float(np.sum(rho))
 
     # --- quality ----------------------------------------------------------------------------------
 
@@ -251,11 +266,21 @@ class FitResult:
 
     @cached_property
     def _sandwich_root(self) -> np.ndarray:
-        jacobian = losses.law_and_jacobian(self.form, self.loss, self.theta, np.log(self.curve.x))[1].T
+        jacobian = losses.law_and_jacobian(self.form, self.loss, self.theta, self.form.seen(self.curve.x))[
+            1
+        ].T
         with np.errstate(all="ignore"):
             residual = self.residuals / self.sigma_of_residuals
             psi, steepness = losses.influence(self.robust, residual, self.robust_scale or 1.0)
-            return sandwich_root(jacobian / self.sigma_of_residuals[:, None], psi, steepness, self._free)
+            return sandwich_root(
+                jacobian / self.sigma_of_residuals[:, None], psi, steepness, self._free, self.curve.groups
+            )
+
+    def posterior(self, count: int = 1000, seed: int = 0) -> list[tuple[Form, np.ndarray]]:
+        """Laws as likely as the data leave them: the form, and coordinates (count, p) in the user's units."""
+        from bnsl.fitting.posterior import draws
+
+        return [(self.form, draws(self, count, seed))]
 
     @property
     def _free(self) -> np.ndarray:
@@ -310,7 +335,7 @@ class FitResult:
         rows = []
         low, high = float(self.curve.x.min()), float(self.curve.x.max())
         slope = -self.params.get("c0", np.nan)
-        for i in range(1, self.n_breaks + 1):
+        for i in range(1, self.form.n_breaks + 1):
             after = slope - self.params[f"c{i}"]
             position, width = self.params[f"d{i}"], self.params[f"f{i}"]
             rows.append(
@@ -366,7 +391,7 @@ class FitResult:
         return paragraphs(
             [self._title(), *fact_lines([("status", self.status.value), *self._facts()])],
             parameter_lines(PARAMETER_HEAD, self._parameter_rows()),
-            table_text(self.shown_breaks) if self.n_breaks else "",
+            table_text(self.shown_breaks) if self.form.n_breaks else "",
             warning_lines(self.warnings),
         )
 
@@ -381,7 +406,7 @@ class FitResult:
             self._title(),
             html_table([("status", self.status.value), *self._facts()]),
             html_table(self._parameter_rows(), PARAMETER_HEAD),
-            html_frame(self.shown_breaks) if self.n_breaks else "",
+            html_frame(self.shown_breaks) if self.form.n_breaks else "",
             html_warnings(self.warnings),
         )
 
@@ -389,10 +414,9 @@ class FitResult:
         return f"{self.form.label} fitted to {self.curve.name or 'a curve'}"
 
     def _facts(self) -> list[tuple[str, str]]:
-        first = self.curve.first_input
         robust = f", robust {self.robust} at scale {self.robust_scale:.3g}" if self.robust else ""
         return [
-            ("points", f"{len(self.curve)}, {self.curve.x_label} from {first[0]:.6g} to {first[-1]:.6g}"),
+            ("points", f"{len(self.curve)}{self.curve.grouped}, {self.curve.span}"),
             ("loss", f"{self.loss}{robust}"),
             *([("breaks", verdict(self.candidates, self.criterion))] if self.candidates else []),
             ("rmse" if np.isnan(self.rmsle) else "rmsle", f"{self._error_text(6)} on the fitted points"),

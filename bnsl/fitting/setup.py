@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bnsl._base.arrays import lengths
 from bnsl.fitting.constraints import Constraints, in_units
 from bnsl.forms.autodiff import runnable
 from bnsl.forms.form import Form
 from bnsl.solver import losses
-from bnsl.solver.pool import Pool
+from bnsl.solver.pool import Pool, joined
 from bnsl.solver.problem import Linearised, Method, Problem, block_means, linearised
 from bnsl.solver.search import polish, search, search_from
 from bnsl.solver.walk import Drive, follow
@@ -29,6 +30,7 @@ HUBER_TUNING = 1.345  # scale in standard deviations: 95 % efficiency on normal 
 # A law runs away that is so many times the range of the data off before so many times the last x. It gives
 # way to one of at most so many times its cost.
 RUNAWAY, SOON, AS_WELL = 1e3, 2.0, 2.0
+FLATTEST, ASIDE, WIDEST_STEP = 2, (0.3, 0.7, 1.5, 3.0, 6.0), 3.0  # how far to look beside a robust law
 LEAST_SCALE = 1e-12  # of a robust loss
 
 
@@ -90,7 +92,7 @@ def set_up(
         sigma: (..., N) standard deviations of y, or None.
         seen: (..., N) bool, False for padding at the end of shorter curves; None if there is none.
     """
-    log_x = np.log(x)
+    log_x = form.seen(x)
     there = np.ones(y.shape, bool) if seen is None else seen
     mixing = {parameter.name for parameter in form.parameters if parameter.mixes}
     # A signed law plus a constant is one again: where residuals are plain differences, so may be the data.
@@ -98,6 +100,11 @@ def set_up(
     shift = np.sum(y, axis=-1, where=there) / np.sum(there, axis=-1) if signed else np.zeros(y.shape[:-1])
     y = y - shift[..., None]
     log_s, log_t = _units(log_x, y, there, loss)
+    log_s = (
+        np.where([entry.any_unit and entry.is_log for entry in form.inputs], log_s, 0.0)
+        if len(form.inputs) > 1
+        else log_s
+    )
     if constraints.names & mixing:  # what is held would not stay so in other units
         log_s, log_t = 0.0 * log_s, 0.0 * log_t
     elif loss == "linear" and not form.signed:
@@ -162,10 +169,37 @@ def solve(
                     scale = scale_of(linearised(plain, problem, pool.theta[0]).residual)
                 problem = problem._replace(scale=scale)
                 pool = _searched(method, problem, drive, starts)
+            if type(method.form).starts is not Form.starts and np.isfinite(pool.cost[0]):
+                aside = _along_valleys(method, problem, pool.theta[0])
+                pool = joined(pool, search_from(method, problem, aside, drive))
     pool = _representable(method.form, pool, ready.log_s, ready.log_t)
     pool = _positive(method, pool, problem.log_x)
     local = linearised(method, problem, pool.theta[0])
     return ready._replace(method=method, problem=problem), pool, local
+
+
+def _along_valleys(method: Method, problem: Problem, theta: np.ndarray) -> np.ndarray:
+    """Laws (K, p) on both sides of one (p,), along the directions in which the cost is flattest.
+
+    A robust loss of a small scale is all but the sum of absolute residuals, which has a kink wherever the law
+    passes through a point: there are many local minima along a valley.
+    """
+    local = linearised(method, problem, theta)
+    psi, _ = losses.influence(method.robust, local.residual, float(problem.scale))
+    weight = psi / np.where(local.residual == 0, 1.0, local.residual)
+    columns = local.jacobian[:, problem.free] * np.sqrt(np.where(local.residual == 0, 1.0, weight))[:, None]
+    sizes = lengths(columns)
+    if not np.isfinite(sizes).all():
+        return theta[None]
+    scale = np.where(sizes > 0, sizes, 1.0)
+    _, s, vt = np.linalg.svd(columns / scale, full_matrices=False)
+    spread = np.sqrt(np.sum(weight * local.residual**2) / len(local.residual))
+    moves = []
+    for direction, size in zip(vt[::-1][:FLATTEST], s[::-1], strict=False):
+        step = np.zeros(len(theta))
+        step[problem.free] = direction / scale * min(spread / max(size, 1e-300), WIDEST_STEP)
+        moves += [sign * share * step for share in ASIDE for sign in (-1.0, 1.0)]
+    return theta + np.array([np.zeros(len(theta)), *moves])
 
 
 @contextlib.contextmanager

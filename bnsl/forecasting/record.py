@@ -57,7 +57,7 @@ def read(text: str, make: Callable[..., Forecast]) -> tuple[Forecast, tuple[FitW
     """
     record = Entries(parsed(text, KIND, "Forecast"))
     with damaged(KIND):
-        curve: Curve = curve_of(Entries(of_type(record["curve"], dict), "curve."), 1)
+        curve: Curve = curve_of(Entries(of_type(record["curve"], dict), "curve."))
         settings = of_type(record["settings"], dict)
         kept = Entries(of_type(record["predictions"], dict), "predictions.")
         x = np.asarray(kept["x"], float)

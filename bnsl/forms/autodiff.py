@@ -14,6 +14,7 @@ import numpy as np
 
 from bnsl._base.arrays import Array, namespace
 from bnsl.forms.form import Form, Parameter, Separable
+from bnsl.forms.inputs import Input
 
 
 def runnable(form: Form) -> Form:
@@ -33,7 +34,7 @@ class Traced(Form):
     name: ClassVar[str] = "traced"
 
     @property
-    def inputs(self) -> tuple[str, ...]:  # type: ignore[override]
+    def inputs(self) -> tuple[Input, ...]:  # type: ignore[override]
         """Those of the form."""
         return self.form.inputs
 

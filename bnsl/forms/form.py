@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import Array, namespace
-from bnsl._base.checks import InputError, positive_inputs, suggest
+from bnsl._base.checks import InputError, suggest
+from bnsl.forms.inputs import Input, X, inputs_of, seen_by_form, usable_inputs
 
 # Shapes: p coordinates, N points, k inputs, any batch axes in front, which broadcast. `log_x` is (..., N) for
 # a form of one input and (..., N, k) otherwise.
@@ -90,7 +91,7 @@ class Form(abc.ABC):
     """
 
     name: ClassVar[str]
-    inputs: ClassVar[tuple[str, ...]] = ("x",)
+    inputs: ClassVar[tuple[Input, ...]] = (X,)  # or names, which stand for inputs on a log scale
     known_as: ClassVar[tuple[str, ...]] = ()  # other names that people know it by
     formula: ClassVar[str] = ""  # for the table of forms, as `meaning`
     meaning: ClassVar[str] = ""
@@ -99,6 +100,13 @@ class Form(abc.ABC):
 
     signed: ClassVar[bool] = False  # whether y may be negative, as its limit, the first coordinate, may
     level: ClassVar[int | None] = None  # the coordinate that scales what a break would bend, if one could
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Inputs may be given by their names alone."""
+        super().__init_subclass__(**options)
+        given = cls.__dict__.get("inputs")
+        if isinstance(given, tuple):
+            cls.inputs = inputs_of(given)
 
     # --- what a form must say ---------------------------------------------------------------------
 
@@ -143,6 +151,13 @@ class Form(abc.ABC):
 
     def separable(self, log_x: Array, y: Array, weight: Array) -> Separable | None:
         """The starting problem in normalised units, or None to scan the domain instead."""
+        return None
+
+    def starts(self, log_x: np.ndarray, y: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray | None:
+        """Starts (K, p), at most `count`, of a curve in normalised units; None if the form has none.
+
+        `log_x` is (N,) or (N, k), y and weight are (N,), all of NumPy.
+        """
         return None
 
     def assemble(self, outer: Array, positions: Array, shapes: Array, beta: Array) -> Array:
@@ -213,6 +228,15 @@ class Form(abc.ABC):
         return tuple(parameter.name for parameter in self.parameters)
 
     @property
+    def total_breaks(self) -> int:
+        """The number of breaks, of whatever kind."""
+        return self.n_breaks
+
+    def seen(self, x: np.ndarray) -> np.ndarray:
+        """What the form sees of inputs (N,) or (N, k): logarithms, or of a linear scale the values."""
+        return seen_by_form(self.inputs, x)
+
+    @property
     def label(self) -> str:
         """A short name for tables and legends."""
         return self.name
@@ -267,20 +291,22 @@ class Form(abc.ABC):
             y of shape S for a mapping, or batch shape + S.
         """
         theta = self.from_params(params) if isinstance(params, Mapping) else np.asarray(params, float)
-        points, shape = positive_inputs(x, len(self.inputs))
+        points, shape = usable_inputs(x, self.inputs)
         with np.errstate(all="ignore"):
-            values = np.asarray(_runnable(self).y(theta, np.log(points)))
+            values = np.asarray(_runnable(self).y(theta, self.seen(points)))
         return values.reshape(theta.shape[:-1] + shape)
 
     def slope(self, params: Mapping[str, float] | ArrayLike, x: ArrayLike) -> np.ndarray:
         """The local log-log slope d log y / d log x at x; for k inputs, one slope an input.
 
+        By an input on a linear scale, d log y / d x.
+
         Returns an array of the shape of x. It is negative where y falls.
         """
         theta = self.from_params(params) if isinstance(params, Mapping) else np.asarray(params, float)
-        points, shape = positive_inputs(x, len(self.inputs))
+        points, shape = usable_inputs(x, self.inputs)
         with np.errstate(all="ignore"):
-            slopes = _runnable(self).log_slope(theta, np.log(points))  # (N, k)
+            slopes = _runnable(self).log_slope(theta, self.seen(points))  # (N, k)
         return slopes.reshape(shape + ((len(self.inputs),) if len(self.inputs) > 1 else ()))
 
     def log_slope(self, theta: np.ndarray, log_x: np.ndarray) -> np.ndarray:
@@ -289,6 +315,8 @@ class Form(abc.ABC):
         Moving x is changing its unit: the slope is the derivative by the coordinates times that of `rescale`
         by the unit, which a step along the imaginary axis gives to the last digit.
         """
+        if not all(entry.any_unit and entry.is_log for entry in self.inputs):
+            return self._slope_by_differences(theta, log_x)
         jacobian = self.log_y_and_jacobian(theta, log_x)[1]
         count, step = len(self.inputs), 1e-30
         moves = []
@@ -296,6 +324,16 @@ class Form(abc.ABC):
             shift = -1j * step * (np.arange(count) == i)
             moves.append(np.imag(self.rescale(theta, shift if count > 1 else shift[0], 0.0)) / step)
         return np.stack([move @ jacobian for move in moves], axis=-1)
+
+    def _slope_by_differences(self, theta: np.ndarray, log_x: np.ndarray) -> np.ndarray:
+        """As `log_slope`, by central differences of fourth order, where an input has one unit only."""
+        h, slopes = 1e-3, []
+        for move in h * np.eye(len(self.inputs)):
+            near, far = (
+                self.log_y(theta, log_x + k * move) - self.log_y(theta, log_x - k * move) for k in (1, 2)
+            )
+            slopes.append((8.0 * near - far) / (12.0 * h))
+        return np.stack(slopes, axis=-1)
 
 
 def _runnable(form: Form) -> Form:

@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bnsl._base.checks import InputError, check_choice, check_count
 from bnsl.forms.baselines import M1, M2, M3, M4
 from bnsl.forms.broken import BNSL
+from bnsl.forms.experts import MixtureOfExperts, Routing, RoutingOffset
 from bnsl.forms.form import Form
+from bnsl.forms.hyperbreaks import HyperBNSL
+from bnsl.forms.repeated import DataConstrained
+from bnsl.forms.surfaces import Bilinear, Chinchilla, ChinchillaTied, Interaction, Kaplan, Skaling
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FORMS: dict[str, type[Form]] = {form.name: form for form in (M1, M2, M3, M4, BNSL)}
-NAMES: dict[str, str] = {name: form.name for form in FORMS.values() for name in (form.name, *form.known_as)}
+# Those of several inputs; "bnsl" is for any number of them.
+SURFACES: dict[str, type[Form]] = {
+    form.name: form
+    for form in (
+        Chinchilla,
+        ChinchillaTied,
+        Kaplan,
+        Skaling,
+        Bilinear,
+        Interaction,
+        DataConstrained,
+        Routing,
+        RoutingOffset,
+        MixtureOfExperts,
+    )
+}
+NAMES: dict[str, str] = {
+    name: form.name for form in (*FORMS.values(), *SURFACES.values()) for name in (form.name, *form.known_as)
+}
 AUTO = "auto"  # an n_breaks that is to be chosen
 
 
-def get_form(form: str | Form, n_breaks: int | str | None = None, rising: bool = False) -> Form:
+def get_form(
+    form: str | Form,
+    n_breaks: int | str | None = None,
+    rising: bool = False,
+    inputs: Sequence[str] | None = None,
+) -> Form:
     """The form of that name, or `form` itself if it is one already.
 
     Args:
@@ -25,6 +53,7 @@ def get_form(form: str | Form, n_breaks: int | str | None = None, rising: bool =
             instance of Form.
         n_breaks: the number of breaks of a BNSL; 1 if None or "auto".
         rising: a BNSL with b < 0, which rises to its limit.
+        inputs: names of the inputs; of two or more, "bnsl" is the law with breaks along hyperplanes.
 
     Raises:
         InputError: an unknown name, or a number of breaks for a form that has none.
@@ -36,10 +65,19 @@ def get_form(form: str | Form, n_breaks: int | str | None = None, rising: bool =
         return form
     name = NAMES[form_name(form)]
     if name == BNSL.name:
-        return BNSL(1 if count is None else check_count(count, "n_breaks"), rising)
+        breaks = 1 if count is None else check_count(count, "n_breaks")
+        return HyperBNSL(_names(inputs), breaks) if inputs and len(inputs) > 1 else BNSL(breaks, rising)
     if count is not None:
         raise InputError(f"n_breaks = {n_breaks!r} is only for form='bnsl'; form {form!r} has no breaks")
-    return FORMS[name]()
+    return (FORMS | SURFACES)[name]()
+
+
+def _names(inputs: Sequence[str]) -> tuple[str, ...]:
+    """Names of inputs; raises InputError for one that is no text, or twice there."""
+    names = tuple(inputs)
+    if not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
+        raise InputError(f"inputs = {list(names)!r}: give the name of every input once")
+    return names
 
 
 def form_name(form: object) -> str:
@@ -48,7 +86,9 @@ def form_name(form: object) -> str:
     Raises InputError for what is no name of a form.
     """
     if not isinstance(form, str):
-        raise InputError(f"form = {form!r} must be a name ({', '.join(FORMS)}) or a bnsl.Form instance")
+        raise InputError(
+            f"form = {form!r} must be a name ({', '.join([*FORMS, *SURFACES])}) or a bnsl.Form instance"
+        )
     name = "_".join(form.lower().replace("-", " ").replace("_", " ").split())
     if name not in NAMES:
         check_choice(form, "form", NAMES)
@@ -70,7 +110,8 @@ def given_breaks(n_breaks: Any) -> Any:
 def list_forms() -> pd.DataFrame:
     """The forms, one row per form, by its short name.
 
-    Columns: known_as (other names that every `form=` and `forms=` takes), formula, parameters, meaning.
+    Columns: known_as (other names that every `form=` takes), formula, inputs, parameters, meaning.
+    "bnsl" takes any number of inputs; with several its breaks lie along hyperplanes.
     """
     import pandas as pd
 
@@ -79,10 +120,11 @@ def list_forms() -> pd.DataFrame:
             "form": form.name,
             "known_as": ", ".join(form.known_as),
             "formula": form.formula,
+            "inputs": ", ".join(map(str, form().inputs)),
             "parameters": ", ".join(form().names),
             "meaning": form.meaning,
         }
-        for form in FORMS.values()
+        for form in (*FORMS.values(), *SURFACES.values())
     ]
     return pd.DataFrame(rows).set_index("form")
 

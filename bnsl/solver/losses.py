@@ -12,6 +12,7 @@ from bnsl.forms.form import Form
 
 LOSSES = ("log", "log1p", "linear")
 ROBUST = ("huber", "soft_l1")
+SILVERMAN = 1.06  # bandwidth in standard deviations, times the fifth root of the number of points
 
 
 def transform(loss: str, y: Array, unit: float | Array) -> Array:
@@ -93,7 +94,18 @@ def influence(robust: str | None, residual: np.ndarray, scale: float) -> tuple[n
     weight = np.asarray(robust_cost_and_weight(robust, z)[1])
     if robust is None:
         return residual, weight
-    return weight * residual, np.where(z <= 1.0, 1.0, 0.0) if robust == "huber" else weight**3
+    return weight * residual, _huber_steepness(residual, scale) if robust == "huber" else weight**3
+
+
+def _huber_steepness(residual: np.ndarray, scale: float) -> np.ndarray:
+    """1 up to the scale and 0 beyond; on average the same, but smoother, if few points are within the scale.
+
+    Huber's loss of a small scale is all but the sum of absolute residuals, whose curvature is the density of
+    residuals at 0: estimated with a bandwidth by Silverman's rule (Powell, 1991), as for quantile regression.
+    """
+    size = np.abs(residual)
+    wide = max(scale, SILVERMAN * float(np.median(size)) / 0.6745 * len(size) ** -0.2) if len(size) else scale
+    return np.where(size <= wide, scale / wide, 0.0)
 
 
 def robust_cost_and_weight(robust: str | None, z: Array) -> tuple[Array, Array]:

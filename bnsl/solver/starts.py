@@ -8,15 +8,19 @@ solve. `bnsl.solver.picks` does it for several breaks.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from bnsl._base.arrays import Array, along, namespace
 from bnsl.forms.form import Form, Separable
 from bnsl.solver.effort import PLATEAU_STARTS, SHARP_STARTS, STARTS
+from bnsl.solver.losses import model
 from bnsl.solver.problem import Method, Problem, Rows, placed
 from bnsl.solver.sharp_starts import plateau_starts, sharp_starts
 from bnsl.solver.steps import damped_step
 
+OFFERED = 48  # starts that a form may find itself, of which the best are scouted
 SCANNED = 1024  # points of the domain tried for a form that is not separable
 DEPENDENT = 1e-9  # share of a column's square outside the span of the others, below which it adds nothing
 RIDGE = 1e-14
@@ -29,6 +33,8 @@ def starts_of(method: Method, problem: Problem, rows: Rows, *, smooth: bool = Fa
     """
     form, xp = method.form, namespace(problem.y)
     data = problem.log_x, problem.y, problem.weight
+    if type(form).starts is not Form.starts:
+        return _own_starts(method, problem, rows)
     separable = form.separable(*data)
     if separable is None:
         return placed(problem, rows, scanned(form, *data, STARTS * 2))
@@ -40,6 +46,22 @@ def starts_of(method: Method, problem: Problem, rows: Rows, *, smooth: bool = Fa
         plateau = plateau_starts(form, *data, PLATEAU_STARTS, rising=rising)
         theta = xp.concat([theta, sharp, plateau], axis=1)
     return placed(problem, rows, theta)
+
+
+def _own_starts(method: Method, problem: Problem, rows: Rows) -> np.ndarray:
+    """Starts (C, K, p) that a form finds itself: of more of them the best once what is held is held."""
+    shape, form = problem.y.shape, method.form
+    inputs = np.broadcast_to(problem.log_x, (*shape, *problem.log_x.shape[2:]))
+    found = []
+    for log_x, y, weight in zip(inputs, problem.y, np.broadcast_to(problem.weight, shape), strict=True):
+        seen = weight > 0
+        theta: Any = form.starts(log_x[seen], y[seen], weight[seen], OFFERED)
+        found.append(theta[np.arange(OFFERED) % len(theta)])
+    theta = placed(problem, rows, np.stack(found))
+    law = model(form, method.loss, theta, problem.log_x[:, None], rows.unit[:, None])
+    cost = np.sum((rows.weight[:, None] * (law - rows.data[:, None])) ** 2, axis=-1)
+    best = np.argsort(np.where(np.isfinite(cost), cost, np.inf), axis=-1, kind="stable")[:, : 2 * STARTS]
+    return np.take_along_axis(theta, best[..., None], axis=1)
 
 
 def linear_starts(form: Form, separable: Separable, y: Array, weight: Array, count: int) -> Array:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, check_choice, check_count, check_share, positive_inputs
+from bnsl._base.checks import InputError, check_choice, check_count, check_share
 from bnsl._base.display import (
     PARAMETER_HEAD,
     FitWarning,
@@ -22,6 +22,7 @@ from bnsl._base.display import (
     parameter_lines,
     warning_lines,
 )
+from bnsl.curves.data import points_of
 from bnsl.fitting.result import FitResult
 from bnsl.solver import losses
 from bnsl.uncertainty.refit import refit, solved
@@ -98,7 +99,7 @@ class Bootstrap:
 
         Raises InputError for x that is not positive.
         """
-        points, shape = positive_inputs(x, len(self.result.form.inputs))
+        points, shape = points_of(x, self.result.curve, self.result.form.inputs)
         law = self.result.curve.held(self.result.form.evaluate(self.theta, points))
         if noise:
             rng = np.random.default_rng([self.seed, 1])
@@ -204,7 +205,9 @@ def bootstrap(
 
 def _residuals(result: FitResult) -> tuple[np.ndarray, np.ndarray]:
     """Data minus law over sigma, and leverages (N,), those of points that fix a parameter alone below 1."""
-    jacobian = losses.law_and_jacobian(result.form, result.loss, result.theta, np.log(result.curve.x))[1].T
+    jacobian = losses.law_and_jacobian(
+        result.form, result.loss, result.theta, result.form.seen(result.curve.x)
+    )[1].T
     free = np.array([name not in result.fixed for name in result.form.names])
     columns = jacobian[:, free] / result.sigma_of_residuals[:, None]
     scale = np.abs(columns).max(axis=0)

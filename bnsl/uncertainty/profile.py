@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import lengths
-from bnsl._base.checks import InputError, check_count, check_share, positive_inputs, suggest
+from bnsl._base.checks import InputError, check_count, check_share, suggest
 from bnsl._base.display import FitWarning
+from bnsl.curves.data import points_of
 from bnsl.fitting.result import FitResult
 from bnsl.solver import losses
 from bnsl.uncertainty.ends import WIDEST, Found, Refits, box_of, find_ends, hard_ends, students_t
@@ -163,8 +164,10 @@ def prediction_interval(result: FitResult, x: ArrayLike, level: float = 0.9) -> 
     """
     share = check_share(level, "level")
     ready = _checked(result)
-    points, shape = positive_inputs(x, len(result.form.inputs))
-    center, jacobian = losses.law_and_jacobian(result.form, result.loss, result.theta, np.log(points))
+    points, shape = points_of(x, result.curve, result.form.inputs)
+    center, jacobian = losses.law_and_jacobian(
+        result.form, result.loss, result.theta, result.form.seen(points)
+    )
     noise = result.residual_scale * result.typical_sigma
     spread = np.hypot(lengths(result.covariance_root.T @ jacobian), noise)
     spread = np.where(np.isfinite(spread), np.minimum(spread, WIDEST * noise), WIDEST * noise)
@@ -175,7 +178,7 @@ def prediction_interval(result: FitResult, x: ArrayLike, level: float = 0.9) -> 
         with np.errstate(all="ignore"):
             y = ready.normalised(losses.back(result.loss, values))
         problem, count = ready.problem, len(values)
-        there = np.log(points[rows]) - ready.log_s
+        there = result.form.seen(points[rows]) - ready.log_s
         theta, cost, _ = refit(
             ready,
             starts,

@@ -8,6 +8,7 @@ import bnsl
 from bnsl import InputError
 from bnsl.curves.data import as_curve
 from bnsl.curves.frame import long_table
+from bnsl.forms.inputs import Input
 
 COMPUTE = np.array([3.0, 7.0, 20.0, 55.0, 90.0, 210.0])
 LOSS = np.array([2.1, 1.7, 1.32, 1.05, 0.97, 0.84])
@@ -41,7 +42,7 @@ def test_a_column_beside_values():
 
 
 def test_columns_for_a_form_of_several_inputs():
-    curve = as_curve((FRAME,), ["compute", "tokens"], "loss", inputs=2)
+    curve = as_curve((FRAME,), ["compute", "tokens"], "loss", axes=(Input("N"), Input("D")))
     np.testing.assert_array_equal(curve.x, FRAME[["compute", "tokens"]])
 
 

@@ -233,9 +233,9 @@ def test_far_predictions_bring_no_warnings():
     bnsl.backtest(X, Y, form="m1", cuts=[X[4]])  # warnings are errors here
 
 
-def test_several_inputs_are_cut_by_the_first():
-    x = np.column_stack([X, X[::-1]])
-    tested = bnsl.backtest(bnsl.Curve(x, Y, inputs=2), method=Last, cuts=[100.0])
+def test_several_inputs_are_cut_by_their_product():
+    x = np.column_stack([X, np.full(len(X), 3.0)])
+    tested = bnsl.backtest(bnsl.Curve(x, Y, inputs=2), method=Last, cuts=[300.0])
     assert list(tested.table)[2:5] == ["x1", "x2", "distance"]
     np.testing.assert_allclose(tested.table["distance"], X[9:] / X[8])
 

@@ -154,7 +154,7 @@ def test_damaged_robust_scale(scale):
         (damaged("theta", ...), "text is a damaged bnsl fit: the entry 'theta' is missing"),
         (damaged("curve.x", ...), "text is a damaged bnsl fit: the entry 'curve.x' is missing"),
         (damaged("status", "GOOD"), "'GOOD' is none of ('CONVERGED', "),
-        (damaged("form", {"form": "dip"}), "form 'dip', which is none of m1, m2, m3, m4, bnsl; if it is one"),
+        (damaged("form", {"form": "dip"}), "form 'dip', which is none of m1, m2, m3, m4, bnsl, "),
         (
             "saved/fit.json",
             "'saved/fit.json' is the name of a file; pass what is in it: FitResult.from_json(",

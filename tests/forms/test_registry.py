@@ -5,7 +5,9 @@ import pytest
 
 import bnsl
 from bnsl._base.palette import styles
-from bnsl.forms.registry import FORMS, NAMES, capitals, get_form
+from bnsl.forms.registry import FORMS, NAMES, SURFACES, capitals, get_form
+
+ALL = FORMS | SURFACES
 
 X = np.geomspace(2.0, 900.0, 14)
 Y = 3.1 * X**-0.4 + 0.2
@@ -13,7 +15,7 @@ Y = 3.1 * X**-0.4 + 0.2
 
 @pytest.mark.parametrize(("name", "short"), NAMES.items())
 def test_every_name_leads_to_its_form(name, short):
-    assert isinstance(get_form(name), FORMS[short])
+    assert isinstance(get_form(name), ALL[short])
     assert get_form(name.upper().replace("_", " ")) == get_form(name.replace("_", "-")) == get_form(short)
 
 
@@ -23,19 +25,19 @@ def test_a_form_looks_the_same_under_every_name(name, short):
 
 
 def test_no_two_forms_have_a_name_in_common():
-    assert len(NAMES) == sum(1 + len(form.known_as) for form in FORMS.values())
+    assert len(NAMES) == sum(1 + len(form.known_as) for form in ALL.values())
 
 
 def test_the_table_says_what_each_form_is():
     table = bnsl.list_forms()
-    assert list(table.index) == list(FORMS)
-    assert (table[["known_as", "formula", "parameters", "meaning"]] != "").all(axis=None)
+    assert list(table.index) == list(ALL)
+    assert (table[["formula", "inputs", "parameters", "meaning"]] != "").all(axis=None)
     assert table.loc["m2", "parameters"] == "b, c, e"
 
 
-@pytest.mark.parametrize("short", FORMS)
+@pytest.mark.parametrize("short", ALL)
 def test_formulas_are_those_of_the_docstrings(short):
-    assert FORMS[short].formula in FORMS[short].__doc__
+    assert ALL[short].formula in ALL[short].__doc__
 
 
 def test_what_the_table_says_of_m3():
