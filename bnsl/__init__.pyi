@@ -30,12 +30,19 @@ from .plots.calibration import plot_calibration
 from .plots.comparisons import plot_backtest, plot_benchmark, plot_comparison
 from .plots.forecasts import plot_forecast
 from .plots.laws import plot_decomposition, plot_fit, plot_residuals
+from .plots.runs import plot_front, plot_runs
 from .plots.schedules import plot_schedule
 from .plots.surfaces import plot_contours, plot_held_out, plot_input_residuals
 from .plots.uncertainty import plot_horizon, plot_profile, plot_suggestion
 from .readers.curation import Curation
 from .readers.formats import read_table
 from .readers.reading import read_curve
+from .runs.continual import ContinualResult, continual
+from .runs.fit import fit_runs
+from .runs.optimise import optimise_schedule
+from .runs.replay import ReplayResult, critical_replay, fit_replay
+from .runs.result import RunsResult
+from .runs.run import Run
 from .uncertainty.bootstrap import Bootstrap, bootstrap
 from .uncertainty.profile import Profile, prediction_interval, profile, profile_intervals
 from .web.page import write_report
@@ -54,6 +61,7 @@ __all__ = [
     "BenchmarkRun",
     "Bootstrap",
     "Comparison",
+    "ContinualResult",
     "Curation",
     "Curve",
     "Extrapolation",
@@ -69,6 +77,9 @@ __all__ = [
     "Parameter",
     "Predictability",
     "Profile",
+    "ReplayResult",
+    "Run",
+    "RunsResult",
     "Segment",
     "Separable",
     "Status",
@@ -78,9 +89,13 @@ __all__ = [
     "bootstrap",
     "broken_power_law",
     "compare",
+    "continual",
+    "critical_replay",
     "extrapolate",
     "fit",
     "fit_many",
+    "fit_replay",
+    "fit_runs",
     "flops",
     "forecast",
     "forecast_many",
@@ -92,6 +107,7 @@ __all__ = [
     "list_forms",
     "load_dataset",
     "lower_envelope",
+    "optimise_schedule",
     "plot_allocation",
     "plot_backtest",
     "plot_benchmark",
@@ -101,12 +117,14 @@ __all__ = [
     "plot_decomposition",
     "plot_fit",
     "plot_forecast",
+    "plot_front",
     "plot_held_out",
     "plot_horizon",
     "plot_input_residuals",
     "plot_isoflop",
     "plot_profile",
     "plot_residuals",
+    "plot_runs",
     "plot_schedule",
     "plot_suggestion",
     "predictability",

@@ -172,14 +172,14 @@ def _joined(*phases: Phase, first: int) -> Schedule:
 def _lengths(steps: int, **parts: Length) -> tuple[int, ...]:
     """The steps in all and of each part, whole numbers; the parts fit into the whole."""
     whole = check_count(steps, "steps", 1)
-    found = [_length(part, name, whole) for name, part in parts.items()]
+    found = [steps_of(part, name, whole) for name, part in parts.items()]
     if sum(found) > whole:
         listed = " and ".join(f"{name} ({n})" for name, n in zip(parts, found, strict=True))
         raise InputError(f"{listed} take more than the {whole} steps in all")
     return (whole, *found)
 
 
-def _length(part: Length, name: str, whole: int) -> int:
+def steps_of(part: Length, name: str, whole: int) -> int:
     """Steps from a number of steps, a share, or per cent as text; rounded."""
     if isinstance(part, str) and part.strip().endswith("%"):
         part = as_number(part.strip()[:-1], name) / 100.0

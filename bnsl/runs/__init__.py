@@ -1,0 +1,1 @@
+"""Loss curves under a learning-rate schedule, and continual pre-training."""

@@ -1,0 +1,254 @@
+"""One law fitted to the points of several runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from bnsl.runs import projection
+from bnsl.runs.history import History, history
+from bnsl.runs.laws import Law
+from bnsl.runs.run import Run
+from bnsl.schedules.schedule import Schedule
+
+HUBER = (
+    1e-3  # relative error beyond which a point counts less, as in arXiv 2203.15556, 2408.11029, 2503.12811
+)
+ROUNDS = 8  # of reweighting
+POINTS = 256  # of a run: longer ones are fitted as means of neighbours
+COARSE = 24  # points of a run on which the grid is looked at
+LEADING = 8.0  # times the usual error: the first points of a run that are as far off are not under the law
+PRIOR = 0.5  # of half a box: standard deviation of what is believed of an exponent without data
+
+
+@dataclass(frozen=True)
+class Points:
+    """What one run gives to a fit: a thinned history with its losses.
+
+    Attributes:
+        schedule: the whole schedule.
+        step: steps of the whole history (N,).
+        loss: the loss at each (N,).
+        history: the sums up to each.
+    """
+
+    schedule: Schedule
+    step: np.ndarray
+    loss: np.ndarray
+    unit: float
+
+    @cached_property
+    def history(self) -> History:
+        """The sums up to each step."""
+        return history(self.schedule, self.step, self.unit)
+
+    def take(self, rows: np.ndarray) -> Points:
+        """Some of the points."""
+        return replace(self, step=self.step[rows], loss=self.loss[rows])
+
+
+def points_of(run: Run, unit: float) -> Points:
+    """The points of a run after its warm-up; long ones as means of neighbours."""
+    whole = run.whole
+    step = run.step + run.begins
+    rates = whole.rates()
+    risen = int(np.argmax(np.append(np.diff(rates) <= 0, True)))  # of the very first warm-up
+    kept = step >= max(risen, 1)
+    if kept.sum() < 3:
+        kept = step >= 1
+    step, loss = step[kept], np.asarray(run.loss)[kept]
+    if len(step) > POINTS:
+        groups = _groups(step, whole.corners)
+        step = np.array([round(float(step[rows].mean())) for rows in groups])
+        loss = np.array([loss[rows].mean() for rows in groups])
+    return Points(whole, step, loss, unit)
+
+
+def _groups(step: np.ndarray, corners: np.ndarray) -> list[np.ndarray]:
+    """Rows of neighbours, about as many in every octave of steps, none across a corner of the schedule."""
+    place = np.log(step.astype(float))
+    bins = np.floor((place - place[0]) / max(place[-1] - place[0], 1e-9) * POINTS)
+    changes = np.diff(bins) != 0
+    changes |= np.diff(np.searchsorted(corners, step, side="right")) != 0
+    return np.split(np.arange(len(step)), np.flatnonzero(changes) + 1)
+
+
+@dataclass(frozen=True)
+class LawFit:
+    """A law fitted to runs.
+
+    Attributes:
+        law: the law.
+        unit: the rate that all rates are divided by.
+        coordinates: of the exponents (E,).
+        amounts: what it is linear in (k,), in the units of the fit.
+        covariance: of amounts and coordinates (k + E, k + E), with what is believed of exponents in it.
+        scale: the usual relative error of a point.
+        rms: the root mean square of relative errors.
+        spread: standard deviations of the coordinates from the data alone (E,); infinite where unknown.
+        at_bound: whether each coordinate is at an end of its box.
+    """
+
+    law: Law
+    unit: float
+    coordinates: np.ndarray
+    amounts: np.ndarray
+    covariance: np.ndarray
+    scale: float
+    rms: float
+    spread: np.ndarray
+    at_bound: np.ndarray
+
+    def predict(self, found: History) -> np.ndarray:
+        """The loss at the points of a history (N,)."""
+        return self.law.columns(found, self.law.values(self.coordinates)) @ self.amounts
+
+    def deviation(self, found: History) -> np.ndarray:
+        """Standard deviation of `predict` from what the data leave open (N,)."""
+        gradient = _gradient(self.law, [found], self.coordinates, self.amounts)
+        return np.sqrt(np.maximum(np.einsum("np,pq,nq->n", gradient, self.covariance, gradient), 0.0))
+
+
+def fit_law(law: Law, parts: Sequence[Points]) -> LawFit:
+    """The best law for the points of several runs, by the Huber loss of relative errors."""
+    target = np.concatenate([part.loss for part in parts])
+    coarse = [part.take(_evenly(len(part.step), COARSE)) for part in parts]
+    aim = np.concatenate([part.loss for part in coarse])
+    grid = [one.values() for one in law.exponents]
+    low, high = (np.array([values[i] for values in grid]) for i in (0, -1))
+    best = projection.search(_design(law, coarse, 1.0 / aim), np.ones(len(aim)), grid)
+    columns = _design(law, parts, 1.0 / target)
+    even = np.concatenate([_spans(part.step) for part in parts])
+    weights = even
+    for _ in range(ROUNDS):
+        before, now = best, weights
+        best = projection.refine(_weighted(columns, now), now, best.coordinates, low, high)
+        if _ and np.allclose(before.coordinates, best.coordinates, atol=1e-3):
+            break
+        errors = np.abs(best.residuals) / weights
+        delta = max(HUBER, 1.5 * float(np.median(errors)))
+        weights = even * np.sqrt(np.minimum(1.0, delta / np.maximum(errors, 1e-300)))
+    return _with_errors(law, parts, best, weights, low, high)
+
+
+def _weighted(columns: projection.Design, weights: np.ndarray) -> projection.Design:
+    return lambda coordinates: columns(coordinates) * weights[:, None]
+
+
+def _spans(step: np.ndarray) -> np.ndarray:
+    """Weights that give every step the same say, however densely it was logged."""
+    span = np.gradient(step.astype(float)) if len(step) > 1 else np.ones(1)
+    return np.sqrt(span / span.mean())
+
+
+def _design(law: Law, parts: Sequence[Points], weights: np.ndarray) -> projection.Design:
+    """The weighted columns of a law; sums over steps, which alpha has no part in, are kept."""
+    known: dict[tuple[float, ...], np.ndarray] = {}
+    total = np.concatenate([part.history.total for part in parts])
+
+    def columns(coordinates: np.ndarray) -> np.ndarray:
+        alpha, *others = law.values(coordinates)
+        key = tuple(others)
+        if key not in known:
+            if len(known) > 64:
+                known.clear()
+            known[key] = np.concatenate([law.sums(part.history, others) for part in parts])
+        return np.concatenate([law.base(total, alpha), known[key]], axis=1) * weights[:, None]
+
+    return columns
+
+
+def _with_errors(
+    law: Law,
+    parts: Sequence[Points],
+    best: projection.Projected,
+    weights: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+) -> LawFit:
+    """A fit with its covariance: errors of neighbours go together, which leaves fewer of them."""
+    target = np.concatenate([part.loss for part in parts])
+    errors = best.residuals / weights
+    rms = float(np.sqrt(np.mean(errors**2)))
+    scale = max(1.4826 * float(np.median(np.abs(errors))), 1e-9)
+    together = _together(np.split(errors, np.cumsum([len(part.step) for part in parts])[:-1]))
+    gradient = _gradient(law, [part.history for part in parts], best.coordinates, best.amounts)
+    weighted = gradient * (weights / target)[:, None]
+    free = max(len(target) / together - gradient.shape[1], 1.0)
+    variance = together * float(np.sum((weights * errors) ** 2)) / max(len(target) - gradient.shape[1], 1)
+    variance *= 1.0 + 2.0 / free
+    information = weighted.T @ weighted / max(variance, 1e-24)
+    prior = np.zeros(len(information))
+    prior[len(best.amounts) :] = (PRIOR * (high - low) / 2.0) ** -2.0
+    active = np.append(best.amounts > 0, np.ones(len(low), bool))
+    return LawFit(
+        law=law,
+        unit=parts[0].unit,
+        coordinates=best.coordinates,
+        amounts=best.amounts,
+        covariance=_inverse(information + np.diag(prior), active),
+        scale=scale,
+        rms=rms,
+        spread=np.sqrt(np.diag(_inverse(information, active)))[len(best.amounts) :],
+        at_bound=(best.coordinates <= low + 1e-6) | (best.coordinates >= high - 1e-6),
+    )
+
+
+def _gradient(
+    law: Law, histories: Sequence[History], coordinates: np.ndarray, amounts: np.ndarray
+) -> np.ndarray:
+    """Derivatives of the loss by amounts and coordinates, (N, k + E)."""
+
+    def columns(at: np.ndarray) -> np.ndarray:
+        return np.concatenate([law.columns(one, law.values(at)) for one in histories])
+
+    here = columns(coordinates)
+    beside = []
+    for i in range(len(coordinates)):
+        nudged = coordinates.copy()
+        nudged[i] += projection.NUDGE
+        beside.append((columns(nudged) - here) @ amounts / projection.NUDGE)
+    return np.column_stack([here, *beside])
+
+
+def _inverse(information: np.ndarray, active: np.ndarray) -> np.ndarray:
+    """The inverse on the parameters that are free; large, not infinite, along what is not determined."""
+    found = np.zeros_like(information)
+    part = information[np.ix_(active, active)]
+    scale = np.sqrt(np.maximum(np.diag(part), 1e-60))
+    values, vectors = np.linalg.eigh(part / np.outer(scale, scale))
+    inverse = (vectors / np.maximum(values, 1e-11)) @ vectors.T / np.outer(scale, scale)
+    found[np.ix_(active, active)] = inverse
+    return found
+
+
+def _together(errors: Sequence[np.ndarray]) -> float:
+    """How many neighbouring errors count as one, (1 + r) / (1 - r) of their correlation r."""
+    pairs = [(one[:-1], one[1:]) for one in errors if len(one) > 3]
+    if not pairs:
+        return 1.0
+    limit = 4.0 * float(np.median(np.abs(np.concatenate(errors)))) + 1e-12
+    first, second = (np.clip(np.concatenate([pair[i] for pair in pairs]), -limit, limit) for i in (0, 1))
+    power = float(np.mean(first**2) + np.mean(second**2)) / 2.0
+    correlation = float(np.clip(np.mean(first * second) / max(power, 1e-30), 0.0, 0.95))
+    return (1.0 + correlation) / (1.0 - correlation)
+
+
+def _evenly(count: int, most: int) -> np.ndarray:
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+
+
+def without_leading(parts: Sequence[Points], fit: LawFit) -> tuple[list[Points], int]:
+    """The points without those at the begin of a run that the law does not reach; how many those are."""
+    kept, dropped = [], 0
+    for part in parts:
+        errors = np.abs(fit.predict(part.history) / part.loss - 1.0)
+        off = errors > LEADING * max(fit.scale, HUBER)
+        first = int(np.argmin(np.append(off, False)))
+        first = first if len(part.step) - first >= 5 else 0
+        dropped += first
+        kept.append(part.take(np.arange(first, len(part.step))))
+    return kept, dropped

@@ -1,0 +1,113 @@
+"""What laws of a loss curve ask of a schedule: sums over all steps before a point, by blocks of steps.
+
+A law sums something over every step k up to t. Steps come by the ten thousand, points by the hundred; so the
+sums run over blocks, between the points and wherever the rate turns or jumps, with closed forms inside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bnsl.schedules.schedule import Schedule
+
+BLOCKS = 64  # blocks that a history has at least, however few its points
+BATCH = 256  # points whose sums are made at a time
+
+
+@dataclass(frozen=True)
+class History:
+    """The blocks of a schedule up to some steps, in the units of a reference rate.
+
+    A block holds the steps k with first < k <= last; along it the rate changes evenly. The rate before step 0
+    counts as 0, so that a run without a warm-up begins with a jump.
+
+    Attributes:
+        step: the steps (N,) that are asked for, ascending.
+        total: S1 (N,): the sum of all rates up to each of them.
+        first, last: the ends of the blocks (J,).
+        fall: by how much the rate falls along each block (J,); negative where it rises.
+        rate: its mean rate (J,), and `rate_last` that of its last step.
+        sum_first, sum_last: S1 at its ends (J,).
+    """
+
+    step: np.ndarray
+    total: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    fall: np.ndarray
+    rate: np.ndarray
+    sum_first: np.ndarray
+    sum_last: np.ndarray
+
+    @cached_property
+    def before(self) -> np.ndarray:
+        """Whether a block (J) lies before a point (N): shape (N, J)."""
+        return self.last <= self.step[:, None]
+
+    @cached_property
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Row and block of every pair in which the block lies before the point, rows ascending."""
+        rows, blocks = np.nonzero(self.before)
+        return rows, blocks
+
+    def summed(self, values: np.ndarray) -> np.ndarray:
+        """The sums (N,) over the pairs of each point."""
+        return np.bincount(self.pairs[0], values, minlength=len(self.step))
+
+    @cached_property
+    def between(self) -> tuple[np.ndarray, np.ndarray]:
+        """For every pair, between which two sums S_k(t) lies as k runs along the block; (pairs,) each.
+
+        S_k(t) counts the rate of step k itself.
+        """
+        rows, blocks = self.pairs
+        half = 0.5 * self.rate[blocks]
+        far = self.total[rows] - self.sum_first[blocks]
+        near = self.total[rows] - self.sum_last[blocks]
+        single = (self.last - self.first)[blocks] == 1
+        return np.where(single, far, near + half), np.where(single, far, far + half)
+
+
+def history(schedule: Schedule, step: np.ndarray, unit: float, *, every: bool = False) -> History:
+    """The blocks of a schedule up to these steps.
+
+    Args:
+        schedule: the whole schedule, from the very first step on.
+        step: ascending whole steps (N,).
+        unit: the rate that all rates are divided by.
+        every: a block for every single step: exact, and slow.
+    """
+    rates = schedule.rates() / unit
+    sums = np.cumsum(rates)
+    step = np.asarray(step, int)
+    last = int(step[-1])
+    ends = np.arange(last + 1) if every else _ends(schedule, step)
+    first = np.concatenate([[-1], ends[:-1]])
+    known = np.concatenate([rates, [0.0]])  # entry -1 is the rate before step 0
+    totals = np.concatenate([sums, [0.0]])
+    count = ends - first
+    return History(
+        step=step,
+        total=sums[step],
+        first=first,
+        last=ends,
+        fall=known[first] - known[ends],
+        rate=(totals[ends] - totals[first]) / count,
+        sum_first=totals[first],
+        sum_last=totals[ends],
+    )
+
+
+def _ends(schedule: Schedule, step: np.ndarray) -> np.ndarray:
+    """The last steps of the blocks: the points, an even grid, and the neighbourhood of every corner."""
+    last = int(step[-1])
+    corners = schedule.corners
+    near = 2 ** np.arange(int(np.log2(max(last, 2))) + 1)
+    near = near[near <= max(last // BLOCKS, 1)]  # from there on the grid is as fine
+    places = [step, np.linspace(0, last, BLOCKS + 1).round(), corners, corners - 1]
+    places += [np.add.outer(corners, near).ravel(), np.add.outer(corners, -near).ravel()]
+    ends = np.unique(np.concatenate(places).astype(int))
+    return ends[(ends >= 0) & (ends <= last)]

@@ -1,0 +1,206 @@
+"""Laws of a loss curve under a schedule: linear in a few amounts, once the exponents are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bnsl.runs.history import History
+
+if TYPE_CHECKING:
+    from bnsl.runs.fitted import LawFit
+
+LEAST_RATE = 1e-9  # of the reference rate: below it, powers of a rate are held
+
+
+@dataclass(frozen=True)
+class Exponent:
+    """A parameter that a law is not linear in.
+
+    Attributes:
+        name: as in the paper.
+        low, high: where it is looked for; `high` of a time is a share of the steps.
+        grid: how many values are tried at first.
+        log: whether it is looked for on a log scale.
+    """
+
+    name: str
+    low: float
+    high: float
+    grid: int
+    log: bool = True
+
+    def values(self) -> np.ndarray:
+        """The values tried at first, as coordinates."""
+        return np.linspace(*self.ends(), self.grid)
+
+    def ends(self) -> tuple[float, float]:
+        """The bounds as coordinates."""
+        return (float(np.log(self.low)), float(np.log(self.high))) if self.log else (self.low, self.high)
+
+    def to_value(self, coordinate: float) -> float:
+        """The value of a coordinate."""
+        return float(np.exp(coordinate)) if self.log else float(coordinate)
+
+
+@dataclass(frozen=True)
+class Law:
+    """A law of a loss curve under a schedule: L0 + A S1^-alpha and sums over what the rate did.
+
+    Attributes:
+        name: how it is asked for.
+        amounts: the parameters that it is linear in, all at least 0; the first two are L0 and A.
+        exponents: the others; the first is alpha.
+        sums: from a history and the values of the exponents after alpha to what each amount after A is
+            multiplied by, (N, k - 2).
+        formula: the law as people write it.
+        source: where it comes from.
+        shown: the names under which an exponent is shown, where they are others.
+    """
+
+    name: str
+    amounts: tuple[str, ...]
+    exponents: tuple[Exponent, ...]
+    sums: Callable[[History, Sequence[float]], np.ndarray]
+    formula: str
+    source: str
+    shown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All parameters, amounts first."""
+        return (*self.amounts, *(one.name for one in self.exponents))
+
+    def values(self, coordinates: Sequence[float] | np.ndarray) -> list[float]:
+        """The exponents of some coordinates."""
+        return [one.to_value(c) for one, c in zip(self.exponents, coordinates, strict=True)]
+
+    def columns(self, history: History, exponents: Sequence[float]) -> np.ndarray:
+        """What each amount is multiplied by at every point, (N, k)."""
+        return np.concatenate(
+            [self.base(history.total, exponents[0]), self.sums(history, exponents[1:])], axis=1
+        )
+
+    @staticmethod
+    def base(total: np.ndarray, alpha: float) -> np.ndarray:
+        """1 and S1^-alpha, (N, 2)."""
+        falling = np.maximum(total, LEAST_RATE) ** -alpha
+        return np.stack([np.ones_like(falling), falling], axis=1)
+
+    def parameters(self, fit: LawFit) -> dict[str, float]:
+        """The parameters as the paper has them, for rates as they are."""
+        found = dict(zip(self.amounts, fit.amounts.tolist(), strict=True))
+        found |= dict(zip((one.name for one in self.exponents), self.values(fit.coordinates), strict=True))
+        return in_units(found, fit.unit, self.name)
+
+
+def annealing_sum(history: History, memory: float) -> np.ndarray:
+    """S2 (1 - lambda) = sum_k (eta_{k-1} - eta_k) (1 - lambda^(t-k+1)), of arXiv 2408.11029; shape (N,).
+
+    Args:
+        history: the blocks.
+        memory: 1 / (1 - lambda), in steps.
+    """
+    rows, blocks = history.pairs
+    log_lambda = np.log1p(-1.0 / memory)
+    count = history.last - history.first
+    mean = np.expm1(count * log_lambda) / (np.expm1(log_lambda) * count)  # of lambda^i, i < count
+    left = np.exp(log_lambda * (history.step[rows] - history.last[blocks] + 1)) * mean[blocks]
+    return history.summed(history.fall[blocks] * (1.0 - left))
+
+
+def power_sum(history: History, speed: float, beta: float, gamma: float) -> np.ndarray:
+    """sum_k (eta_{k-1} - eta_k) G(eta_k^-gamma S_k(t)), G(x) = 1 - (1 + speed x)^-beta; shape (N,).
+
+    Of arXiv 2503.12811.
+    """
+    blocks = history.pairs[1]
+    scale = speed * np.maximum(history.rate, LEAST_RATE) ** -gamma
+    left = _mean_power(scale[blocks], *history.between, beta)
+    return history.summed(history.fall[blocks] * (1.0 - left))
+
+
+def noise_sum(history: History, speed: float, power: float) -> np.ndarray:
+    """sum_k eta_k^2 (1 + speed S_k(t))^-power, of arXiv 2509.19189 as fitted here; shape (N,)."""
+    blocks = history.pairs[1]
+    weight = (history.rate**2 * (history.last - history.first))[blocks]
+    return history.summed(weight * _mean_power(np.array(speed), *history.between, power))
+
+
+def _mean_power(scale: np.ndarray, low: np.ndarray, high: np.ndarray, power: float) -> np.ndarray:
+    """The mean of (1 + scale s)^-power over s between low and high."""
+    near, far = 1.0 + scale * low, 1.0 + scale * high
+    ratio = np.log(far / near)
+    bent = (1.0 - power) * ratio
+    with np.errstate(invalid="ignore", divide="ignore"):
+        growth = np.where(np.abs(bent) > 1e-8, np.expm1(bent) / bent, 1.0)
+        whole = near ** (1.0 - power) * ratio * growth / (far - near)
+        return np.where(ratio > 1e-6, whole, near**-power)
+
+
+def _alpha() -> Exponent:
+    return Exponent("alpha", 0.05, 2.0, 8)
+
+
+ANNEALING = Law(
+    "annealing",
+    ("L0", "A", "C"),
+    (_alpha(), Exponent("memory", 4.0, 1e5, 12)),
+    lambda history, found: -annealing_sum(history, found[0])[:, None],
+    "L0 + A S1^-alpha - C S2",
+    "arXiv 2408.11029",
+    {"memory": ("lambda",)},
+)
+MULTI_POWER = Law(
+    "multi_power",
+    ("L0", "A", "B"),
+    (_alpha(), Exponent("C", 1e-4, 30.0, 8), Exponent("beta", 0.05, 1.5, 6)),
+    lambda history, found: -power_sum(history, found[0], found[1], found[1])[:, None],
+    "L0 + A S1^-alpha - B sum_k (eta_{k-1} - eta_k) G(eta_k^-gamma S_k)",
+    "arXiv 2503.12811",
+    {"beta": ("beta", "gamma")},
+)
+MULTI_POWER_FREE = Law(
+    "multi_power_free",
+    ("L0", "A", "B"),
+    (
+        _alpha(),
+        Exponent("C", 1e-4, 30.0, 8),
+        Exponent("beta", 0.05, 1.5, 4),
+        Exponent("gamma", 0.0, 1.0, 4, log=False),
+    ),
+    lambda history, found: -power_sum(history, *found)[:, None],
+    "L0 + A S1^-alpha - B sum_k (eta_{k-1} - eta_k) G(eta_k^-gamma S_k)",
+    "arXiv 2503.12811",
+)
+FUNCTIONAL = Law(
+    "functional",
+    ("L0", "A", "B"),
+    (_alpha(), Exponent("C", 1e-5, 30.0, 10), Exponent("p", 0.1, 3.0, 6)),
+    lambda history, found: noise_sum(history, *found)[:, None],
+    "L0 + A S1^-alpha + B sum_k eta_k^2 (1 + C S_k)^-p",
+    "arXiv 2509.19189",
+)
+AVERAGED = ("annealing", "multi_power", "functional")
+LAWS = {law.name: law for law in (ANNEALING, MULTI_POWER, MULTI_POWER_FREE, FUNCTIONAL)}
+
+
+def in_units(found: dict[str, float], unit: float, law: str) -> dict[str, float]:
+    """Parameters for rates as they are, from those for rates in a unit."""
+    given = dict(found)
+    given["A"] = found["A"] * unit ** found["alpha"]
+    if law == "annealing":
+        memory = given.pop("memory")
+        given["lambda"] = 1.0 - 1.0 / memory
+        given["C"] = found["C"] / (unit * memory)  # C S2, and S2 has a factor 1 / (1 - lambda)
+    elif law.startswith("multi_power"):
+        given.setdefault("gamma", found["beta"])
+        given["B"] = found["B"] / unit
+        given["C"] = found["C"] * unit ** (given["gamma"] - 1.0)
+    elif law == "functional":
+        given["B"] = found["B"] / unit**2
+        given["C"] = found["C"] / unit
+    return given

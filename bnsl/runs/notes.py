@@ -1,0 +1,77 @@
+"""What there is to say of fitted runs: what is not determined, what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bnsl._base.display import FitWarning
+from bnsl.runs.fitted import LawFit
+from bnsl.runs.run import Run
+
+UNKNOWN = 0.7  # standard deviation of the logarithm of an exponent from which on it is called undetermined
+POOR = 0.01  # relative error of a fit that is called poor
+NEAR = 0.03  # by which one sum over the rates may be off another, for a law to tell them apart
+
+
+def undetermined(fit: LawFit, runs: Sequence[Run] = ()) -> tuple[str, ...]:
+    """The parameters of a law that the runs do not determine.
+
+    An exponent is one of them where its error is as large as itself, where it lies at the end of what is
+    looked at, or where the amount that it belongs to is 0. Where two of three exponents of a sum are not
+    determined, the third means nothing without them. Under one schedule alone the errors of the law itself,
+    which are larger than the noise, decide what the rate does: then none of these exponents is determined.
+
+    Args:
+        fit: a fitted law.
+        runs: the runs that it was fitted to.
+    """
+    law = fit.law
+    names = [one.name for one in law.exponents]
+    idle = fit.amounts[2:].max(initial=0.0) == 0.0
+    open_ = [bool(fit.spread[i] > UNKNOWN or fit.at_bound[i] or (i and idle)) for i in range(len(names))]
+    if any(open_[1:]) or (runs and _one_shape(runs)):
+        open_[1:] = [True] * (len(names) - 1)
+    found = [law.shown.get(name, (name,)) for name, is_open in zip(names, open_, strict=True) if is_open]
+    amounts = [law.amounts[i] for i in range(2, len(law.amounts)) if open_[1:] and all(open_[1:]) and idle]
+    return (*amounts, *(name for several in found for name in several))
+
+
+def notes(runs: Sequence[Run], fits: Sequence[LawFit], dropped: int) -> list[FitWarning]:
+    """Every warning of a fit."""
+    found = []
+    for fit in fits:
+        names = undetermined(fit, runs)
+        if names:
+            text = f"{', '.join(names)} of {fit.law.name} are not determined by these runs"
+            found.append(FitWarning("undetermined", text))
+    worst = min(fit.rms for fit in fits)
+    if worst > POOR:
+        text = f"the relative error of the fitted points is {100 * worst:.2g} %: no law holds for all runs"
+        found.append(FitWarning("misfit", text))
+    models = sorted({run.model for run in runs if run.model})
+    if len(models) > 1:
+        text = f"the runs are of several models ({', '.join(models)}); a law holds for one: fit each alone"
+        found.append(FitWarning("several_models", text))
+    peaks = [run.whole.peak for run in runs]
+    if max(peaks) >= 1.5 * min(peaks):
+        text = f"the runs have peak rates from {min(peaks):g} to {max(peaks):g}; these laws hold for one peak"
+        found.append(FitWarning("several_peaks", text))
+    if _one_shape(runs):
+        text = "all runs have one schedule: what another does is assumed, not seen; add a run with another"
+        found.append(FitWarning("one_schedule", text))
+    if dropped:
+        text = f"{dropped} points at the begin of the runs, where the laws do not hold yet, were left out"
+        found.append(FitWarning("early_points", text))
+    few = min(len(run.step) for run in runs)
+    if few < 8:
+        found.append(FitWarning("few_points", f"a run has {few} points only"))
+    return found
+
+
+def _one_shape(runs: Sequence[Run]) -> bool:
+    """Whether all schedules agree, as far as they reach."""
+    rates = [run.whole.rates() for run in runs]
+    longest = max(rates, key=len)
+    return all(np.allclose(one, longest[: len(one)], rtol=NEAR, atol=0.01 * longest.max()) for one in rates)

@@ -1,0 +1,161 @@
+"""Laws that are linear in a few amounts, once the exponents are given: the best of all, without a guess.
+
+Variable projection (Golub and Pereyra 1973): for given exponents the best amounts, none of them negative,
+have a closed form. What is left is a search over two to five exponents in a box: a grid, whose best cells are
+refined by damped Gauss-Newton steps. It knows nothing of runs, and serves every law of this package.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+STEPS, CLOSE = 15, 1e-7  # of Gauss-Newton at most; relative fall of the cost that ends it
+NUDGE = 1e-5  # of a coordinate, for its derivative
+REFINED = 3  # of the best cells of the grid
+RIDGE = 1e-13  # that keeps normal equations of like columns solvable
+
+Design = Callable[[np.ndarray], np.ndarray]  # coordinates of the exponents (E,) -> columns (N, k)
+
+
+@dataclass(frozen=True)
+class Projected:
+    """The best amounts for some exponents.
+
+    Attributes:
+        coordinates: of the exponents (E,).
+        amounts: what each column is multiplied by (k,), at least 0.
+        residuals: weighted (N,).
+        cost: half of their sum of squares.
+    """
+
+    coordinates: np.ndarray
+    amounts: np.ndarray
+    residuals: np.ndarray
+
+    @property
+    def cost(self) -> float:
+        """Half of the sum of squares."""
+        return 0.5 * float(self.residuals @ self.residuals)
+
+
+def best_amounts(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Least squares with no negative amount.
+
+    Where the free optimum has none, that is the answer. Else, the amounts being few, all sets of them that
+    may be above 0 are solved for, and the best that holds is taken.
+
+    Args:
+        columns: the design (N, k).
+        target: what it should give (N,).
+
+    Returns:
+        Amounts (k,).
+    """
+    norm = np.sqrt(np.einsum("nk,nk->k", columns, columns))
+    norm[norm == 0] = 1.0
+    scaled = columns / norm
+    gram, moment = scaled.T @ scaled, scaled.T @ target
+    count = len(norm)
+    found = np.linalg.solve(gram + RIDGE * np.eye(count), moment)
+    if (found >= 0).all():
+        return found / norm
+    best, gain = np.zeros(count), 0.0
+    for size in range(1, count):
+        for chosen in itertools.combinations(range(count), size):
+            pick = list(chosen)
+            part = np.linalg.solve(gram[np.ix_(pick, pick)] + RIDGE * np.eye(size), moment[pick])
+            lowers = float(part @ moment[pick])
+            if (part >= 0).all() and lowers > gain:
+                best, gain = np.zeros(count), lowers
+                best[pick] = part
+    return best / norm
+
+
+def project(design: Design, target: np.ndarray, coordinates: np.ndarray) -> Projected:
+    """The best amounts for these exponents, to rounding."""
+    columns = design(coordinates)
+    amounts = best_amounts(columns, target)
+    active = np.flatnonzero(amounts > 0)
+    if len(active):  # normal equations have lost half of the digits
+        norm = np.sqrt(np.sum(columns[:, active] ** 2, axis=0))
+        exact = np.linalg.lstsq(columns[:, active] / norm, target, rcond=1e-12)[0] / norm
+        if (exact >= 0).all():
+            amounts = np.zeros(columns.shape[1])
+            amounts[active] = exact
+    return Projected(np.asarray(coordinates, float), amounts, columns @ amounts - target)
+
+
+def refine(
+    design: Design, target: np.ndarray, start: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> Projected:
+    """The minimum near a start, by damped Gauss-Newton steps on the projected residuals, inside the box."""
+    here = project(design, target, np.clip(start, low, high))
+    damping = 1e-3
+    jacobian = derivatives(design, target, here, low, high)
+    for _ in range(STEPS):
+        gradient = jacobian @ here.residuals
+        curvature = jacobian @ jacobian.T
+        scale = np.diag(curvature) + 1e-12 * max(np.trace(curvature), 1e-300)
+        step = -np.linalg.solve(curvature + damping * np.diag(scale), gradient)
+        there = project(design, target, np.clip(here.coordinates + np.clip(step, -2.0, 2.0), low, high))
+        if there.cost < here.cost:
+            fell = here.cost - there.cost
+            here, damping = there, max(damping / 10.0, 1e-9)
+            if fell < CLOSE * here.cost:
+                break
+            jacobian = derivatives(design, target, here, low, high)
+        elif damping > 1e6:
+            break
+        else:
+            damping *= 10.0
+    return here
+
+
+def derivatives(
+    design: Design, target: np.ndarray, here: Projected, low: np.ndarray, high: np.ndarray
+) -> np.ndarray:
+    """Derivatives (E, N) of the projected residuals by the coordinates; of differences into the box."""
+    rows = []
+    for i, coordinate in enumerate(here.coordinates):
+        nudge = NUDGE if coordinate + NUDGE <= high[i] else -NUDGE
+        beside = here.coordinates.copy()
+        beside[i] += nudge
+        rows.append((project(design, target, beside).residuals - here.residuals) / nudge)
+    return np.array(rows).reshape(len(rows), -1)
+
+
+def search(design: Design, target: np.ndarray, grid: Sequence[np.ndarray]) -> Projected:
+    """The best exponents in a box, without a guess.
+
+    Args:
+        design: the columns, weighted.
+        target: what they should give, weighted.
+        grid: the values of each coordinate that are tried; their ends are the box.
+    """
+    low, high = (np.array([ends[i] for ends in grid]) for i in (0, -1))
+    cells = np.array([(*cell[-1:], *cell[:-1]) for cell in itertools.product(*grid[1:], grid[0])])
+    costs = np.array([_cost(design(cell), target) for cell in cells])
+    starts = _distinct(cells[np.argsort(costs)], grid)
+    near = [refine(design, target, start, low, high) for start in starts]
+    return min(near, key=lambda one: one.cost)
+
+
+def _cost(columns: np.ndarray, target: np.ndarray) -> float:
+    residuals = columns @ best_amounts(columns, target) - target
+    return float(residuals @ residuals)
+
+
+def _distinct(cells: np.ndarray, grid: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The first cells, no two of which are neighbours."""
+    gap = np.array([(ends[-1] - ends[0]) / max(len(ends) - 1, 1) or 1.0 for ends in grid])
+    kept: list[np.ndarray] = []
+    for cell in cells:
+        if all(np.max(np.abs(cell - other) / gap) > 1.5 for other in kept):
+            kept.append(cell)
+        if len(kept) == REFINED:
+            break
+    return kept

@@ -1,0 +1,247 @@
+"""What fitted runs say of other schedules: predictions, intervals, what is not determined."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bnsl._base.checks import InputError, check_count, check_share
+from bnsl._base.display import (
+    ExtrapolationWarning,
+    FitWarning,
+    html_of,
+    html_table,
+    html_warnings,
+    paragraphs,
+    parameter_lines,
+    warning_lines,
+)
+from bnsl.fitting.covariance import students_t
+from bnsl.fitting.result import Status
+from bnsl.runs.fitted import LawFit
+from bnsl.runs.history import BATCH, History, history
+from bnsl.runs.run import Run, own_steps
+from bnsl.schedules.schedule import Schedule
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+OTHER_PEAK, FAR = 1.5, 3.0  # a peak so many times the fitted ones, and a horizon, beyond which it is said
+MISFIT = 2.0  # times the errors of the fitted points: errors of the law itself on another schedule
+FREEDOM = 6  # degrees of freedom of Student's t, for errors of the law
+
+
+@dataclass(frozen=True)
+class RunsResult:
+    """Laws fitted to runs under known schedules. Made by `bnsl.fit_runs`; all fields are read-only.
+
+    Attributes:
+        runs: the fitted runs.
+        fits: a fit for every law.
+        weights: of each law in predictions; their sum is 1.
+        status: how the fit ended.
+        warnings: (code, message) pairs.
+        undetermined: names of the parameters that these runs do not determine.
+    """
+
+    runs: tuple[Run, ...]
+    fits: tuple[LawFit, ...] = field(repr=False)
+    weights: tuple[float, ...]
+    status: Status
+    warnings: tuple[FitWarning, ...] = ()
+    undetermined: tuple[str, ...] = ()
+
+    @cached_property
+    def params(self) -> Mapping[str, Any]:
+        """The parameters by name, in the units of the runs; of an average a mapping for every law."""
+        found = {fit.law.name: MappingProxyType(fit.law.parameters(fit)) for fit in self.fits}
+        return next(iter(found.values())) if len(found) == 1 else MappingProxyType(found)
+
+    @property
+    def rms(self) -> float:
+        """The root mean square of the relative errors of the fitted points."""
+        return float(np.average([fit.rms for fit in self.fits], weights=self.weights))
+
+    @property
+    def law(self) -> str:
+        """The law, or 'average'."""
+        return self.fits[0].law.name if len(self.fits) == 1 else "average"
+
+    @property
+    def peaks(self) -> tuple[float, float]:
+        """The smallest and the largest peak rate among the fitted runs."""
+        found = [run.whole.peak for run in self.runs]
+        return min(found), max(found)
+
+    @property
+    def horizon(self) -> int:
+        """The last step that was fitted."""
+        return max(int(run.step[-1]) + run.begins for run in self.runs)
+
+    def predict(self, schedule: Schedule | Run, step: ArrayLike | None = None) -> np.ndarray | float:
+        """The loss at steps of a schedule.
+
+        Issues an ExtrapolationWarning for a peak rate 1.5 times or more away from the fitted ones, and for
+        steps beyond three times the fitted ones.
+
+        Args:
+            schedule: the schedule of the whole history; or a Run, whose own steps count.
+            step: steps, a number or an array of any shape; the last step if not given.
+
+        Raises:
+            InputError: (a ValueError) no schedule, or steps outside it.
+        """
+        whole, flat, shape = self._asked(schedule, step)
+        mean = self._laws(whole, flat)[0]
+        return float(mean[0]) if shape == () else mean.reshape(shape)
+
+    def interval(
+        self, schedule: Schedule | Run, step: ArrayLike | None = None, level: float = 0.9
+    ) -> tuple[Any, Any]:
+        """Where the loss of a run under this schedule falls, smoothed over neighbouring points.
+
+        The width has three parts: what the points leave open of each law, how far the laws are apart, and the
+        errors of the laws themselves, which the fitted points show and which grow beyond the fitted steps.
+
+        Args:
+            schedule: the schedule of the whole history; or a Run, whose own steps count.
+            step: steps, a number or an array of any shape; the last step if not given.
+            level: probability inside, between 0 and 1.
+
+        Returns:
+            Lower and upper ends, of the shape of `step`.
+        """
+        share = check_share(level, "level")
+        whole, flat, shape = self._asked(schedule, step)
+        mean, deviation = self._laws(whole, flat)
+        width = students_t(share, FREEDOM) * deviation
+        lower, upper = np.maximum(mean - width, 0.0), mean + width
+        return (
+            (float(lower[0]), float(upper[0]))
+            if shape == ()
+            else (lower.reshape(shape), upper.reshape(shape))
+        )
+
+    def _asked(
+        self, schedule: Schedule | Run, step: ArrayLike | None
+    ) -> tuple[Schedule, np.ndarray, tuple[int, ...]]:
+        """The whole schedule, its steps, and the shape of the answer; what is far is warned of."""
+        begins, own = 0, schedule
+        if isinstance(schedule, Run):
+            begins, own, schedule = schedule.begins, schedule.schedule, schedule.whole
+        if not isinstance(own, Schedule) or not isinstance(schedule, Schedule):
+            raise InputError(f"schedule = {schedule!r:.60} is neither a schedule of bnsl.schedules nor a Run")
+        flat, shape = own_steps(own, own.steps if step is None else step)
+        flat = flat + begins
+        warn_if_other(schedule.until(max(int(flat.max(initial=1)), 1)), self.peaks, self.horizon)
+        return schedule, flat, shape
+
+    def _laws(self, schedule: Schedule, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of the predictions of all laws at steps in any order."""
+        order, back = np.unique(step, return_inverse=True)
+        unit = self.fits[0].unit
+        parts = [
+            self._at(history(schedule, some, unit))
+            for some in np.array_split(order, max(-(-len(order) // BATCH), 1))
+        ]
+        return np.concatenate([part[0] for part in parts])[back], np.concatenate([part[1] for part in parts])[
+            back
+        ]
+
+    def _at(self, found: History) -> tuple[np.ndarray, np.ndarray]:
+        weights = np.array(self.weights)[:, None]
+        each = np.array([fit.predict(found) for fit in self.fits])
+        mean = np.sum(weights * each, axis=0)
+        open_ = np.sum(weights * np.array([fit.deviation(found) for fit in self.fits]) ** 2, axis=0)
+        apart = np.sum(weights * (each - mean) ** 2, axis=0)
+        beyond = np.maximum(found.step / max(self.horizon, 1), 1.0)
+        own = MISFIT * max(self.rms, 1e-6) * mean * np.sqrt(beyond)
+        return mean, np.sqrt(open_ + apart + own**2)
+
+    # --- showing it -----------------------------------------------------------------------------------
+
+    def _facts(self) -> list[str]:
+        lowest, highest = self.peaks
+        peak = f"{lowest:g}" if lowest == highest else f"{lowest:g} to {highest:g}"
+        points = sum(len(run.step) for run in self.runs)
+        law = self.fits[0].law.formula if len(self.fits) == 1 else ", ".join(f.law.name for f in self.fits)
+        return [
+            f"law      {self.law} ({law})",
+            f"fitted   {len(self.runs)} runs, {points} points, to step {self.horizon}, peak rate {peak}",
+            f"error    {100 * self.rms:.3g} % of the loss (root mean square)",
+            f"status   {self.status.value}",
+        ]
+
+    def _rows(self) -> list[tuple[str, ...]]:
+        return [
+            (fit.law.name, name, f"{value:.5g}", "no" if name in self.undetermined_of(fit) else "yes")
+            for fit in self.fits
+            for name, value in fit.law.parameters(fit).items()
+        ]
+
+    def undetermined_of(self, fit: LawFit) -> tuple[str, ...]:
+        """The parameters of one law that the runs do not determine."""
+        from bnsl.runs.notes import undetermined
+
+        return undetermined(fit, self.runs)
+
+    def summary(self) -> str:
+        """The fit in plain text."""
+        lines = parameter_lines(("law", "parameter", "value", "determined"), self._rows())
+        return paragraphs(self._facts(), lines, warning_lines(self.warnings))
+
+    __str__ = summary
+
+    def _repr_html_(self) -> str:
+        table = html_table(self._rows(), ("law", "parameter", "value", "determined"))
+        facts = html_table([tuple(line.split(None, 1)) for line in self._facts()])
+        return html_of("Loss under a schedule", facts, table, html_warnings(self.warnings))
+
+    def plot(self, **options: Any) -> Axes:
+        """`bnsl.plot_runs` of this result."""
+        import bnsl
+
+        return bnsl.plot_runs(self, **options)
+
+    def to_json(self, indent: int | None = None) -> str:
+        """The runs and the fit as JSON, exact to the last bit."""
+        from bnsl.runs.record import written
+
+        return written(self, indent)
+
+    @classmethod
+    def from_json(cls, text: str) -> RunsResult:
+        """The result that `to_json` wrote.
+
+        Raises:
+            InputError: (a ValueError) text that is not such a record, or a damaged one.
+        """
+        from bnsl.runs.record import read
+
+        return read(text)
+
+
+def warn_if_other(schedule: Schedule, peaks: tuple[float, float], horizon: int) -> None:
+    """Issue an ExtrapolationWarning for another peak rate or a far horizon."""
+    peak, last = schedule.peak, schedule.steps
+    if peak >= OTHER_PEAK * peaks[1] * (1 - 1e-9) or peak <= peaks[0] / OTHER_PEAK * (1 + 1e-9):
+        fitted = f"{peaks[0]:g}" if peaks[0] == peaks[1] else f"{peaks[0]:g} to {peaks[1]:g}"
+        warnings.warn(
+            f"the peak rate {peak:g} is another than the fitted {fitted}; these laws do not hold from one "
+            "peak to another (errors of 1 to 7 % of the loss have been measured)",
+            ExtrapolationWarning,
+            stacklevel=4,
+        )
+    if last > FAR * 1.01 * check_count(horizon, "horizon"):
+        warnings.warn(
+            f"step {last} lies beyond {FAR:g} times the last fitted step, {horizon}",
+            ExtrapolationWarning,
+            stacklevel=4,
+        )
