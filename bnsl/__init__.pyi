@@ -40,6 +40,7 @@ from .readers.reading import read_curve
 from .runs.continual import ContinualResult, continual
 from .runs.fit import fit_runs
 from .runs.optimise import optimise_schedule
+from .runs.reading import read_runs
 from .runs.replay import ReplayResult, critical_replay, fit_replay
 from .runs.result import RunsResult
 from .runs.run import Run
@@ -134,6 +135,7 @@ __all__ = [
     "profile_intervals",
     "reach",
     "read_curve",
+    "read_runs",
     "read_table",
     "run_benchmark",
     "schedules",

@@ -62,7 +62,7 @@ def plot_runs(
     ax.set_ylim(lowest - 0.06 * room, losses.max() + 0.06 * room)
     ax.set_xlabel("step")
     ax.set_ylabel("loss")
-    add_legend(ax, outside=True)
+    add_legend(ax, loc="upper right")
     return ax
 
 

@@ -1,0 +1,93 @@
+"""`bnsl continual`: what going on with other data does to the loss on old and on new data."""
+
+from __future__ import annotations
+
+import argparse
+
+import bnsl
+from bnsl._base.checks import InputError
+from bnsl._base.display import aligned, paragraphs
+from bnsl.cli._arguments import add_json_option, add_plot_option
+from bnsl.cli._output import check_outputs, put_out
+from bnsl.cli._text import json_text
+from bnsl.cli.runs import add_file, runs_of
+
+EXAMPLE = """examples:
+  bnsl continual data/continual_pretraining.csv --where shift=strong --where seed=0 --replay 0,0.05,0.25
+  bnsl continual runs.csv --peak 1e-4,3e-4 --plot front.png
+"""
+
+
+FORMS = {"peak": "g", "replay": "g", "old": ".4f", "new": ".4f", "forgetting": "+.4f"}  # columns
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    add_file(command)
+    command.add_argument(
+        "--replay", default="0,0.01,0.05,0.25,0.5", metavar="A,B,...", help="shares of old data"
+    )
+    command.add_argument("--peak", metavar="A,B,...", help="peak rates (default: that of the runs)")
+    command.add_argument("--steps", type=int, metavar="N", help="steps (default: as many as the longest run)")
+    add_plot_option(command)
+    add_json_option(command)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    check_outputs(args)
+    shares = _numbers(args.replay, "--replay")
+    peaks = None if args.peak is None else _numbers(args.peak, "--peak")
+    runs, steps = runs_of(args), args.steps
+    before = [one for one in runs if any(other.parent is one for other in runs)]
+    if not before:
+        raise InputError("no run has a parent; a column 'parent' names the run that another began with")
+    children = [one for one in runs if one.parent is not None]
+    result = bnsl.continual(before, children)
+    rows = []
+    for peak in peaks or [result.peak]:
+        for share in shares:
+            end = result.final(peak=peak, replay=share, steps=steps)
+            rows.append(
+                {
+                    "peak": peak,
+                    "replay": share,
+                    "old": end.old,
+                    "old_interval": list(end.old_interval),
+                    "new": end.new,
+                    "new_interval": list(end.new_interval),
+                    "forgetting": end.old - result.pretraining.final,
+                }
+            )
+    cells = [
+        (
+            f"{r['peak']:g}",
+            f"{r['replay']:g}",
+            f"{r['old']:.4f}",
+            f"{r['new']:.4f}",
+            f"{r['forgetting']:+.4f}",
+        )
+        for r in rows
+    ]
+    table = aligned([tuple(FORMS), *cells])
+    put_out(
+        args,
+        lambda: paragraphs(result.summary(), f"final losses\n{table}"),
+        lambda: json_text(
+            {
+                "bnsl": "continual",
+                "version": 1,
+                "finals": rows,
+                "warnings": [list(one) for one in result.warnings],
+            }
+        ),
+        lambda ax: bnsl.plot_front(result, ax=ax, replay=shares, peak=peaks or [result.peak], steps=steps),
+        wide=True,
+    )
+
+
+def _numbers(text: str, name: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"{name} {text!r} must be numbers with commas between") from None

@@ -1,0 +1,109 @@
+"""`bnsl runs`: losses under a learning-rate schedule, fitted and predicted under another."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import bnsl
+from bnsl._base.checks import InputError, check_share
+from bnsl._base.display import aligned, paragraphs, plain
+from bnsl.cli._arguments import add_json_option, add_plot_option
+from bnsl.cli._output import LEVEL, check_outputs, put_out
+from bnsl.cli._text import json_text
+from bnsl.runs.laws import LAWS
+from bnsl.runs.reading import read_runs
+from bnsl.runs.run import Run
+from bnsl.schedules.text import from_text
+
+EXAMPLE = """examples:
+  bnsl runs runs.csv --predict cosine:peak=3e-4,steps=50000,warmup=1%
+  bnsl runs trainer_state.json --law annealing --plot runs.png
+"""
+
+
+def add_file(command: argparse.ArgumentParser) -> None:
+    """FILE, its columns and which rows are taken."""
+    command.add_argument("file", metavar="FILE", help="a table or log with step, learning rate and loss")
+    for name in ("run", "step", "lr", "loss"):
+        dest = "run_column" if name == "run" else name  # `run` is what the shell calls
+        text = f"column of the {name} (default: found)"
+        command.add_argument(f"--{name}", dest=dest, metavar="COLUMN", help=text)
+    command.add_argument("--where", action="append", default=[], metavar="COLUMN=VALUE", help="repeatable")
+    command.add_argument("--warmup", type=int, metavar="N", help="steps of the warm-up before the log begins")
+
+
+def runs_of(args: argparse.Namespace) -> list[Run]:
+    """The runs in FILE."""
+    where = {}
+    for entry in args.where:
+        name, equals, value = entry.partition("=")
+        if not equals:
+            raise InputError(f"--where {entry!r} must be COLUMN=VALUE")
+        where[name] = value
+    return read_runs(
+        args.file,
+        run=args.run_column,
+        step=args.step,
+        lr=args.lr,
+        loss=args.loss,
+        where=where,
+        warmup=args.warmup,
+    )
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    add_file(command)
+    command.add_argument("--law", metavar="LAW", help=f"average, {', '.join(LAWS)} (default: average)")
+    command.add_argument(
+        "--predict",
+        action="append",
+        default=[],
+        metavar="SCHEDULE",
+        help="the final loss under this schedule, as in cosine:peak=3e-4,steps=50000; repeatable",
+    )
+    command.add_argument(
+        "--level", type=float, default=LEVEL, metavar="P", help="of intervals (default: %(default)s)"
+    )
+    add_plot_option(command)
+    add_json_option(command)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    check_outputs(args)
+    level = check_share(args.level, "--level")
+    wanted = {text: from_text(text) for text in args.predict}
+    result = bnsl.fit_runs(runs_of(args), args.law)
+    rows: list[dict[str, Any]] = []
+    for text, schedule in wanted.items():
+        low, high = result.interval(schedule, level=level)
+        rows.append({"schedule": text, "loss": result.predict(schedule), "lower": low, "upper": high})
+    put_out(
+        args,
+        lambda: paragraphs(result.summary(), _table(rows, level)),
+        lambda: json_text(
+            {
+                "bnsl": "runs",
+                "version": 1,
+                "law": result.law,
+                "rms": plain(result.rms),
+                "level": level,
+                "parameters": {fit.law.name: fit.law.parameters(fit) for fit in result.fits},
+                "undetermined": list(result.undetermined),
+                "warnings": [list(one) for one in result.warnings],
+                "predictions": rows,
+            }
+        ),
+        lambda ax: bnsl.plot_runs(result, wanted, ax=ax, level=level),
+        wide=True,
+    )
+
+
+def _table(rows: list[dict[str, Any]], level: float) -> str:
+    if not rows:
+        return ""
+    cells = [(r["schedule"], *(f"{r[key]:.5g}" for key in ("loss", "lower", "upper"))) for r in rows]
+    head = f"final losses, with {100 * level:g} % intervals"
+    return f"{head}\n{aligned([('schedule', 'loss', 'lower', 'upper'), *cells], left=(0,))}"

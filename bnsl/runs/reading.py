@@ -1,0 +1,160 @@
+"""`read_runs`: runs from a table or a log that has steps, rates and losses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bnsl._base.checks import InputError, is_number, suggest
+from bnsl.runs.run import NEW, OLD, Run
+from bnsl.schedules.logs import from_log
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What logs call these columns, the likeliest first; compared in lower case, after the last slash.
+KNOWN = {
+    "run": ("run", "run_id", "run_name", "name", "schedule"),
+    "step": ("step", "_step", "global_step", "iter", "iteration", "steps"),
+    "lr": ("lr", "learning_rate", "lr-adamw", "rate", "lr_scheduler"),
+    "loss": ("val_loss", "eval_loss", "test_loss", "loss", "train_loss"),
+}
+PAIR = {OLD: "loss_old", NEW: "loss_new"}
+
+
+def read_runs(
+    source: str | Path | pd.DataFrame,
+    *,
+    run: str | None = None,
+    step: str | None = None,
+    lr: str | None = None,
+    loss: str | None = None,
+    where: Mapping[str, Any] | None = None,
+    warmup: int | None = None,
+) -> list[Run]:
+    """Runs from a table with steps, learning rates and losses, or from a log of the formats that are known.
+
+    Rows of a resumed run are sorted, and of a step that is there twice the later row counts. Rates and losses
+    may stand in different rows. A column `parent` names the run that another began with, whose steps then
+    count from 0 or from its parent's end; `replay` and `trained_on` are taken as well. With `loss_old` and
+    `loss_new` every run is there twice, measured on either.
+
+    Args:
+        source: a file that `bnsl.read_table` reads, or a table.
+        run: the column that tells runs apart, where it has not a usual name.
+        step: the column of steps, likewise.
+        lr: the column of rates, likewise.
+        loss: the column of losses, likewise.
+        where: values of columns; other rows are left out.
+        warmup: as in `schedules.from_log`, for logs that begin after it.
+
+    Returns:
+        The runs, parents first.
+
+    Raises:
+        InputError: (a ValueError) missing columns, runs without a rate, a parent that is not there.
+    """
+    table = _table(source)
+    for name, value in (where or {}).items():
+        if name not in table:
+            raise InputError(f"where: there is no column {name!r}" + suggest(name, table.columns))
+        table = table[_equal(table[name], value)]
+        if table.empty:
+            raise InputError(f"where: no row has {name} = {value}")
+    columns = {
+        "step": _column(table, "step", step),
+        "lr": _column(table, "lr", lr),
+        "run": _column(table, "run", run, needed=False),
+    }
+    losses = {side: name for side, name in PAIR.items() if name in table and loss is None}
+    if len(losses) < len(PAIR):
+        losses = {"": _column(table, "loss", loss)}  # type: ignore[dict-item]
+    grouped = [("", table)] if columns["run"] is None else list(table.groupby(columns["run"], sort=False))
+    found: dict[tuple[str, str], Run] = {}
+    waiting = [(str(name), rows) for name, rows in grouped]
+    while waiting:
+        ready = [(name, rows) for name, rows in waiting if _parent(rows) in ("", *(n for n, _ in found))]
+        if not ready:
+            name, rows = waiting[0]
+            raise InputError(f"run {name!r}: its parent {_parent(rows)!r} is not among the runs")
+        for name, rows in ready:
+            for side, column in losses.items():
+                found[name, side] = _run(name, rows, columns, column, side, found, warmup)
+        waiting = [one for one in waiting if one[0] not in {name for name, _ in ready}]
+    return list(found.values())
+
+
+def _table(source: Any) -> pd.DataFrame:
+    if isinstance(source, str | Path):
+        from bnsl.readers.formats import read_table
+
+        return read_table(source)
+    if not hasattr(source, "groupby"):
+        raise InputError(f"source = {source!r:.60} is neither the name of a file nor a table")
+    return source
+
+
+def _equal(column: pd.Series, value: Any) -> pd.Series:
+    """Where a column has a value; numbers are equal however they are written."""
+    if column.dtype.kind in "fiu" and is_number(value):
+        return column == float(value)
+    return column.astype(str) == str(value)
+
+
+def _column(table: pd.DataFrame, kind: str, given: str | None, needed: bool = True) -> str | None:
+    """The column of this kind."""
+    names = list(map(str, table.columns))
+    if given is not None:
+        if given not in names:
+            raise InputError(f"{kind} = {given!r}: there is no such column" + suggest(given, names))
+        return given
+    short = {name.lower().rsplit("/", 1)[-1]: name for name in reversed(names)}
+    for known in KNOWN[kind]:
+        if known in short:
+            return short[known]
+    if needed:
+        what = "a learning rate: these laws need it" if kind == "lr" else f"a {kind}"
+        raise InputError(f"no column is {what}; name it with {kind}=. The columns are: {', '.join(names)}")
+    return None
+
+
+def _parent(rows: pd.DataFrame) -> str:
+    value = rows["parent"].iloc[0] if "parent" in rows else ""
+    return "" if value is None or value != value else str(value)
+
+
+def _run(
+    name: str,
+    rows: pd.DataFrame,
+    columns: Mapping[str, str | None],
+    loss: str,
+    side: str,
+    found: Mapping[tuple[str, str], Run],
+    warmup: int | None,
+) -> Run:
+    """One run, on one loss."""
+    step, lr = (rows[columns[kind]].to_numpy(float) for kind in ("step", "lr"))
+    value = rows[loss].to_numpy(float)
+    who = f"run {name!r}: " if name else ""
+    rated, measured = np.isfinite(lr), np.isfinite(value)
+    for known, what in ((rated, "rate"), (measured, "loss")):
+        if not known.any():
+            raise InputError(f"{who}no row has a {what}")
+    parent = _parent(rows)
+    before = found.get((parent, OLD), found.get((parent, side))) if parent else None
+    shift = before.end if before is not None and step.min() >= before.end else 0
+    try:
+        schedule = from_log(step[rated] - shift, lr[rated], warmup=warmup if before is None else None)
+    except InputError as error:
+        raise InputError(f"{who}{error}") from None
+    at, losses = step[measured] - shift, value[measured]
+    order = np.argsort(at, kind="stable")
+    at, losses = at[order], losses[order]
+    last = np.append(np.diff(at) > 0, True)
+    kept = last & (at <= schedule.steps)
+    share = float(rows["replay"].iloc[0]) if "replay" in rows and before is not None else 0.0
+    on = str(rows["trained_on"].iloc[0]) if "trained_on" in rows else ""
+    return Run(schedule, at[kept], losses[kept], before, share, on, side, name)
