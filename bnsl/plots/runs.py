@@ -84,7 +84,7 @@ def plot_front(result: ContinualResult, *, ax: Axes | None = None, **options: An
             "marker": MARKERS[i % len(MARKERS)],
             "markersize": 4.0,
         }
-        ax.plot(rows["new"], rows["old"], linewidth=1.2, markersize=4.0, label=f"peak {peak:g}", **style)
+        ax.plot(rows["new"], rows["old"], linewidth=1.2, label=f"peak {peak:g}", **style)
         if i == 0:
             for row in list(rows.itertuples())[::2]:
                 ax.annotate(
