@@ -13,8 +13,8 @@ from bnsl.cli._text import json_text
 from bnsl.cli.runs import add_file, runs_of
 
 EXAMPLE = """examples:
-  bnsl continual data/continual_pretraining.csv --where shift=strong --where seed=0 --replay 0,0.05,0.25
-  bnsl continual runs.csv --peak 1e-4,3e-4 --plot front.png
+  bnsl datasets continual_pretraining > runs.csv
+  bnsl continual runs.csv --where shift=strong --where seed=0 --replay 0,0.05,0.25 --plot front.png
 """
 
 

@@ -17,8 +17,9 @@ from bnsl.runs.run import Run
 from bnsl.schedules.text import from_text
 
 EXAMPLE = """examples:
-  bnsl runs runs.csv --predict cosine:peak=3e-4,steps=50000,warmup=1%
-  bnsl runs trainer_state.json --law annealing --plot runs.png
+  bnsl datasets continual_pretraining > runs.csv
+  bnsl runs runs.csv --where shift=weak --where run=pretraining --loss loss_old \
+--predict wsd:peak=3e-3,steps=6000
 """
 
 

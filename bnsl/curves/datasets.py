@@ -46,11 +46,13 @@ COLLECTIONS = {
     BENCHMARK: DESCRIPTION,
     VALIDATION: "45 curves measured by this project (samples, width, double descent, text, steps)",
 }
+CONTINUAL = "continual_pretraining"
 LOSS_SURFACE = "loss_surface"
 CHINCHILLA = "chinchilla"
-TABLES = {  # of several inputs
+TABLES = {  # which no curve can be read from without more words
     LOSS_SURFACE: "small language models: parameters, tokens, epochs, loss; measured by this project",
     CHINCHILLA: "245 runs behind Chinchilla's law (arXiv 2203.15556); not bundled, fetched on first use",
+    CONTINUAL: "60 runs of continual pre-training: step, rate, both losses; measured by this project",
 }
 CATALOGUE = {**DESCRIPTIONS, **COLLECTIONS, **TABLES}
 # Splits of a validation curve: the points up to so large a share of the last x are fitted.
@@ -69,7 +71,7 @@ def load_dataset(name: _CurveName) -> Curve: ...
 
 
 @overload
-def load_dataset(name: Literal["loss_surface", "chinchilla"]) -> pd.DataFrame: ...
+def load_dataset(name: Literal["loss_surface", "chinchilla", "continual_pretraining"]) -> pd.DataFrame: ...
 
 
 @overload
@@ -88,7 +90,8 @@ def load_dataset(name: str) -> Curve | Benchmark | pd.DataFrame:
             system, and are fetched from the authors' repository the first time; or "validation", curves
             that this project measured, each split twice (data/validation_curves.md).
             Tables of several inputs are "loss_surface", runs of a small language model that this project
-            measured (params, tokens, unique_tokens, epochs, flops, loss; data/loss_surface.md), and
+            measured (params, tokens, unique_tokens, epochs, flops, loss; data/loss_surface.md),
+            "continual_pretraining", its runs of continual pre-training (data/continual_pretraining.md), and
             "chinchilla", the 245 runs behind Chinchilla's law as Epoch AI read them off its figure (params,
             tokens, flops, loss), found and fetched like the benchmark. Its column `outlier` marks the five
             of largest loss: `runs[~runs["outlier"]]` are the 240 rows of arXiv 2404.10102.
@@ -98,6 +101,10 @@ def load_dataset(name: str) -> Curve | Benchmark | pd.DataFrame:
             had, or damaged.
     """
     check_choice(name, "name", CATALOGUE)
+    if name == CONTINUAL:
+        import pandas as pd
+
+        return pd.read_csv(_data_file(f"{name}.csv"))
     if name in TABLES:
         return load_chinchilla() if name == CHINCHILLA else load_loss_surface(_data_file(f"{name}.csv"))
     if name == VALIDATION:
