@@ -14,9 +14,12 @@ from .fitting.fit import fit
 from .fitting.result import FitResult, Status
 from .forecasting.forecast import Forecast, forecast
 from .forecasting.joint import joint_draws, probability_before, reach
+from .forecasting.surface import SurfaceForecast
 from .forms.baselines import M1, M2, M3, M4
 from .forms.broken import BNSL, Segment, broken_power_law
 from .forms.form import Form, Parameter, Separable
+from .forms.hyperbreaks import HyperBNSL
+from .forms.inputs import Input
 from .forms.registry import get_form, list_forms
 from .many.batch import fit_many, forecast_many
 from .planning.costs import flops, lifetime_flops, transformer_flops
@@ -72,6 +75,8 @@ __all__ = [
     "Forecast",
     "Form",
     "Horizon",
+    "HyperBNSL",
+    "Input",
     "InputError",
     "IsoflopFit",
     "LowerEnvelope",
@@ -85,6 +90,7 @@ __all__ = [
     "Separable",
     "Status",
     "Suggestion",
+    "SurfaceForecast",
     "__version__",
     "backtest",
     "bootstrap",

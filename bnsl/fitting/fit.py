@@ -30,6 +30,7 @@ from bnsl.fitting.linear_breaks import weighable, weighed_by_bic
 from bnsl.fitting.orientation import clearly_better, other_wanted, promising
 from bnsl.fitting.result import FitResult, Status
 from bnsl.fitting.setup import BACKENDS, Setup, crosses_zero, set_up, solve
+from bnsl.fitting.surface_notes import data_notes
 from bnsl.fitting.verdict import with_verdict
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import AHEAD, Form
@@ -176,7 +177,9 @@ def _fitted(
             starts = None if fixed or bounds else _likely_laws(weighed, oriented, ready)
             solution = solve(ready, robust, robust_scale, backend, starts)
             results.append(_result(oriented, constraints, curve, *solution))
-        best = _best(results)
+            best = _best(results)
+        if curve.inputs > 1 and best.status is not Status.FAILED:
+            best = replace(best, warnings=(*best.warnings, *data_notes(best)))
         if weighed is None:
             return best
         if not (fixed or bounds or loss == "linear"):

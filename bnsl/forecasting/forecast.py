@@ -24,7 +24,7 @@ from bnsl._base.display import (
     warning_lines,
 )
 from bnsl.curves.curve import Curve, check_curve, warn_if_far
-from bnsl.curves.data import Data, as_curve
+from bnsl.curves.data import Data, as_curve, named_inputs
 from bnsl.evidence.design import ALWAYS, SMOOTH, Nodes, trial_breaks
 from bnsl.evidence.refined import Fitted
 from bnsl.fitting.fit import fit
@@ -40,6 +40,7 @@ from bnsl.forecasting.mixture import (
     quantile,
 )
 from bnsl.forecasting.notes import forecast_notes
+from bnsl.forms.inputs import Input
 from bnsl.solver.losses import ROBUST
 
 if TYPE_CHECKING:
@@ -275,7 +276,9 @@ def forecast(
     robust: str | None = None,
     accuracy: str | None = None,
     resolution: float | None = None,
-) -> Forecast:
+    inputs: Sequence[str] | None = None,
+    groups: ArrayLike | None = None,
+) -> Any:
     """What will y be at larger x? The best prediction this package can make of one curve.
 
     It averages laws that bend a little everywhere ("smooth") and laws with none to three sharp breaks, each
@@ -293,6 +296,9 @@ def forecast(
             off their neighbours. A warning names them.
         accuracy: "share" or "percent" for a y that is an accuracy, as for `bnsl.fit`.
         resolution: of an accuracy, as for `bnsl.fit`.
+        inputs: the columns of several inputs, as for `bnsl.fit`; a SurfaceForecast is returned, which
+            averages laws of these.
+        groups: of several inputs what belongs together, as for `bnsl.fit`.
 
     Returns:
         A Forecast, which predicts, gives intervals, and shows in `laws` what it averaged.
@@ -300,6 +306,16 @@ def forecast(
     Raises:
         InputError: (a ValueError) input that cannot be forecast, before any work.
     """
+    x, names = named_inputs(data, x, inputs)
+    if names is not None and len(names) > 1:
+        from bnsl.forecasting.surface import surface_forecast
+
+        if robust is not None:
+            raise InputError("robust is for curves of one input; fit a law by bnsl.fit(..., robust='huber')")
+        axes = tuple(map(Input, names))
+        given: dict[str, Any] = {"groups": groups, "labels": names}
+        given |= {"accuracy": accuracy, "resolution": resolution}
+        return surface_forecast(as_curve(data, x, y, sigma, axes=axes, **given))
     curve = as_curve(data, x, y, sigma, accuracy=accuracy, resolution=resolution)
     check_curve(curve, way_out="fit it with bnsl.fit(..., loss='linear'), which has no forecast")
     left_out = np.zeros(len(curve), bool)

@@ -1,0 +1,71 @@
+"""What to know of a fit of several inputs before relying on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bnsl._base.display import FitWarning
+
+if TYPE_CHECKING:
+    from bnsl.fitting.result import FitResult
+
+COLLINEAR = 0.98  # correlation of the logarithms of two inputs
+AT_ZERO = 1e-6  # a limit below this share of the smallest y
+LOOSE = float(np.log(2.0))  # standard error of a logarithm: known to a factor of 2
+ALIKE = 0.3  # correlation of residuals that share an input from which on rows are not independent
+SHARED = 3  # rows that share an input, on average, from which on this is looked at
+
+
+def data_notes(result: FitResult) -> list[FitWarning]:
+    """Inputs that go together, a limit at 0, parameters not determined, and rows that are alike."""
+    curve, notes = result.curve, []
+    seen = result.form.seen(curve.x)
+    names = curve.input_names
+    with np.errstate(all="ignore"):
+        together = np.corrcoef(seen.T)
+    for i in range(len(names)):
+        for j in range(i):
+            if abs(together[i, j]) > COLLINEAR:
+                text = (
+                    f"{names[j]} and {names[i]} go together (correlation {together[i, j]:.3f}): "
+                    "their parts are not told apart; add runs of other ratios"
+                )
+                notes.append(FitWarning("inputs_collinear", text))
+    limit = result.params.get("E", result.params.get("E0"))
+    if limit is not None and "E" not in result.fixed and limit < AT_ZERO * curve.y.min():
+        notes.append(FitWarning("limit_at_zero", "E is 0: these runs show no limit that the loss falls to"))
+    errors = np.linalg.norm(result.covariance_root, axis=1)
+    loose = [
+        parameter.name
+        for parameter, error in zip(result.form.parameters, errors, strict=True)
+        if parameter.log and parameter.name not in result.fixed and error > LOOSE
+    ]
+    if loose:
+        text = f"{', '.join(loose)}: not known to a factor of 2, or only in combination; read predictions"
+        notes.append(FitWarning("poorly_determined", text))
+    if curve.groups is None:
+        share = _alike(result)
+        if share > ALIKE:
+            text = (
+                f"rows of one {names[0]} have residuals alike (correlation {share:.2f}): if they are "
+                "one run, name its column as groups=, or standard errors are too small"
+            )
+            notes.append(FitWarning("rows_alike", text))
+    return notes
+
+
+def _alike(result: FitResult) -> float:
+    """The correlation of residuals within rows that share the first input (intraclass, one-way)."""
+    kinds, member = np.unique(result.curve.x[:, 0], return_inverse=True)
+    count, residual = len(member), result.residuals
+    if len(kinds) < 3 or count < SHARED * len(kinds):
+        return 0.0
+    sizes = np.bincount(member)
+    means = np.bincount(member, residual) / sizes
+    within = np.sum((residual - means[member]) ** 2) / max(count - len(kinds), 1)
+    between = np.sum(sizes * (means - residual.mean()) ** 2) / (len(kinds) - 1)
+    typical = count / len(kinds)
+    whole = between + (typical - 1.0) * within
+    return float((between - within) / whole) if whole > 0 else 0.0
