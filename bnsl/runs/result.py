@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 OTHER_PEAK, FAR = 1.5, 3.0  # a peak so many times the fitted ones, and a horizon, beyond which it is said
 MISFIT = 2.0  # times the errors of the fitted points: errors of the law itself on another schedule
+LEAST = 1e-3  # relative error that a law has at least on another schedule, however well it fits
 FREEDOM = 6  # degrees of freedom of Student's t, for errors of the law
 
 
@@ -162,7 +163,7 @@ class RunsResult:
         open_ = np.sum(weights * np.array([fit.deviation(found) for fit in self.fits]) ** 2, axis=0)
         apart = np.sum(weights * (each - mean) ** 2, axis=0)
         beyond = np.maximum(found.step / max(self.horizon, 1), 1.0)
-        own = MISFIT * max(self.rms, 1e-6) * mean * np.sqrt(beyond)
+        own = MISFIT * max(self.rms, LEAST) * mean * np.sqrt(beyond)
         return mean, np.sqrt(open_ + apart + own**2)
 
     # --- showing it -----------------------------------------------------------------------------------
