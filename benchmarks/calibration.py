@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from forecast_prior import backtests
+from learning_set import cut
 from scipy.stats import chi2, norm
 from scoringrules import crps_mixnorm, interval_score
 

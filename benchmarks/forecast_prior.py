@@ -1,240 +1,206 @@
-"""How well `bnsl.forecast` predicts, without a look at held-out points: what its prior was chosen by.
+"""How well `bnsl.forecast` predicts whole curves of many sources, and what its prior was chosen by.
 
-Three sets of tasks. Back-tests inside the fitted parts of the 92 benchmark curves: each is cut at its last x
-over 1.4, 2.1 and 4, and what follows up to 2.1 times beyond the cut is predicted (of the short NMT curves,
-the next point after each of the later ones). And synthetic curves of eleven families with fixed seeds: power
-laws with and without limit, one to three breaks, double descent, hard saturation, sigmoids, M4, width
-scaling, 5 to 10 points; with white, heavy-tailed, autocorrelated or no noise. And, with --lcdb, learning
-curves of the Learning Curve Database (Mohr et al., ECML PKDD 2022; MIT licence), late parts included: test
-error and log loss of scikit-learn's classifiers against training examples, means over splits. Its archive is
-fetched by `pip download --no-deps lcdb==0.1.0`. Their data sets are split in two halves; the prior was chosen
-on one.
+Reports by source and by kind of curve: geometric mean RMSLE beside the baselines and the best of these chosen
+with hindsight, bias (above 0 where forecasts are too high), the share of points inside the 90 % interval, and
+its interval score in log y (Gneiting and Raftery, 2007, J. Am. Stat. Assoc. 102, 359; lower is better). Sources
+count alike; see `learning_set.py`. The held-out points of the 92-curve benchmark are never read.
 
-Prints the mean RMSLE and log predictive density of each domain and family, and one score, the weighted mean
-of log RMSLE (lower is better). The held-out points of the benchmark are never read.
+With --search, constants of the prior are moved one at a time and kept where the score of the sources outside a
+fold falls by more than its scatter over sources; then the sources of that fold, which took no part, are scored.
 
-    BNSL_DATA_DIR=... python benchmarks/forecast_prior.py
-    BNSL_DATA_DIR=... python benchmarks/forecast_prior.py limit_high=0.8 slope_sd=0.5
-    BNSL_DATA_DIR=... python benchmarks/forecast_prior.py --lcdb lcdb-0.1.0.tar.gz --half 1
+    BNSL_DATA_DIR=... python benchmarks/forecast_prior.py --most 20
+    BNSL_DATA_DIR=... python benchmarks/forecast_prior.py --most 20 length=0.3 noise_sd=2
+    BNSL_DATA_DIR=... python benchmarks/forecast_prior.py --most 12 --search 0
+    BNSL_DATA_DIR=... python benchmarks/forecast_prior.py --rewards
 """
 
 from __future__ import annotations
 
 import argparse
-import tarfile
-import time
 import warnings
-from typing import NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from learning_set import (
+    BASELINES,
+    Task,
+    baselines,
+    folder,
+    fold_of,
+    learning_tasks,
+    over_sources,
+    rmsle,
+    sample,
+    tasks_of,
+)
 
 import bnsl
-from bnsl.evidence.prior import LEARNT
+from bnsl.curves.scale import LOG
+from bnsl.evidence.prior import LEARNT, Prior
 from bnsl.forecasting.average import averages
 from bnsl.forecasting.forecast import Forecast
 
-REACH = 2.1  # predictions go up to this multiple of the last fitted x
-CUTS = (1.4, 2.1, 4.0)
-FAMILIES = ("pl", "pllim", "brk1", "brk2", "brk3", "dd", "sat", "sigm", "m4", "width", "short")
-SMALLEST = 5e-4  # mean error below which a smaller one counts no more
-MEASURES = {"error": "accuracy", "log loss": "logloss"}  # groups of the database, and its files
-WEIGHTS = {"IC": 3.0, "BB": 1.2, "NMT": 1.2, "LM": 0.6, **{f: 2.0 / len(FAMILIES) for f in FAMILIES}}
-WEIGHTS |= {"error": 2.0, "log loss": 1.0}
-NOISIEST = 0.03  # relative standard error of a mean over splits
+LEVEL = 0.9
+FEW = 10  # tasks below which a source has less weight in the search
+DENSITY = 0.25  # weight of the log predictive density beside the log RMSLE
+WORST = -8.0  # log density below which a point is as bad as can be
+KEEP = 0.7  # standard errors over sources by which a step of the search must gain
+LEAST_GAIN = 0.0015
+STEPS = {  # of the constants that are searched, added or multiplied
+    "limit_low": 0.4,
+    "limit_high": 0.4,
+    "limit_none": 1.0,
+    "slope": 0.15,
+    "slope_sd": 0.12,
+    "slope_rise": 0.25,
+    "slope_step": 0.15,
+    "roughness": 0.4,
+    "roughness_step": 0.3,
+    "roughness_tilt": 0.3,
+    "plain": 1.0,
+    "growth": 0.35,
+    "diffusion": 0.5,
+    "correlated_tilt": 0.8,
+    "noise": 0.5,
+    "sharp": 1.0,
+    "breaks_tilt": 0.5,
+}
+FACTORS = {
+    "slope_spread": 1.35,
+    "slope_plain": 1.4,
+    "climbing": 3.0,
+    "length": 1.6,
+    "correlated": 1.4,
+    "noise_sd": 1.5,
+    "change_small": 1.4,
+    "change_large": 1.4,
+    "drift": 2.0,
+}
 
 
-class Task(NamedTuple):
-    """Points to fit and points to predict."""
-
-    group: str
-    fitted: bnsl.Curve
-    x: np.ndarray
-    y: np.ndarray
-
-
-def backtests() -> list[Task]:
-    """Tasks inside the fitted parts of the benchmark."""
-    tasks = []
-    for curve in bnsl.load_dataset("benchmark"):
-        x, y = curve.fitted.x, curve.fitted.y
-        if curve.domain == "NMT":
-            ends = [(n, n + 1) for n in range(6, len(x))]
-        else:
-            ends = []
-            for cut in CUTS:
-                n = int(np.sum(x <= x[-1] / cut * (1 + 1e-9)))
-                reached = int(np.sum(x <= REACH * x[n - 1] * (1 + 1e-9))) if n else 0
-                ends += [(n, reached)] if n >= 5 and reached > n else []
-        tasks += [Task(curve.domain, bnsl.Curve(x[:n], y[:n]), x[n:m], y[n:m]) for n, m in ends]
-    return tasks
+def scores(tasks: Sequence[Task], prior: Prior) -> pd.DataFrame:
+    """A row per task: error of the forecast, bias, coverage, interval score, log density."""
+    rows = []
+    for task in tasks:
+        forecast = Forecast(task.fitted, (), averages(task.fitted, LOG, prior))
+        predicted, (low, high) = forecast.predict(task.x), forecast.interval(task.x, LEVEL)
+        log_y, ends = np.log(task.y), (np.log(low), np.log(high))
+        outside = np.maximum(ends[0] - log_y, 0.0) + np.maximum(log_y - ends[1], 0.0)
+        density = np.maximum(forecast.log_density(task.x, task.y), WORST)
+        rows.append(
+            {
+                "source": task.source,
+                "kind": task.kind,
+                "forecast": rmsle(predicted, task.y),
+                "bias": np.mean(np.log(predicted / task.y)),
+                "inside": np.mean((low < task.y) & (task.y < high)),
+                "interval": np.mean(ends[1] - ends[0] + 2.0 / (1.0 - LEVEL) * outside),
+                "density": density.mean(),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
-def learning_curves(archive: str, half: int, count: int) -> list[Task]:
-    """`count` tasks from the Learning Curve Database: the next two points, to twice the last fitted x.
-
-    Each curve gives one at its end and one three points earlier. Curves that fall by less than a sixth in
-    their fitted part, and those whose means are noisy, are left out.
-    """
-    tasks = []
-    for group, name in MEASURES.items():
-        with tarfile.open(archive) as files:
-            member = files.extractfile(f"lcdb-0.1.0/lcdb/database-{name}.csv")
-            assert member is not None
-            table = pd.read_csv(member)
-        table["y"] = 0.5 * (table["score_valid"] + table["score_test"])
-        if group == "error":
-            table["y"] = 1.0 - table["y"]
-        keys = ["openmlid", "learner", "size_train"]
-        means = table.groupby(keys)["y"].agg(["mean", "std", "size"]).reset_index()
-        means = means[means["size"] >= 5]
-        for (dataset, _), curve in means.groupby(keys[:2]):
-            x, y = curve["size_train"].to_numpy(float), curve["mean"].to_numpy()
-            if int(dataset) * 7919 // 3 % 2 != half or len(x) < 8 or not np.all(y > 1e-4):
-                continue
-            noise = curve["std"].to_numpy() / np.sqrt(curve["size"].to_numpy()) / y
-            for end in (len(x), len(x) - 3):
-                n = end - 2
-                quiet = np.median(noise[:n]) <= NOISIEST and max(noise[n:end]) <= NOISIEST
-                if n >= 6 and y[0] >= 1.2 * y[n - 1] and quiet:
-                    tasks.append(Task(group, bnsl.Curve(x[:n], y[:n]), x[n:end], y[n:end]))
-    order = np.random.default_rng(5).permutation(len(tasks))
-    return [tasks[i] for i in order[:count]]
+def report(tasks: Sequence[Task], prior: Prior, cache: Path) -> None:
+    """Print the tables."""
+    found = scores(tasks, prior)
+    table = pd.concat([found, baselines(tasks, cache)], axis=1)
+    names = [*BASELINES, "forecast"]
+    for by in ("source", "kind"):
+        grouped = table.groupby(by)
+        shown = np.exp(np.log(table[names]).groupby(table[by]).mean())
+        shown.insert(0, "tasks", grouped.size())
+        shown["over best"] = shown["forecast"] / shown[list(BASELINES)].min(axis=1)
+        for name in ("bias", "inside", "interval"):
+            shown[name] = grouped[name].mean()
+        print(shown.round(4).to_markdown(), end="\n\n")
+        if by == "source":
+            sources = shown
+    total = {name: over_sources(table[name], table["source"]) for name in names}
+    best = min(BASELINES, key=lambda name: total[name])
+    hindsight = np.exp(np.log(sources["over best"]).mean())
+    each = over_sources(table[list(BASELINES)].min(axis=1), table["source"])
+    large = sources[sources["tasks"] >= FEW]["over best"]
+    print(f"{len(table)} tasks, sources alike: " + ", ".join(f"{k} {v:.4f}" for k, v in total.items()))
+    print(f"best baseline of every task with hindsight: {each:.4f}")
+    print(f"forecast over the best single baseline, {best}: {total['forecast'] / total[best]:.3f}")
+    print(f"forecast over the best baseline of every source with hindsight: {hindsight:.3f}")
+    print(f"worst source of {FEW} tasks or more: {large.max():.3f} ({large.idxmax()})")
+    inside = sources["inside"]
+    print(f"inside the 90 % interval: {inside.mean():.3f}; {int((inside < 0.8).sum())} sources below 0.8")
 
 
-def synthetic(count: int, seed: int) -> list[Task]:
-    """`count` tasks of each family."""
-    tasks = []
-    for index, family in enumerate(FAMILIES):
-        rng = np.random.default_rng([seed, index])
-        tasks += [_draw(family, rng) for _ in range(count)]
-    return tasks
+def search(tasks: Sequence[Task], fold: int, prior: Prior) -> None:
+    """Move constants for the score of all folds but one; print every step, and the score of the one."""
+    known = [task for task in tasks if fold_of(task.source) != fold]
+    unseen = [task for task in tasks if fold_of(task.source) == fold]
+    best = scores(known, prior)
+    for name in np.random.default_rng(fold).permutation([*STEPS, *FACTORS]):
+        for sign in (1.0, -1.0):
+            value = getattr(prior, name)
+            moved = value + sign * STEPS[name] if name in STEPS else value * FACTORS[name] ** sign
+            trial = prior._replace(**{str(name): float(moved)})
+            found = scores(known, trial)
+            gain, scatter = compared(found, best)
+            if gain > max(LEAST_GAIN, KEEP * scatter):
+                print(f"{name} {value:.3g} -> {moved:.3g}: gain {gain:.4f} +- {scatter:.4f}", flush=True)
+                prior, best = trial, found
+                break
+    print(prior)
+    gain, scatter = compared(scores(unseen, prior), scores(unseen, LEARNT))
+    print(f"gain on the sources of fold {fold}: {gain:.4f} +- {scatter:.4f}")
 
 
-def _chain(u: np.ndarray, c0: float, breaks: list[tuple[float, float, float]]) -> np.ndarray:
-    """log g of a BNSL with breaks (c, log d, f)."""
-    return -c0 * u - sum((c * f * np.logaddexp(0, (u - d) / f) for c, d, f in breaks), np.zeros_like(u))
+def compared(found: pd.DataFrame, before: pd.DataFrame) -> tuple[float, float]:
+    """Mean gain over sources in log RMSLE and log density, and its standard error."""
+    gain = np.log(before["forecast"] / found["forecast"]) + DENSITY * (found["density"] - before["density"])
+    grouped = gain.groupby(found["source"])
+    mean, weight = grouped.mean(), np.minimum(grouped.size() / FEW, 1.0)
+    total = float((weight * mean).sum() / weight.sum())
+    return total, float(np.sqrt((weight**2 * (mean - total) ** 2).sum()) / weight.sum())
 
 
-def _draw(family: str, rng: np.random.Generator) -> Task:
-    count = int(np.round(np.exp(rng.uniform(np.log(6), np.log(100)))))
-    span, reach = float(rng.uniform(np.log(8), np.log(1000))), float(np.log(REACH))
-    kind = family
-    if family == "short":
-        count = int(rng.integers(5, 11))
-        kind = str(rng.choice(["pllim", "brk1", "sat", "dd", "m4", "pl"]))
-    later = max(1, int(count * 0.4))
-    if rng.random() < 0.5:
-        u = np.concatenate([np.linspace(-span, 0, count), np.linspace(0, reach, later + 1)[1:]])
-    else:
-        seen = np.linspace(np.exp(-span), 1, count)
-        u = np.log(np.concatenate([seen, np.linspace(1, REACH, later + 1)[1:]]))
-    log_y = _law(kind, u, span, reach, count, rng) + _noise(u, rng)
-    scale = rng.normal(0, 3)
-    x, y = 1e4 * np.exp(u), np.exp(log_y + scale)
-    return Task(family, bnsl.Curve(x[:count], y[:count]), x[count:], y[count:])
-
-
-def _law(
-    kind: str, u: np.ndarray, span: float, reach: float, count: int, rng: np.random.Generator
-) -> np.ndarray:
-    def slope() -> float:
-        return float(np.clip(rng.lognormal(np.log(0.3), 0.7), 0.03, 2))
-
-    limit = 0.0  # share of y at the last fitted point
-    if kind == "pl":
-        eta = -slope() * u
-    elif kind == "pllim":
-        eta, limit = -slope() * u, 0.95 * rng.beta(1, 1)
-    elif kind.startswith("brk"):
-        c0, breaks = rng.choice([0.02, 1]) * slope(), []
-        for _ in range(int(kind[-1])):
-            c, d = rng.normal(0, 0.35), rng.uniform(-span, reach / 2)
-            if c0 + c + sum(b[0] for b in breaks) < -0.05:  # keep most slopes downward
-                c = abs(c)
-            breaks.append((c, d, float(np.exp(rng.normal(np.log(0.5), 0.6)))))
-        eta, limit = _chain(u, c0, breaks), rng.choice([0.0, 0.9 * rng.beta(1, 1.5)])
-    elif kind == "dd":
-        peak, up, c0 = rng.uniform(-0.8 * span, -0.05 * span), rng.uniform(0.1, 1), slope()
-        f, down = float(np.exp(rng.normal(np.log(0.3), 0.4))), rng.uniform(0.4, 1.5)
-        breaks = [(-c0 - up, peak - rng.uniform(0.3, 2), f), (up + down, peak, f)]
-        limit = rng.choice([0.0, 0.8 * rng.beta(1, 1.5)])
-        if rng.random() < 0.4:
-            breaks.append((-0.6 * down, peak + rng.uniform(0.5, 2), f))
-        eta = _chain(u, c0, breaks)
-    elif kind == "sat":
-        eta, limit = -rng.uniform(0.4, 1.5) * u, rng.uniform(0.6, 0.98)
-    elif kind == "sigm":
-        middle, width, height = rng.uniform(-span, 0.3), rng.uniform(0.3, 1.5), rng.uniform(0.3, 3)
-        eta = np.log(height / (1 + np.exp((u - middle) / width)) + 0.05 * rng.random())
-    elif kind == "m4":
-        c, alpha, log_b, low = slope(), rng.uniform(0, 2), rng.normal(0, 1.5), rng.uniform(0, 0.5)
-        y = low + (1 - low) / (1 + np.exp(-np.linspace(-12, 16, 6001)))
-        left = np.log(y - low) - alpha * np.log(np.maximum(1 - y, 1e-300))
-        eta = np.log(np.interp(log_b - c * u, left, y))
-    else:  # width: a power law with a finite correction, to a limit
-        c = slope()
-        eta = -c * u - np.log1p(rng.uniform(0, 1.5) * np.exp(0.5 * u))
-        limit = 0.9 * rng.beta(1, 1.2)
-    if limit > 0:
-        eta = np.logaddexp(np.log(limit / (1 - limit)) + eta[count - 1], eta)
-    return np.asarray(eta)
-
-
-def _noise(u: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    size, kind = float(np.exp(rng.uniform(np.log(0.0007), np.log(0.03)))), int(rng.integers(4))
-    if kind == 0:
-        noise = rng.normal(size=len(u))
-    elif kind == 1:
-        noise = rng.standard_t(3, size=len(u)) / 1.3
-    else:
-        length = float(np.exp(rng.uniform(np.log(0.05), np.log(0.6))))
-        noise = rng.normal(size=len(u))
-        for i in range(1, len(u)):
-            same = np.exp(-(u[i] - u[i - 1]) / length)
-            noise[i] = same * noise[i - 1] + np.sqrt(1 - same**2) * noise[i]
-        noise = noise + 0.3 * rng.normal(size=len(u))
-    return size * noise * (rng.random() >= 0.1)
+def rewards(most: int | None) -> None:
+    """Print mean absolute errors of reward curves, over the range of the fitted part, by source."""
+    rows = []
+    for task in sample(tasks_of(folder() / "curves" / "rewards.csv"), most):
+        span = float(np.ptp(task.fitted.y)) or 1.0
+        forecast = bnsl.forecast(task.fitted)
+        low, high = forecast.interval(task.x, LEVEL)
+        power = bnsl.fit(task.fitted, n_breaks=0, loss="linear").predict(task.x)
+        row = {"last value": task.fitted.y[-1], "power law": power, "forecast": forecast.predict(task.x)}
+        errors = {name: float(np.mean(np.abs(value - task.y))) / span for name, value in row.items()}
+        inside = float(np.mean((low < task.y) & (task.y < high)))
+        rows.append({"source": task.source, **errors, "inside": inside, "linear": forecast.scale.name == "linear"})
+    table = pd.DataFrame(rows).groupby("source").mean()
+    table.insert(0, "tasks", pd.DataFrame(rows).groupby("source").size())
+    print(table.round(3).to_markdown())
+    mean = table.mean()
+    ratio = table["forecast"] / table[["last value", "power law"]].min(axis=1)
+    print(f"mean {mean['forecast']:.3f} over {min(mean['last value'], mean['power law']):.3f}; by source {ratio.mean():.3f}")
 
 
 def main() -> None:
-    """Print the errors by group, and the score."""
+    """Report, or search."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("settings", nargs="*", metavar="NAME=VALUE", help="constants of the prior to change")
-    parser.add_argument("--count", type=int, default=10, help="synthetic curves of each family")
-    parser.add_argument("--seed", type=int, default=11, help="of the synthetic curves")
-    parser.add_argument("--lcdb", metavar="ARCHIVE", help="the database's source archive, lcdb-0.1.0.tar.gz")
-    parser.add_argument(
-        "--half", type=int, default=0, choices=(0, 1), help="0: the half the prior was chosen on"
-    )
-    parser.add_argument("--curves", type=int, default=400, help="tasks from the database")
+    parser.add_argument("--most", type=int, help="tasks of each source at most")
+    parser.add_argument("--search", type=int, metavar="FOLD", help="move constants for the other folds")
+    parser.add_argument("--rewards", action="store_true", help="the reward curves, of any sign")
+    parser.add_argument("--cache", type=Path, default=Path("learning_set_baselines.pickle"))
     arguments = parser.parse_args()
     changes = {name: float(value) for name, value in (item.split("=") for item in arguments.settings)}
     prior = LEARNT._replace(**changes)
-    tasks = backtests() + synthetic(arguments.count, arguments.seed)
-    if arguments.lcdb:
-        tasks += learning_curves(arguments.lcdb, arguments.half, arguments.curves)
-    rows: dict[str, list[tuple[float, float, float, float]]] = {}
-    start = time.perf_counter()
-    for task in tasks:
-        forecast = Forecast(task.fitted, (), averages(task.fitted, prior))
-        error = np.log(forecast.predict(task.x) / task.y)
-        low, high = forecast.interval(task.x, 0.9)
-        inside = np.mean((low < task.y) & (task.y < high))
-        density = np.mean(forecast.log_density(task.x, task.y))
-        rows.setdefault(task.group, []).append(
-            (float(np.sqrt(np.mean(error**2))), float(error.mean()), float(density), float(inside))
-        )
-    print(f"{'group':<9}{'tasks':>7}{'rmsle':>9}{'bias':>9}{'log density':>13}{'in 90 %':>9}")
-    score = 0.0
-    for group, values in rows.items():
-        rmsle, bias, density, inside = np.mean(values, axis=0)
-        score += WEIGHTS[group] * np.log(max(rmsle, SMALLEST)) / sum(WEIGHTS[g] for g in rows)
-        print(f"{group:<9}{len(values):7}{rmsle:9.4f}{bias:+9.4f}{density:13.2f}{100 * inside:8.0f}%")
-    seconds = (time.perf_counter() - start) / len(tasks)
-    print(f"score {score:.4f}; {1e3 * seconds:.0f} ms a curve, intervals included")
+    if arguments.rewards:
+        rewards(arguments.most)
+    elif arguments.search is not None:
+        search(learning_tasks(arguments.most), arguments.search, prior)
+    else:
+        report(learning_tasks(arguments.most), prior, arguments.cache)
 
 
 if __name__ == "__main__":

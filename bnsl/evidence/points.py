@@ -8,6 +8,7 @@ import numpy as np
 
 from bnsl._base.arrays import Array, namespace
 from bnsl.curves.curve import Curve
+from bnsl.curves.scale import LOG, Scale
 from bnsl.evidence.prior import CORRELATED, Prior
 
 MOST_POINTS = 160  # longer curves are binned
@@ -20,7 +21,7 @@ class Data(NamedTuple):
     """One curve, ascending in x."""
 
     log_x: np.ndarray  # (N,)
-    log_y: np.ndarray  # (N,)
+    log_y: np.ndarray  # (N,) or y on another scale
     weight: np.ndarray  # (N,) relative inverse variances
 
 
@@ -40,12 +41,12 @@ class Points(NamedTuple):
     length: float  # its correlation length in log x
 
 
-def data_of(curve: Curve) -> Data:
-    """log x and log y of a curve; of long curves, means over even bins of log x."""
-    log_x, log_y = np.log(curve.x), np.log(curve.y)
+def data_of(curve: Curve, scale: Scale = LOG) -> Data:
+    """log x and log y (y on its scale) of a curve; of long curves, means over even bins of log x."""
+    log_x, log_y = np.log(curve.x), scale.values(curve.y)
     weight = np.ones(len(log_x))
     if curve.sigma is not None:
-        precision = 2.0 * (np.log(curve.y) - np.log(curve.sigma))
+        precision = scale.log_precision(curve.y, curve.sigma)
         weight = np.exp(np.clip(precision - precision.mean(), -WIDEST, WIDEST))
     if len(log_x) <= MOST_POINTS:
         return Data(log_x, log_y, weight)

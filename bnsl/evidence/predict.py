@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from bnsl._base.arrays import Array, namespace
 from bnsl.evidence.design import Nodes, design
 from bnsl.evidence.grid import Posterior
 from bnsl.evidence.points import Points
-from bnsl.evidence.prior import NOISES
+from bnsl.evidence.prior import NOISES, Prior
 from bnsl.evidence.refined import Fitted
 
 LARGEST = 600.0  # of eta, beyond which it would overflow
@@ -87,6 +89,32 @@ def of_law(law: Fitted, where: Places) -> Components:
     # The slope that drifts is that of log(y - a): near its limit a law has nowhere to drift to.
     bend = law.drift * xp.abs(jacobian[1]) + xp.zeros_like(mean)
     return Components(law.log_weight, mean, moved, bend, law.level, law.kind)
+
+
+def beyond(laws: Components, last: Array, where: Places, prior: Prior) -> tuple[Components, Components]:
+    """Laws beyond the data with what no point shows of them: as they go on, and if they fall further.
+
+    Args:
+        laws: T of them at M points.
+        last: their means (T, 1) at the last point.
+        where: the M points.
+        prior: how far they may leave their way.
+    """
+    xp = namespace(where.u)
+    moves = xp.where(where.u > 0.0, laws.mean - last, 0.0)
+    loose = laws._replace(moved=_and(laws.moved, prior.loose * moves))
+    further = prior.later_fall * xp.minimum(moves, 0.0)
+    fallen = loose._replace(
+        log_weight=laws.log_weight + float(np.log(prior.later)),
+        mean=laws.mean + further,
+        moved=_and(loose.moved, 0.5 * further),
+    )
+    return loose._replace(log_weight=laws.log_weight + float(np.log1p(-prior.later))), fallen
+
+
+def _and(moved: Array, more: Array) -> Array:
+    """Directions (T, p, M) in which laws are uncertain, and one more (T, M)."""
+    return namespace(moved).concat([moved, more[:, None, :]], axis=1)
 
 
 def standard_deviation(laws: Components, where: Places) -> Array:

@@ -8,11 +8,12 @@ import numpy as np
 
 from bnsl._base.arrays import logsumexp
 from bnsl.curves.curve import Curve
+from bnsl.curves.scale import LOG, Scale
 from bnsl.evidence.breaks import enough_points, least_squares, problem_of
 from bnsl.evidence.design import Nodes
 from bnsl.evidence.grid import Posterior, as_bnsl, posterior
 from bnsl.evidence.points import Data, Points, data_of, inverted, points_of
-from bnsl.evidence.predict import Components, Places, of_grid, of_law, places, standard_deviation
+from bnsl.evidence.predict import Components, Places, beyond, of_grid, of_law, places, standard_deviation
 from bnsl.evidence.prior import LEARNT, MOST_BREAKS, Prior, limit_weights, odds_of_breaks
 from bnsl.evidence.refined import SPARE, Fitted, fitted_law
 from bnsl.fitting.orientation import other_wanted
@@ -23,6 +24,7 @@ from bnsl.solver.search import refine_many
 
 STARTS = 6  # laws of the grid of two breaks and more that are refined
 REFINING, ROUNDS = 30, 2  # cheap steps, and so many times: with the damping set anew they leave valleys
+FAR_BETTER = 10.0  # log evidence by which the log scale must be ahead where y grows
 NEGLIGIBLE = 1e-9  # weight of a law below which it is left out
 
 
@@ -33,22 +35,46 @@ class Average(NamedTuple):
     state: Posterior  # without laws of negligible weight
     refined: tuple[Fitted | None, ...]  # by number of breaks
     log_evidence: np.ndarray  # (2, 5) of the grid's and of the refined laws: smooth, 0, 1, 2, 3 breaks
+    prior: Prior
 
 
-def averages(curve: Curve, prior: Prior = LEARNT) -> tuple[Average, ...]:
+def averages(curve: Curve, scale: Scale = LOG, prior: Prior = LEARNT) -> tuple[Average, ...]:
     """The average of falling laws and, for a curve that climbs or falls ever faster, that of rising ones.
+
+    On a linear scale y has no way that is usual, and both are averaged.
 
     The grid's rising laws are those whose inverse falls to a limit: they are fitted to -log y. The refined
     ones are a - g.
     """
     with np.errstate(all="ignore"):
-        data = data_of(curve)
+        data = data_of(curve, scale)
         points = points_of(data, prior)
         parts = [_average(data, points, prior, rising=False)]
-        if curve.climbs or _bent(parts[0], points):
+        if not scale.logarithmic or curve.climbs or _bent(parts[0], points):
             parts.append(_average(data, points, _unlimited(prior), rising=True))
         total = float(logsumexp(np.stack([part.log_evidence for part in parts])))
         return tuple(part._replace(state=_heavy(part.state, part.log_evidence[0] - total)) for part in parts)
+
+
+def on_its_scale(curve: Curve, scales: tuple[Scale, ...]) -> tuple[Scale, tuple[Average, ...]]:
+    """The averages of a curve on the linear scale, unless the log scale explains its y far better.
+
+    A power law that grows is one of log y, and its data say so. Noisy scores are of either, and those that
+    grow exponentially on a log scale are off by far more.
+    """
+    if len(scales) == 1:
+        return scales[0], averages(curve, scales[0])
+    found = [(scale, averages(curve, scale)) for scale in scales]
+    evidence = {scale.name: log_evidence_of_y(curve, scale, parts) for scale, parts in found}
+    better = "log" if evidence["log"] > evidence["linear"] + FAR_BETTER else "linear"
+    return next(each for each in found if each[0].name == better)
+
+
+def log_evidence_of_y(curve: Curve, scale: Scale, parts: tuple[Average, ...]) -> float:
+    """Log evidence of an average, as a density of y itself, so that scales can be compared."""
+    values = data_of(curve, scale).log_y
+    stretch = -values.sum() if scale.logarithmic else -len(values) * np.log(scale.unit)
+    return float(logsumexp(np.stack([part.log_evidence for part in parts])) + stretch)
 
 
 def _unlimited(prior: Prior) -> Prior:
@@ -86,7 +112,7 @@ def _average(data: Data, points: Points, prior: Prior, *, rising: bool) -> Avera
     for n, law in enumerate(refined):
         if law is not None:
             log_evidence[1, n + 1] = law.log_evidence + odds[n]
-    return Average(rising, state, refined, log_evidence)
+    return Average(rising, state, refined, log_evidence, prior)
 
 
 def _fitted(data: Data, state: Posterior, *, rising: bool) -> list[tuple[BNSL, np.ndarray | None]]:
@@ -143,8 +169,25 @@ def _heavy(state: Posterior, share: np.ndarray) -> Posterior:
     return state._replace(smooth=kinds[0], sharp=tuple(kinds[1:]))
 
 
-def components(part: Average, where: Places) -> list[Components]:
-    """What all laws of an average say of log y; log weights are evidences, comparable between averages."""
+def components(part: Average, log_x: np.ndarray) -> tuple[list[Components], list[Components]]:
+    """What all laws of an average say of log y at log x (M,): as they go on, and if they fall further beyond.
+
+    Log weights are evidences, comparable between averages.
+    """
+    points = part.state.points
+    where = places(points, np.append(log_x, points.origin[0]))
+    there = Places(where.u[:-1], where.near[:, :-1], where.departure[:, :-1])
+    on, further = [], []
+    for laws in laws_at(part, where):
+        here = Components(*(v[..., :-1] if v.ndim > 1 else v for v in laws))
+        pair = beyond(here, laws.mean[:, -1:], there, part.prior)
+        on.append(pair[0])
+        further.append(pair[1])
+    return on, further
+
+
+def laws_at(part: Average, where: Places) -> list[Components]:
+    """What all laws of an average are at some places."""
     out = []
     for share, laws in zip(part.log_evidence[0], of_grid(part.state, where), strict=True):
         mean = -laws.mean if part.rising else laws.mean
@@ -159,7 +202,7 @@ def components(part: Average, where: Places) -> list[Components]:
 def law_mean(parts: tuple[Average, ...], where: Places) -> np.ndarray:
     """The mean of log y (M,) over all laws."""
     with np.errstate(all="ignore"):
-        laws = [found for part in parts for found in components(part, where)]
+        laws = [found for part in parts for found in laws_at(part, where)]
         weight = np.concatenate([found.log_weight for found in laws])
         mean = np.concatenate([found.mean for found in laws])
         fine = np.isfinite(mean).all(axis=1)
@@ -175,18 +218,22 @@ def mixtures(parts: tuple[Average, ...], log_x: np.ndarray) -> list[Mixture]:
 
 def _mixture(parts: tuple[Average, ...], log_x: np.ndarray) -> Mixture:
     where = places(parts[0].state.points, log_x)
-    laws = [found for part in parts for found in components(part, where)]
+    both = [components(part, log_x) for part in parts]
+    laws = [found for on, _ in both for found in on]
+    count = sum(len(found.log_weight) for found in laws)
+    laws += [found for _, further in both for found in further]
     weight = np.concatenate([found.log_weight for found in laws])
     weight = np.exp(weight - logsumexp(weight))
     mean = np.concatenate([found.mean for found in laws])
     sd = np.concatenate([standard_deviation(found, where) for found in laws])
+    on = np.arange(len(weight)) < count
     there = np.isfinite(mean) & np.isfinite(sd)
     if there.all():
         heavy = weight > NEGLIGIBLE
-        return Mixture(weight[heavy] / weight[heavy].sum(), mean[heavy], sd[heavy])
+        return Mixture(weight[heavy] / weight[heavy].sum(), mean[heavy], sd[heavy], on[heavy])
     # A rising law may fall below 0 far beyond the data; then it is no law there.
     weight = np.where(there, weight[:, None], 0.0)
     weight = weight / weight.sum(axis=0)
     heavy = (weight > NEGLIGIBLE).any(axis=1)
     mean, sd = np.where(there, mean, 0.0), np.where(there, sd, 1.0)
-    return Mixture(weight[heavy], mean[heavy], sd[heavy])
+    return Mixture(weight[heavy], mean[heavy], sd[heavy], on[heavy])

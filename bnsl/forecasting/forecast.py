@@ -25,11 +25,12 @@ from bnsl._base.display import (
 )
 from bnsl.curves.curve import Curve, check_curve, warn_if_far
 from bnsl.curves.data import Data, as_curve, named_inputs
+from bnsl.curves.scale import LOG, Scale, scales_of
 from bnsl.evidence.design import ALWAYS, SMOOTH, Nodes, trial_breaks
 from bnsl.evidence.refined import Fitted
 from bnsl.fitting.fit import fit
 from bnsl.fitting.outliers import outlying
-from bnsl.forecasting.average import Average, averages, mixtures
+from bnsl.forecasting.average import Average, mixtures, on_its_scale
 from bnsl.forecasting.mixture import (
     Mixture,
     cdf,
@@ -59,19 +60,21 @@ class Forecast:
         warnings: what to know before relying on it, as (code, message).
         averages: the average of falling laws and, for curves that climb or fall ever faster, of rising ones.
         robust: None, or the loss by which outliers were told, which are left out.
+        scale: of y: laws are averaged in log y, or on a linear scale where y may have any sign.
     """
 
     curve: Curve
     warnings: tuple[FitWarning, ...]
     averages: tuple[Average, ...]
     robust: str | None = None
+    scale: Scale = LOG
 
     # --- prediction -------------------------------------------------------------------------------
 
     def predict(self, x: ArrayLike) -> np.ndarray:
         """The prediction at x, of the shape of x: the exponential of the mean of log y.
 
-        It is what makes the expected squared log error smallest. Far beyond the data a few laws that climb
+        It is what makes the expected squared log error smallest; on a linear scale it is the mean of y. Far beyond the data a few laws that climb
         without end would carry the mean off; there it is held between the quartiles. Within the data it
         follows what departs from every law in a correlated way.
 
@@ -105,17 +108,19 @@ class Forecast:
         points, shape = self._points(x)
         log_y = self._log_values(y, points)
         parts = [cdf(m, t) for m, t in zip(self._mixtures(points), chunks(log_y), strict=True)]
-        certain = np.exp(log_y) >= self.curve.within[1]
+        certain = self.scale.measured(log_y) >= self.curve.within[1]
         return np.where(certain, 1.0, np.concatenate(parts)).reshape(shape)
 
     def log_density(self, x: ArrayLike, y: ArrayLike) -> np.ndarray:
-        """The log predictive density of log y at x, a proper score; of the shape of x."""
+        """The log predictive density of log y (of y on a linear scale) at x, a proper score; shaped as x."""
         points, shape = self._points(x)
         log_y = self._log_values(y, points)
         parts = [
-            log_density_of_mixture(*m, t) for m, t in zip(self._mixtures(points), chunks(log_y), strict=True)
+            log_density_of_mixture(*m[:3], t)
+            for m, t in zip(self._mixtures(points), chunks(log_y), strict=True)
         ]
-        return np.concatenate(parts).reshape(shape)
+        unit = 0.0 if self.scale.logarithmic else np.log(self.scale.unit)
+        return (np.concatenate(parts) - unit).reshape(shape)
 
     def sample(self, x: ArrayLike, size: int = 1000, *, seed: int = 0) -> np.ndarray:
         """Draws of a new measurement at x, shape (size,) + shape of x, independent from one x to the next."""
@@ -126,9 +131,8 @@ class Forecast:
         return self._values(parts, axis=1).reshape(count, *shape)
 
     def _values(self, log_y: Sequence[np.ndarray], axis: int = 0) -> np.ndarray:
-        """y from pieces of log y."""
-        with np.errstate(over="ignore"):
-            return self.curve.held(np.exp(np.concatenate(log_y, axis=axis)))
+        """y from pieces of log y, or of y on its scale."""
+        return self.curve.held(self.scale.measured(np.concatenate(log_y, axis=axis)))
 
     def _points(self, x: ArrayLike) -> tuple[np.ndarray, tuple[int, ...]]:
         points, shape = positive_inputs(x, 1)
@@ -136,10 +140,12 @@ class Forecast:
         return points, shape
 
     def _log_values(self, y: ArrayLike, points: np.ndarray) -> np.ndarray:
-        values = positive_inputs(y, 1)[0]
+        values = positive_inputs(y, 1)[0] if self.scale.logarithmic else np.ravel(np.asarray(y, float))
+        if not np.isfinite(values).all():
+            raise InputError("y must be finite numbers")
         if values.size not in (1, points.size):
             raise InputError(f"y has {values.size} entries and x has {points.size}; they must have as many")
-        return np.asarray(np.broadcast_to(np.log(values), points.shape))
+        return np.asarray(np.broadcast_to(self.scale.values(values), points.shape))
 
     def _mixtures(self, points: np.ndarray) -> list[Mixture]:
         return mixtures(self.averages, np.log(points))
@@ -163,11 +169,11 @@ class Forecast:
             weights = np.exp(part.log_evidence - total)
             way = "rising, " if part.rising else ""
             for kind, nodes in enumerate(part.state.kinds):
-                facts = _facts_of_nodes(part, nodes, sharp=kind > 0)
+                facts = _facts_of_nodes(part, nodes, self.scale, sharp=kind > 0)
                 rows.append({"law": way + LAWS[kind], "weight": weights[0, kind], **facts})
             for n, law in enumerate(part.refined):
                 if law is not None:
-                    facts = _facts_of_law(part, law)
+                    facts = _facts_of_law(part, law, self.scale)
                     rows.append({"law": f"{way}{LAWS[n + 1]}, refined", "weight": weights[1, n + 1], **facts})
         frame = pd.DataFrame(rows).set_index("law")
         return frame.sort_values("weight", ascending=False, kind="stable")
@@ -196,7 +202,8 @@ class Forecast:
         from bnsl.forecasting import record
 
         rest = {f.name: getattr(self, f.name) for f in fields(self)}
-        settings = {k: v for k, v in rest.items() if k not in ("curve", "warnings", "averages")}
+        settings = {k: v for k, v in rest.items() if k not in ("curve", "warnings", "averages", "scale")}
+        settings["scale"] = self.scale.name
         return record.written(self, settings, indent)
 
     @classmethod
@@ -278,6 +285,7 @@ def forecast(
     resolution: float | None = None,
     inputs: Sequence[str] | None = None,
     groups: ArrayLike | None = None,
+    scale: str = "auto",
 ) -> Any:
     """What will y be at larger x? The best prediction this package can make of one curve.
 
@@ -290,7 +298,7 @@ def forecast(
         *data: x and y; or a Curve; or a table whose columns `x`, `y` and `sigma` name:
             `forecast(frame, x="compute", y="loss")`. Series are joined by their index.
         x: positive inputs (N,), in any unit and order, at least three distinct; or their column.
-        y: positive measured values (N,), or their column.
+        y: measured values (N,), or their column.
         sigma: standard deviation of every y (N,), in the units of y; only ratios matter. Or their column.
         robust: "huber" or "soft_l1" to leave out outliers: points far off a robust fit under that loss, and
             off their neighbours. A warning names them.
@@ -299,6 +307,9 @@ def forecast(
         inputs: the columns of several inputs, as for `bnsl.fit`; a SurfaceForecast is returned, which
             averages laws of these.
         groups: of several inputs what belongs together, as for `bnsl.fit`.
+        scale: "log" averages laws of log y, for losses and errors, which are positive. "linear" averages laws
+            of y in units of its range, for rewards and scores, which may have any sign. "auto" takes "linear"
+            where some y is not positive, or where y grows and its logarithm is not far likelier.
 
     Returns:
         A Forecast, which predicts, gives intervals, and shows in `laws` what it averaged.
@@ -317,17 +328,18 @@ def forecast(
         given |= {"accuracy": accuracy, "resolution": resolution}
         return surface_forecast(as_curve(data, x, y, sigma, axes=axes, **given))
     curve = as_curve(data, x, y, sigma, accuracy=accuracy, resolution=resolution)
-    check_curve(curve, way_out="fit it with bnsl.fit(..., loss='linear'), which has no forecast")
+    scales = scales_of(curve, scale)
+    check_curve(curve, scales[0].name, way_out="use scale='linear'")
     left_out = np.zeros(len(curve), bool)
     if robust is not None:
         check_choice(robust, "robust", ROBUST)
-        residual = fit(curve, n_breaks=1, robust=robust).residuals
-        left_out = outlying(np.log(curve.x), np.log(curve.y), residual)
-    parts = averages(curve.take(~left_out) if left_out.any() else curve)
-    return Forecast(curve, forecast_notes(curve, parts, left_out), parts, robust)
+        residual = fit(curve, n_breaks=1, robust=robust, loss=scales[0].name).residuals
+        left_out = outlying(np.log(curve.x), scales[0].values(curve.y), residual)
+    found, parts = on_its_scale(curve.take(~left_out) if left_out.any() else curve, scales)
+    return Forecast(curve, forecast_notes(curve, found, parts, left_out), parts, robust, found)
 
 
-def _facts_of_nodes(part: Average, nodes: Nodes, *, sharp: bool) -> dict[str, Any]:
+def _facts_of_nodes(part: Average, nodes: Nodes, scale: Scale, *, sharp: bool) -> dict[str, Any]:
     state, weight = part.state, np.exp(nodes.weight)
     limits = state.limits[nodes.limit]
     order = np.argsort(limits)
@@ -335,19 +347,22 @@ def _facts_of_nodes(part: Average, nodes: Nodes, *, sharp: bool) -> dict[str, An
     slope = float(weight @ (nodes.slope + nodes.mean[:, 1]) / weight.sum())
     log_x, log_y = state.points.origin
     breaks = trial_breaks(state.span)[0][nodes.columns[0, ALWAYS:] - SMOOTH] if sharp else np.zeros(0)
-    return _facts(part, _log(limits[middle]) + log_y, slope, np.sort(breaks) + log_x)
+    return _facts(part, scale, _log(limits[middle]) + log_y, slope, np.sort(breaks) + log_x)
 
 
-def _facts_of_law(part: Average, law: Fitted) -> dict[str, Any]:
+def _facts_of_law(part: Average, law: Fitted, scale: Scale) -> dict[str, Any]:
     log_x, log_y = law.points.origin
     log_limit = (-1.0 if part.rising else 1.0) * (_log(law.theta[0]) + log_y)
-    return _facts(part, log_limit, law.end_slope, law.theta[4::3] + log_x)
+    return _facts(part, scale, log_limit, law.end_slope, law.theta[4::3] + log_x)
 
 
-def _facts(part: Average, log_limit: float, slope: float, log_breaks: np.ndarray) -> dict[str, Any]:
+def _facts(
+    part: Average, scale: Scale, log_limit: float, slope: float, log_breaks: np.ndarray
+) -> dict[str, Any]:
     sign = -1.0 if part.rising else 1.0
+    limit = float(scale.measured(np.asarray(sign * log_limit)))
     with np.errstate(over="ignore"):
-        limit, breaks = float(np.exp(sign * log_limit)), tuple(np.exp(log_breaks).tolist())
+        breaks = tuple(np.exp(log_breaks).tolist())
     return {"limit": limit, "end_slope": -sign * slope, "breaks": breaks}
 
 

@@ -23,7 +23,7 @@ STEPS = 200  # points in x at which a curve is looked at for the place where it 
 
 
 class Joint(NamedTuple):
-    """Normal components of log y at M points, one a law.
+    """Normal components of log y, or of y on the forecast's scale, at M points, one a law.
 
     Given law t, with independent standard normal z,
 
@@ -65,7 +65,8 @@ def joint(forecast: Forecast, x: ArrayLike) -> Joint:
     state = forecast.averages[0].state
     with np.errstate(all="ignore"):
         where = places(state.points, np.log(points))
-        parts = [part for average in forecast.averages for part in components(average, where)]
+        both = [components(average, np.log(points)) for average in forecast.averages]
+        parts = [part for way in zip(*both, strict=True) for laws in way for part in laws]
         weight = np.concatenate([part.log_weight for part in parts])
         weight = np.exp(weight - logsumexp(weight))
         departure = _departure(state.points, where)
@@ -110,7 +111,7 @@ def joint_draws(
     count = check_count(size, "size", 1)
     shape = positive_inputs(x, 1)[1]
     drawn = _draws(joint(forecast, x), count, noise, np.random.default_rng(seed))
-    return forecast.curve.held(np.exp(drawn)).reshape(count, *shape)
+    return forecast.curve.held(forecast.scale.measured(drawn)).reshape(count, *shape)
 
 
 def _draws(law: Joint, count: int, noise: bool, rng: np.random.Generator) -> np.ndarray:
@@ -139,9 +140,10 @@ def reach(forecast: Forecast, y: float, until: float, size: int = 2000, *, seed:
     gives the last x. Infinite where it is not reached; the share of finite ones is its probability.
 
     Raises:
-        InputError: a y that is not positive, or an `until` not beyond the data.
+        InputError: a y that cannot be on the forecast's scale, or an `until` not beyond the data.
     """
-    value = as_number(y, "y", lambda v: 0 < v < np.inf)
+    scale = forecast.scale
+    value = as_number(y, "y", lambda v: np.isfinite(v) and (v > 0 or not scale.logarithmic))
     last = float(forecast.curve.x[-1])
     end = as_number(until, "until", np.isfinite)
     if end <= last:
@@ -149,7 +151,7 @@ def reach(forecast: Forecast, y: float, until: float, size: int = 2000, *, seed:
     x = np.geomspace(last, end, STEPS)
     law = joint(forecast, x)
     draws = _draws(law, check_count(size, "size", 1), False, np.random.default_rng(seed))
-    gap = draws - np.log(value)
+    gap = draws - scale.values(np.asarray(value))
     if forecast.curve.climbs:
         gap = -gap
     hit = gap <= 0

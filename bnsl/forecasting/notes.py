@@ -6,6 +6,7 @@ import numpy as np
 
 from bnsl._base.display import FitWarning
 from bnsl.curves.curve import Curve
+from bnsl.curves.scale import Scale
 from bnsl.evidence.points import CLEAN, noise_of
 from bnsl.evidence.predict import Places
 from bnsl.fitting.adequacy import CONSTANT, FEW
@@ -16,14 +17,16 @@ SHOWN = 3  # outliers that are named
 MISFIT = 3.0  # times the scatter of neighbouring points: laws that leave more miss something
 
 
-def forecast_notes(curve: Curve, parts: tuple[Average, ...], left_out: np.ndarray) -> tuple[FitWarning, ...]:
+def forecast_notes(
+    curve: Curve, scale: Scale, parts: tuple[Average, ...], left_out: np.ndarray
+) -> tuple[FitWarning, ...]:
     """Warnings of a forecast of a curve, from its averages; `left_out` (N,) are its points without weight."""
     notes = [CONSTANT] if np.ptp(curve.y) == 0 else []
     distinct = len(np.unique(curve.x))
     if distinct < FEW:
         text = f"{distinct} distinct x are few; the forecast relies mostly on the prior"
         notes.append(FitWarning("few_points", text))
-    off = isolated(np.log(curve.x), np.log(curve.y)) & ~left_out
+    off = isolated(np.log(curve.x), scale.values(curve.y)) & ~left_out
     if left_out.any():
         notes.append(FitWarning("outliers", f"left out as outliers: {_named(curve, left_out)}"))
     elif off.any():
