@@ -61,6 +61,8 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     check_outputs(args)
     law = _backtested(args)
+    if args.method is not None:
+        args.loss = "linear"  # y of any sign can be forecast
     if args.tolerance is not None:
         as_number(args.tolerance, "--tolerance", lambda value: 0 < value < float("inf"))
     curve = read_curve(args)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import bnsl
-from bnsl._base.checks import check_share
+from bnsl._base.checks import check_choice, check_share
 from bnsl._base.display import (
     ExtrapolationWarning,
     FitWarning,
@@ -33,6 +33,7 @@ from bnsl.cli._runs import check_one_figure, put_out_runs, row
 from bnsl.cli._text import json_text, of_error, rows_text
 from bnsl.curves.curve import Curve
 from bnsl.curves.metrics import rmse, rmsle
+from bnsl.curves.scale import SCALES
 from bnsl.evaluation.extrapolation import held_out_notes, nothing_held_out
 from bnsl.fitting.record import curve_record
 from bnsl.forecasting.forecast import Forecast, forecast, shown_breaks
@@ -66,7 +67,11 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     add_plot_option(command)
     add_json_option(command)
-    command.set_defaults(loss="log")
+    command.add_argument(
+        "--scale",
+        default="auto",
+        help=f"of y: {', '.join(SCALES)} (default: %(default)s: linear where a y is not positive, or y grows)",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -74,6 +79,8 @@ def run(args: argparse.Namespace) -> None:
     check_outputs(args)
     level = check_share(args.level, "--level")
     check_points(args.predict, "--predict")
+    check_choice(args.scale, "--scale", SCALES)
+    args.loss = "log" if args.scale == "log" else "linear"  # tells of rows that cannot be of that scale
     rule = split_rule(args)
     curves = read_curves(args)
     check_one_figure(args, curves)
@@ -121,7 +128,7 @@ class _Answer(NamedTuple):
 def _answer(
     args: argparse.Namespace, fitted: Curve, held_out: Curve | None, ahead: Sequence[float], level: float
 ) -> _Answer:
-    found = forecast(fitted, robust=args.robust)
+    found = forecast(fitted, robust=args.robust, scale=args.scale)
     table = None
     if held_out is not None:
         with warnings.catch_warnings():
@@ -154,12 +161,14 @@ def _text(answer: _Answer) -> str:
     curve = found.curve
     lines = [f"forecast of {curve.name or 'a curve'}", f"fitted   {curve.extent}"]
     if held_out is not None:
-        error, stderr = rmsle(held_out["predicted"].to_numpy(), held_out["y"].to_numpy())
+        both = held_out["predicted"].to_numpy(), held_out["y"].to_numpy()
+        error, stderr = rmsle(*both)
+        said = f"rmsle    {error:.6g} +- {stderr:.3g}" if error == error else f"rmse     {rmse(*both):.6g}"
         ends = held_out["x"].iloc[0], held_out["x"].iloc[-1]
         points = "1 point" if len(held_out) == 1 else f"{len(held_out)} points"
         lines += [
             f"held out {points}, {curve.x_label} from {ends[0]:.6g} to {ends[1]:.6g}",
-            f"rmsle    {error:.6g} +- {stderr:.3g} on the held-out points",
+            f"{said} on the held-out points",
             f"inside   {answer.inside} of {points} in the {100 * level:g} % interval",
         ]
     laws = found.laws.reset_index()

@@ -82,6 +82,8 @@ def run(args: argparse.Namespace) -> None:
     held = constraints_of(args)
     if args.n_breaks is None and any(held.values()):
         raise InputError("--fix and --bound are for one law; add --n-breaks N")
+    if args.n_breaks is None:
+        args.loss = "linear"  # y of any sign can be forecast
     curve = read_curve(args).split(**split_rule(args))[0]
     candidates = args.candidates
     if candidates is None:

@@ -14,6 +14,9 @@ from bnsl.fitting.outliers import isolated
 from bnsl.forecasting.average import Average, law_mean
 
 SHOWN = 3  # outliers that are named
+# What one in a hundred curves of the learning set exceeds: noise on log y, range of log y, and its slope at the
+# end, downwards and upwards.
+NOISY, LONG, STEEP, CLIMBING = 0.5, 7.5, 3.7, 0.8
 MISFIT = 3.0  # times the scatter of neighbouring points: laws that leave more miss something
 
 
@@ -22,6 +25,10 @@ def forecast_notes(
 ) -> tuple[FitWarning, ...]:
     """Warnings of a forecast of a curve, from its averages; `left_out` (N,) are its points without weight."""
     notes = [CONSTANT] if np.ptp(curve.y) == 0 else []
+    if not scale.logarithmic:
+        why = "grows" if curve.y.min() > 0 else "is not positive throughout"
+        text = f"{curve.y_label} {why}: the averaged laws are of its values on a linear scale"
+        notes.append(FitWarning("linear_scale", text))
     distinct = len(np.unique(curve.x))
     if distinct < FEW:
         text = f"{distinct} distinct x are few; the forecast relies mostly on the prior"
@@ -35,6 +42,10 @@ def forecast_notes(
             "intervals are wide; correct or drop what is wrong, or leave it out with robust='huber'"
         )
         notes.append(FitWarning("outliers", text))
+    strange = _strange(parts) if scale.logarithmic else ""
+    if strange:
+        text = f"{strange}: hardly any curve that forecasts were learnt from is like that; intervals may fail"
+        notes.append(FitWarning("unusual", text))
     size = _missed(parts, off)
     if size > MISFIT:
         text = (
@@ -43,6 +54,23 @@ def forecast_notes(
         )
         notes.append(FitWarning("misfit", text))
     return tuple(notes)
+
+
+def _strange(parts: tuple[Average, ...]) -> str:
+    """What is unlike the curves of the learning set, or nothing."""
+    points = parts[0].state.points
+    if len(points.u) < FEW:
+        return ""
+    last = points.u >= points.u[-max(len(points.u) // 3, 3)]
+    centred = points.u[last] - points.u[last].mean()
+    slope = float(centred @ points.log_y[last] / max(float(centred @ centred), 1e-300))
+    if noise_of(points.u, points.log_y) > NOISY:
+        return "neighbouring points differ by more than half of their size"
+    if np.ptp(points.log_y) > LONG:
+        return f"y runs over a factor of {np.exp(np.ptp(points.log_y)):.2g}"
+    if not -STEEP < slope < CLIMBING:
+        return f"y {'falls' if slope < 0 else 'climbs'} as x^{slope:.2g} at its end"
+    return ""
 
 
 def _named(curve: Curve, which: np.ndarray) -> str:

@@ -136,7 +136,7 @@ def note(curve: Points, status: str, message: str) -> Row:
 def _alone(curve: Points, settings: Settings, weighed: Weighed | None = None) -> Row:
     """The row of one curve by `fit` or `forecast`; its numbers of breaks may be weighed already."""
     try:
-        check_curve(Curve(*curve), settings.options.get("loss", "log"))
+        check_curve(Curve(*curve), "linear" if settings.forecast else settings.options.get("loss", "log"))
         with python_warnings.catch_warnings():
             python_warnings.simplefilter("ignore", ExtrapolationWarning)
             return _forecast_row(curve, settings) if settings.forecast else _fit_row(curve, settings, weighed)

@@ -50,6 +50,7 @@ class Suggestion:
         order: indices of the chosen candidates, in the order in which they are worth their cost.
         sd_after: likewise once all chosen are measured.
         x_label, y_label: names of x and y, from the points behind the law.
+        of: what the standard deviations are of: "log y", or "y" of a forecast on a linear scale.
     """
 
     target: np.ndarray
@@ -61,6 +62,7 @@ class Suggestion:
     sd_after: float
     x_label: str = "x"
     y_label: str = "y"
+    of: str = "log y"
 
     @property
     def chosen(self) -> np.ndarray:
@@ -123,11 +125,11 @@ class Suggestion:
     def _lines(self) -> list[str]:
         goal = ", ".join(f"{t:.6g}" for t in self.target)
         if not self.order:
-            return [f"no run is within the budget; log y at x = {goal} is known to {short(self.sd_before)}"]
+            return [f"no run is within the budget; {self.of} at x = {goal} is known to {short(self.sd_before)}"]
         runs = ", ".join(f"{x:.6g}" for x in self.chosen)
         return [
             f"next     x = {runs}, at a cost of {self.total_cost:.6g}",
-            f"target   log y at x = {goal}: standard deviation {short(self.sd_before)} now, "
+            f"target   {self.of} at x = {goal}: standard deviation {short(self.sd_before)} now, "
             f"{short(self.sd_after)} with {'it' if len(self.order) == 1 else 'them'}",
         ]
 
@@ -192,7 +194,10 @@ def suggest(
     chosen = choose(root, scatter, price, limit, most)
     after = target_sd(all_measured(root, chosen, scatter), len(points))
     names = ("x", "y") if isinstance(law, Predictability) else (law.curve.x_label, law.curve.y_label)
-    return Suggestion(goal, points, price, first, alone, tuple(chosen), after, *names)
+    linear = isinstance(law, Forecast) and not law.scale.logarithmic
+    return Suggestion(
+        goal, points, price, first, alone, tuple(chosen), after, *names, of="y" if linear else "log y"
+    )
 
 
 def _joint_root(
@@ -206,8 +211,9 @@ def _joint_root(
         # twice; only white noise is new with each.
         white = np.sqrt(found.weight @ found.level**2)
         value, vector = np.linalg.eigh(found.covariance(noise=True) - white**2 * np.eye(len(both)))
-        scatter = np.full(len(points), white)
-        return vector * np.sqrt(np.maximum(value, 0.0)), scatter if noise is None else noise
+        unit = 1.0 if law.scale.logarithmic else law.scale.unit
+        scatter = np.full(len(points), unit * white)
+        return unit * vector * np.sqrt(np.maximum(value, 0.0)), scatter if noise is None else noise
     if isinstance(law, FitResult):
         if not np.isfinite(law.covariance_root).all():
             raise InputError(

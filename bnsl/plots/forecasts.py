@@ -84,7 +84,7 @@ def plot_forecast(
         end = as_number(x_max, "x_max")
     if not end > first:
         raise InputError(f"x_max = {end:g} must lie beyond the first point, at {first:g}")
-    log_y = log and all(np.all(part.y > 0) for part in parts)
+    log_y = log and forecast.scale.logarithmic and all(np.all(part.y > 0) for part in parts)
 
     ax = axes_or_new(ax)
     frame = Frame(ax, log, log_y)
