@@ -37,24 +37,24 @@ class Prior(NamedTuple):
     slope_plain: float = 0.6  # ratio of slope_sd of smooth laws without slope changes to that of the others
     slope_step: float = 1.28  # and of those of one step of roughness to the next
     climbing: float = (
-        0.1  # prior weight of laws that climb at the end of the data, in units of those that fall
+        0.5  # prior weight of laws that climb at the end of the data, in units of those that fall
     )
     roughness: float = -0.4  # log standard deviation of a smooth law's slope changes per root log x
     roughness_step: float = 0.95
     roughness_tilt: float = 0.2  # log prior odds of each step
     plain: float = -2.0  # log prior weight of no slope changes
     growth: float = 0.5  # variance of slope changes ~ (distance from the end)^growth
-    diffusion: float = -1.5  # log of the slope's drift beyond the data, in units of the roughness
-    length: float = 0.15  # correlation length of noise in log x
+    diffusion: float = -1.0  # log of the slope's drift beyond the data, in units of the roughness
+    length: float = 0.5  # correlation length of noise in log x
     correlated: float = 1.4  # unit of the correlated noise's standard deviation, in those of the white
     correlated_tilt: float = 1.6
     noise: float = -4.8  # log standard deviation of the white noise
-    noise_sd: float = 0.95
+    noise_sd: float = 2.5
     sharp: float = -1.7  # log prior odds of sharp laws
     breaks_tilt: float = 0.4  # log prior odds of one more break
     change_small: float = 0.24  # standard deviations of a sharp law's slope changes, even odds
     change_large: float = 0.6
-    drift: float = 0.05  # drift of a sharp law's slope beyond the data
+    drift: float = 0.15  # drift of a sharp law's slope beyond the data
     # What no fitted point shows: how far a law moves beyond the data is uncertain by this share,
     loose: float = 0.2
     later: float = 0.15  # and with this probability
@@ -69,6 +69,8 @@ class Prior(NamedTuple):
 
 
 LEARNT = Prior()
+# How breaks are counted was settled under a noise that forgets sooner, and under fewer laws that climb.
+_NARROW = {"climbing": 0.1, "diffusion": -1.5, "length": 0.15, "noise_sd": 0.95, "drift": 0.05}
 # What counts as a break: a change of slope that is not small (a non-local prior, Johnson and Rossell, 2010,
 # J. R. Statist. Soc. B 72, 143), within the data, up to that of a peak or a cliff.
 COUNTING = LEARNT._replace(
@@ -81,6 +83,7 @@ COUNTING = LEARNT._replace(
     softest_share=1.0,
     breaks_tilt=0.0,
     correlated_tilt=0.0,
+    **_NARROW,
 )
 
 
