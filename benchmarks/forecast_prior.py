@@ -2,11 +2,12 @@
 
 Reports by source and by kind of curve: geometric mean RMSLE beside the baselines and the best of these chosen
 with hindsight, bias (above 0 where forecasts are too high), the share of points inside the 90 % interval, and
-its interval score in log y (Gneiting and Raftery, 2007, J. Am. Stat. Assoc. 102, 359; lower is better). Sources
-count alike; see `learning_set.py`. The held-out points of the 92-curve benchmark are never read.
+its interval score in log y (Gneiting and Raftery, 2007, J. Am. Stat. Assoc. 102, 359; lower is better).
+Sources count alike; see `learning_set.py`. The held-out points of the 92-curve benchmark are never read.
 
-With --search, constants of the prior are moved one at a time and kept where the score of the sources outside a
-fold falls by more than its scatter over sources; then the sources of that fold, which took no part, are scored.
+With --search, constants of the prior are moved one at a time and kept where the score of the sources outside
+a fold falls by more than its scatter over sources; then the sources of that fold, which took no part, are
+scored.
 
     BNSL_DATA_DIR=... python benchmarks/forecast_prior.py --most 20
     BNSL_DATA_DIR=... python benchmarks/forecast_prior.py --most 20 length=0.3 noise_sd=2
@@ -27,8 +28,8 @@ from learning_set import (
     BASELINES,
     Task,
     baselines,
-    folder,
     fold_of,
+    folder,
     learning_tasks,
     over_sources,
     rmsle,
@@ -115,7 +116,7 @@ def report(tasks: Sequence[Task], prior: Prior, cache: Path) -> None:
         shown["over best"] = shown["forecast"] / shown[list(BASELINES)].min(axis=1)
         for name in ("bias", "inside", "interval"):
             shown[name] = grouped[name].mean()
-        print(shown.round(4).to_markdown(), end="\n\n")
+        print(shown.round(4).to_string(), end="\n\n")
         if by == "source":
             sources = shown
     total = {name: over_sources(table[name], table["source"]) for name in names}
@@ -137,11 +138,11 @@ def search(tasks: Sequence[Task], fold: int, prior: Prior) -> None:
     known = [task for task in tasks if fold_of(task.source) != fold]
     unseen = [task for task in tasks if fold_of(task.source) == fold]
     best = scores(known, prior)
-    for name in np.random.default_rng(fold).permutation([*STEPS, *FACTORS]):
+    for name in map(str, np.random.default_rng(fold).permutation([*STEPS, *FACTORS])):
         for sign in (1.0, -1.0):
             value = getattr(prior, name)
             moved = value + sign * STEPS[name] if name in STEPS else value * FACTORS[name] ** sign
-            trial = prior._replace(**{str(name): float(moved)})
+            trial = _moved(prior, {name: float(moved)})
             found = scores(known, trial)
             gain, scatter = compared(found, best)
             if gain > max(LEAST_GAIN, KEEP * scatter):
@@ -153,10 +154,15 @@ def search(tasks: Sequence[Task], fold: int, prior: Prior) -> None:
     print(f"gain on the sources of fold {fold}: {gain:.4f} +- {scatter:.4f}")
 
 
+def _moved(prior: Prior, changes: dict[str, float]) -> Prior:
+    """The prior with other constants."""
+    return Prior(**{**prior._asdict(), **changes})
+
+
 def compared(found: pd.DataFrame, before: pd.DataFrame) -> tuple[float, float]:
     """Mean gain over sources in log RMSLE and log density, and its standard error."""
     gain = np.log(before["forecast"] / found["forecast"]) + DENSITY * (found["density"] - before["density"])
-    grouped = gain.groupby(found["source"])
+    grouped = pd.Series(np.asarray(gain), found.index).groupby(found["source"])
     mean, weight = grouped.mean(), np.minimum(grouped.size() / FEW, 1.0)
     total = float((weight * mean).sum() / weight.sum())
     return total, float(np.sqrt((weight**2 * (mean - total) ** 2).sum()) / weight.sum())
@@ -173,13 +179,16 @@ def rewards(most: int | None) -> None:
         row = {"last value": task.fitted.y[-1], "power law": power, "forecast": forecast.predict(task.x)}
         errors = {name: float(np.mean(np.abs(value - task.y))) / span for name, value in row.items()}
         inside = float(np.mean((low < task.y) & (task.y < high)))
-        rows.append({"source": task.source, **errors, "inside": inside, "linear": forecast.scale.name == "linear"})
+        rows.append(
+            {"source": task.source, **errors, "inside": inside, "linear": forecast.scale.name == "linear"}
+        )
     table = pd.DataFrame(rows).groupby("source").mean()
     table.insert(0, "tasks", pd.DataFrame(rows).groupby("source").size())
-    print(table.round(3).to_markdown())
-    mean = table.mean()
-    ratio = table["forecast"] / table[["last value", "power law"]].min(axis=1)
-    print(f"mean {mean['forecast']:.3f} over {min(mean['last value'], mean['power law']):.3f}; by source {ratio.mean():.3f}")
+    print(table.round(3).to_string())
+    mean, ratio = table.mean(), table["forecast"] / table[["last value", "power law"]].min(axis=1)
+    best = min(mean["last value"], mean["power law"])
+    print(f"mean over sources {mean['forecast']:.3f}, of the better of the others {best:.3f}")
+    print(f"ratio by source: median {ratio.median():.3f}, mean {ratio.mean():.3f}")
 
 
 def main() -> None:
@@ -194,7 +203,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("learning_set_baselines.pickle"))
     arguments = parser.parse_args()
     changes = {name: float(value) for name, value in (item.split("=") for item in arguments.settings)}
-    prior = LEARNT._replace(**changes)
+    prior = _moved(LEARNT, changes)
     if arguments.rewards:
         rewards(arguments.most)
     elif arguments.search is not None:

@@ -90,7 +90,7 @@ def fold_of(source: str) -> int:
 
 
 def rmsle(predicted: np.ndarray, y: np.ndarray) -> float:
-    """Root mean square of log(predicted / y), kept between SMALLEST and LARGEST; LARGEST for no prediction."""
+    """Root mean square of log(predicted / y), from SMALLEST to LARGEST; LARGEST for no prediction."""
     with np.errstate(all="ignore"):
         error = float(np.sqrt(np.mean(np.log(predicted / y) ** 2)))
     return float(np.clip(error, SMALLEST, LARGEST)) if np.isfinite(error) else LARGEST

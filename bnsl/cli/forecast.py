@@ -70,7 +70,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--scale",
         default="auto",
-        help=f"of y: {', '.join(SCALES)} (default: %(default)s: linear where a y is not positive, or y grows)",
+        help=f"of y: {', '.join(SCALES)} (default: %(default)s; linear if a y is not positive, or y grows)",
     )
 
 

@@ -1,8 +1,8 @@
-"""Scales of y: what a law is a law of. On every scale a curve is a real-valued v, and laws are those of exp(v).
+"""Scales of y: on each a curve is a real-valued v, and laws are those of exp(v).
 
-A loss is positive and its logarithm is what laws are made for. A reward may have any sign. On the linear scale v
-is y in units of the range that it has run through; exp(v) then falls or rises to a limit as a loss does, and a
-power law in exp(v) is a line in log x.
+A loss is positive and its logarithm is what laws are made for. A reward may have any sign. On the linear
+scale v is y in units of half the range that it has run through; exp(v) then falls or rises to a limit as a
+loss does, and a power law in exp(v) is a line in log x.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ SCALES = ("auto", "log", "linear")
 
 
 class Scale(NamedTuple):
-    """v = log y, or v = (y - origin) / unit."""
+    """v = log y, or v = (y - origin) / unit; no y is below `least`."""
 
     name: str
     unit: float = 1.0
     origin: float = 0.0
+    least: float = -np.inf
 
     @property
     def logarithmic(self) -> bool:
@@ -40,7 +41,7 @@ class Scale(NamedTuple):
         if self.logarithmic:
             with np.errstate(over="ignore"):
                 return np.asarray(np.exp(v))
-        return np.asarray(self.origin + self.unit * v)
+        return np.maximum(self.origin + self.unit * v, self.least)
 
     def log_precision(self, y: np.ndarray, sigma: np.ndarray) -> np.ndarray:
         """Log of the inverse variance of v (N,), where y (N,) has the standard deviations sigma (N,)."""
@@ -50,17 +51,17 @@ class Scale(NamedTuple):
 
 
 LOG = Scale("log")
-GROWN = 2.0  # times the median of the first third of the points, which that of the last is where y grows,
-HIGH = 0.6  # and the share that it has of the largest y: what grows has not come down again
+GROWN = 2.0  # times the median of the first third of the points, which that of the last is where y grows
+HIGH = 0.5  # share of the largest y at the end: what grows has not come down again
 RANGE = 2.0  # of v over a curve on a linear scale
 ORDERLY = 0.6  # least correlation of the ranks of x and y
 
 
 def scales_of(curve: Curve, name: str = "auto") -> tuple[Scale, ...]:
-    """The scales on which a curve may be looked at: the one named, or those that "auto" lets the data choose of.
+    """The scales on which a curve may be looked at: the one named, or those that the data may choose of.
 
-    Losses and errors fall, and their logarithm is what laws are about. Where a y is not positive there is only
-    the linear scale; where y is positive and grows, as rewards do, it may be either.
+    Losses and errors fall, and their logarithm is what laws are about. Where a y is not positive there is
+    only the linear scale; where y is positive and grows, as rewards do, it may be either.
 
     Raises:
         InputError: another name; y that is not positive on a log scale.
@@ -68,7 +69,7 @@ def scales_of(curve: Curve, name: str = "auto") -> tuple[Scale, ...]:
     check_choice(name, "scale", SCALES)
     positive = bool((curve.y > 0).all())
     if name == "auto" and positive and grows(curve):
-        return LOG, linear(curve)
+        return LOG, linear(curve)._replace(least=0.0)
     if name == "log" or (name == "auto" and positive):
         check_positive(
             curve.y,
@@ -86,7 +87,8 @@ def grows(curve: Curve) -> bool:
     first, last = np.median(curve.y[:third]), np.median(curve.y[-third:])
     ranks = np.argsort(np.argsort(curve.y, kind="stable"), kind="stable")
     orderly = len(curve) > 2 and np.corrcoef(np.arange(len(curve)), ranks)[0, 1] > ORDERLY
-    return bool(orderly and last > GROWN * first and last > HIGH * curve.y.max())
+    now = np.median(curve.y[-max(len(curve) // 10, 1) :])
+    return bool(orderly and last > GROWN * first and now > HIGH * curve.y.max())
 
 
 def linear(curve: Curve) -> Scale:

@@ -14,6 +14,7 @@ from bnsl.evidence.prior import NOISES, Prior
 from bnsl.evidence.refined import Fitted
 
 LARGEST = 600.0  # of eta, beyond which it would overflow
+SOON = 0.1  # log x beyond the data, within which what may happen there begins
 
 
 class Places(NamedTuple):
@@ -91,25 +92,41 @@ def of_law(law: Fitted, where: Places) -> Components:
     return Components(law.log_weight, mean, moved, bend, law.level, law.kind)
 
 
-def beyond(laws: Components, last: Array, where: Places, prior: Prior) -> tuple[Components, Components]:
-    """Laws beyond the data with what no point shows of them: as they go on, and if they fall further.
+def beyond(
+    laws: Components, last: Array, slack: Array, where: Places, prior: Prior
+) -> tuple[Components, ...]:
+    """Laws beyond the data, with what no point shows of them: as they go on, falling further, or turning.
+
+    A law that has come to its limit has nowhere to go: the way counts as far as it still moves at x.
 
     Args:
         laws: T of them at M points.
         last: their means (T, 1) at the last point.
+        slack: their `bend` (T, 1) there.
         where: the M points.
-        prior: how far they may leave their way.
+        prior: how likely each is, and how far.
+
+    Returns:
+        Three times the laws, whose weights add up to theirs.
     """
     xp = namespace(where.u)
-    moves = xp.where(where.u > 0.0, laws.mean - last, 0.0)
-    loose = laws._replace(moved=_and(laws.moved, prior.loose * moves))
-    further = prior.later_fall * xp.minimum(moves, 0.0)
-    fallen = loose._replace(
-        log_weight=laws.log_weight + float(np.log(prior.later)),
-        mean=laws.mean + further,
-        moved=_and(loose.moved, 0.5 * further),
+    moves = xp.clip(laws.bend / xp.where(slack > 0.0, slack, 1.0), 0.0, 1.0)
+    way = xp.where(where.u > 0.0, moves * (laws.mean - last), 0.0)
+    on = laws._replace(moved=_and(laws.moved, prior.loose * way))
+    further = prior.later_fall * xp.minimum(way, 0.0)
+    falling = on._replace(mean=laws.mean + further, moved=_and(on.moved, 0.5 * further))
+    # Uncertainty and noise grow over a short way, so that no interval jumps at the last point.
+    begun = xp.clip(where.u / SOON, 0.0, 1.0)
+    wider = 1.0 + (prior.turns_sd - 1.0) * begun
+    noise = laws.level[:, None] * xp.sqrt(1.0 + where.departure[laws.kind])
+    offset = xp.sqrt(wider**2 - 1.0) * noise
+    turned = _and(_and(laws.moved * wider, offset), prior.turns_share * way)
+    turning = laws._replace(moved=turned, bend=laws.bend * wider)
+    odds = np.log([1.0 - prior.later - prior.turns, prior.later, prior.turns]).tolist()
+    return tuple(
+        part._replace(log_weight=part.log_weight + odd)
+        for part, odd in zip((on, falling, turning), odds, strict=True)
     )
-    return loose._replace(log_weight=laws.log_weight + float(np.log1p(-prior.later))), fallen
 
 
 def _and(moved: Array, more: Array) -> Array:

@@ -12,7 +12,7 @@ from bnsl.curves.scale import LOG, Scale
 from bnsl.evidence.breaks import enough_points, least_squares, problem_of
 from bnsl.evidence.design import Nodes
 from bnsl.evidence.grid import Posterior, as_bnsl, posterior
-from bnsl.evidence.points import Data, Points, data_of, inverted, points_of
+from bnsl.evidence.points import Data, Points, data_of, inverted, noise_of, points_of
 from bnsl.evidence.predict import Components, Places, beyond, of_grid, of_law, places, standard_deviation
 from bnsl.evidence.prior import LEARNT, MOST_BREAKS, Prior, limit_weights, odds_of_breaks
 from bnsl.evidence.refined import SPARE, Fitted, fitted_law
@@ -24,7 +24,8 @@ from bnsl.solver.search import refine_many
 
 STARTS = 6  # laws of the grid of two breaks and more that are refined
 REFINING, ROUNDS = 30, 2  # cheap steps, and so many times: with the damping set anew they leave valleys
-FAR_BETTER = 10.0  # log evidence by which the log scale must be ahead where y grows
+CLOSE = 0.02  # noise on log y, above which a power law that grows cannot be told
+BETTER = 3.0  # log evidence by which it must be ahead of the laws on the linear scale
 NEGLIGIBLE = 1e-9  # weight of a law below which it is left out
 
 
@@ -46,6 +47,8 @@ def averages(curve: Curve, scale: Scale = LOG, prior: Prior = LEARNT) -> tuple[A
     The grid's rising laws are those whose inverse falls to a limit: they are fitted to -log y. The refined
     ones are a - g.
     """
+    if not scale.logarithmic:  # rewards need no more to fall than to rise
+        prior = prior._replace(later_fall=0.0)
     with np.errstate(all="ignore"):
         data = data_of(curve, scale)
         points = points_of(data, prior)
@@ -57,24 +60,27 @@ def averages(curve: Curve, scale: Scale = LOG, prior: Prior = LEARNT) -> tuple[A
 
 
 def on_its_scale(curve: Curve, scales: tuple[Scale, ...]) -> tuple[Scale, tuple[Average, ...]]:
-    """The averages of a curve on the linear scale, unless the log scale explains its y far better.
+    """The averages of a curve on the linear scale, unless a power law explains it better than all of these.
 
-    A power law that grows is one of log y, and its data say so. Noisy scores are of either, and those that
-    grow exponentially on a log scale are off by far more.
+    A power law that grows is one of log y. Noisy scores may be of either scale, and those that are taken to
+    grow exponentially are off by far more.
     """
     if len(scales) == 1:
         return scales[0], averages(curve, scales[0])
-    found = [(scale, averages(curve, scale)) for scale in scales]
-    evidence = {scale.name: log_evidence_of_y(curve, scale, parts) for scale, parts in found}
-    better = "log" if evidence["log"] > evidence["linear"] + FAR_BETTER else "linear"
-    return next(each for each in found if each[0].name == better)
+    found = {scale: averages(curve, scale) for scale in scales}
+    log, linear = found
+    power = _log_evidence(curve, log, [part.log_evidence[:, 1] for part in found[log]])
+    every = _log_evidence(curve, linear, [part.log_evidence for part in found[linear]])
+    clear = noise_of(np.log(curve.x), np.log(curve.y)) < CLOSE
+    chosen = log if clear and power > every + BETTER else linear
+    return chosen, found[chosen]
 
 
-def log_evidence_of_y(curve: Curve, scale: Scale, parts: tuple[Average, ...]) -> float:
-    """Log evidence of an average, as a density of y itself, so that scales can be compared."""
+def _log_evidence(curve: Curve, scale: Scale, parts: list[np.ndarray]) -> float:
+    """Log evidence of laws as a density of y itself, so that scales can be compared."""
     values = data_of(curve, scale).log_y
     stretch = -values.sum() if scale.logarithmic else -len(values) * np.log(scale.unit)
-    return float(logsumexp(np.stack([part.log_evidence for part in parts])) + stretch)
+    return float(logsumexp(np.stack(parts)) + stretch)
 
 
 def _unlimited(prior: Prior) -> Prior:
@@ -169,21 +175,19 @@ def _heavy(state: Posterior, share: np.ndarray) -> Posterior:
     return state._replace(smooth=kinds[0], sharp=tuple(kinds[1:]))
 
 
-def components(part: Average, log_x: np.ndarray) -> tuple[list[Components], list[Components]]:
-    """What all laws of an average say of log y at log x (M,): as they go on, and if they fall further beyond.
+def components(part: Average, log_x: np.ndarray) -> list[tuple[Components, ...]]:
+    """What all laws of an average say of log y at log x (M,), each kind as it may go on beyond the data.
 
     Log weights are evidences, comparable between averages.
     """
     points = part.state.points
     where = places(points, np.append(log_x, points.origin[0]))
     there = Places(where.u[:-1], where.near[:, :-1], where.departure[:, :-1])
-    on, further = [], []
+    out = []
     for laws in laws_at(part, where):
         here = Components(*(v[..., :-1] if v.ndim > 1 else v for v in laws))
-        pair = beyond(here, laws.mean[:, -1:], there, part.prior)
-        on.append(pair[0])
-        further.append(pair[1])
-    return on, further
+        out.append(beyond(here, laws.mean[:, -1:], laws.bend[:, -1:], there, part.prior))
+    return out
 
 
 def laws_at(part: Average, where: Places) -> list[Components]:
@@ -218,15 +222,16 @@ def mixtures(parts: tuple[Average, ...], log_x: np.ndarray) -> list[Mixture]:
 
 def _mixture(parts: tuple[Average, ...], log_x: np.ndarray) -> Mixture:
     where = places(parts[0].state.points, log_x)
-    both = [components(part, log_x) for part in parts]
-    laws = [found for on, _ in both for found in on]
-    count = sum(len(found.log_weight) for found in laws)
-    laws += [found for _, further in both for found in further]
+    ways = [way for part in parts for way in components(part, log_x)]
+    laws = [found for way in ways for found in way]
+    # What may happen besides makes intervals wider. The prediction is that of the laws as they go on.
+    on = np.concatenate(
+        [np.full(len(found.log_weight), i == 0) for way in ways for i, found in enumerate(way)]
+    )
     weight = np.concatenate([found.log_weight for found in laws])
     weight = np.exp(weight - logsumexp(weight))
     mean = np.concatenate([found.mean for found in laws])
     sd = np.concatenate([standard_deviation(found, where) for found in laws])
-    on = np.arange(len(weight)) < count
     there = np.isfinite(mean) & np.isfinite(sd)
     if there.all():
         heavy = weight > NEGLIGIBLE

@@ -74,9 +74,9 @@ class Forecast:
     def predict(self, x: ArrayLike) -> np.ndarray:
         """The prediction at x, of the shape of x: the exponential of the mean of log y.
 
-        It is what makes the expected squared log error smallest; on a linear scale it is the mean of y. Far beyond the data a few laws that climb
-        without end would carry the mean off; there it is held between the quartiles. Within the data it
-        follows what departs from every law in a correlated way.
+        It is what makes the expected squared log error smallest; on a linear scale it is the mean of y. Far
+        beyond the data a few laws that climb without end would carry the mean off; there it is held between
+        the quartiles. Within the data it follows what departs from every law in a correlated way.
 
         Raises InputError for x that is not positive; warns (ExtrapolationWarning) far beyond the data.
         """

@@ -65,8 +65,8 @@ def joint(forecast: Forecast, x: ArrayLike) -> Joint:
     state = forecast.averages[0].state
     with np.errstate(all="ignore"):
         where = places(state.points, np.log(points))
-        both = [components(average, np.log(points)) for average in forecast.averages]
-        parts = [part for way in zip(*both, strict=True) for laws in way for part in laws]
+        ways = [way for average in forecast.averages for way in components(average, np.log(points))]
+        parts = [part for way in ways for part in way]
         weight = np.concatenate([part.log_weight for part in parts])
         weight = np.exp(weight - logsumexp(weight))
         departure = _departure(state.points, where)

@@ -22,7 +22,7 @@ class Mixture(NamedTuple):
     weight: np.ndarray  # (T,), adding up to 1; or (T, M) where some are no laws at some points
     mean: np.ndarray  # (T, M)
     sd: np.ndarray  # (T, M)
-    central: np.ndarray | None = None  # (T,) laws that `centre` is the mean of, where not of all
+    central: np.ndarray | None = None  # (T,) those whose mean is predicted, if not all
 
 
 def chunks(values: np.ndarray) -> list[np.ndarray]:
@@ -36,11 +36,11 @@ def cdf(mixture: Mixture, log_y: np.ndarray) -> np.ndarray:
 
 
 def centre(mixture: Mixture) -> np.ndarray:
-    """Mean (M,) of log y over the central laws, or where it lies outside of them the nearer quartile of all."""
-    weight, at = mixture.weight, mixture.mean
+    """Mean (M,) of log y of the central laws, or where it lies outside of them the nearer quartile of all."""
+    weight, each = mixture.weight, mixture.mean
     if mixture.central is not None:
-        weight, at = weight[mixture.central], at[mixture.central]
-    mean = _averaged(weight / weight.sum(axis=0), at)
+        weight, each = weight[mixture.central], each[mixture.central]
+    mean = _averaged(weight / weight.sum(axis=0), each)
     share = cdf(mixture, mean)
     for p, outside in zip(QUARTILES, (share < QUARTILES[0], share > QUARTILES[1]), strict=True):
         if outside.any():

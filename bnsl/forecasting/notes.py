@@ -14,8 +14,8 @@ from bnsl.fitting.outliers import isolated
 from bnsl.forecasting.average import Average, law_mean
 
 SHOWN = 3  # outliers that are named
-# What one in a hundred curves of the learning set exceeds: noise on log y, range of log y, and its slope at the
-# end, downwards and upwards.
+# What one in a hundred curves of the learning set exceeds: noise on log y, range of log y, and its slope at
+# the end, downwards and upwards.
 NOISY, LONG, STEEP, CLIMBING = 0.5, 7.5, 3.7, 0.8
 MISFIT = 3.0  # times the scatter of neighbouring points: laws that leave more miss something
 

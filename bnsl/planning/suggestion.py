@@ -125,7 +125,9 @@ class Suggestion:
     def _lines(self) -> list[str]:
         goal = ", ".join(f"{t:.6g}" for t in self.target)
         if not self.order:
-            return [f"no run is within the budget; {self.of} at x = {goal} is known to {short(self.sd_before)}"]
+            return [
+                f"no run is within the budget; {self.of} at x = {goal} is known to {short(self.sd_before)}"
+            ]
         runs = ", ".join(f"{x:.6g}" for x in self.chosen)
         return [
             f"next     x = {runs}, at a cost of {self.total_cost:.6g}",

@@ -201,7 +201,9 @@ def test_figures_are_written(run):
 )
 def test_a_bad_argument_is_one_line_and_exit_code_2(run, line, message, monkeypatch):
     Path("negative.csv").write_text("x,y\n1,1\n2,-2\n3,3\n")
-    monkeypatch.setattr("bnsl.forecasting.forecast.averages", lambda *_: pytest.fail("work before the check"))
+    monkeypatch.setattr(
+        "bnsl.forecasting.forecast.on_its_scale", lambda *_: pytest.fail("work before the check")
+    )
     code, out, err = run(line)
     assert (code, out) == (2, "")
     *notes, last = err.splitlines()

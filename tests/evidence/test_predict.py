@@ -66,12 +66,12 @@ def test_predictions_of_all_kinds_agree_where_the_data_are(points, refined):
 
 def test_a_refined_law_far_from_any_noise_is_the_law_itself(points, refined):
     with np.errstate(all="ignore"):
-        where = places(points, np.array([np.log(X[-1]) + 3.0]))
+        where = places(points, np.array([np.log(X[-1]) + 10.0]))
         laws = of_law(refined, where)
-    assert laws.mean == pytest.approx(np.log(bnsl.BNSL(0).evaluate(LAW, X[-1] * np.exp(3.0))), abs=1e-6)
+    assert laws.mean == pytest.approx(np.log(bnsl.BNSL(0).evaluate(LAW, X[-1] * np.exp(10.0))), abs=1e-6)
     only = laws._replace(moved=0.0 * laws.moved, bend=laws.bend)
-    share = 1.0 - LAW["a"] / bnsl.BNSL(0).evaluate(LAW, X[-1] * np.exp(3.0))  # what the slope moves
-    drift = (share * LEARNT.drift) ** 2 * 3.0**3 / 3.0
+    share = 1.0 - LAW["a"] / bnsl.BNSL(0).evaluate(LAW, X[-1] * np.exp(10.0))  # what the slope moves
+    drift = (share * LEARNT.drift) ** 2 * 10.0**3 / 3.0
     expected = np.sqrt(drift + laws.level**2 * (1.0 + where.departure[laws.kind, 0]))
     assert standard_deviation(only, where)[:, 0] == pytest.approx(expected)
 

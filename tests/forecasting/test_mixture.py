@@ -17,7 +17,7 @@ POINTS = [*zip(MEASURED, MIXTURE.mean.T, MIXTURE.sd.T, strict=True)]
 
 
 def test_the_density_is_that_of_scipy_and_of_scoringrules():
-    ours = log_density_of_mixture(*MIXTURE, MEASURED)
+    ours = log_density_of_mixture(*MIXTURE[:3], MEASURED)
     density = MIXTURE.weight @ stats.norm.pdf(MEASURED, MIXTURE.mean, MIXTURE.sd)
     assert ours == pytest.approx(np.log(density))
     theirs = [logs_mixnorm(y, mean, sd, MIXTURE.weight) for y, mean, sd in POINTS]
@@ -33,6 +33,13 @@ def test_the_centre_is_the_mean_unless_a_few_laws_carry_it_off():
     assert centre(MIXTURE) == pytest.approx(MIXTURE.weight @ MIXTURE.mean)
     carried = MIXTURE._replace(mean=MIXTURE.mean + np.array([[0.0], [0.0], [1e3]]))
     assert centre(carried) == pytest.approx(quantile(carried, 0.75))
+
+
+def test_laws_that_only_widen_the_interval_leave_the_centre_where_it_is():
+    some = MIXTURE._replace(central=np.array([True, True, False]))
+    expected = np.array([0.5, 0.3]) / 0.8 @ MIXTURE.mean[:2]
+    assert centre(some) == pytest.approx(expected)
+    assert cdf(some, np.zeros(2)) == pytest.approx(cdf(MIXTURE, np.zeros(2)))
 
 
 def test_quantiles_score_best_where_they_are_right():

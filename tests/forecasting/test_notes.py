@@ -80,9 +80,13 @@ def test_growing_power_laws_are_not_pulled_down():
     for seed in range(8):
         # The same noise up and down: what it does to the slope cancels, and a bias is left.
         noise = (-1) ** seed * 0.05 * np.random.default_rng(seed // 2).standard_normal(30)
-        found = bnsl.forecast(x, 2.0 * x**0.45 * np.exp(noise))
+        found = bnsl.forecast(x, 2.0 * x**0.45 * np.exp(noise), scale="log")
         errors.append(np.log(found.predict(2e3) / (2.0 * 2e3**0.45)))
     assert abs(np.mean(errors)) < 0.05
+    # So much noise leaves the scale open; points close to the law do not.
+    clear = bnsl.forecast(x, 2.0 * x**0.45 * np.exp(0.01 * np.random.default_rng(0).standard_normal(30)))
+    assert clear.scale.name == "log"
+    assert clear.predict(2e3) == pytest.approx(2.0 * 2e3**0.45, rel=0.1)
 
 
 def test_nothing_is_predicted_that_y_cannot_be():
