@@ -82,7 +82,7 @@ def _next(args: argparse.Namespace, source: Source, where: Mapping[str, Any]) ->
         options += ["--y COLUMN"] if steps is not None else ["--x COLUMN", "--y COLUMN"]
     else:
         try:
-            curve = curve_from_source(source, loss="log", curation=curation).curve
+            curve = curve_from_source(source, curation=curation).curve
         except InputError as error:
             return f"a forecast would be refused: {error}"
         if len(np.unique(curve.x)) < FEWEST:

@@ -199,7 +199,9 @@ def test_columns_suggests_nothing_that_must_fail(run):
         "bnsl: there is nothing to forecast yet: 2 points, x from 1 to"
     )
     Path("negative.csv").write_text("x,reward\n1,-3\n2,2\n3,4\n")
-    assert "a forecast would be refused: column 'reward', row 1 is -3" in run("columns negative.csv")[2]
+    assert "next: bnsl forecast negative.csv" in run("columns negative.csv")[2]
+    Path("zero.csv").write_text("x,loss\n-1,3\n2,2\n3,4\n")
+    assert "a forecast would be refused: column 'x', row 1 is -1" in run("columns zero.csv")[2]
 
 
 def test_runs_of_a_table_have_a_role_and_are_not_pooled(run):

@@ -468,7 +468,7 @@ def test_rewards_have_a_fit_on_a_linear_scale(opened):
     table = "episodes,reward\n" + "".join(f"{a:.2f},{140 - 900 * a**-0.4:.3f}\n" for a in x)
     drop(page, "rewards.csv", table.encode())
     settled(page, "14 of 14")
-    assert "shown is one law, fitted on a linear scale" in page.locator("#told").inner_text()
+    assert "a forecast is shown, and one law, fitted on a linear scale" in page.locator("#told").inner_text()
     names = page.evaluate(f"() => {PLOT}.data.map((trace) => trace.name)")
     law = drawn(page, next(name for name in names if name.startswith("BNSL")))
     at = np.array(law["x"])

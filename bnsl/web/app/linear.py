@@ -1,4 +1,4 @@
-"""The numbers of a law on a linear scale, as the app shows them."""
+"""The numbers of a forecast and a law on a linear scale, as the app shows them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,14 @@ def linear_numbers(found: Linear) -> list[Any]:
     law = found.law
     x = law.curve.ahead(AHEAD)
     rows: list[tuple[str, ...]] = [tuple(map(number, row)) for row in zip(x, *found.at(x), strict=True)]
-    head = (law.curve.x_label, f"law of {law.curve.y_label}", f"low {LEVEL:.0%}", f"high {LEVEL:.0%}")
+    head = (law.curve.x_label, f"forecast of {law.curve.y_label}", f"low {LEVEL:.0%}", f"high {LEVEL:.0%}")
     values: list[tuple[str, ...]] = [
         (name, number(value), number(law.stderr[name])) for name, value in law.params.items()
     ]
-    said = [PLAIN.get(note.code, note.message) for note in law.warnings]
-    said.append(
-        "The interval holds if this law is right; it knows nothing of other laws and of later breaks."
-    )
+    notes = (*found.forecast.warnings, *law.warnings)
+    said = [PLAIN.get(note.code, note.message) for note in notes]
     return [
-        shown_table(Table(head, rows), "Fitted law beyond the points"),
+        shown_table(Table(head, rows), "Forecast beyond the points"),
         html.Details(
             [
                 html.Summary("Parameters"),
