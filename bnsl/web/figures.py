@@ -202,7 +202,12 @@ def _ends(forecast: Forecast, x: np.ndarray, level: float) -> tuple[np.ndarray, 
     """Lower and upper end of the interval at x, some of them between their neighbours on log axes."""
     at = np.append(x[:-1:EVERY], x[-1])
     ends = forecast.interval(at, level)
-    low, high = (np.exp(np.interp(np.log(x), np.log(at), np.log(end))) for end in ends)
+    low, high = (
+        np.exp(np.interp(np.log(x), np.log(at), np.log(end)))
+        if (end > 0).all()
+        else np.interp(np.log(x), np.log(at), end)  # on a linear scale they may reach 0
+        for end in ends
+    )
     return low, high
 
 
