@@ -191,7 +191,7 @@ def test_shell(capsys, tmp_path):
     [
         ([], "--target X is missing"),
         (["--target", "300"], "lies within the data"),
-        (["--target", "4000", "--candidates", "800,x"], "must be numbers with commas"),
+        (["--target", "4000", "--candidates", "800,x"], "is not a number"),
         (["--target", "4000", "--budget", "0"], "--budget"),
     ],
 )
