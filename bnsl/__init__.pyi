@@ -22,6 +22,7 @@ from .forms.hyperbreaks import HyperBNSL
 from .forms.inputs import Input
 from .forms.registry import get_form, list_forms
 from .many.batch import fit_many, forecast_many
+from .planning.allocation import allocate, frontier, isoflop
 from .planning.costs import flops, lifetime_flops, transformer_flops
 from .planning.envelope import LowerEnvelope, lower_envelope
 from .planning.horizon import Horizon, horizon, simulated_horizon
@@ -92,6 +93,7 @@ __all__ = [
     "Suggestion",
     "SurfaceForecast",
     "__version__",
+    "allocate",
     "backtest",
     "bootstrap",
     "broken_power_law",
@@ -106,8 +108,10 @@ __all__ = [
     "flops",
     "forecast",
     "forecast_many",
+    "frontier",
     "get_form",
     "horizon",
+    "isoflop",
     "isoflop_fit",
     "joint_draws",
     "lifetime_flops",

@@ -384,6 +384,26 @@ class FitResult:
 
         return plot_fit(self, **options)
 
+    # --- decisions, of laws of several inputs ---------------------------------------------------------
+
+    def allocate(self, compute: ArrayLike, *args: Any, **options: Any) -> pd.DataFrame:
+        """The inputs of lowest loss for every budget, with intervals: `bnsl.allocate`."""
+        from bnsl import allocate
+
+        return allocate(self, compute, *args, **options)
+
+    def frontier(self, *args: Any, **options: Any) -> pd.DataFrame:
+        """The compute-optimal line: `bnsl.frontier`."""
+        from bnsl import frontier
+
+        return frontier(self, *args, **options)
+
+    def isoflop(self, compute: ArrayLike, *args: Any, **options: Any) -> pd.DataFrame:
+        """Loss against size at each budget: `bnsl.isoflop`."""
+        from bnsl import isoflop
+
+        return isoflop(self, compute, *args, **options)
+
     # --- text -------------------------------------------------------------------------------------
 
     def summary(self) -> str:

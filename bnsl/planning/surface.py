@@ -1,0 +1,281 @@
+"""A law of several inputs with draws of what else it may be, and its lowest point along a budget."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bnsl._base.checks import InputError, as_number, check_count, suggest
+from bnsl._base.display import ExtrapolationWarning
+from bnsl.curves.curve import Curve
+from bnsl.forms.autodiff import runnable
+from bnsl.forms.form import Form
+from bnsl.planning.budgets import BoundCost, bind
+
+BEYOND = 1e3  # times the data, so far is looked for an optimum; further if the budget is beyond the data
+COARSE = 0.2  # step of log x of the first look; laws bend over wider ranges
+ZOOMS, PARTS = 3, 4  # rounds that look between neighbours, and how many times finer each is
+STEPS, SLACK = 60, 1e-13  # of regula falsi, and the share of a budget to which it is spent
+Bounds = Mapping[str, tuple[float | None, float | None]]
+
+
+class Law(Protocol):
+    """What decisions need of a law: a fit, or a forecast."""
+
+    @property
+    def curve(self) -> Curve:
+        """The fitted points."""
+
+    def predict(self, x: Any) -> np.ndarray:
+        """y at x."""
+
+    def posterior(self, count: int = 1000, seed: int = 0) -> list[tuple[Form, np.ndarray]]:
+        """Laws as likely as the data leave them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """A law in row 0 and draws of it in the other rows, as one function.
+
+    Attributes:
+        law: the law itself.
+        drawn: forms, and coordinates (m, p) of draws of each.
+        names: of the inputs, in order.
+    """
+
+    law: Law
+    drawn: tuple[tuple[Form, np.ndarray], ...]
+    names: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        """The law and its draws."""
+        return 1 + sum(len(theta) for _, theta in self.drawn)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """y (R, P) at inputs (R, P, k), or (1, P, k) for the same in every row; infinite where it is none."""
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore", ExtrapolationWarning)  # said once, by who asks
+            parts = [np.asarray(self.law.predict(x[0]), float)[None]]
+            start = 1
+            for form, theta in self.drawn:
+                of_these = x if len(x) == 1 else x[start : start + len(theta)]
+                values = runnable(form).y(theta, form.seen(of_these))
+                parts.append(self.law.curve.held(np.asarray(values)))
+                start += len(theta)
+        y = np.concatenate(parts)
+        return np.where(np.isfinite(y), y, np.inf)
+
+
+def surface_of(law: Law, draws: int, seed: int = 0, *, least: int = 2) -> Surface:
+    """A law and so many draws of it, which may be 0.
+
+    Raises InputError for what is no law, or one of fewer inputs than `least`.
+    """
+    if not (hasattr(law, "predict") and hasattr(law, "posterior") and hasattr(law, "curve")):
+        raise InputError(f"law = {law!r:.60} must be what bnsl.fit or bnsl.forecast returns")
+    names = tuple(law.curve.input_names)
+    if len(names) < least:
+        raise InputError(
+            f"law: it has one input, {names[0]}; sharing out compute takes a law of two, such as "
+            "bnsl.fit(frame, inputs=['params', 'tokens'], y='loss', form='chinchilla')"
+        )
+    count = check_count(draws, "draws", 0)
+    drawn = tuple(law.posterior(count, seed)) if count else ()
+    return Surface(law, tuple((form, np.asarray(theta, float)) for form, theta in drawn), names)
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What is to be chosen: two inputs, at a cost, the others held.
+
+    Attributes:
+        cost: of all inputs.
+        free: the two inputs.
+        held: values of the others.
+        given: bounds of the free ones that the user gave, by name.
+        data: least and greatest value of each free input in the data.
+        costs: least and greatest cost of a run in the data.
+    """
+
+    cost: BoundCost
+    free: tuple[str, str]
+    held: dict[str, Any]
+    given: Bounds
+    data: Mapping[str, tuple[float, float]]
+    costs: tuple[float, float]
+
+    def box(self, budget: float) -> dict[str, tuple[float, float]]:
+        """Bounds of the free inputs: those given, or so far beyond the data that the best is inside."""
+        less, more = max(self.costs[0] / budget, 1.0), max(budget / self.costs[1], 1.0)
+        found = {}
+        for name in self.free:
+            low, high = self.given.get(name, (None, None))
+            first, last = self.data[name]
+            found[name] = (
+                first / (BEYOND * less) if low is None else low,
+                last * BEYOND * more if high is None else high,
+            )
+        return found
+
+
+def choice_of(
+    surface: Surface, cost: Callable[..., Any], bounds: Bounds | None, held: Mapping[str, float] | None
+) -> Choice:
+    """The two inputs to choose, checked.
+
+    Raises:
+        InputError: names that are no inputs, bounds the wrong way round, not two inputs left to choose, or a
+            cost that does not take both or does not grow with them.
+    """
+    names, fixed = surface.names, dict(held or {})
+    bound = bind(cost, names)
+    for argument, given in (("held", fixed), ("bounds", dict(bounds or {}))):
+        for name in given:
+            if name not in names:
+                known = ", ".join(names)
+                raise InputError(f"{argument}: {name!r} is no input; they are {known}" + suggest(name, names))
+    fixed = {name: as_number(value, f"held[{name!r}]") for name, value in fixed.items()}
+    free = [name for name in names if name not in fixed]
+    if len(free) != 2:
+        raise InputError(
+            f"two inputs can be chosen, and {len(free)} are left, {', '.join(free)}: hold all others, "
+            f"held={{{free[-1] if free else names[-1]!r}: ...}}"
+        )
+    taken = [name for _, name in bound.taken]
+    for name in free:
+        if name not in taken:
+            raise InputError(f"cost {cost!r} does not hang on {name}, so any amount of it is free; hold it")
+    low, high = surface.law.curve.x.min(axis=0), surface.law.curve.x.max(axis=0)
+    data = {n: (float(a), float(b)) for n, a, b in zip(names, low, high, strict=True) if n in free}
+    runs = dict(zip(names, surface.law.curve.x.T, strict=True)) | fixed
+    costs = bound(runs)
+    found = Choice(
+        bound,
+        (free[0], free[1]),
+        fixed,
+        {name: _ends(name, *ends) for name, ends in (bounds or {}).items() if name in free},
+        data,
+        (float(costs.min()), float(costs.max())),
+    )
+    box = found.box(float(np.sqrt(costs.min() * costs.max())))
+    bound.check_increasing(box | {name: (value, value) for name, value in fixed.items()})
+    return found
+
+
+def _ends(name: str, low: Any, high: Any) -> tuple[float | None, float | None]:
+    ends = [None if v is None else as_number(v, f"bounds[{name!r}]", lambda w: w > 0) for v in (low, high)]
+    if None not in ends and not ends[0] < ends[1]:  # type: ignore[operator]
+        raise InputError(f"bounds[{name!r}] = ({low!r}, {high!r}) must be (lower, higher)")
+    return ends[0], ends[1]
+
+
+class Path:
+    """What a budget buys: the second input for every value of the first."""
+
+    def __init__(self, choice: Choice, budget: float, names: Sequence[str]) -> None:
+        self.choice, self.budget, self.names = choice, budget, tuple(names)
+        first, second = choice.free
+        box = choice.box(budget)
+        self._check_affordable(box)
+        (low, high), (least, most) = box[first], box[second]
+        spent = choice.cost(choice.held | {first: np.array([low, high]), second: np.array([most, least])})
+        if spent[0] < budget:
+            low = float(choice.cost.solve(first, budget, choice.held | {second: most}, box[first]))
+        if spent[1] > budget:
+            high = float(choice.cost.solve(first, budget, choice.held | {second: least}, box[first]))
+        self.low, self.high = float(np.log(low)), float(np.log(high))
+        self.grid = np.linspace(self.low, self.high, max(int((self.high - self.low) / COARSE), 4) + 2)
+        self._bought = np.log(self.bought(np.exp(self.grid)))
+
+    def bought(self, first: ArrayLike) -> np.ndarray:
+        """The second input that the rest of the budget buys."""
+        name, other = self.choice.free
+        least, most = self.choice.box(self.budget)[other]
+        values = self.choice.held | {name: np.asarray(first, float)}
+        return np.clip(
+            self.choice.cost.solve(other, self.budget, values, (0.5 * least, 2.0 * most)), least, most
+        )
+
+    def log_second(self, u: np.ndarray) -> np.ndarray:
+        """Logarithm of the second input at that of the first, from those of the grid about it.
+
+        By regula falsi in logarithms, in which most costs are all but straight, with the Illinois rule.
+        """
+        first, second = self.choice.free
+        given = self.choice.held | {first: np.exp(u)}
+
+        def over(v: np.ndarray) -> np.ndarray:
+            return np.log(self.choice.cost(given | {second: np.exp(v)}) / self.budget)
+
+        place = np.clip(np.searchsorted(self.grid, u, side="right") - 1, 0, len(self.grid) - 2)
+        low, high = self._bought[place + 1] - SLACK, self._bought[place] + SLACK
+        below, above = over(low), over(high)
+        for _ in range(STEPS):
+            with np.errstate(all="ignore"):
+                middle = np.where(above > below, (low * above - high * below) / (above - below), low)
+            there = over(middle)
+            if np.abs(there).max() < SLACK:
+                break
+            up = there > 0
+            above, below = np.where(up, there, 0.5 * above), np.where(up, 0.5 * below, there)
+            high, low = np.where(up, middle, high), np.where(up, low, middle)
+        return middle
+
+    def points(self, u: np.ndarray) -> np.ndarray:
+        """All inputs (..., k) at the logarithm of the first free one."""
+        first, second = self.choice.free
+        values = {first: np.exp(u), second: np.exp(self.log_second(u))} | self.choice.held
+        return np.stack(np.broadcast_arrays(*(values[name] for name in self.names)), axis=-1)
+
+    def _check_affordable(self, box: Mapping[str, tuple[float, float]]) -> None:
+        least, most = (
+            float(self.choice.cost(self.choice.held | {name: ends[end] for name, ends in box.items()}))
+            for end in (0, 1)
+        )
+        said = ", ".join(f"{name} from {low:.4g} to {high:.4g}" for name, (low, high) in box.items())
+        if not least <= self.budget <= most:
+            what = "less than the smallest run costs" if self.budget < least else "more than any run can cost"
+            raise InputError(f"compute = {self.budget:g} is {what} within bounds ({said})")
+
+
+class Lowest(NamedTuple):
+    """Where rows of a surface are lowest along a path.
+
+    Attributes:
+        log_first: logarithm of the first input, (R,).
+        at_end: whether that is the end of the path, (R,).
+    """
+
+    log_first: np.ndarray
+    at_end: np.ndarray
+
+
+def lowest(surface: Surface, path: Path, near: np.ndarray | None = None) -> Lowest:
+    """The lowest point of every row along a path: a coarse look, finer ones, and a parabola at last.
+
+    `near` are points (R,) that it is known to be close to.
+    """
+    step = float(path.grid[1] - path.grid[0])
+    if near is None:
+        centre = path.grid[np.argmin(surface(path.points(path.grid)[None]), axis=1)]
+    else:
+        centre, step = near, COARSE
+    offsets = np.linspace(-1.0, 1.0, 2 * PARTS + 1)
+    for _ in range(ZOOMS):
+        trial = np.clip(centre[:, None] + step * offsets, path.low, path.high)
+        best = np.argmin(surface(path.points(trial)), axis=1)
+        centre = np.take_along_axis(trial, best[:, None], axis=1)[:, 0]
+        step /= PARTS
+    at_end = (centre <= path.low) | (centre >= path.high)
+    trial = np.clip(centre[:, None] + step * np.array([-1.0, 0.0, 1.0]), path.low, path.high)
+    before, there, after = surface(path.points(trial)).T
+    with np.errstate(all="ignore"):
+        move = 0.5 * step * (before - after) / (before - 2.0 * there + after)
+    uneven = at_end | ~np.isfinite(move) | (trial[:, 2] - trial[:, 0] < 1.9 * step)
+    return Lowest(centre + np.where(uneven, 0.0, np.clip(move, -step, step)), at_end)
