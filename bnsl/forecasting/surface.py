@@ -260,7 +260,10 @@ def _laws(curve: Curve) -> list[tuple[str, Form, dict[str, float]]]:
     for breaks in (0, 1) if len(names) == 2 else (0, 1, 2):
         form = HyperBNSL(names, breaks)
         out.append((form.label, form, {}))
-    for i, name in enumerate(names):  # a break along one input alone
+    # A break along one input alone; of parameters and tokens, along tokens.
+    for i, name in enumerate(names):
+        if len(names) == 2 and i == 0:
+            continue
         others = {f"w1_{other}": 0.0 for other in names[:i] + names[i + 1 :]}
         out.append((f"bnsl, a break in {name}", HyperBNSL(names, 1), others))
     return out

@@ -18,6 +18,7 @@ from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
 from bnsl.forms.registry import get_form, given_breaks
 from bnsl.many.settings import Columns, Settings, by_columns
+from bnsl.many.surfaces import fit_surfaces
 from bnsl.many.work import fit_table
 from bnsl.solver import losses
 
@@ -29,10 +30,12 @@ DTYPES = ("float64", "float32")
 
 def fit_many(
     frame: Any,
-    x: str,
-    y: str,
-    by: str | Sequence[str],
+    x: str | Sequence[str] | None = None,
+    y: str | None = None,
+    by: str | Sequence[str] = (),
     *,
+    inputs: Sequence[str] | None = None,
+    groups: str | None = None,
     form: str | Form = "bnsl",
     n_breaks: int | str | None = None,
     loss: str = "log",
@@ -61,6 +64,9 @@ def fit_many(
         x: the column of inputs.
         y: the column of measured values.
         by: the columns whose values tell the curves apart.
+        inputs: instead of x the columns of several inputs, as in `fit`; each part of the table is then fitted
+            by itself, without `predict_at`, `out` and the options of JAX.
+        groups: of several inputs the column of what belongs together, as in `fit`.
         form: as in `fit`.
         n_breaks: as in `fit`; if "auto" or not given, it is chosen for every curve.
         loss: as in `fit`.
@@ -93,6 +99,10 @@ def fit_many(
     Raises:
         InputError: (a ValueError) arguments that no curve can be fitted with.
     """
+    if y is None or (x is None) == (inputs is None):
+        raise InputError("name the columns: x (or inputs, a list of several), y and by")
+    columns = inputs if inputs is not None else x
+    several = None if isinstance(columns, str) or columns is None else list(columns)
     names = by_columns(by)
     check_choice(loss, "loss", losses.LOSSES)
     for argument, mapping in (("fixed", fixed), ("bounds", bounds)):
@@ -101,9 +111,18 @@ def fit_many(
     check_robust(robust, robust_scale)
     check_choice(backend, "backend", BACKENDS)
     count = given_breaks(n_breaks)
-    wanted = get_form(form, count)
+    wanted = get_form(form, count, inputs=several)
+    if several is not None and len(several) > 1:
+        if predict_at is not None or out is not None:
+            raise InputError("predict_at and out are for curves of one input")
+        how: dict[str, Any] = {"loss": loss, "robust": robust, "robust_scale": robust_scale, "fixed": fixed}
+        how |= {"bounds": bounds, "n_breaks": count, "groups": groups, "sigma": sigma, "workers": workers}
+        return fit_surfaces(frame, several, y, names, form, wanted, **how)
     if len(wanted.inputs) != 1:
-        raise InputError(f"form {wanted.label!r} takes {len(wanted.inputs)} inputs; tables have one column x")
+        raise InputError(
+            f"form {wanted.label!r} takes {len(wanted.inputs)} inputs; name their columns by inputs=[...]"
+        )
+    x = several[0] if several is not None else str(x)
     chosen = isinstance(form, str) and count is None and isinstance(wanted, BNSL)
     given: str | Form = BNSL.name if chosen else wanted
     names_of = BNSL(max(MOST, fewest_breaks(fixed, bounds))) if isinstance(given, str) else wanted

@@ -293,7 +293,9 @@ def fit_and_held_out(fit: Any, argument: str = "fit", also: str = "") -> tuple[F
 
 def check_one_input(curve: Curve) -> None:
     if curve.x.ndim != 1:
-        raise InputError(f"x has {curve.x.shape[1]} columns; only a law of one input can be drawn")
+        raise InputError(
+            f"x has {curve.x.shape[1]} columns; only one of one input is a line; plot_contours draws two"
+        )
 
 
 def described(value: object) -> str:
