@@ -24,10 +24,12 @@ from .forms.registry import get_form, list_forms
 from .many.batch import fit_many, forecast_many
 from .planning.allocation import allocate, frontier, isoflop
 from .planning.costs import flops, lifetime_flops, transformer_flops
+from .planning.decisions import contours, gain, overtraining
 from .planning.envelope import LowerEnvelope, lower_envelope
 from .planning.horizon import Horizon, horizon, simulated_horizon
 from .planning.isoflop import IsoflopFit, isoflop_fit
 from .planning.predictability import Predictability, predictability
+from .planning.speedup import effective_speedup
 from .planning.suggestion import Suggestion, suggest
 from .plots.budgets import plot_allocation, plot_isoflop
 from .plots.calibration import plot_calibration
@@ -99,7 +101,9 @@ __all__ = [
     "broken_power_law",
     "compare",
     "continual",
+    "contours",
     "critical_replay",
+    "effective_speedup",
     "extrapolate",
     "fit",
     "fit_many",
@@ -109,6 +113,7 @@ __all__ = [
     "forecast",
     "forecast_many",
     "frontier",
+    "gain",
     "get_form",
     "horizon",
     "isoflop",
@@ -119,6 +124,7 @@ __all__ = [
     "load_dataset",
     "lower_envelope",
     "optimise_schedule",
+    "overtraining",
     "plot_allocation",
     "plot_backtest",
     "plot_benchmark",

@@ -404,6 +404,24 @@ class FitResult:
 
         return isoflop(self, compute, *args, **options)
 
+    def contours(self, **options: Any) -> pd.DataFrame:
+        """Predicted y over a grid of two inputs: `bnsl.contours`."""
+        from bnsl import contours
+
+        return contours(self, **options)
+
+    def gain(self, factors: Mapping[str, ArrayLike] | None = None, /, **options: Any) -> pd.DataFrame:
+        """What more of an input would give, such as `gain(tokens=10)`: `bnsl.gain`."""
+        from bnsl import gain
+
+        return gain(self, factors, **options)
+
+    def overtraining(self, *args: Any, **options: Any) -> pd.DataFrame:
+        """What departing from the optimum costs, `(params=8e9, compute=1e23)`: `bnsl.overtraining`."""
+        from bnsl import overtraining
+
+        return overtraining(self, *args, **options)
+
     # --- text -------------------------------------------------------------------------------------
 
     def summary(self) -> str:

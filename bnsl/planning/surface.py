@@ -59,6 +59,7 @@ class Surface:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """y (R, P) at inputs (R, P, k), or (1, P, k) for the same in every row; infinite where it is none."""
+        x = x[..., 0] if len(self.names) == 1 else x  # as forms of one input take it
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore", ExtrapolationWarning)  # said once, by who asks
             parts = [np.asarray(self.law.predict(x[0]), float)[None]]

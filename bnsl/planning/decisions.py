@@ -1,0 +1,274 @@
+"""What more of an input would give, and what it costs to depart from the optimum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bnsl._base.checks import (
+    InputError,
+    as_array,
+    as_number,
+    check_count,
+    check_positive,
+    check_share,
+    suggest,
+)
+from bnsl._base.display import FitWarning
+from bnsl.planning.allocation import FAR_BUDGET, SIX_N_D, ratio_name, with_ends, with_notes
+from bnsl.planning.surface import Bounds, Choice, Law, Path, Surface, choice_of, lowest, surface_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DECADES = (3.0, 12.0)  # below the compute of a run, in which the optimum with its loss is looked for,
+PER_DECADE = 8  # at so many budgets
+ENOUGH = 0.999  # share of draws whose loss the budgets of the first look must reach
+SPAN = 3.0  # times the data, to which contours go
+
+
+def runs_frame(law: Law) -> pd.DataFrame:
+    """The fitted points as a table, inputs and y under their names."""
+    import pandas as pd
+
+    curve = law.curve
+    return pd.DataFrame(curve.x.reshape(len(curve.y), -1), columns=list(curve.input_names)).assign(
+        **{curve.y_label: curve.y}
+    )
+
+
+def contours(law: Law, points: int = 60) -> pd.DataFrame:
+    """Predicted y over a grid of two inputs, from a third of the least in the data to 3 times the greatest.
+
+    Args:
+        law: a fit, or a forecast, of two inputs.
+        points: values of each input, even in their logarithm.
+
+    Returns:
+        A row a value of the first input (the index), a column a value of the second. `bnsl.plot_contours`
+        draws the same with the runs.
+
+    Raises:
+        InputError: a law of another number of inputs.
+    """
+    import pandas as pd
+
+    surface = surface_of(law, 0)
+    if len(surface.names) != 2:
+        raise InputError(f"law: contours are of two inputs, and it has {', '.join(surface.names)}")
+    count = check_count(points, "points", 2)
+    axes = [np.geomspace(v.min() / SPAN, v.max() * SPAN, count) for v in law.curve.x.T]
+    mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    y = surface(mesh.reshape(1, -1, 2))[0].reshape(count, count)
+    index, columns = (pd.Index(v, name=n) for v, n in zip(axes, surface.names, strict=True))
+    return pd.DataFrame(y, index=index, columns=columns)
+
+
+def gain(
+    law: Law,
+    factors: Mapping[str, ArrayLike] | None = None,
+    /,
+    *,
+    at: Mapping[str, float] | None = None,
+    level: float = 0.8,
+    draws: int = 1000,
+    seed: int = 0,
+    **more: ArrayLike,
+) -> pd.DataFrame:
+    """What more of an input would give: `gain(law, tokens=10)`, ten times the tokens.
+
+    Args:
+        law: a fit, or a forecast.
+        factors: by what each input is multiplied, one number or several; those not named stay. They may be
+            given by name as well.
+        at: from where; the run of most compute in the data if not given.
+        level: of the intervals.
+        draws: laws drawn from what the data leave open; 0 for no intervals.
+        seed: of the draws.
+        **more: factors by name.
+
+    Returns:
+        A row a factor, with the factors, the inputs after, y before and after (`loss_before`, `loss`) and by
+        what it falls (`gain`), each with the ends of its interval.
+
+    Raises:
+        InputError: a name that is no input, a factor that is not positive, or no factor.
+    """
+    import pandas as pd
+
+    surface = surface_of(law, check_count(draws, "draws", 0), seed, least=1)
+    share, names = check_share(level, "level"), surface.names
+    given = dict(factors or {}) | more
+    if not given:
+        raise InputError(f"gain needs a factor of an input, such as {names[-1]}=10")
+    for name in (*given, *(at or {})):
+        if name not in names:
+            raise InputError(f"{name!r} is no input; they are {', '.join(names)}" + suggest(name, names))
+    arrays = {name: as_array(np.atleast_1d(np.asarray(f)), name) for name, f in given.items()}
+    for name, array in arrays.items():
+        check_positive(array, name, "is not positive; it multiplies the input")
+    try:
+        columns = dict(zip(arrays, np.broadcast_arrays(*arrays.values()), strict=True))
+    except ValueError:
+        raise InputError("factors of several inputs must be as many, or one number") from None
+    last = law.curve.x.reshape(len(law.curve), -1)[np.argmax(law.curve.effort)]
+    start = {n: as_number((at or {}).get(n, v), f"at[{n!r}]") for n, v in zip(names, last, strict=True)}
+    count = len(next(iter(columns.values())))
+    after = {name: start[name] * columns.get(name, np.ones(count)) for name in names}
+    before = surface(np.array([[[start[name] for name in names]]]))
+    y = surface(np.stack([after[name] for name in names], axis=-1)[None])
+    label = law.curve.y_label
+    table = {f"{name}_factor": values for name, values in columns.items()} | after
+    table |= with_ends(f"{label}_before", np.repeat(before, count, axis=1), share)
+    table |= with_ends(label, y, share) | with_ends("gain", before - y, share)
+    return pd.DataFrame(table)
+
+
+def overtraining(
+    law: Law,
+    compute: ArrayLike | None = None,
+    cost: Callable[..., Any] = SIX_N_D,
+    *,
+    bounds: Bounds | None = None,
+    held: Mapping[str, float] | None = None,
+    level: float = 0.8,
+    draws: int = 1000,
+    seed: int = 0,
+    **given: ArrayLike,
+) -> pd.DataFrame:
+    """What a model costs that is trained beyond, or short of, its compute-optimal number of tokens.
+
+    Args:
+        law: a fit, or a forecast.
+        compute: what the run costs, one or several; may be left out where both inputs are given.
+        cost: of a run, as of `allocate`.
+        bounds: of an input.
+        held: values of inputs that are not chosen.
+        level: of the intervals.
+        draws: laws drawn from what the data leave open; 0 for no intervals.
+        seed: of the draws.
+        **given: inputs of the run by name: `params=8e9` (the rest of the compute goes into tokens), or
+            `params=8e9, tokens=15e12`.
+
+    Returns:
+        A row a run, with compute, the two inputs, their ratio and what that is at the optimum; loss,
+        loss_best of the optimum for the same compute, extra (loss - loss_best), compute_best, for which the
+        optimum has the loss of the run, and extra_compute, compute over compute_best; with the ends of
+        intervals.
+
+    Raises:
+        InputError: as `allocate`; inputs that the compute does not pay for; neither one input and compute nor
+            both inputs.
+    """
+    import pandas as pd
+
+    surface = surface_of(law, check_count(draws, "draws", 0), seed)
+    share, choice = check_share(level, "level"), choice_of(surface, cost, bounds, held)
+    runs = _runs(choice, compute, given)
+    rows = [_overtrained(surface, choice, *run) for run in zip(*runs, strict=True)]
+    label = law.curve.y_label
+    table: dict[str, np.ndarray] = dict(zip(("compute", *choice.free), runs, strict=True))
+    table[ratio_name(choice)] = runs[2] / runs[1]
+    named = {"ratio_best": f"{ratio_name(choice)}_best", "loss": label, "loss_best": f"{label}_best"}
+    for key in rows[0]:
+        table |= with_ends(named.get(key, key), np.stack([row[key] for row in rows], axis=1), share)
+    far = [float(c) for c in runs[0] if c > FAR_BUDGET * choice.costs[1]]
+    text = f"compute = {far[0] if far else 0:.4g} is over {FAR_BUDGET:g} times that of the dearest run"
+    return with_notes(pd.DataFrame(table), [FitWarning("budget_outside_data", text)] if far else [])
+
+
+def _runs(
+    choice: Choice, compute: ArrayLike | None, given: Mapping[str, ArrayLike]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Compute and the two inputs of every run, (B,)."""
+    for name in given:
+        if name not in choice.free:
+            known = ", ".join(choice.free)
+            raise InputError(f"{name!r} is no input to choose; they are {known}" + suggest(name, choice.free))
+    if len(given) + (compute is not None) != 2:
+        first, second = choice.free
+        raise InputError(
+            f"give compute and one of {first} and {second}, such as {first}=8e9, compute=1e23, or both inputs"
+        )
+    asked: dict[str, ArrayLike] = dict(given) if compute is None else {"compute": compute, **given}
+    arrays = {name: as_array(np.atleast_1d(np.asarray(v)), name) for name, v in asked.items()}
+    for name, array in arrays.items():
+        check_positive(array, name, "is not positive")
+    try:
+        values = dict(zip(arrays, np.broadcast_arrays(*arrays.values()), strict=True))
+    except ValueError:
+        raise InputError(f"{' and '.join(arrays)} must be as many, or one number") from None
+    if compute is None:
+        values["compute"] = choice.cost(choice.held | {name: values[name] for name in choice.free})
+    for name in choice.free:
+        if name not in values:
+            other = next(n for n in choice.free if n != name)
+            low, high = choice.data[name]
+            wide = (low * 1e-9, high * 1e9)
+            values[name] = choice.cost.solve(
+                name, values["compute"], choice.held | {other: values[other]}, wide
+            )
+            if np.isnan(values[name]).any():
+                i = int(np.argmax(np.isnan(values[name])))
+                text = f"compute = {values['compute'][i]:g} does not pay for {other} = {values[other][i]:g}"
+                raise InputError(f"{text} and any {name}")
+    return values["compute"], values[choice.free[0]], values[choice.free[1]]
+
+
+def _overtrained(
+    surface: Surface, choice: Choice, budget: float, first: float, second: float
+) -> dict[str, np.ndarray]:
+    """Loss of a run and of the optimum, and for what compute the optimum has the loss of the run, (R,)."""
+    inputs = choice.held | {choice.free[0]: first, choice.free[1]: second}
+    loss = surface(np.array([[[inputs[name] for name in surface.names]]]))[:, 0]
+    path = Path(choice, budget, surface.names)
+    best = lowest(surface, path)
+    ratio = np.exp(path.log_second(best.log_first) - best.log_first)
+    for decades in DECADES:
+        below = np.linspace(-decades * np.log(10.0), 0.0, int(decades * PER_DECADE) + 1)
+        log_budgets = np.log(budget) + below
+        least = best_losses(surface, choice, log_budgets)
+        if (loss <= least[:, 0]).mean() > ENOUGH:
+            break
+    least[:, -1] = np.minimum(least[:, -1], loss)
+    equal = np.exp(budget_of(loss, log_budgets, least))
+    return {
+        "ratio_best": ratio,
+        "loss": loss,
+        "loss_best": least[:, -1],
+        "extra": loss - least[:, -1],
+        "compute_best": equal,
+        "extra_compute": budget / equal,
+    }
+
+
+def best_losses(surface: Surface, choice: Choice, log_budgets: np.ndarray) -> np.ndarray:
+    """The lowest y (R, B) of every row for every budget."""
+    found = []
+    for log_budget in log_budgets:
+        path = Path(choice, float(np.exp(log_budget)), surface.names)
+        place = lowest(surface, path).log_first[:, None]
+        found.append(surface(path.points(place))[:, 0])
+    return np.stack(found, axis=1)
+
+
+def budget_of(y: np.ndarray, log_budgets: np.ndarray, least: np.ndarray) -> np.ndarray:
+    """The logarithm of the budget (R,) for which the lowest is y (R,); at an end of the budgets beyond it.
+
+    On cubics through the budgets (Hermite's, with slopes of differences), by bisection.
+    """
+    slopes = np.gradient(least, log_budgets, axis=1, edge_order=2)
+    rows = np.arange(len(y))
+    place = np.clip(np.sum(least > y[:, None], axis=1) - 1, 0, len(log_budgets) - 2)
+    width = log_budgets[1] - log_budgets[0]
+    y0, y1 = least[rows, place], least[rows, place + 1]
+    m0, m1 = width * slopes[rows, place], width * slopes[rows, place + 1]
+    low, high = np.zeros(len(y)), np.ones(len(y))
+    for _ in range(50):
+        t = 0.5 * (low + high)
+        value = y0 + t * (m0 + t * (3 * (y1 - y0) - 2 * m0 - m1 + t * (m0 + m1 - 2 * (y1 - y0))))
+        low, high = np.where(value > y, t, low), np.where(value > y, high, t)
+    return log_budgets[place] + width * high

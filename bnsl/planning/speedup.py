@@ -1,0 +1,109 @@
+"""How many times the compute one recipe needs to reach what another does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bnsl._base.checks import as_number, check_count, check_share, is_number
+from bnsl._base.display import FitWarning
+from bnsl.planning.allocation import SIX_N_D, as_budgets, with_ends, with_notes
+from bnsl.planning.decisions import best_losses, budget_of
+from bnsl.planning.surface import Bounds, Law, Surface, choice_of, surface_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REACH, PER_DECADE = 4.0, 6  # decades to both sides of a budget, and budgets in each
+
+
+def effective_speedup(
+    a: Law,
+    b: Law | float,
+    at: ArrayLike | None = None,
+    cost: Callable[..., Any] = SIX_N_D,
+    *,
+    bounds: Bounds | None = None,
+    held: Mapping[str, float] | None = None,
+    level: float = 0.9,
+    draws: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """How many times the compute `a` needs to reach the loss that `b` has at some compute.
+
+    Where both follow L = L_inf + K C^-alpha it is ((L_a - L_inf) / (L_b - L_inf))^(1 / alpha), with L_inf and
+    alpha of `a` and both losses at that compute. It is found for any law, by inverting `a`.
+
+    Args:
+        a: the baseline, a fit of one input, compute, or of several, whose best for each compute counts.
+        b: what is compared, likewise; or a loss that was measured.
+        at: the compute, one or several; the most in the data of `b` (of `a`, if `b` is a loss) if not given.
+        cost: of laws of several inputs, as of `allocate`.
+        bounds: of their inputs.
+        held: values of their inputs that are not chosen.
+        level: of the interval.
+        draws: laws drawn from what the data of each leave open; 0 for no interval.
+        seed: of the draws.
+
+    Returns:
+        A row a compute, with the columns compute, loss_a, loss_b and speedup, each with the ends of its
+        interval; a speedup is infinite where `a` does not get there within 10,000 times the compute, which
+        attrs["warnings"] tells as not_reached.
+
+    Raises:
+        InputError: what is no law, or as `allocate`.
+    """
+    import pandas as pd
+
+    share, count = check_share(level, "level"), check_count(draws, "draws", 0)
+    first = _Curve(a, count, seed, cost, bounds, held)
+    measured = as_number(b, "b") if is_number(b) else None
+    other = first if measured is not None else _Curve(b, count, seed + 1, cost, bounds, held)  # type: ignore[arg-type]
+    budgets = as_budgets(other.most if at is None else at)
+    columns: dict[str, list[np.ndarray]] = {"loss_a": [], "loss_b": [], "speedup": []}
+    for budget in np.log(budgets):
+        around = budget + np.log(10.0) * np.linspace(-REACH, REACH, int(2 * REACH * PER_DECADE) + 1)
+        least = first(around)
+        now = least[:, len(around) // 2]
+        goal = np.full(len(now), measured) if measured is not None else other(np.array([budget]))[:, 0]
+        with np.errstate(over="ignore"):
+            ratio = np.exp(budget_of(goal, around, least) - budget)
+        columns["loss_a"].append(now)
+        columns["loss_b"].append(goal)
+        columns["speedup"].append(np.where(goal < least[:, -1], np.inf, ratio))
+    table: dict[str, np.ndarray] = {"compute": budgets}
+    for name, rows in columns.items():
+        table |= with_ends(name, np.stack(rows, axis=1), share)
+    notes = []
+    never = float(np.mean(np.isinf(np.stack(columns["speedup"]))))
+    if never > 0:
+        text = f"of {never:.1%} of the laws the baseline does not reach that loss within 10^{REACH:g} times"
+        notes.append(FitWarning("not_reached", f"{text} the compute: the speedup has no upper end there"))
+    return with_notes(pd.DataFrame(table), notes)
+
+
+class _Curve:
+    """The lowest loss against compute of a law and its draws."""
+
+    def __init__(
+        self,
+        law: Law,
+        draws: int,
+        seed: int,
+        cost: Callable[..., Any],
+        bounds: Bounds | None,
+        held: Mapping[str, float] | None,
+    ) -> None:
+        self.surface: Surface = surface_of(law, draws, seed, least=1)
+        one = len(self.surface.names) == 1
+        self.choice = None if one else choice_of(self.surface, cost, bounds, held)
+        self.most = float(law.curve.x.max()) if self.choice is None else self.choice.costs[1]
+
+    def __call__(self, log_budgets: np.ndarray) -> np.ndarray:
+        """The lowest y (R, B)."""
+        if self.choice is None:
+            return self.surface(np.exp(log_budgets)[None, :, None])
+        return best_losses(self.surface, self.choice, log_budgets)
