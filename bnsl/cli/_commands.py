@@ -20,6 +20,7 @@ COMMANDS = {
     "fit-many": "fit a law to every curve of a table, and write one row per curve",
     "forecast": "predict y at larger x, with intervals; an average over laws, without settings",
     "suggest": "find the run, or the set of runs within a budget, that would make a prediction most certain",
+    "allocate": "find the parameters and tokens of lowest loss for a compute budget",
     "compare": "fit several forms to one curve and rank them",
     "plot": "fit a law to a curve and draw it",
     "backtest": "refit at several cut-offs inside the data, and show how well later points were predicted",

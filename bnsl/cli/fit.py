@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import bnsl
+from bnsl._base.checks import InputError
 from bnsl._base.display import paragraphs, plain, records
 from bnsl.cli._arguments import add_input, add_json_option, add_law, add_plot_option, add_prediction
 from bnsl.cli._input import fit_law, law_options, loss_of, read_curves
 from bnsl.cli._output import AHEAD, LEVEL, check_outputs, predictions, put_out
 from bnsl.cli._runs import AHEAD as RUNS_AHEAD
 from bnsl.cli._runs import check_one_figure, put_out_runs, row
+from bnsl.cli._surfaces import draw_contours, read_runs, several_inputs
 from bnsl.cli._text import json_text, of_error, rows_text
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.extrapolation import Extrapolation
@@ -28,6 +30,7 @@ EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
   bnsl fit curve.csv
   bnsl fit curve.csv --x x --y y --train-until 736 --predict 1000 --plot curve.png --json curve.json
+  bnsl fit runs.csv --x params,tokens --y loss --form chinchilla --robust huber --robust-scale 1e-3
 """
 
 
@@ -35,6 +38,11 @@ def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     add_input(command)
     add_law(command)
+    command.add_argument(
+        "--groups",
+        metavar="COLUMN",
+        help="of several inputs: rows with one value here are of one run (--x params,tokens)",
+    )
     add_prediction(command, "predict y at X; repeatable (default: 2 and 10 times the last fitted x)")
     add_plot_option(command)
     add_json_option(command)
@@ -44,6 +52,11 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     check_outputs(args)
     options = law_options(args)
+    if several_inputs(args):
+        _run_surface(args, options)
+        return
+    if args.groups is not None:
+        raise InputError("--groups is for several inputs; name them, such as --x params,tokens")
     curves = read_curves(args)
     check_one_figure(args, curves)
     options |= loss_of(args)
@@ -60,6 +73,17 @@ def run(args: argparse.Namespace) -> None:
         lambda: _json(law, ahead),
         lambda ax: bnsl.plot_fit(law, ax=ax),
     )
+
+
+def _run_surface(args: argparse.Namespace, options: dict[str, Any]) -> None:
+    """A law of several inputs, fitted to a table of runs."""
+    if args.predict:
+        raise InputError("--predict is for laws of one input; 'bnsl allocate' answers for compute budgets")
+    runs = read_runs(args)
+    form = runs.form(args.form, args.n_breaks)
+    options |= loss_of(args) | {"form": form if args.n_breaks is not None else args.form}
+    law = fit_law(args, runs.curve(form), options)
+    put_out(args, law.summary, lambda: _json(law, None), lambda ax: draw_contours(_fit_of(law), ax))
 
 
 def _fit_of(law: FitResult | Extrapolation) -> FitResult:
@@ -96,7 +120,7 @@ def _text(law: FitResult | Extrapolation, ahead: pd.DataFrame) -> str:
     return paragraphs(law.summary(), [head, rows_text(ahead.rename(columns={"x": curve.x_label}))])
 
 
-def _json(law: FitResult | Extrapolation, ahead: pd.DataFrame) -> str:
+def _json(law: FitResult | Extrapolation, ahead: pd.DataFrame | None) -> str:
     """The record that `FitResult.from_json` reads, with two entries more.
 
     `predictions` is a list of {x, predicted, lower, upper, level}, `held_out` an object with rmsle,
@@ -104,7 +128,7 @@ def _json(law: FitResult | Extrapolation, ahead: pd.DataFrame) -> str:
     """
     tested = law if isinstance(law, Extrapolation) else None
     record = json.loads(_fit_of(law).to_json())
-    record["predictions"] = [{**row, "level": LEVEL} for row in records(ahead)]
+    record["predictions"] = [] if ahead is None else [{**row, "level": LEVEL} for row in records(ahead)]
     record["held_out"] = None
     if tested is not None:
         errors = {name: plain(getattr(tested, name)) for name in ("rmsle", "rmsle_stderr", "rmse")}

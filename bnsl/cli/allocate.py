@@ -1,0 +1,135 @@
+"""`bnsl allocate`: the best parameters and tokens for a compute budget."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bnsl._base.checks import check_share
+from bnsl._base.display import ExtrapolationWarning, paragraphs, records, warning_lines
+from bnsl.cli._arguments import add_file, add_json_option, add_plot_option, add_robust, number, numbers
+from bnsl.cli._input import check_points
+from bnsl.cli._output import check_outputs, put_out
+from bnsl.cli._surfaces import Runs, draw_contours, read_runs
+from bnsl.cli._text import forms_text, json_text, rows_text
+from bnsl.fitting.fit import check_robust, fit
+from bnsl.forecasting.forecast import forecast
+from bnsl.planning.allocation import allocate, frontier
+from bnsl.planning.costs import flops
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bnsl.planning.surface import Law
+
+EXAMPLE = """examples:
+  bnsl datasets loss_surface > runs.csv
+  bnsl allocate runs.csv --x params,tokens --y loss --compute 1e15
+  bnsl allocate runs.csv --x params,tokens --y loss --compute 1e14,1e15 --form chinchilla --plot out.png
+"""
+
+
+def add(command: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    command.epilog = f"{command.epilog}\n{forms_text()}"
+    add_file(command)
+    command.add_argument("--x", metavar="A,B", help="columns of the inputs, such as params,tokens")
+    command.add_argument("--y", metavar="COLUMN", help="column of the measured values (default: loss)")
+    command.add_argument("--sigma", metavar="COLUMN", help="column of the standard deviation of y")
+    command.add_argument("--groups", metavar="COLUMN", help="rows with one value here are of one run")
+    command.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE",
+        help="only rows with this value; repeatable",
+    )
+    command.add_argument("--drop-missing", action="store_true", help="leave out rows without x or y")
+    command.add_argument(
+        "--compute",
+        type=numbers,
+        metavar="C,...",
+        required=True,
+        help="budgets, in FLOP where a run costs --factor times the product of the inputs",
+    )
+    command.add_argument(
+        "--factor", type=number, default=6.0, metavar="F", help="FLOP a parameter and token (default: 6)"
+    )
+    command.add_argument(
+        "--form", help="trust one law, such as chinchilla (default: a forecast, which averages over laws)"
+    )
+    add_robust(command, "of one law, give outliers less weight")
+    command.add_argument(
+        "--robust-scale", type=float, metavar="S", help="residual beyond which --robust gives less weight"
+    )
+    command.add_argument(
+        "--level", type=float, default=0.8, metavar="P", help="of the intervals (default: %(default)s)"
+    )
+    add_plot_option(command)
+    add_json_option(command)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the command."""
+    check_outputs(args)
+    check_points(args.compute, "--compute")
+    check_share(args.level, "--level")
+    check_robust(args.robust, args.robust_scale)
+    cost = flops(args.factor)
+    runs = read_runs(args)
+    law = _law(args, runs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExtrapolationWarning)  # they are among those that are printed
+        table = allocate(law, args.compute, cost, level=args.level)
+    put_out(
+        args,
+        lambda: _text(table, args.level, law),
+        lambda: _json(table, args.level),
+        lambda ax: draw_contours(law, ax, _line(law, args.compute, cost)),
+    )
+
+
+def _law(args: argparse.Namespace, runs: Runs) -> Law:
+    """The fit of one form, or the forecast."""
+    given: dict[str, Any] = {"inputs": runs.inputs, "y": runs.y, "groups": runs.groups}
+    if runs.sigma is not None:
+        given["sigma"] = runs.sigma
+    if args.form is None:
+        return forecast(runs.frame, **given)
+    form = runs.form(args.form)
+    return fit(runs.frame, form=form, robust=args.robust, robust_scale=args.robust_scale, **given)
+
+
+def _line(law: Law, compute: list[float], cost: Any) -> pd.DataFrame:
+    """The compute-optimal line as far as the budgets asked for."""
+    costs = cost(*law.curve.x.T)
+    ends = (min(costs.min(), *compute), max(costs.max(), *compute))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExtrapolationWarning)
+        return frontier(law, np.geomspace(*ends, 40), cost)
+
+
+def _text(table: pd.DataFrame, level: float, law: Law) -> str:
+    """A row a quantity for every budget, with its interval."""
+    import pandas as pd
+
+    names = [name for name in map(str, table) if f"{name}_low" in table]
+    parts = []
+    for _, row in table.iterrows():
+        head = f"compute {row['compute']:.6g}, with {100 * level:g} % intervals"
+        lines = pd.DataFrame(
+            [(name, row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in names],
+            columns=["best", "value", "from", "to"],
+        )
+        parts.append([head, rows_text(lines, ["best"])])
+    notes = (*getattr(law, "warnings", ()), *table.attrs["warnings"])
+    return paragraphs(*parts, warning_lines(notes))
+
+
+def _json(table: pd.DataFrame, level: float) -> str:
+    notes = [{"code": note.code, "message": note.message} for note in table.attrs["warnings"]]
+    record = {"bnsl": "allocation", "version": 1, "level": level, "budgets": records(table)}
+    return json_text(record | {"warnings": notes})
