@@ -29,6 +29,7 @@ from .planning.envelope import LowerEnvelope, lower_envelope
 from .planning.horizon import Horizon, horizon, simulated_horizon
 from .planning.isoflop import IsoflopFit, isoflop_fit
 from .planning.predictability import Predictability, predictability
+from .planning.run_suggestion import RunSuggestion
 from .planning.speedup import effective_speedup
 from .planning.suggestion import Suggestion, suggest
 from .plots.budgets import plot_allocation, plot_isoflop
@@ -88,6 +89,7 @@ __all__ = [
     "Profile",
     "ReplayResult",
     "Run",
+    "RunSuggestion",
     "RunsResult",
     "Segment",
     "Separable",

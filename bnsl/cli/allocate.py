@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 EXAMPLE = """examples:
   bnsl datasets loss_surface > runs.csv
-  bnsl allocate runs.csv --x params,tokens --y loss --compute 1e15
-  bnsl allocate runs.csv --x params,tokens --y loss --compute 1e14,1e15 --form chinchilla --plot out.png
+  bnsl allocate runs.csv --x params,tokens --y loss --compute 1e13
+  bnsl allocate runs.csv --x params,tokens --y loss --compute 1e12,1e13 --form chinchilla --plot out.png
 """
 
 

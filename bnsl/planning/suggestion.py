@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from bnsl.planning.run_suggestion import RunSuggestion
+
 LARGEST = 1e12  # standard deviation, in log y, that stands for "not determined" in the arithmetic
 
 
@@ -146,18 +148,19 @@ def suggest(
     budget: float | None = None,
     count: int | None = None,
     noise: ArrayLike | None = None,
-) -> Suggestion:
+) -> Suggestion | RunSuggestion:
     """Which further run, or set of runs within a budget, makes the prediction at the target most certain?
 
     Args:
         law: a Forecast, whose uncertainty covers laws and breaks; a FitResult, whose covariance is that of
             one law; or a Predictability, a law with planned measurements.
-        candidates: x that could be measured (C,), or a table of runs, a row each. One that could be measured
-            twice is listed twice.
-        target: x of the prediction, one or several (T,); of several the mean variance counts.
+        candidates: x that could be measured (C,), or a table of runs, a row each, with all inputs of a law
+            of several. One that could be measured twice is listed twice.
+        target: x of the prediction, one or several (T,); of several the mean variance counts. Of a
+            law of several inputs a table, or a mapping such as {"params": 7e10, "tokens": 1.4e12}.
         x: the column of x in a table of runs; the name of x in the curve if not given.
-        cost: of the candidates: (C,), a function of their x, or a column of the table; proportional to x if
-            not given.
+        cost: of the candidates: (C,), a function of their x, or a column of the table; proportional to x, or
+            6 times the product of two inputs, if not given.
         budget: what the set may cost; without it one run (or `count`) is chosen by reduction of variance
             per unit of cost.
         count: how many runs at most.
@@ -165,12 +168,18 @@ def suggest(
             if not given.
 
     Returns:
-        A Suggestion: `chosen`, the table of candidates, standard deviations before and after.
+        A Suggestion (a RunSuggestion for several inputs): `chosen`, the table of candidates, standard
+        deviations before and after.
 
     Raises:
         InputError: (a ValueError) candidates, targets or costs that are not positive, or a law whose
             uncertainty is not known.
     """
+    several: Any = law  # a law of several inputs, which may be a forecast of these
+    if getattr(getattr(law, "curve", None), "inputs", 1) > 1:
+        from bnsl.planning.run_suggestion import suggest_runs
+
+        return suggest_runs(several, candidates, target, cost=cost, budget=budget, count=count, noise=noise)
     if is_table(candidates):
         name = x or ("x" if isinstance(law, Predictability) else law.curve.x_label)
         cost = column(candidates, cost, "cost") if isinstance(cost, str) else cost
