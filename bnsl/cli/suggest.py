@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import cast
 
 import numpy as np
 
@@ -95,7 +96,8 @@ def run(args: argparse.Namespace) -> None:
             )
         candidates = np.geomspace(first, end, CANDIDATES).tolist()
     law = forecast(curve) if args.n_breaks is None else fit(curve, n_breaks=args.n_breaks, **held)
-    found = suggest(law, candidates, args.target, budget=args.budget, count=args.count)
+    advice = suggest(law, candidates, args.target, budget=args.budget, count=args.count)
+    found = cast("Suggestion", advice)  # the curve has one input
     put_out(
         args,
         found.summary,

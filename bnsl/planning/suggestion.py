@@ -27,13 +27,12 @@ from bnsl.forecasting.forecast import Forecast
 from bnsl.forecasting.joint import joint
 from bnsl.planning.design import all_measured, choose, measured, target_sd
 from bnsl.planning.predictability import Predictability, as_noise
+from bnsl.planning.run_suggestion import RunSuggestion, suggest_runs
 from bnsl.solver.losses import law_and_jacobian
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-
-    from bnsl.planning.run_suggestion import RunSuggestion
 
 LARGEST = 1e12  # standard deviation, in log y, that stands for "not determined" in the arithmetic
 
@@ -177,8 +176,6 @@ def suggest(
     """
     several: Any = law  # a law of several inputs, which may be a forecast of these
     if getattr(getattr(law, "curve", None), "inputs", 1) > 1:
-        from bnsl.planning.run_suggestion import suggest_runs
-
         return suggest_runs(several, candidates, target, cost=cost, budget=budget, count=count, noise=noise)
     if is_table(candidates):
         name = x or ("x" if isinstance(law, Predictability) else law.curve.x_label)
