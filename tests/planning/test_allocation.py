@@ -154,3 +154,17 @@ def test_isoflop_curves_have_their_minimum_at_the_allocation() -> None:
         assert (part["excess"] >= -1e-15).all()
         assert (6 * part["params"] * part["tokens"]).to_numpy() == pytest.approx(compute, rel=1e-9)
         assert (part["loss_low"] <= part["loss_high"]).all()
+
+
+def test_a_forecast_of_several_laws_answers_likewise() -> None:
+    """No point of the budget is better in the average, and what is open between laws widens the interval."""
+    law = bnsl.forecast(runs(LAW), inputs=["params", "tokens"], y="loss")
+    row = law.allocate(1e21, draws=300).iloc[0]
+    n = row["params"] * np.geomspace(0.2, 5.0, 501)
+    assert row["loss"] <= law.predict(np.column_stack([n, 1e21 / 6 / n])).min() * (1 + 1e-10)
+    assert row["params_low"] < row["params"] < row["params_high"]
+    assert law.gain(tokens=10, draws=50)["gain_low"][0] > 0
+    assert law.frontier([1e19, 1e21]).shape[0] == 2
+    assert law.isoflop(1e20, draws=0).shape[0] == 60
+    assert law.overtraining(params=2e8, compute=1e20, draws=0)["extra_compute"][0] > 1
+    assert law.contours(points=3).shape == (3, 3)
