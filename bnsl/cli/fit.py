@@ -30,6 +30,7 @@ EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
   bnsl fit curve.csv
   bnsl fit curve.csv --x x --y y --train-until 736 --predict 1000 --plot curve.png --json curve.json
+  bnsl datasets loss_surface > runs.csv
   bnsl fit runs.csv --x params,tokens --y loss --form chinchilla --robust huber --robust-scale 1e-3
 """
 

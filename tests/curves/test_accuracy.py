@@ -48,7 +48,7 @@ def test_what_is_no_accuracy_and_a_perfect_one_are_told():
         bnsl.fit(X, ERROR, resolution=0.1)
     y = np.append(100 * (1 - ERROR[:-1]), 100.0)
     with pytest.raises(bnsl.InputError, match=r"y\[15\] = 0 is a perfect accuracy.*resolution="):
-        bnsl.forecast(X, y, accuracy="percent")
+        bnsl.fit(X, y, accuracy="percent")
     clipped = as_curve([X, np.append(y[:-1], 0.0)[::-1]], accuracy="percent", resolution=0.2)
     assert clipped.y.max() == pytest.approx(0.999)
     assert bnsl.forecast(X, y, accuracy="percent", resolution=0.2).curve.y[-1] == pytest.approx(0.001)
