@@ -36,7 +36,7 @@ from bnsl.web.words import number
 
 AHEAD = 4.0  # the forecast is drawn up to this multiple of the last fitted x
 SAMPLES = 120  # of a line, evenly in log x; half as many again in x
-EVERY = 3  # of these x has the ends of the bands worked out, which are smooth and take the most time
+EVERY = 1  # of these x have the ends of the bands worked out, which bend where breaks may lie
 DRAWN_WEIGHT = 0.01  # breaks of laws that weigh less in the forecast leave no corner in it
 REACH = 3.0  # how far the forecast and its band may widen the y axis, in ranges of the points
 ROOM = 0.4  # what is left free below the points of a figure that changes, likewise

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 # What every warning of a fit or a forecast means to someone who does not know the terms.
 PLAIN = {
+    "linear_scale": "These values have no logarithm throughout: the forecast is of the values themselves.",
+    "unusual": "The curve is unlike those that the forecast was tried on: its interval is wide.",
+    "inputs_collinear": "Two inputs go together in these runs: what belongs to which cannot be told.",
+    "limit_at_zero": "These runs show no limit that the values fall to.",
+    "poorly_determined": "Some parameters are not known to a factor of 2: read the predictions instead.",
+    "rows_alike": "Rows of one run seem to count as independent: the errors are too small.",
     "constant_y": "All measured values are equal. Their level is known, but not how the curve continues.",
     "more_parameters_than_points": "This form has more parameters than there are points, so that many "
     "different curves pass through all of them. Allow fewer breaks or measure more points.",
