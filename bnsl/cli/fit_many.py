@@ -103,8 +103,8 @@ def run(args: argparse.Namespace) -> None:
         **options,
     )
     if args.accuracy is not None:  # an error is between 0 and 1
-        foretold = [prediction_name(x) for x in args.predict]
-        rows[foretold] = rows[foretold].clip(0.0, 1.0)
+        predicted = [prediction_name(x) for x in args.predict]
+        rows[predicted] = rows[predicted].clip(0.0, 1.0)
     _write(rows, args.output)
     counts = rows["status"].value_counts()
     note(f"{len(rows)} curves: " + ", ".join(f"{n} {status}" for status, n in counts.items()))

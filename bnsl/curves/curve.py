@@ -65,6 +65,7 @@ class Curve:
     def __post_init__(self) -> None:
         axes = self.axes or tuple(Input(f"x{k + 1}") for k in range(self.inputs))
         object.__setattr__(self, "inputs", len(axes))
+        object.__setattr__(self, "axes", axes)
         x = as_array(self.x, "x", columns=len(axes))
         y = as_array(self.y, "y")
         check_same_length(x, y, ("x", "y"))
@@ -133,18 +134,14 @@ class Curve:
         """What to call the inputs: the user's names, or those of the form, or x1, x2, ..."""
         if self.x.ndim == 1:
             return (self.x_label,)
-        return (
-            self.input_labels
-            or tuple(entry.name for entry in self.axes)
-            or tuple(f"x{k + 1}" for k in range(self.inputs))
-        )
+        return self.input_labels or tuple(entry.name for entry in self.axes)
 
     @property
     def effort(self) -> np.ndarray:
         """By what points are put in order (N,): x, or the product of the inputs that cost compute."""
         if self.x.ndim == 1:
             return self.x
-        costs = [entry.costs for entry in self.axes] or [True] * self.inputs
+        costs = [entry.costs for entry in self.axes]
         return np.asarray(np.prod(self.x[:, costs], axis=1))
 
     def ahead(self, factors: Sequence[float]) -> np.ndarray:
@@ -219,8 +216,8 @@ class Curve:
         """What `effort` is called: 'x', or 'params x tokens'."""
         if self.x.ndim == 1:
             return "x"
-        costs = [entry.costs for entry in self.axes] or [True] * self.inputs
-        return " x ".join(name for name, counts in zip(self.input_names, costs, strict=True) if counts)
+        names = zip(self.input_names, self.axes, strict=True)
+        return " x ".join(name for name, entry in names if entry.costs)
 
     def take(self, rows: np.ndarray) -> Curve:
         """The curve of the given rows (a mask or indices), with the same names."""

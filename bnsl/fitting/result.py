@@ -33,6 +33,7 @@ from bnsl.curves.metrics import rmse, rmsle
 from bnsl.evidence.breaks import Candidate
 from bnsl.fitting import record
 from bnsl.fitting.covariance import sandwich_root, students_t
+from bnsl.fitting.decisions import Decisions
 from bnsl.fitting.verdict import verdict
 from bnsl.forms.broken import Segment
 from bnsl.forms.form import Form
@@ -57,7 +58,7 @@ class Status(enum.Enum):
 
 
 @dataclass(frozen=True)
-class FitResult:
+class FitResult(Decisions):
     """A fitted law. Made by `bnsl.fit`; all fields are read-only.
 
     Attributes:
@@ -383,44 +384,6 @@ class FitResult:
         from bnsl import plot_fit
 
         return plot_fit(self, **options)
-
-    # --- decisions, of laws of several inputs ---------------------------------------------------------
-
-    def allocate(self, compute: ArrayLike, *args: Any, **options: Any) -> pd.DataFrame:
-        """The inputs of lowest loss for every budget, with intervals: `bnsl.allocate`."""
-        from bnsl import allocate
-
-        return allocate(self, compute, *args, **options)
-
-    def frontier(self, *args: Any, **options: Any) -> pd.DataFrame:
-        """The compute-optimal line: `bnsl.frontier`."""
-        from bnsl import frontier
-
-        return frontier(self, *args, **options)
-
-    def isoflop(self, compute: ArrayLike, *args: Any, **options: Any) -> pd.DataFrame:
-        """Loss against size at each budget: `bnsl.isoflop`."""
-        from bnsl import isoflop
-
-        return isoflop(self, compute, *args, **options)
-
-    def contours(self, **options: Any) -> pd.DataFrame:
-        """Predicted y over a grid of two inputs: `bnsl.contours`."""
-        from bnsl import contours
-
-        return contours(self, **options)
-
-    def gain(self, factors: Mapping[str, ArrayLike] | None = None, /, **options: Any) -> pd.DataFrame:
-        """What more of an input would give, such as `gain(tokens=10)`: `bnsl.gain`."""
-        from bnsl import gain
-
-        return gain(self, factors, **options)
-
-    def overtraining(self, *args: Any, **options: Any) -> pd.DataFrame:
-        """What departing from the optimum costs, `(params=8e9, compute=1e23)`: `bnsl.overtraining`."""
-        from bnsl import overtraining
-
-        return overtraining(self, *args, **options)
 
     # --- text -------------------------------------------------------------------------------------
 

@@ -100,11 +100,7 @@ def set_up(
     shift = np.sum(y, axis=-1, where=there) / np.sum(there, axis=-1) if signed else np.zeros(y.shape[:-1])
     y = y - shift[..., None]
     log_s, log_t = _units(log_x, y, there, loss)
-    log_s = (
-        np.where([entry.any_unit and entry.is_log for entry in form.inputs], log_s, 0.0)
-        if len(form.inputs) > 1
-        else log_s
-    )
+    log_s = form.free_units(log_s)
     if constraints.names & mixing:  # what is held would not stay so in other units
         log_s, log_t = 0.0 * log_s, 0.0 * log_t
     elif loss == "linear" and not form.signed:

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import log_softmax
 from bnsl._base.checks import InputError, check_count, check_share
@@ -33,6 +32,7 @@ from bnsl._base.display import (
 )
 from bnsl.curves.curve import Curve, check_curve, warn_if_far
 from bnsl.curves.data import points_of
+from bnsl.fitting.decisions import Decisions
 from bnsl.fitting.fit import fit
 from bnsl.fitting.record import Entries, damaged, of_type, parsed
 from bnsl.fitting.result import FitResult, Status
@@ -63,7 +63,7 @@ class Member(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class SurfaceForecast:
+class SurfaceForecast(Decisions):
     """What several inputs will give: a weighted average of laws, and how sure that is.
 
     Attributes:
@@ -142,44 +142,6 @@ class SurfaceForecast:
     def best(self) -> FitResult:
         """The fit of the law of largest weight."""
         return self.members[0].result
-
-    # --- decisions ---------------------------------------------------------
-
-    def allocate(self, compute: ArrayLike, *args: Any, **options: Any) -> pd.DataFrame:
-        """The inputs of lowest loss for every budget, with intervals: `bnsl.allocate`."""
-        from bnsl import allocate
-
-        return allocate(self, compute, *args, **options)
-
-    def frontier(self, *args: Any, **options: Any) -> pd.DataFrame:
-        """The compute-optimal line: `bnsl.frontier`."""
-        from bnsl import frontier
-
-        return frontier(self, *args, **options)
-
-    def isoflop(self, compute: ArrayLike, *args: Any, **options: Any) -> pd.DataFrame:
-        """Loss against size at each budget: `bnsl.isoflop`."""
-        from bnsl import isoflop
-
-        return isoflop(self, compute, *args, **options)
-
-    def contours(self, **options: Any) -> pd.DataFrame:
-        """Predicted y over a grid of two inputs: `bnsl.contours`."""
-        from bnsl import contours
-
-        return contours(self, **options)
-
-    def gain(self, factors: Mapping[str, ArrayLike] | None = None, /, **options: Any) -> pd.DataFrame:
-        """What more of an input would give, such as `gain(tokens=10)`: `bnsl.gain`."""
-        from bnsl import gain
-
-        return gain(self, factors, **options)
-
-    def overtraining(self, *args: Any, **options: Any) -> pd.DataFrame:
-        """What departing from the optimum costs, `(params=8e9, compute=1e23)`: `bnsl.overtraining`."""
-        from bnsl import overtraining
-
-        return overtraining(self, *args, **options)
 
     # --- JSON and text ---------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import numpy as np
 from bnsl._base.arrays import Array, namespace
 from bnsl.forms.form import Parameter
 from bnsl.forms.inputs import Input
-from bnsl.forms.surface_starts import EXPONENTS, grid, least_squares, non_negative
+from bnsl.forms.surface_starts import EXPONENTS, TINY, grid, least_squares, non_negative
 from bnsl.forms.terms import FREE, STEEPEST, WIDEST, SumOfTerms, Term, scale
 
 LN10 = float(np.log(10.0))
@@ -205,6 +205,6 @@ class MixtureOfExperts(SumOfTerms):
         columns = np.exp(np.stack([np.zeros(terms[0].shape), *terms], axis=1)) * (weight / y)
         beta, cost = non_negative(columns, weight)
         best = np.argsort(cost, kind="stable")[:count]
-        logs = np.log(np.maximum(beta[best, 1:], 1e-12))
+        logs = np.log(np.maximum(beta[best, 1:], TINY))
         shapes = np.column_stack([-trial[best, :2], trial[best, 2:], np.zeros((len(best), 2))])
         return np.column_stack([beta[best, 0], logs, shapes, np.tile(ends, (len(best), 1))])

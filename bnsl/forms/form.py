@@ -236,6 +236,11 @@ class Form(abc.ABC):
         """What the form sees of inputs (N,) or (N, k): logarithms, or of a linear scale the values."""
         return seen_by_form(self.inputs, x)
 
+    def free_units(self, log_s: np.ndarray) -> np.ndarray:
+        """Logarithms of units (...,) or (..., k), 0 for inputs of one unit or on a linear scale."""
+        free = np.array([entry.any_unit and entry.is_log for entry in self.inputs])
+        return np.where(free if len(free) > 1 else free[0], log_s, 0.0)
+
     @property
     def label(self) -> str:
         """A short name for tables and legends."""

@@ -11,7 +11,7 @@ import numpy as np
 from bnsl._base.arrays import Array, namespace
 from bnsl.forms.form import Parameter
 from bnsl.forms.inputs import Input
-from bnsl.forms.surface_starts import grid, non_negative
+from bnsl.forms.surface_starts import TINY, grid, non_negative
 from bnsl.forms.surfaces import _Boxed
 from bnsl.forms.terms import LIMIT, Term, exponent, scale
 
@@ -98,7 +98,7 @@ class DataConstrained(_Boxed):
             columns = np.stack([-exponents[:, :1] * n, -exponents[:, 1:] * log_d], axis=1)
             columns = np.concatenate([np.zeros((len(columns), 1, len(n))), columns], axis=1)
             beta, _ = non_negative(np.exp(columns) * (weight / y), weight)
-            logs = np.log(np.maximum(beta[:, 1:], 1e-12))
+            logs = np.log(np.maximum(beta[:, 1:], TINY))
             for r_n in WORTH:
                 worth = np.log([r_d, r_n]) + np.zeros((len(beta), 2))
                 theta = np.column_stack([beta[:, 0], logs, exponents, worth])

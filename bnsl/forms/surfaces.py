@@ -25,6 +25,8 @@ from bnsl.forms.surface_starts import (
 from bnsl.forms.terms import FREE, LIMIT, STEEPEST, WIDEST, SumOfTerms, Term, exponent, scale
 
 N_AND_D = (Input("N"), Input("D"))
+# Of every coefficient the exponents of its inputs; None where its term is free of one.
+Powers = Mapping[str, tuple[str | None, ...]]
 
 
 def power_law(log_scale: Array, steepness: Array, log_x: Array, names: tuple[str, str]) -> Term:
@@ -43,38 +45,50 @@ class _Boxed(SumOfTerms):
         return (0.0, STEEPEST) if parameter.lower == 0 else FREE
 
 
+class _PowerLaws(_Boxed):
+    """E and power laws, whose coefficients carry the units of their powers."""
+
+    powers: ClassVar[Powers]
+
+    def terms(self, at: Mapping[str, Array], inputs: tuple[Array, ...]) -> list[Term]:
+        """A term a coefficient."""
+        out = []
+        for coefficient, names in self.powers.items():
+            log, by = at[coefficient], {coefficient: 1.0}
+            for name, x in zip(names, inputs, strict=True):
+                if name is not None:
+                    log = log - at[name] * x
+                    by[name] = -x
+            out.append(Term(log, by))
+        return out
+
+    def rescale(self, theta: Any, log_s: Any, log_t: Any) -> Any:
+        """Every coefficient makes up for the units of its inputs."""
+        at = self.coordinates(theta)
+        changed = {"E": at["E"] * namespace(theta, log_t).exp(log_t)}
+        for coefficient, names in self.powers.items():
+            changed[coefficient] = at[coefficient] + log_t
+            for i, name in enumerate(names):
+                if name is not None:
+                    changed[coefficient] = changed[coefficient] + at[name] * log_s[..., i]
+        return self.moved(theta, **changed)
+
+
 @dataclass(frozen=True)
-class Chinchilla(_Boxed):
+class Chinchilla(_PowerLaws):
     """L = E + A / N^alpha + B / D^beta (Hoffmann et al., 2022, arXiv 2203.15556, approach 3)."""
 
     name: ClassVar[str] = "chinchilla"
     known_as: ClassVar[tuple[str, ...]] = ("hoffmann",)
     inputs = N_AND_D
     formula: ClassVar[str] = "L = E + A / N^alpha + B / D^beta"
+    powers: ClassVar[Powers] = {"A": ("alpha", None), "B": (None, "beta")}
     meaning: ClassVar[str] = "a limit, and a power law each of parameters and tokens"
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """E, A, B, alpha, beta."""
         return (LIMIT, scale("A"), scale("B"), exponent("alpha"), exponent("beta"))
-
-    def terms(self, at: Mapping[str, Array], inputs: tuple[Array, ...]) -> list[Term]:
-        """A N^-alpha and B D^-beta."""
-        n, d = inputs
-        return [
-            power_law(at["A"], at["alpha"], n, ("A", "alpha")),
-            power_law(at["B"], at["beta"], d, ("B", "beta")),
-        ]
-
-    def rescale(self, theta: Any, log_s: Any, log_t: Any) -> Any:
-        """A and B carry the units of their powers."""
-        at = self.coordinates(theta)
-        return self.moved(
-            theta,
-            E=at["E"] * namespace(theta, log_t).exp(log_t),
-            A=at["A"] + log_t + at["alpha"] * log_s[..., 0],
-            B=at["B"] + log_t + at["beta"] * log_s[..., 1],
-        )
 
     def starts(self, log_x: np.ndarray, y: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
         """The best of a grid of exponents."""
@@ -83,7 +97,7 @@ class Chinchilla(_Boxed):
 
 
 @dataclass(frozen=True)
-class ChinchillaTied(_Boxed):
+class ChinchillaTied(_PowerLaws):
     """L = E + A / N^alpha + B / D^alpha: one exponent (Gadre et al., 2024, arXiv 2403.08540, equation 4).
 
     As a function of compute C = 6 N D and over-training M = D / N it is E + (a M^eta + b M^-eta) C^-eta, with
@@ -94,30 +108,13 @@ class ChinchillaTied(_Boxed):
     known_as: ClassVar[tuple[str, ...]] = ("tied", "overtraining")
     inputs = N_AND_D
     formula: ClassVar[str] = "L = E + A / N^alpha + B / D^alpha"
+    powers: ClassVar[Powers] = {"A": ("alpha", None), "B": (None, "alpha")}
     meaning: ClassVar[str] = "Chinchilla with one exponent, as fitted to over-trained models"
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """E, A, B, alpha."""
         return (LIMIT, scale("A"), scale("B"), exponent("alpha"))
-
-    def terms(self, at: Mapping[str, Array], inputs: tuple[Array, ...]) -> list[Term]:
-        """A N^-alpha and B D^-alpha."""
-        n, d = inputs
-        return [
-            power_law(at["A"], at["alpha"], n, ("A", "alpha")),
-            power_law(at["B"], at["alpha"], d, ("B", "alpha")),
-        ]
-
-    def rescale(self, theta: Any, log_s: Any, log_t: Any) -> Any:
-        """As of Chinchilla."""
-        at = self.coordinates(theta)
-        return self.moved(
-            theta,
-            E=at["E"] * namespace(theta, log_t).exp(log_t),
-            A=at["A"] + log_t + at["alpha"] * log_s[..., 0],
-            B=at["B"] + log_t + at["alpha"] * log_s[..., 1],
-        )
 
     def starts(self, log_x: np.ndarray, y: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
         """The best of the exponents tried."""
@@ -127,12 +124,13 @@ class ChinchillaTied(_Boxed):
 
 
 @dataclass(frozen=True)
-class Interaction(_Boxed):
+class Interaction(_PowerLaws):
     """L = E + A / N^alpha + B / D^beta + C / (N^gamma D^delta): Chinchilla with a term of both."""
 
     name: ClassVar[str] = "interaction"
     inputs = N_AND_D
     formula: ClassVar[str] = "L = E + A / N^alpha + B / D^beta + C / (N^gamma D^delta)"
+    powers: ClassVar[Powers] = {"A": ("alpha", None), "B": (None, "beta"), "C": ("gamma", "delta")}
     meaning: ClassVar[str] = "Chinchilla with a term in which parameters and tokens stand in for each other"
 
     @property
@@ -144,27 +142,6 @@ class Interaction(_Boxed):
             scale("B"),
             scale("C"),
             *map(exponent, ("alpha", "beta", "gamma", "delta")),
-        )
-
-    def terms(self, at: Mapping[str, Array], inputs: tuple[Array, ...]) -> list[Term]:
-        """The two of Chinchilla, and C N^-gamma D^-delta."""
-        n, d = inputs
-        both = at["C"] - at["gamma"] * n - at["delta"] * d
-        return [
-            power_law(at["A"], at["alpha"], n, ("A", "alpha")),
-            power_law(at["B"], at["beta"], d, ("B", "beta")),
-            Term(both, {"C": 1.0, "gamma": -n, "delta": -d}),
-        ]
-
-    def rescale(self, theta: Any, log_s: Any, log_t: Any) -> Any:
-        """Every coefficient carries the units of its powers."""
-        at = self.coordinates(theta)
-        return self.moved(
-            theta,
-            E=at["E"] * namespace(theta, log_t).exp(log_t),
-            A=at["A"] + log_t + at["alpha"] * log_s[..., 0],
-            B=at["B"] + log_t + at["beta"] * log_s[..., 1],
-            C=at["C"] + log_t + at["gamma"] * log_s[..., 0] + at["delta"] * log_s[..., 1],
         )
 
     def starts(self, log_x: np.ndarray, y: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:

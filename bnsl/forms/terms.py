@@ -11,7 +11,7 @@ import numpy as np
 
 from bnsl._base.arrays import Array, namespace
 from bnsl.forms.form import Form, Parameter
-from bnsl.forms.pieces import data_range
+from bnsl.forms.pieces import data_range, stacked
 
 FREE = (-np.inf, np.inf)
 STEEPEST = 8.0  # exponents of positive terms are sought from 0 to here
@@ -38,7 +38,7 @@ class SumOfTerms(Form):
     def terms(self, at: Mapping[str, Array], inputs: tuple[Array, ...]) -> list[Term]:
         """The terms, from the coordinates (..., 1) by name and what the form sees of each input (..., N)."""
 
-    def box(self, names: str) -> tuple[float, float]:
+    def box(self, name: str) -> tuple[float, float]:
         """Least and greatest value of a coordinate other than the limit, y and inputs being near 1."""
         return FREE
 
@@ -97,13 +97,7 @@ class SumOfTerms(Form):
 
     def moved(self, theta: Any, **changed: Any) -> Any:
         """Coordinates (..., p) with some of them, by name, replaced."""
-        xp = namespace(theta)
-        columns = [changed.get(name, theta[..., i]) for i, name in enumerate(self.names)]
-        return (
-            xp.stack(xp.broadcast_arrays(*columns), axis=-1)
-            if xp is not np
-            else np.stack(np.broadcast_arrays(*columns), axis=-1)
-        )
+        return stacked([changed.get(name, theta[..., i]) for i, name in enumerate(self.names)])
 
     def coordinates(self, theta: Any) -> dict[str, Any]:
         """The coordinates (...,) by name."""

@@ -6,6 +6,7 @@ work on arrays of any shape that broadcast against each other.
 
 from __future__ import annotations
 
+import abc
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -17,14 +18,14 @@ from bnsl._base.checks import InputError, as_number, check_count
 PARAMS, TOKENS = "params", "tokens"
 
 
-class Cost:
+class Cost(abc.ABC):
     """A cost of the inputs `params` and `tokens`, called by name or in this order."""
 
     inputs: ClassVar[tuple[str, ...]] = (PARAMS, TOKENS)
 
+    @abc.abstractmethod
     def __call__(self, params: ArrayLike, tokens: ArrayLike) -> np.ndarray:
         """The cost, in the shape to which both broadcast."""
-        raise NotImplementedError
 
     def _repr(self, function: str) -> str:
         settings = ((field.name, getattr(self, field.name)) for field in fields(self))  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import lengths
-from bnsl._base.checks import InputError, as_array, check_choice, check_positive, positive_inputs, reject
+from bnsl._base.checks import InputError, as_array, check_choice, reject
 from bnsl._base.display import (
     PARAMETER_HEAD,
     html_frame,
@@ -34,6 +34,7 @@ from bnsl.fitting.covariance import covariance_root, in_other_units, undetermine
 from bnsl.fitting.result import FitResult
 from bnsl.forms.broken import BNSL, breaks_in
 from bnsl.forms.form import Form
+from bnsl.forms.inputs import check_values, usable_inputs
 from bnsl.forms.registry import get_form
 from bnsl.solver.losses import LOSSES, law_and_jacobian
 
@@ -87,7 +88,7 @@ class Predictability:
         To first order: a value far above 1 says that nothing is known there, and not how little.
         Raises InputError for x that is not positive.
         """
-        points, shape = positive_inputs(x, len(self.form.inputs))
+        points, shape = usable_inputs(x, self.form.inputs)
         return lengths(self.prediction_root(points).T).reshape(shape)
 
     def prediction_root(self, points: np.ndarray) -> np.ndarray:
@@ -95,7 +96,7 @@ class Predictability:
         log_s, log_t = self._units
         theta = self.form.rescaled(self.theta, -log_s, -log_t)
         unit = float(np.exp(log_t))
-        jacobian = law_and_jacobian(self.form, self.loss, theta, np.log(points) - log_s, unit)[1]
+        jacobian = law_and_jacobian(self.form, self.loss, theta, self.form.seen(points) - log_s, unit)[1]
         with np.errstate(over="ignore", invalid="ignore"):
             return jacobian.T @ self._root * (unit if self.loss == "linear" else 1.0)
 
@@ -189,7 +190,7 @@ def predictability(
     if x is None or noise is None:
         raise InputError(f"{'x' if x is None else 'noise'} is missing; parameters by name do not say it")
     points = as_array(x, "x", columns=len(form.inputs))
-    check_positive(points, "x", "is not positive; scaling laws are defined for x > 0")
+    check_values(form.inputs, points)
     sd = as_noise(noise, len(points))
     check_choice(loss or "log", "loss", LOSSES)
     return information(form, theta, points, sd, loss or "log", free_of(form, fixed or ()))
@@ -207,8 +208,8 @@ def information(
     form: Form, theta: np.ndarray, points: np.ndarray, sd: np.ndarray, loss: str, free: np.ndarray
 ) -> Predictability:
     """What points (N,) with noise sd (N,) determine of a law theta (p,), of which `free` (p,) is fitted."""
-    log_x = np.log(points)
-    log_s = log_x.max(axis=0)
+    log_x = form.seen(points)
+    log_s = form.free_units(log_x.max(axis=0))
     if any(q.mixes and not f for q, f in zip(form.parameters, free, strict=True)):
         log_s = np.zeros_like(log_s)  # what is held would not stay so in other units
     level = np.abs(form.evaluate(theta, points))

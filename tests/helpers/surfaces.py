@@ -40,3 +40,21 @@ class Surface(NamedTuple):
 
 EVEN = Surface(1.8, 480.0, 2100.0, 0.35, 0.37)  # about as on real tables
 LOPSIDED = Surface(1.7, 400.0, 1e4, 0.45, 0.3)  # where isoFLOP curves lean
+
+
+BUDGETS = np.geomspace(1e18, 1e21, 5)
+RUNS = EVEN.runs(BUDGETS, noise=0.002)
+
+
+def allocation():
+    """The best inputs of the surface at each budget, with made-up ends."""
+    best = EVEN.best_params(BUDGETS)
+    tokens = BUDGETS / 6 / best
+    ends = {"params_low": best / 2, "params_high": best * 2, "tokens_low": tokens / 2, "tokens_high": tokens}
+    return pd.DataFrame({"compute": BUDGETS, "params": best, "tokens": tokens, **ends})
+
+
+def drawn(ax):
+    """Lines with data, and that the figure can be drawn."""
+    ax.figure.canvas.draw()
+    return [line for line in ax.get_lines() if len(line.get_xdata())]

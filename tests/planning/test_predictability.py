@@ -271,3 +271,15 @@ def test_moments_of_the_residuals_correlation_are_exact():
     spread = np.sqrt(2 * (np.trace(product @ product) - 21 * mean**2) / (21 * 23))
     statistic = np.sum(np.diff(residual) ** 2) / np.sum(residual**2)
     assert durbin_watson(residual, columns) == pytest.approx((statistic - mean) / spread, rel=1e-9)
+
+
+def test_inputs_of_one_unit_keep_it():
+    """The errors that a bilinear law would have are those of its fit to as noisy data."""
+    rng = np.random.default_rng(6)
+    x = np.exp(rng.uniform([17.0, 21.0], [23.0, 27.0], (80, 2)))
+    law = {"E": 1.7, "A": 400.0, "B": 2000.0, "alpha": 0.34, "beta": 0.4, "gamma": -0.002}
+    y = bnsl.get_form("bilinear").evaluate(law, x) * np.exp(0.002 * rng.standard_normal(80))
+    result = bnsl.fit(x, y, form="bilinear")
+    expected = bnsl.predictability(result).stderr
+    assert expected["gamma"] == pytest.approx(result.stderr["gamma"], rel=1e-3)
+    assert expected["E"] == pytest.approx(result.stderr["E"], rel=1e-3)

@@ -1,36 +1,19 @@
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
-from surfaces import EVEN
+from surfaces import EVEN, RUNS, allocation, drawn
 
 import bnsl
-
-BUDGETS = np.geomspace(1e18, 1e21, 5)
-RUNS = EVEN.runs(BUDGETS, noise=0.002)
 
 
 def law(values):
     return EVEN.loss(values["params"], values["tokens"])
 
 
-def allocation():
-    best = EVEN.best_params(BUDGETS)
-    tokens = BUDGETS / 6 / best
-    ends = {"params_low": best / 2, "params_high": best * 2, "tokens_low": tokens / 2, "tokens_high": tokens}
-    return pd.DataFrame({"compute": BUDGETS, "params": best, "tokens": tokens, **ends})
-
-
 @pytest.fixture(autouse=True)
 def close():
     yield
     plt.close("all")
-
-
-def drawn(ax):
-    """Lines with data, and that the figure can be drawn."""
-    ax.figure.canvas.draw()
-    return [line for line in ax.get_lines() if len(line.get_xdata())]
 
 
 def test_contours_show_the_runs_in_the_colours_of_the_surface():
