@@ -26,7 +26,7 @@ from bnsl.fitting.constraints import (
 from bnsl.fitting.covariance import covariance_root, in_other_units, sandwich_root, undetermined
 from bnsl.fitting.inside import kept_inside
 from bnsl.fitting.linear_breaks import MOST as MOST_ON_Y
-from bnsl.fitting.linear_breaks import weighable, weighed_by_bic
+from bnsl.fitting.linear_breaks import measure_of, weighable, weighed_by_bic
 from bnsl.fitting.orientation import clearly_better, other_wanted, promising
 from bnsl.fitting.result import FitResult, Status
 from bnsl.fitting.setup import BACKENDS, Setup, crosses_zero, set_up, solve
@@ -219,8 +219,8 @@ def _by_bic(
         )
         for form in forms
     ]
-    scale = results[-1].robust_scale
-    candidates = weighed_by_bic(results, [_cost(result, scale) for result in results])
+    scale, measure = results[-1].robust_scale, measure_of(results)
+    candidates = weighed_by_bic(results, [_cost(result, scale, measure) for result in results])
     best = results[[form.total_breaks for form in forms].index(chosen(candidates))]
     said = with_verdict(best.warnings, candidates, best.n_breaks)
     return replace(best, candidates=candidates, warnings=tuple(said))
@@ -287,7 +287,7 @@ def _promising(ready: Setup, result: FitResult) -> bool:
         return True
     problem = ready.problem._replace(scale=np.asarray((result.robust_scale or 1.0) / ready.measure))
     ready = ready._replace(method=ready.method._replace(robust=result.robust), problem=problem)
-    return bool(promising(ready, _cost(result, result.robust_scale) / ready.measure**2).all())
+    return bool(promising(ready, _cost(result, result.robust_scale, float(ready.measure))).all())
 
 
 def _best(results: list[FitResult]) -> FitResult:
@@ -295,12 +295,12 @@ def _best(results: list[FitResult]) -> FitResult:
 
     A law of a positive quantity that crosses 0 ahead comes last.
     """
-    first, scale = results[0], results[0].robust_scale
+    first, scale, measure = results[0], results[0].robust_scale, measure_of(results)
 
     def badness(result: FitResult) -> tuple[bool, bool, float]:
         failed = result.status is Status.FAILED
         crosses = any(warning.code == "crosses_zero" for warning in result.warnings)
-        return failed, crosses, np.inf if failed else _cost(result, scale)
+        return failed, crosses, np.inf if failed else _cost(result, scale, measure)
 
     best = min(results, key=badness)
     if first.curve.climbs or badness(first)[:2] > badness(best)[:2]:
@@ -308,10 +308,13 @@ def _best(results: list[FitResult]) -> FitResult:
     return best if clearly_better(badness(best)[2], badness(first)[2], len(first.curve)) else first
 
 
-def _cost(result: FitResult, scale: float | None) -> float:
-    """What was minimised, in units of sigma or of the space of the loss, with the scale of a robust loss."""
-    square = (scale or 1.0) ** 2
-    residual = result.residuals / result.sigma_of_residuals
+def _cost(result: FitResult, scale: float | None, measure: float) -> float:
+    """What was minimised, in squares of `measure`, with the scale of a robust loss.
+
+    `scale` and `measure` are in units of sigma, or of the space of the loss where none was given.
+    """
+    square = ((scale or measure) / measure) ** 2
+    residual = result.residuals / result.sigma_of_residuals / measure
     return square * float(np.sum(losses.robust_cost_and_weight(result.robust, residual**2 / square)[0]))
 
 

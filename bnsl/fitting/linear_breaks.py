@@ -15,10 +15,11 @@ from bnsl._base.arrays import log_softmax
 from bnsl.curves.curve import WIDEST, Curve
 from bnsl.evidence.breaks import Candidate
 from bnsl.fitting.result import FitResult
+from bnsl.solver.losses import transform
 
 MOST = 2  # breaks that are weighed
 ALIKE = 0.95  # the correlation of neighbouring residuals that is believed, at most
-EXACT = 1e-24  # of the squares of y: what a law leaves is rounding
+EXACT = 1e-12  # of the largest y: what a law leaves is rounding
 
 
 def weighable(curve: Curve) -> bool:
@@ -26,16 +27,29 @@ def weighable(curve: Curve) -> bool:
     return bool(curve.y.min() > 0 and np.log10(curve.y.max()) - np.log10(curve.y.min()) <= WIDEST)
 
 
+def measure_of(results: Sequence[FitResult]) -> float:
+    """The largest residual of fits of one curve, whose square no y overflows, or rounding where that is more.
+
+    It is in units of sigma, or of the space of the loss where none was given.
+    """
+    first = results[0]
+    size = np.abs(transform(first.loss, first.curve.y, 1.0) / first.sigma_of_residuals)
+    left = [np.max(np.abs(result.residuals / result.sigma_of_residuals), initial=0.0) for result in results]
+    return max(EXACT * float(np.max(size)), *map(float, left)) or 1.0
+
+
 def weighed_by_bic(results: Sequence[FitResult], costs: Sequence[float]) -> tuple[Candidate, ...]:
     """Fits with ever more breaks as candidates, whose log evidence is -BIC / 2.
 
     Args:
         results: the fits.
-        costs: what each left, in sum of squares.
+        costs: what each left, in sum of squares of `measure_of` them.
     """
     count = len(results[0].curve)
-    points = count * _independent(results[-1].residuals / results[-1].sigma_of_residuals)
-    floor = EXACT * float(np.sum(results[0].curve.y ** 2))
+    measure = measure_of(results)
+    points = count * _independent(results[-1].residuals / results[-1].sigma_of_residuals / measure)
+    size = transform(results[0].loss, results[0].curve.y, 1.0) / results[0].sigma_of_residuals / measure
+    floor = max(float(np.sum((EXACT * size) ** 2)), np.finfo(float).tiny)
     k = np.array([result.n_params + 1.0 for result in results])
     bic = points * np.log(np.maximum(costs, floor) / count) + k * np.log(count)
     value = -0.5 * (bic + 2.0 * k * (k + 1.0) / np.maximum(count - k - 1.0, 0.5))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bnsl._base.checks import InputError, check_choice, check_count
+from bnsl._base.checks import InputError, check_count, suggest
 from bnsl.forms.baselines import M1, M2, M3, M4
 from bnsl.forms.broken import BNSL
 from bnsl.forms.experts import MixtureOfExperts, Routing, RoutingOffset
@@ -91,7 +91,10 @@ def form_name(form: object) -> str:
         )
     name = "_".join(form.lower().replace("-", " ").replace("_", " ").split())
     if name not in NAMES:
-        check_choice(form, "form", NAMES)
+        raise InputError(
+            f"form = {form!r} is unknown; choose one of {', '.join(map(repr, [*FORMS, *SURFACES]))}, or another "
+            f"name that bnsl.list_forms() gives{suggest(form, NAMES)}"
+        )
     return name
 
 

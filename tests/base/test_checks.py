@@ -41,7 +41,7 @@ BAD = {
     "x = 0": (
         (changed(X, 0, 0.0), Y),
         {},
-        "x[0] = 0 is not positive; a scaling law needs x > 0 (drop step 0",
+        "x[0] = 0 is not positive; scaling laws are defined for x > 0 (drop step 0",
     ),
     "x < 0": ((changed(X, 1, -2.0), Y), {}, "x[1] = -2 is not positive"),
     "y = 0": ((X, changed(Y, 3, 0.0)), {}, "y[3] = 0 is not positive, and loss='log'"),
@@ -83,7 +83,7 @@ BAD = {
     "breaks < 0": ((X, Y), {"n_breaks": -1}, "n_breaks = -1 must be a whole number >= 0"),
     "breaks a float": ((X, Y), {"n_breaks": 1.5}, "n_breaks = 1.5 must be a whole number >= 0"),
     "breaks of m1": ((X, Y), {"form": "m1", "n_breaks": 1}, "n_breaks = 1 is only for form='bnsl'"),
-    "fixed unknown": ((X, Y), {"fixed": {"d7": 1.0}}, "fixed: form 'bnsl, 3 breaks' has no parameter 'd7'"),
+    "fixed unknown": ((X, Y), {"fixed": {"d7": 1.0}}, "fixed: form 'bnsl' has no parameter 'd7'"),
     "fixed impossible": ((X, Y), {"fixed": {"d1": -1.0}}, "fixed['d1'] = -1 is impossible"),
     "fixed zero": ((X, Y), {"fixed": {"f1": 0.0}}, "fixed['f1'] = 0 is impossible"),
     "fixed nan": ((X, Y), {"fixed": {"a": np.nan}}, "fixed['a'] = nan is impossible"),

@@ -1,6 +1,7 @@
 """Every figure can be read with any colour vision and in grey."""
 
 import itertools
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,12 +9,14 @@ import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.markers import MarkerStyle
 from small_benchmark import Constant, small
+from surfaces import RUNS, allocation
 
 import bnsl
 from bnsl._base import palette as _palette
 from bnsl.curves.datasets import NOISELESS_LAW
 from bnsl.web import figures
 
+MEASURED = Path(__file__).resolve().parents[2] / "data" / "continual_pretraining.csv"
 # What is seen without one kind of cone, on linear RGB: Machado, Oliveira and Fernandes (2009), "A
 # Physiologically-based Model for Simulation of Color Vision Deficiency", table 1, severity 1.0.
 VISIONS = {
@@ -155,6 +158,21 @@ def benchmark():
     return bnsl.plot_benchmark(bnsl.run_benchmark(small(with_published=False), {"bnsl": Constant, **methods}))
 
 
+def measured():
+    return bnsl.read_runs(MEASURED, where={"shift": "strong", "seed": 0})
+
+
+def some_runs():
+    schedules = {f"{steps} steps": bnsl.schedules.cosine(3e-3, steps, "1%") for steps in (4000, 5000, 6000)}
+    return bnsl.plot_runs(bnsl.fit_runs(measured()[0], "annealing"), schedules)
+
+
+def front():
+    runs = measured()
+    some = [run for run in runs if run.name in ("rewarm", "rewarm_replay_5", "rewarm_replay_50")]
+    return bnsl.plot_front(bnsl.continual(runs[0], some), replay=[0.0, 0.1, 0.5], peak=[2.5e-3, 2.7e-3, 3e-3])
+
+
 DRAWN = {
     "fit": lambda curve: bnsl.plot_fit(bnsl.extrapolate(curve, train_count=14, n_breaks=1)),
     "forecast": lambda curve: forecast(*curve.split(train_count=14)),
@@ -173,7 +191,20 @@ DRAWN = {
     "suggestion": lambda curve: bnsl.plot_suggestion(
         bnsl.suggest(bnsl.fit(curve, n_breaks=1), [1000, 1500, 2000], target=4000)
     ),
+    "isoflop": lambda curve: bnsl.plot_isoflop(bnsl.isoflop_fit(RUNS)),
+    "allocation": lambda curve: bnsl.plot_allocation(allocation()),
+    "held_out": lambda curve: bnsl.plot_held_out([2.0, 2.2], [1.9, 2.1], [2.1, 2.3], [2.05, 2.4]),
+    "schedule": lambda curve: bnsl.plot_schedule(
+        {
+            "cosine": bnsl.schedules.cosine(3e-4, 1000, warmup="1%"),
+            "wsd": bnsl.schedules.wsd(3e-4, 1000, warmup=10),
+            "constant": bnsl.schedules.constant(3e-4, 1000),
+        }
+    ),
+    "runs": lambda curve: some_runs(),
+    "front": lambda curve: front(),
 }
+UNNAMED = {"plot_contours", "plot_input_residuals"}  # all that they draw is of one kind
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -186,7 +217,8 @@ def test_any_two_series_of_a_figure_can_be_told_apart(name, addition):
 
 
 def test_every_function_that_draws_was_looked_at():
-    assert {f"plot_{name}" for name in DRAWN} == {name for name in bnsl.__all__ if name.startswith("plot_")}
+    looked_at = {f"plot_{name}" for name in DRAWN} | UNNAMED
+    assert looked_at == {name for name in bnsl.__all__ if name.startswith("plot_")}
 
 
 def plotly_series(figure, theme):
