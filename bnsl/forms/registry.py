@@ -91,9 +91,10 @@ def form_name(form: object) -> str:
         )
     name = "_".join(form.lower().replace("-", " ").replace("_", " ").split())
     if name not in NAMES:
+        known = ", ".join(map(repr, [*FORMS, *SURFACES]))
         raise InputError(
-            f"form = {form!r} is unknown; choose one of {', '.join(map(repr, [*FORMS, *SURFACES]))}, or another "
-            f"name that bnsl.list_forms() gives{suggest(form, NAMES)}"
+            f"form = {form!r} is unknown; choose one of {known}, or another name that bnsl.list_forms() gives"
+            + suggest(form, NAMES)
         )
     return name
 
