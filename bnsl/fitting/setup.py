@@ -165,7 +165,7 @@ def solve(
                     scale = scale_of(linearised(plain, problem, pool.theta[0]).residual)
                 problem = problem._replace(scale=scale)
                 pool = _searched(method, problem, drive, starts)
-            if type(method.form).starts is not Form.starts and np.isfinite(pool.cost[0]):
+            if method.form.has_starts and np.isfinite(pool.cost[0]):
                 aside = _along_valleys(method, problem, pool.theta[0])
                 pool = joined(pool, search_from(method, problem, aside, drive))
     pool = _representable(method.form, pool, ready.log_s, ready.log_t)

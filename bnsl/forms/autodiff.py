@@ -96,6 +96,19 @@ class Traced(Form):
         found = self._mapped(arrays, (log_x, y, weight), (self._points, 1, 1))
         return Separable(*found)._replace(alike=alike[0])
 
+    @property
+    def has_starts(self) -> bool:
+        """Whether the form gives them."""
+        return self.form.has_starts
+
+    def starts(self, log_x: np.ndarray, y: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray | None:
+        """Those of the form."""
+        import jax
+
+        with jax.enable_x64(True):
+            found = self.form.starts(log_x, y, weight, count)
+        return None if found is None else np.array(found)
+
     def assemble(self, outer: Array, positions: Array, shapes: Array, beta: Array) -> Array:
         """Coordinates (..., p)."""
         cores = np.ndim(outer) - np.ndim(beta) + 1, 1, 1, 1

@@ -160,6 +160,11 @@ class Form(abc.ABC):
         """
         return None
 
+    @property
+    def has_starts(self) -> bool:
+        """Whether the form gives `starts`."""
+        return type(self).starts is not Form.starts
+
     def assemble(self, outer: Array, positions: Array, shapes: Array, beta: Array) -> Array:
         """Coordinates (..., p) from outer nodes (...,) or (..., k) and linear solutions (..., q + picks).
 

@@ -33,8 +33,11 @@ def starts_of(method: Method, problem: Problem, rows: Rows, *, smooth: bool = Fa
     """
     form, xp = method.form, namespace(problem.y)
     data = problem.log_x, problem.y, problem.weight
-    if type(form).starts is not Form.starts:
-        return _own_starts(method, problem, rows)
+    # They are found in NumPy, where the compiler has no values yet.
+    found_there = form.has_starts and isinstance(problem.y, np.ndarray)
+    own = _own_starts(method, problem, rows) if found_there else None
+    if own is not None:
+        return own
     separable = form.separable(*data)
     if separable is None:
         return placed(problem, rows, scanned(form, *data, STARTS * 2))
@@ -48,16 +51,21 @@ def starts_of(method: Method, problem: Problem, rows: Rows, *, smooth: bool = Fa
     return placed(problem, rows, theta)
 
 
-def _own_starts(method: Method, problem: Problem, rows: Rows) -> np.ndarray:
-    """Starts (C, K, p) that a form finds itself: of more of them the best once what is held is held."""
+def _own_starts(method: Method, problem: Problem, rows: Rows) -> np.ndarray | None:
+    """Starts (C, K, p) that a form finds itself: of more of them the best once what is held is held.
+
+    None where it finds none.
+    """
     shape, form = problem.y.shape, method.form
     inputs = np.broadcast_to(problem.log_x, (*shape, *problem.log_x.shape[2:]))
     found = []
     for log_x, y, weight in zip(inputs, problem.y, np.broadcast_to(problem.weight, shape), strict=True):
         seen = weight > 0
-        theta: Any = form.starts(log_x[seen], y[seen], weight[seen], OFFERED)
+        theta = form.starts(log_x[seen], y[seen], weight[seen], OFFERED)
+        if theta is None:
+            return None
         found.append(theta[np.arange(OFFERED) % len(theta)])
-    theta = placed(problem, rows, np.stack(found))
+    theta = np.asarray(placed(problem, rows, np.stack(found)))
     law = model(form, method.loss, theta, problem.log_x[:, None], rows.unit[:, None])
     cost = np.sum((rows.weight[:, None] * (law - rows.data[:, None])) ** 2, axis=-1)
     best = np.argsort(np.where(np.isfinite(cost), cost, np.inf), axis=-1, kind="stable")[:, : 2 * STARTS]

@@ -210,3 +210,35 @@ def test_refits_of_a_form_in_jax():
 def test_a_form_in_jax_on_either_backend():
     numpy, jax = (bnsl.fit(DIP_X, DIP_Y, form=Dip(), backend=backend) for backend in ("numpy", "jax"))
     np.testing.assert_allclose(jax.theta, numpy.theta, rtol=1e-8)
+
+
+# --- a form that knows where to begin -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Guided(Dip):
+    """The dip, begun at the largest y; it notes how many points it was asked about."""
+
+    name: ClassVar[str] = "guided"
+    asked: ClassVar[list[int]] = []
+
+    def starts(self, log_x, y, weight, count):
+        self.asked.append(len(y))
+        return jnp.stack([jnp.min(y) / 2, jnp.log(jnp.max(y)), -1.0, log_x[jnp.argmax(y)]])[None]
+
+
+@dataclass(frozen=True)
+class Unguided(Guided):
+    """One that finds no start, so that its box is looked through."""
+
+    name: ClassVar[str] = "unguided"
+
+    def starts(self, log_x, y, weight, count):
+        return None
+
+
+def test_starts_of_a_form_of_ones_own_are_used():
+    for form in (Guided(), Unguided()):
+        result = bnsl.fit(DIP_X, DIP_Y, form=form)
+        assert dict(result.params) == pytest.approx(DIP, rel=1e-7)
+    assert set(Guided.asked) == {len(DIP_X)}
