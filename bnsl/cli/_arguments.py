@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, TypeAlias
 
 from bnsl._base.checks import InputError, check_choice
 from bnsl.cli._text import forms_text
@@ -14,6 +14,7 @@ from bnsl.readers.files import STDIN
 from bnsl.readers.formats import FORMATS
 from bnsl.solver.losses import LOSSES, ROBUST
 
+Place: TypeAlias = float | dict[str, float]
 _FILE_HELP = (
     "a table (.csv, .tsv, .txt, .json, .jsonl, .ndjson, .parquet, also with .gz); event files of "
     "TensorBoard, an export or offline run of Weights & Biases, metrics of MLflow, a trainer_state.json of "
@@ -34,13 +35,17 @@ def add_columns(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--x",
         metavar="COLUMN",
-        help="column of x (default: found if only two columns hold numbers; in a log, the step)",
+        help="column of x (default: found if only two columns hold numbers; in a log, the step); the columns "
+        "of several inputs with commas, such as params,tokens",
     )
     command.add_argument(
         "--y", metavar="COLUMN", help="column of y, the measured values (default: found in the same way)"
     )
     command.add_argument(
         "--sigma", metavar="COLUMN", help="column of the standard deviation of y (default: none)"
+    )
+    command.add_argument(
+        "--groups", metavar="COLUMN", help="of several inputs: rows with one value here are of one run"
     )
 
 
@@ -205,7 +210,12 @@ def add_robust(command: argparse.ArgumentParser, text: str) -> None:
 def add_split(command: argparse.ArgumentParser) -> None:
     """Rules that hold points out."""
     rule = command.add_mutually_exclusive_group()
-    rule.add_argument("--train-until", type=number, metavar="X", help="hold out the points beyond X")
+    rule.add_argument(
+        "--train-until",
+        type=number,
+        metavar="X",
+        help="hold out the points beyond X (of several inputs: of a product beyond X)",
+    )
     rule.add_argument("--train-count", type=int, metavar="N", help="fit the N points with the smallest x")
     rule.add_argument("--train-fraction", type=float, metavar="F", help="fit this share of the points")
 
@@ -232,6 +242,26 @@ def number(text: str) -> float:
     if value is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number, such as 1000, 1e9 or 70B")
     return value
+
+
+def place(text: str) -> Place:
+    """Where to predict: a number, or of several inputs NAME=NUMBER of each, with commas between."""
+    if "=" not in text:
+        return number(text)
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, equals, value = (word.strip() for word in part.rpartition("="))
+        if not equals or not name or name in found:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} must give each input once, such as params=70e9,tokens=1.4T"
+            )
+        found[name] = number(value)
+    return found
+
+
+def places(text: str) -> list[Place]:
+    """Numbers with commas between, or one place of several inputs."""
+    return [place(text)] if "=" in text else [*numbers(text)]
 
 
 def numbers(text: str) -> list[float]:
@@ -269,7 +299,10 @@ def _robust(text: str) -> str:
 
 def add_prediction(command: argparse.ArgumentParser, text: str) -> None:
     """--predict, and what it says of itself."""
-    command.add_argument("--predict", type=number, action="append", default=[], metavar="X", help=text)
+    more = "; of several inputs X is params=70e9,tokens=1.4T"
+    command.add_argument(
+        "--predict", type=place, action="append", default=[], metavar="X", help=f"{text}{more}"
+    )
 
 
 def add_plot_option(command: argparse.ArgumentParser) -> None:

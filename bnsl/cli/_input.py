@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bnsl._base.checks import InputError, as_number, check_choice, suggest
+from bnsl.cli._arguments import Place
 from bnsl.cli._terminal import note
 from bnsl.curves.cells import number_of
 from bnsl.curves.curve import Curve
@@ -20,6 +21,7 @@ from bnsl.evaluation.extrapolation import Extrapolation, extrapolate
 from bnsl.fitting.fit import check_robust, fit
 from bnsl.fitting.result import FitResult
 from bnsl.fitting.setup import BACKENDS
+from bnsl.forms.form import Form
 from bnsl.forms.registry import get_form
 from bnsl.readers.columns import Columns
 from bnsl.readers.curation import Curation
@@ -36,17 +38,49 @@ SEVERAL, SIGNED = (
 CURATIONS = tuple(field.name for field in fields(Curation))  # the options of which points to take
 
 
-def read_curve(args: argparse.Namespace) -> Curve:
-    """The curve in FILE, or the bundled data set of that name; guesses are reported on the standard error."""
-    return next(iter(_read(args, curve_from_source).values()))
+def read_curve(args: argparse.Namespace, form: Form | None = None) -> Curve:
+    """The curve in FILE, or the bundled data set of that name; guesses are reported on the standard error.
+
+    Of several inputs `form` says what each can be.
+    """
+    return next(iter(_read(args, curve_from_source, form).values()))
 
 
-def read_curves(args: argparse.Namespace) -> dict[str, Curve]:
+def read_curves(args: argparse.Namespace, form: Form | None = None) -> dict[str, Curve]:
     """The same, or where FILE has several runs that nothing makes one curve of, the curve of each."""
-    return _read(args, curves_from_source)
+    return _read(args, curves_from_source, form)
 
 
-def _read(args: argparse.Namespace, read: Callable[..., Reading | dict[str, Reading]]) -> dict[str, Curve]:
+def input_names(args: argparse.Namespace) -> tuple[str, ...]:
+    """The columns of several inputs, which --x names with commas between; none of one input."""
+    names = tuple(name.strip() for name in (args.x or "").split(",") if name.strip())
+    return names if len(names) > 1 else ()
+
+
+def form_of(args: argparse.Namespace) -> Form:
+    """The form that was asked for; InputError for one of another number of inputs than --x names."""
+    form = get_form(args.form, args.n_breaks, inputs=input_names(args) or None)
+    _check_inputs(args, form)
+    return form
+
+
+def _check_inputs(args: argparse.Namespace, form: Form) -> None:
+    count = max(len(input_names(args)), 1)
+    if len(form.inputs) != count:
+        takes = ", ".join(entry.name for entry in form.inputs)
+        columns = f"{count} column{'' if count == 1 else 's'}"
+        raise InputError(f"--x names {columns}, and form {form.label!r} takes {takes}")
+
+
+def _read(
+    args: argparse.Namespace, read: Callable[..., Reading | dict[str, Reading]], form: Form | None
+) -> dict[str, Curve]:
+    if input_names(args):
+        from bnsl.cli._surfaces import read_runs  # which needs this module
+
+        return {"": read_runs(args, form)}
+    if args.groups is not None:
+        raise InputError("--groups is for several inputs; name them, such as --x params,tokens")
     curation = curation_of(args)
     if args.file != STDIN and not Path(args.file).exists():
         if args.file in DESCRIPTIONS:
@@ -150,6 +184,37 @@ def _bundled(args: argparse.Namespace) -> Curve:
     return curve
 
 
+def points_asked_for(args: argparse.Namespace, option: str = "--predict") -> list[Any]:
+    """Where to predict: numbers, or of several inputs a tuple of these in their order.
+
+    Raises InputError for what no law can be asked for.
+    """
+    names = input_names(args)
+    values: Sequence[Place] = getattr(args, option.removeprefix("--")) or ()
+    if not names:
+        for value in values:
+            if isinstance(value, dict):
+                raise InputError(
+                    f"{option} names {', '.join(value)}; name these columns, --x {','.join(value)}, or of "
+                    "one input give the number alone"
+                )
+        check_points(values, option)  # type: ignore[arg-type]
+        return [*values]
+    example = ",".join(f"{name}={1 if name.startswith('epoch') else '1e9'}" for name in names)
+    for value in values:
+        if not isinstance(value, dict):
+            raise InputError(f"{option} {value:g}: --x names several inputs; give each, {option} {example}")
+        for name in value:
+            if name not in names:
+                known = ", ".join(names)
+                raise InputError(f"{option}: {name!r} is no input; they are {known}" + suggest(name, names))
+        for name in names:
+            if name not in value:
+                raise InputError(f"{option}: the input {name!r} is missing; give each, {option} {example}")
+            as_number(value[name], f"{option} {name}", lambda number: 0 <= number < np.inf)
+    return [tuple(value[name] for name in names) for value in values if isinstance(value, dict)]
+
+
 def check_points(values: Sequence[float], option: str) -> None:
     """Raise InputError for an x that no law can be asked for."""
     for value in values:
@@ -160,11 +225,10 @@ def check_points(values: Sequence[float], option: str) -> None:
 
 def law_options(args: argparse.Namespace) -> dict[str, Any]:
     """What is to be fitted, checked as far as can be without the data."""
-    get_form(args.form, args.n_breaks)
+    form_of(args)
     check_loss(args)
     check_robust(args.robust, args.robust_scale)
     check_choice(args.backend, "backend", BACKENDS)
-    check_points(args.predict, "--predict")
     return {
         "form": args.form,
         "n_breaks": args.n_breaks,
@@ -199,7 +263,9 @@ def forms_asked_for(args: argparse.Namespace) -> Sequence[str]:
 
     given = args.forms
     forms = ALL_FORMS if given is None else [name.strip().lower() for name in given.split(",")]
-    forms_by_label(forms, args.n_breaks)
+    for form in forms_by_label(forms, args.n_breaks, input_names(args) or None).values():
+        if input_names(args):
+            _check_inputs(args, form)
     return forms
 
 

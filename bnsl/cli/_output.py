@@ -6,7 +6,9 @@ import argparse
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from bnsl._base.checks import InputError
 from bnsl.cli._terminal import note, show
@@ -25,14 +27,21 @@ DPI = 200
 
 
 def predictions(
-    law: FitResult | Forecast, points: Sequence[float], ahead: Sequence[float] = AHEAD, level: float = LEVEL
+    law: FitResult | Forecast,
+    points: Sequence[Any] | np.ndarray,
+    ahead: Sequence[float] = AHEAD,
+    level: float = LEVEL,
 ) -> pd.DataFrame:
-    """Predictions at the points asked for, or at these multiples of the last fitted x."""
+    """Predictions at the points asked for, or at these multiples of the last fitted x.
+
+    Of several inputs points are rows, and the multiples are of the compute of the run that has most.
+    """
     import pandas as pd
 
-    x = list(points) or law.curve.ahead(ahead)
+    x = np.asarray(points, float) if len(points) else law.curve.beyond(ahead)
     lower, upper = law.interval(x, level)
-    return pd.DataFrame({"x": x, "predicted": law.predict(x), "lower": lower, "upper": upper})
+    columns = {"x": x} if x.ndim == 1 else dict(zip(law.curve.input_names, x.T, strict=True))
+    return pd.DataFrame({**columns, "predicted": law.predict(x), "lower": lower, "upper": upper})
 
 
 def check_outputs(args: argparse.Namespace) -> None:

@@ -1,115 +1,96 @@
-"""Tables of runs with several inputs, from the arguments of a command."""
+"""Tables of runs with several inputs, from the arguments of a command, and what is drawn of their laws."""
 
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
 
 from bnsl._base.checks import InputError, suggest
-from bnsl.cli._input import CURATIONS, curation_of, source_of
+from bnsl._base.display import ExtrapolationWarning
+from bnsl.cli._input import CURATIONS, curation_of, input_names, source_of
+from bnsl.cli._output import LEVEL
 from bnsl.cli._terminal import note
 from bnsl.curves.curve import Curve
 from bnsl.curves.data import as_curve
 from bnsl.curves.datasets import TABLES, load_dataset
 from bnsl.forms.form import Form
-from bnsl.forms.registry import get_form
+from bnsl.forms.inputs import Input
 from bnsl.readers.curation import chosen_rows
 from bnsl.readers.files import STDIN
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-
-    from bnsl.planning.surface import Law
+    from matplotlib.figure import Figure
 
 USED = ("where", "drop_missing")  # of the options of which points to take; the others are for one curve
 MEASURED = "loss"  # the column of y, unless another is asked for
+PANEL = 5.4  # inches that a figure is wider by where it has a second panel
 
 
-class Runs(NamedTuple):
-    """A table, and which of its columns are what.
-
-    Attributes:
-        frame: a row a run.
-        inputs: columns of the inputs, in the order in which the form takes them.
-        y: the column of what was measured.
-        sigma, groups: further columns, or None.
-    """
-
-    frame: pd.DataFrame
-    inputs: list[str]
-    y: str
-    sigma: str | None
-    groups: str | None
-
-    def form(self, name: str, n_breaks: int | None = None) -> Form:
-        """The form of that name; InputError for one of another number of inputs."""
-        form = get_form(name, n_breaks, inputs=tuple(self.inputs))
-        if len(form.inputs) != len(self.inputs):
-            takes = ", ".join(entry.name for entry in form.inputs)
-            raise InputError(f"--x names {len(self.inputs)} columns, and form {form.label!r} takes {takes}")
-        return form
-
-    def curve(self, form: Form) -> Curve:
-        """The points as a fit of the form takes them."""
-        columns = (self.inputs, self.y, self.sigma)
-        return as_curve([self.frame], *columns, axes=form.inputs, groups=self.groups, labels=self.inputs)
-
-
-def several_inputs(args: argparse.Namespace) -> bool:
-    """Whether --x names several columns, with commas between."""
-    return args.x is not None and "," in args.x
-
-
-def read_runs(args: argparse.Namespace) -> Runs:
-    """The table in FILE, or the data set of that name.
+def read_runs(args: argparse.Namespace, form: Form | None = None) -> Curve:
+    """The runs in FILE, or in the data set of that name, as a fit of the form takes them.
 
     Raises InputError for a column that is not there, and for an option that is of curves with one input.
     """
     for name in CURATIONS:
         if name not in USED and getattr(args, name, None) not in (None, False, []):
             raise InputError(f"--{name.replace('_', '-')} is for curves of one input, and --x names several")
-    inputs, y, frame = *_columns(args), _table(args)
+    inputs, y = input_names(args), args.y
+    if not inputs:
+        raise InputError("--x must name the columns of the inputs, such as --x params,tokens")
+    frame = _table(args)
     known = list(map(str, frame.columns))
     if y is None:
         if MEASURED not in known:
             raise InputError(f"--y COLUMN is missing: what was measured; there is {', '.join(known)}")
         y = MEASURED
         note(f"took y = {y!r}; --y chooses another column")
-    for option, name in [("--x", name) for name in inputs] + [
-        ("--y", y),
-        ("--sigma", args.sigma),
-        ("--groups", args.groups),
-    ]:
+    named = [("--x", name) for name in inputs]
+    for option, name in [*named, ("--y", y), ("--sigma", args.sigma), ("--groups", args.groups)]:
         if name is not None and name not in known:
             raise InputError(
                 f"{option}: there is no column {name!r}; there is {', '.join(known)}{suggest(name, known)}"
             )
     if args.drop_missing:
         frame = frame.dropna(subset=[*inputs, y]).reset_index(drop=True)
-    return Runs(frame, inputs, y, args.sigma, args.groups)
+    axes = tuple(map(Input, inputs)) if form is None else form.inputs
+    columns = (list(inputs), y, args.sigma)
+    return as_curve([frame], *columns, axes=axes, groups=args.groups, labels=inputs)
 
 
-def draw_contours(law: Law, ax: Axes, frontier: pd.DataFrame | None = None) -> Axes:
-    """Contours of a law over its first two inputs, with the runs.
+def draw_law(law: Any, held_out: Curve | None, ax: Axes, *, level: float = LEVEL, line: Any = None) -> Axes:
+    """Contours of a law of two inputs with its runs, and beside them held-out runs against predictions.
 
-    Raises InputError for a law of more inputs, of which a figure would have to hold some.
+    `line` is the compute-optimal one. A law of more inputs has no contours: without held-out runs its
+    residuals are drawn against each input.
     """
-    from bnsl import plot_contours
+    from bnsl import plot_contours, plot_held_out, plot_input_residuals
     from bnsl.planning.decisions import runs_frame
 
-    names = law.curve.input_names
-    if len(names) != 2:
-        raise InputError(f"--plot draws laws of two inputs; this one has {', '.join(names)}")
-    return plot_contours(law.predict, runs_frame(law), names, frontier, y=law.curve.y_label, ax=ax)
-
-
-def _columns(args: argparse.Namespace) -> tuple[list[str], str | None]:
-    inputs = [name.strip() for name in (args.x or "").split(",") if name.strip()]
-    if len(inputs) < 2:
-        raise InputError("--x must name the columns of the inputs, such as --x params,tokens")
-    return inputs, args.y
+    names, two = law.curve.input_names, law.curve.inputs == 2
+    panels, figure = [ax], cast("Figure", ax.figure)
+    count = (two + (held_out is not None)) or len(names)
+    if count > 1:
+        ax.remove()
+        width, height = figure.get_size_inches()
+        figure.set_size_inches(width + PANEL * (count - 1), height)
+        panels = list(figure.subplots(1, count, sharey=not two and held_out is None))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExtrapolationWarning)  # the figure goes beyond the runs on purpose
+        if two:
+            plot_contours(law.predict, runs_frame(law), names, line, y=law.curve.y_label, ax=panels[0])
+        elif held_out is None:
+            off = np.log(law.curve.y / law.predict(law.curve.x))
+            plot_input_residuals(off, runs_frame(law), names, axes=panels)
+        if held_out is not None:
+            low, high = law.interval(held_out.x, level)
+            plot_held_out(law.predict(held_out.x), low, high, held_out.y, ax=panels[-1])
+    return panels[0]
 
 
 def _table(args: argparse.Namespace) -> pd.DataFrame:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.checks import check_share
+from bnsl._base.checks import InputError, check_share
 from bnsl._base.display import ExtrapolationWarning, paragraphs, records, warning_lines
 from bnsl.cli._arguments import add_file, add_json_option, add_plot_option, add_robust, number, numbers
-from bnsl.cli._input import check_points
+from bnsl.cli._input import check_points, form_of
 from bnsl.cli._output import check_outputs, put_out
-from bnsl.cli._surfaces import Runs, draw_contours, read_runs
+from bnsl.cli._surfaces import draw_law, read_runs
 from bnsl.cli._text import forms_text, json_text, rows_text
 from bnsl.fitting.fit import check_robust, fit
 from bnsl.forecasting.forecast import forecast
@@ -70,6 +70,7 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     add_plot_option(command)
     add_json_option(command)
+    command.set_defaults(n_breaks=None)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -78,9 +79,10 @@ def run(args: argparse.Namespace) -> None:
     check_points(args.compute, "--compute")
     check_share(args.level, "--level")
     check_robust(args.robust, args.robust_scale)
+    if args.form is None and args.robust is not None:
+        raise InputError("--robust is for one law; add --form NAME, such as --form chinchilla")
     cost = flops(args.factor)
-    runs = read_runs(args)
-    law = _law(args, runs)
+    law = _law(args)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExtrapolationWarning)  # they are among those that are printed
         table = allocate(law, args.compute, cost, level=args.level)
@@ -88,19 +90,16 @@ def run(args: argparse.Namespace) -> None:
         args,
         lambda: _text(table, args.level, law),
         lambda: _json(table, args.level),
-        lambda ax: draw_contours(law, ax, _line(law, args.compute, cost)),
+        lambda ax: draw_law(law, None, ax, line=_line(law, args.compute, cost)),
     )
 
 
-def _law(args: argparse.Namespace, runs: Runs) -> Law:
+def _law(args: argparse.Namespace) -> Law:
     """The fit of one form, or the forecast."""
-    given: dict[str, Any] = {"inputs": runs.inputs, "y": runs.y, "groups": runs.groups}
-    if runs.sigma is not None:
-        given["sigma"] = runs.sigma
     if args.form is None:
-        return forecast(runs.frame, **given)
-    form = runs.form(args.form)
-    return fit(runs.frame, form=form, robust=args.robust, robust_scale=args.robust_scale, **given)
+        return forecast(read_runs(args))
+    form = form_of(args)
+    return fit(read_runs(args, form), form=form, robust=args.robust, robust_scale=args.robust_scale)
 
 
 def _line(law: Law, compute: list[float], cost: Any) -> pd.DataFrame:

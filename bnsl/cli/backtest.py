@@ -8,7 +8,7 @@ from typing import Any
 import bnsl
 from bnsl._base.checks import InputError, as_number, check_choice
 from bnsl.cli._arguments import add_input, add_json_option, add_law, add_plot_option, number
-from bnsl.cli._input import law_options, loss_of, read_curve
+from bnsl.cli._input import form_of, law_options, loss_of, read_curve
 from bnsl.cli._output import check_outputs, put_out
 from bnsl.evaluation.backtest import Backtest, backtest
 from bnsl.forecasting.forecast import forecast
@@ -18,6 +18,8 @@ EXAMPLE = """examples:
   bnsl backtest curve.csv --form m2
   bnsl backtest curve.csv --method forecast
   bnsl backtest curve.csv --cut 600 --cut 736 --n-breaks 1 --plot backtest.png --json backtest.json
+  bnsl datasets loss_surface > runs.csv
+  bnsl backtest runs.csv --x params,tokens --where epochs=1 --form chinchilla --plot beyond.png
 """
 BACKTESTED = {"forecast": forecast}  # methods of 'bnsl backtest' besides the forms
 FOR_FORMS: dict[str, Any] = {  # options that a method does not take, and what they are if nobody gives them
@@ -36,7 +38,7 @@ def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     add_input(command)
     add_law(command, split=False)
-    command.set_defaults(form=None, predict=[])
+    command.set_defaults(form=None)
     command.add_argument(
         "--method",
         metavar="NAME",
@@ -48,7 +50,8 @@ def add(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="X",
-        help="fit the points up to X and predict the others; repeatable (default: six at most)",
+        help="fit the points up to X (of several inputs their product) and predict the others; repeatable "
+        "(default: six at most)",
     )
     command.add_argument(
         "--tolerance", type=float, metavar="E", help="tell up to which distance the rmsle stayed within E"
@@ -65,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
         args.loss = "linear"  # y of any sign can be forecast
     if args.tolerance is not None:
         as_number(args.tolerance, "--tolerance", lambda value: 0 < value < float("inf"))
-    curve = read_curve(args)
+    curve = read_curve(args, form_of(args) if args.method is None else None)
     law |= loss_of(args) if args.method is None else {}
     tested = backtest(curve, cuts=args.cut or None, **law)
     put_out(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import TYPE_CHECKING
 
 import bnsl
 from bnsl._base.display import paragraphs, records
@@ -15,15 +16,29 @@ from bnsl.cli._arguments import (
     add_options,
     add_plot_option,
 )
-from bnsl.cli._input import check_loss, constraints_of, forms_asked_for, loss_of, read_curve, split_rule
+from bnsl.cli._input import (
+    check_loss,
+    constraints_of,
+    forms_asked_for,
+    input_names,
+    loss_of,
+    read_curve,
+    split_rule,
+)
 from bnsl.cli._output import check_outputs, put_out
+from bnsl.cli._surfaces import draw_law
 from bnsl.cli._text import json_text, rows_text
-from bnsl.evaluation.comparison import Comparison, compare
+from bnsl.evaluation.comparison import Comparison, compare, forms_by_label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
   bnsl compare curve.csv --train-until 736
   bnsl compare curve.csv --forms m2,bnsl --n-breaks 0,1 --plot forms.png --json forms.json
+  bnsl datasets loss_surface > runs.csv
+  bnsl compare runs.csv --x params,tokens --forms chinchilla,kaplan --train-fraction 0.8 --plot best.png
 """
 
 
@@ -43,14 +58,23 @@ def run(args: argparse.Namespace) -> None:
     options = {"forms": forms_asked_for(args), "n_breaks": args.n_breaks}
     check_loss(args)
     options |= {"robust": args.robust, **constraints_of(args)}
-    curve = read_curve(args)
+    several = input_names(args) or None
+    first = next(iter(forms_by_label(options["forms"], args.n_breaks, several).values()))
+    curve = read_curve(args, first)
     compared = compare(curve, **options, **loss_of(args), **split_rule(args))
     put_out(
         args,
         lambda: _text(compared),
         lambda: _json(compared),
-        lambda ax: bnsl.plot_comparison(compared, ax=ax),
+        lambda ax: _draw(compared, ax),
     )
+
+
+def _draw(compared: Comparison, ax: Axes) -> Axes:
+    """Every form over the curve; of several inputs the best of them."""
+    if compared.fitted.inputs == 1:
+        return bnsl.plot_comparison(compared, ax=ax)
+    return draw_law(compared.best, compared.held_out, ax)
 
 
 def _text(compared: Comparison) -> str:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import bnsl
-from bnsl._base.checks import InputError
 from bnsl._base.display import paragraphs, plain, records
 from bnsl.cli._arguments import add_input, add_json_option, add_law, add_plot_option, add_prediction
-from bnsl.cli._input import fit_law, law_options, loss_of, read_curves
+from bnsl.cli._input import fit_law, form_of, law_options, loss_of, points_asked_for, read_curves
 from bnsl.cli._output import AHEAD, LEVEL, check_outputs, predictions, put_out
 from bnsl.cli._runs import AHEAD as RUNS_AHEAD
 from bnsl.cli._runs import check_one_figure, put_out_runs, row
-from bnsl.cli._surfaces import draw_contours, read_runs, several_inputs
+from bnsl.cli._surfaces import draw_law
 from bnsl.cli._text import json_text, of_error, rows_text
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.extrapolation import Extrapolation
@@ -25,6 +24,7 @@ from bnsl.fitting.result import FitResult
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
@@ -32,6 +32,7 @@ EXAMPLE = """examples:
   bnsl fit curve.csv --x x --y y --train-until 736 --predict 1000 --plot curve.png --json curve.json
   bnsl datasets loss_surface > runs.csv
   bnsl fit runs.csv --x params,tokens --y loss --form chinchilla --robust huber --robust-scale 1e-3
+  bnsl fit runs.csv --x params,tokens --form chinchilla --predict params=2M,tokens=20M --plot contours.png
 """
 
 
@@ -39,11 +40,6 @@ def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     add_input(command)
     add_law(command)
-    command.add_argument(
-        "--groups",
-        metavar="COLUMN",
-        help="of several inputs: rows with one value here are of one run (--x params,tokens)",
-    )
     add_prediction(command, "predict y at X; repeatable (default: 2 and 10 times the last fitted x)")
     add_plot_option(command)
     add_json_option(command)
@@ -53,17 +49,13 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     check_outputs(args)
     options = law_options(args)
-    if several_inputs(args):
-        _run_surface(args, options)
-        return
-    if args.groups is not None:
-        raise InputError("--groups is for several inputs; name them, such as --x params,tokens")
-    curves = read_curves(args)
+    wanted = points_asked_for(args)
+    curves = read_curves(args, form_of(args))
     check_one_figure(args, curves)
     options |= loss_of(args)
     laws = {name: fit_law(args, curve, options) for name, curve in curves.items()}
     factors = AHEAD if len(curves) == 1 else RUNS_AHEAD
-    points = {name: predictions(_fit_of(law), args.predict, factors) for name, law in laws.items()}
+    points = {name: predictions(_fit_of(law), wanted, factors) for name, law in laws.items()}
     if len(curves) > 1:
         _put_out_runs(args, curves, laws, points)
         return
@@ -72,19 +64,14 @@ def run(args: argparse.Namespace) -> None:
         args,
         lambda: _text(law, ahead),
         lambda: _json(law, ahead),
-        lambda ax: bnsl.plot_fit(law, ax=ax),
+        lambda ax: _draw(law, ax),
     )
 
 
-def _run_surface(args: argparse.Namespace, options: dict[str, Any]) -> None:
-    """A law of several inputs, fitted to a table of runs."""
-    if args.predict:
-        raise InputError("--predict is for laws of one input; 'bnsl allocate' answers for compute budgets")
-    runs = read_runs(args)
-    form = runs.form(args.form, args.n_breaks)
-    options |= loss_of(args) | {"form": form if args.n_breaks is not None else args.form}
-    law = fit_law(args, runs.curve(form), options)
-    put_out(args, law.summary, lambda: _json(law, None), lambda ax: draw_contours(_fit_of(law), ax))
+def _draw(law: FitResult | Extrapolation, ax: Axes) -> Axes:
+    if _fit_of(law).curve.inputs > 1:
+        return draw_law(_fit_of(law), law.held_out if isinstance(law, Extrapolation) else None, ax)
+    return bnsl.plot_fit(law, ax=ax)
 
 
 def _fit_of(law: FitResult | Extrapolation) -> FitResult:
@@ -121,7 +108,7 @@ def _text(law: FitResult | Extrapolation, ahead: pd.DataFrame) -> str:
     return paragraphs(law.summary(), [head, rows_text(ahead.rename(columns={"x": curve.x_label}))])
 
 
-def _json(law: FitResult | Extrapolation, ahead: pd.DataFrame | None) -> str:
+def _json(law: FitResult | Extrapolation, ahead: pd.DataFrame) -> str:
     """The record that `FitResult.from_json` reads, with two entries more.
 
     `predictions` is a list of {x, predicted, lower, upper, level}, `held_out` an object with rmsle,
@@ -129,7 +116,7 @@ def _json(law: FitResult | Extrapolation, ahead: pd.DataFrame | None) -> str:
     """
     tested = law if isinstance(law, Extrapolation) else None
     record = json.loads(_fit_of(law).to_json())
-    record["predictions"] = [] if ahead is None else [{**row, "level": LEVEL} for row in records(ahead)]
+    record["predictions"] = [{**row, "level": LEVEL} for row in records(ahead)]
     record["held_out"] = None
     if tested is not None:
         errors = {name: plain(getattr(tested, name)) for name in ("rmsle", "rmsle_stderr", "rmse")}

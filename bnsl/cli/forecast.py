@@ -26,10 +26,11 @@ from bnsl.cli._arguments import (
     add_robust,
     add_split,
 )
-from bnsl.cli._input import check_points, read_curves, split_rule
+from bnsl.cli._input import points_asked_for, read_curves, split_rule
 from bnsl.cli._output import LEVEL, check_outputs, predictions, put_out
 from bnsl.cli._runs import AHEAD as RUNS_AHEAD
 from bnsl.cli._runs import check_one_figure, put_out_runs, row
+from bnsl.cli._surfaces import draw_law
 from bnsl.cli._text import json_text, of_error, rows_text
 from bnsl.curves.curve import Curve
 from bnsl.curves.metrics import rmse, rmsle
@@ -37,6 +38,7 @@ from bnsl.curves.scale import SCALES
 from bnsl.evaluation.extrapolation import held_out_notes, nothing_held_out
 from bnsl.fitting.record import curve_record
 from bnsl.forecasting.forecast import Forecast, forecast, shown_breaks
+from bnsl.forecasting.surface import SurfaceForecast
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +48,9 @@ EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
   bnsl forecast curve.csv
   bnsl forecast curve.csv --train-until 736 --predict 1000 --plot forecast.png --json forecast.json
+  bnsl datasets loss_surface > runs.csv
+  bnsl forecast runs.csv --x params,tokens --where epochs=1 --predict params=2M,tokens=20M
+  bnsl forecast runs.csv --x params,tokens --where epochs=1 --train-fraction 0.8 --plot two.png
 """
 AHEAD = (1.5, 2.0, 4.0, 10.0)  # predictions at these multiples of the last fitted x, if none are asked for
 LEAST_WEIGHT = 0.0005  # of a law that the table shows: what does not round to 0.0 %
@@ -78,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     check_outputs(args)
     level = check_share(args.level, "--level")
-    check_points(args.predict, "--predict")
+    wanted = points_asked_for(args)
     check_choice(args.scale, "--scale", SCALES)
     args.loss = "log" if args.scale == "log" else "linear"  # tells of rows that cannot be of that scale
     rule = split_rule(args)
@@ -89,25 +94,24 @@ def run(args: argparse.Namespace) -> None:
     for curve, (_, held_out) in zip(curves.values(), parts.values(), strict=True):
         if rule and held_out is None:
             raise nothing_held_out(curve)
-    answers = {name: _answer(args, *both, ahead, level) for name, both in parts.items()}
+    answers = {name: _answer(args, *both, wanted, ahead, level) for name, both in parts.items()}
     if len(curves) > 1:
         rows = [part for name, answer in answers.items() for part in _rows(name, answer)]
         put_out_runs(args, "forecast", curves, rows, lambda name: _json(answers[name]))
         return
     (answer,), ((_, held_out),) = answers.values(), parts.values()
-    farthest = max(args.predict, default=0.0)
     put_out(
         args,
         lambda: _text(answer),
         lambda: _json(answer),
-        lambda ax: _draw(answer.found, held_out, farthest, level, ax),
+        lambda ax: _draw(answer.found, held_out, wanted, level, ax),
     )
 
 
 class _Answer(NamedTuple):
     """What is said of a curve."""
 
-    found: Forecast
+    found: Forecast | SurfaceForecast
     ahead: pd.DataFrame  # a row per point: x, predicted, lower, upper
     level: float  # probability inside (lower, upper)
     held_out: pd.DataFrame | None  # a row per point that it has not seen: x, y, predicted, lower, upper
@@ -126,16 +130,21 @@ class _Answer(NamedTuple):
 
 
 def _answer(
-    args: argparse.Namespace, fitted: Curve, held_out: Curve | None, ahead: Sequence[float], level: float
+    args: argparse.Namespace,
+    fitted: Curve,
+    held_out: Curve | None,
+    wanted: Sequence[Any],
+    ahead: Sequence[float],
+    level: float,
 ) -> _Answer:
     found = forecast(fitted, robust=args.robust, scale=args.scale)
     table = None
     if held_out is not None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExtrapolationWarning)  # these points are there, however far
-            table = predictions(found, held_out.x.tolist(), level=level)
-        table.insert(1, "y", held_out.y)
-    return _Answer(found, predictions(found, args.predict, ahead, level), level, table)
+            table = predictions(found, held_out.x, level=level)
+        table.insert(fitted.inputs, "y", held_out.y)
+    return _Answer(found, predictions(found, wanted, ahead, level), level, table)
 
 
 def _rows(name: str, answer: _Answer) -> list[dict[str, Any]]:
@@ -146,12 +155,14 @@ def _rows(name: str, answer: _Answer) -> list[dict[str, Any]]:
     return row(name, answer.found.curve, facts, answer.ahead, answer.warnings)
 
 
-def _draw(law: Forecast, held_out: Curve | None, farthest: float, level: float, ax: Axes) -> Axes:
-    """The figure, which reaches the farthest prediction that was asked for."""
+def _draw(law: Any, held_out: Curve | None, wanted: Sequence[Any], level: float, ax: Axes) -> Axes:
+    """The figure, which of one input reaches the farthest prediction that was asked for."""
+    if law.curve.inputs > 1:
+        return draw_law(law, held_out, ax, level=level)
     from bnsl.plots.forecasts import AHEAD as DRAWN_AHEAD
 
     last = law.curve.ahead((DRAWN_AHEAD,))[0] if held_out is None else held_out.x[-1]
-    x_max = farthest if farthest > last else None
+    x_max = max(wanted) if wanted and max(wanted) > last else None
     return bnsl.plot_forecast(law, held_out=held_out, ax=ax, levels=sorted({0.5, level}), x_max=x_max)
 
 
@@ -164,45 +175,63 @@ def _text(answer: _Answer) -> str:
         both = held_out["predicted"].to_numpy(), held_out["y"].to_numpy()
         error, stderr = rmsle(*both)
         said = f"rmsle    {error:.6g} +- {stderr:.3g}" if error == error else f"rmse     {rmse(*both):.6g}"
-        ends = held_out["x"].iloc[0], held_out["x"].iloc[-1]
         points = "1 point" if len(held_out) == 1 else f"{len(held_out)} points"
+        columns = (held_out.iloc[:, i] for i in range(curve.inputs))
+        spans = [
+            f"{name} from {column.min():.6g} to {column.max():.6g}"
+            for name, column in zip(curve.input_names, columns, strict=True)
+        ]
         lines += [
-            f"held out {points}, {curve.x_label} from {ends[0]:.6g} to {ends[1]:.6g}",
+            f"held out {points}, {', '.join(spans)}",
             f"{said} on the held-out points",
             f"inside   {answer.inside} of {points} in the {100 * level:g} % interval",
         ]
+    ahead_head = f"forecasts{of_error(curve.y_label)}, with {100 * level:g} % intervals for a new measurement"
+    return paragraphs(
+        lines,
+        _laws_text(found),
+        [ahead_head, rows_text(ahead.rename(columns={"x": curve.x_label}))],
+        warning_lines(answer.warnings),
+    )
+
+
+def _laws_text(found: Forecast | SurfaceForecast) -> list[str]:
+    """What is averaged: a heading, and a row a law."""
     laws = found.laws.reset_index()
+    laws = laws[laws["weight"] >= LEAST_WEIGHT]
+    if isinstance(found, SurfaceForecast):
+        rows = [("law", "weight", "error beyond", "rmsle", "limit")]
+        columns = laws[["law", "weight", "backtest_rmsle", "rmsle", "limit"]]
+        for law, weight, *numbers in columns.itertuples(index=False):
+            rows.append((law, f"{100 * weight:.1f} %", *(f"{value:.4g}" for value in numbers)))
+        head = "averaged laws, by their errors on the dearer runs when fitted to the cheaper ones"
+        return [head, aligned(rows, left=(0,))]
     rows = [("law", "weight", "limit", "end slope", "breaks")]
-    for law, weight, limit, slope, breaks in laws[laws["weight"] >= LEAST_WEIGHT].itertuples(index=False):
-        places = shown_breaks(breaks, curve)
+    for law, weight, limit, slope, breaks in laws.itertuples(index=False):
+        places = shown_breaks(breaks, found.curve)
         rows.append((law, f"{100 * weight:.1f} %", f"{limit:.4g}", f"{slope:.3f}", places))
     head = "averaged laws, by posterior weight"
     if any("(" in row[4] for row in rows):
         head += "; breaks in brackets lie beyond the data, where they are assumed, not seen"
-    ahead_head = f"forecasts{of_error(curve.y_label)}, with {100 * level:g} % intervals for a new measurement"
-    return paragraphs(
-        lines,
-        [head, aligned(rows, left=(0, 4))],
-        [ahead_head, rows_text(ahead.rename(columns={"x": curve.x_label}))],
-        warning_lines(answer.warnings),
-    )
+    return [head, aligned(rows, left=(0, 4))]
 
 
 def _json(answer: _Answer) -> str:
     """The forecast for machines.
 
     `predictions` is a list of {x, predicted, lower, upper, level}, `laws` one of {law, weight, limit,
-    end_slope, breaks}, `warnings` one of [code, message], `held_out` an object with rmsle, rmsle_stderr,
-    rmse, inside (how many points the interval holds), level and the points, or null. An unknown number is
-    null.
+    end_slope, breaks} (of several inputs {law, weight, backtest_rmsle, rmsle, n_params, limit}), `warnings`
+    one of [code, message], `held_out` an object with rmsle, rmsle_stderr, rmse, inside (how many points the
+    interval holds), level and the points, or null. An unknown number is null.
     """
     found, ahead, level, held_out = answer
+    laws = records(found.laws.reset_index())
     record: dict[str, Any] = {
         "bnsl": "forecast",
         "version": 1,
         "curve": curve_record(found.curve),
         "predictions": [{**row, "level": level} for row in records(ahead)],
-        "laws": [{**row, "breaks": list(row["breaks"])} for row in records(found.laws.reset_index())],
+        "laws": [row | ({"breaks": list(row["breaks"])} if "breaks" in row else {}) for row in laws],
         "warnings": [list(warning) for warning in answer.warnings],
         "held_out": None,
     }

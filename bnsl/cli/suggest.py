@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import cast
+import warnings
+from typing import Any
 
 import numpy as np
 
 import bnsl
 from bnsl._base.checks import InputError, as_number
-from bnsl._base.display import records
+from bnsl._base.display import ExtrapolationWarning, records
 from bnsl.cli._arguments import (
     add_constraints,
     add_input,
@@ -17,13 +18,17 @@ from bnsl.cli._arguments import (
     add_plot_option,
     add_split,
     number,
-    numbers,
+    place,
+    places,
 )
-from bnsl.cli._input import check_points, constraints_of, read_curve, split_rule
+from bnsl.cli._input import constraints_of, form_of, points_asked_for, read_curve, split_rule
 from bnsl.cli._output import check_outputs, put_out
 from bnsl.cli._text import json_text
 from bnsl.fitting.fit import fit
 from bnsl.forecasting.forecast import forecast
+from bnsl.planning.allocation import frontier
+from bnsl.planning.costs import flops
+from bnsl.planning.run_suggestion import RunSuggestion
 from bnsl.planning.suggestion import Suggestion, suggest
 
 EXAMPLE = """examples:
@@ -31,6 +36,8 @@ EXAMPLE = """examples:
   bnsl suggest curve.csv --train-until 736 --target 4000
   bnsl suggest curve.csv --train-until 736 --target 4000 --budget 3000 --plot runs.png
   bnsl suggest curve.csv --train-until 736 --target 4000 --candidates 800,1000,1500 --n-breaks 1
+  bnsl datasets loss_surface > runs.csv
+  bnsl suggest runs.csv --x params,tokens --where epochs=1 --target params=2M,tokens=40M --plot next.png
 """
 CANDIDATES = 12  # if none are named: even in log x from the middle of the data to the target
 
@@ -41,23 +48,25 @@ def add(command: argparse.ArgumentParser) -> None:
     add_split(command)
     command.add_argument(
         "--target",
-        type=number,
+        type=place,
         action="append",
         default=[],
         metavar="X",
-        help="x of the prediction; repeatable",
+        help="x of the prediction, of several inputs such as params=70e9,tokens=1.4T; repeatable",
     )
     command.add_argument(
         "--candidates",
-        type=numbers,
+        type=places,
+        action="extend",
         metavar="X,X,...",
-        help=f"x that could be run (default: {CANDIDATES} from the middle of the data to half of the target)",
+        help="x that could be run; of several inputs a run as of --target, repeatable (default: "
+        f"{CANDIDATES} from the middle of the data to half of the target, of two inputs compute-optimal)",
     )
     command.add_argument(
         "--budget",
         type=number,
         metavar="B",
-        help="what a set may cost; the cost of a run is its x (default: one run)",
+        help="what a set may cost; a run costs its x, of two inputs 6 times their product (default: one run)",
     )
     command.add_argument("--count", type=int, metavar="N", help="how many runs at most")
     command.add_argument(
@@ -65,6 +74,9 @@ def add(command: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="trust one bnsl with N breaks (default: a forecast, which averages over laws)",
+    )
+    command.add_argument(
+        "--form", help="trust one law of this form, such as chinchilla (default: a forecast)"
     )
     add_constraints(command)
     add_plot_option(command)
@@ -77,27 +89,21 @@ def run(args: argparse.Namespace) -> None:
     check_outputs(args)
     if not args.target:
         raise InputError("--target X is missing: the x of the prediction that matters")
-    check_points(args.target, "--target")
+    target, candidates = points_asked_for(args, "--target"), points_asked_for(args, "--candidates")
     if args.budget is not None:
         as_number(args.budget, "--budget", lambda value: 0 < value < np.inf)
     held = constraints_of(args)
-    if args.n_breaks is None and any(held.values()):
-        raise InputError("--fix and --bound are for one law; add --n-breaks N")
-    if args.n_breaks is None:
+    averaged = args.n_breaks is None and args.form is None
+    if averaged and any(held.values()):
+        raise InputError("--fix and --bound are for one law; add --n-breaks N or --form NAME")
+    if averaged:
         args.loss = "linear"  # y of any sign can be forecast
-    curve = read_curve(args).split(**split_rule(args))[0]
-    candidates = args.candidates
-    if candidates is None:
-        first = float(np.exp(np.mean(np.log([curve.x[0], curve.x[-1]]))))
-        end = 0.5 * max(args.target)
-        if end <= first:
-            raise InputError(
-                f"--target {max(args.target):g} lies within the data; name the --candidates for it"
-            )
-        candidates = np.geomspace(first, end, CANDIDATES).tolist()
-    law = forecast(curve) if args.n_breaks is None else fit(curve, n_breaks=args.n_breaks, **held)
-    advice = suggest(law, candidates, args.target, budget=args.budget, count=args.count)
-    found = cast("Suggestion", advice)  # the curve has one input
+    args.form = "bnsl" if args.form is None else args.form
+    form = None if averaged else form_of(args)
+    curve = read_curve(args, form).split(**split_rule(args))[0]
+    law = forecast(curve) if form is None else fit(curve, form=form, **held)
+    candidates = candidates or _candidates(law, target)
+    found = suggest(law, candidates, target, budget=args.budget, count=args.count)
     put_out(
         args,
         found.summary,
@@ -106,12 +112,34 @@ def run(args: argparse.Namespace) -> None:
     )
 
 
-def _json(found: Suggestion) -> str:
+def _candidates(law: Any, target: list[Any]) -> Any:
+    """Runs from the middle of the data, in log x or compute, to half of the target; of two the best."""
+    curve = law.curve
+    counted = [entry.costs for entry in curve.axes]
+    costs = target if curve.inputs == 1 else np.prod(np.array(target)[:, counted], axis=1)
+    first, end = float(np.sqrt(curve.effort.min() * curve.effort.max())), 0.5 * max(costs)
+    if end <= first or curve.inputs > 2:
+        why = "lies within the data" if end <= first else "is of more than two inputs"
+        raise InputError(f"--target {why}; name the --candidates for it")
+    along = np.geomspace(first, end, CANDIDATES)
+    if curve.inputs == 1:
+        return along.tolist()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExtrapolationWarning)
+        return frontier(law, along, flops(1.0))[list(curve.input_names)]
+
+
+def _json(found: Suggestion | RunSuggestion) -> str:
+    target, chosen = (
+        (records(found.target), records(found.chosen))
+        if isinstance(found, RunSuggestion)
+        else (found.target.tolist(), found.chosen.tolist())
+    )
     record = {
         "bnsl": "suggestion",
         "version": 1,
-        "target": found.target.tolist(),
-        "chosen": found.chosen.tolist(),
+        "target": target,
+        "chosen": chosen,
         "cost": found.total_cost,
         "sd_before": found.sd_before,
         "sd_after": found.sd_after,

@@ -150,6 +150,19 @@ class Curve:
         there = [factor * last for factor in factors if last < np.finfo(float).max / factor]
         return np.array(there or [last])
 
+    def beyond(self, factors: Sequence[float]) -> np.ndarray:
+        """Where to look ahead: `ahead` (M,); of several inputs (M, k), the run of most compute, grown.
+
+        There the inputs that cost compute grow alike, so that their product grows by each factor.
+        """
+        ahead = self.ahead(factors)
+        if self.x.ndim == 1:
+            return ahead
+        costs = np.array([entry.costs for entry in self.axes])
+        last = self.x[np.argmax(self.effort)]
+        each = (ahead / self.effort.max()) ** (1.0 / max(int(costs.sum()), 1))
+        return np.where(costs, last * each[:, None], last)
+
     def split(
         self,
         *,

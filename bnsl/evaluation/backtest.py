@@ -60,7 +60,7 @@ class Backtest:
     Attributes:
         label: the form or the method.
         curve: all points.
-        cuts: the cut-offs, rising; points with x <= a cut (of the first input) were fitted.
+        cuts: the cut-offs, rising; points with x <= a cut (of several inputs their product) were fitted.
         laws: what was fitted at every cut.
         predicted: for every cut, predictions (M,) at the M points beyond it.
     """
@@ -75,9 +75,9 @@ class Backtest:
     def table(self) -> pd.DataFrame:
         """One row per cut and a point beyond it.
 
-        Columns: cut; fitted, the number of points up to it; x (of several inputs x1, x2, ...); distance, the
-        factor between x and the last fitted x (of several inputs the largest factor); y; predicted;
-        log_error = log(predicted / y), NaN where one of them is not positive.
+        Columns: cut; fitted, the number of points up to it; x (of several inputs each by its name); distance,
+        the factor between x and the last fitted x (of several inputs between products, as of cuts); y;
+        predicted; log_error = log(predicted / y), NaN where one of them is not positive.
         """
         import pandas as pd
 
@@ -85,14 +85,14 @@ class Backtest:
         for cut, predicted in zip(self.cuts, self.predicted, strict=True):
             fitted, beyond = _split(self.curve, cut)
             x = beyond.x.reshape(len(beyond), -1)
-            names = ["x"] if x.shape[1] == 1 else [f"x{i + 1}" for i in range(x.shape[1])]
+            names = ["x"] if x.shape[1] == 1 else beyond.input_names
             parts.append(
                 pd.DataFrame(
                     {
                         "cut": cut,
                         "fitted": len(fitted),
                         **dict(zip(names, x.T, strict=True)),
-                        "distance": (x / fitted.x.reshape(len(fitted), -1).max(axis=0)).max(axis=1),
+                        "distance": beyond.effort / fitted.effort.max(),
                         "y": beyond.y,
                         "predicted": predicted,
                         "log_error": _log_errors(predicted, beyond.y),
@@ -372,7 +372,8 @@ def _checked(curve: Curve, first: np.ndarray, cuts: Sequence[float]) -> tuple[fl
     if isinstance(cuts, str) or not isinstance(cuts, Sequence | np.ndarray) or len(cuts) == 0:
         raise InputError(f"cuts = {cuts!r} must be a list of values of x, or how many cuts to make")
     array = np.array([as_number(cut, f"cuts[{i}]") for i, cut in enumerate(cuts)])
-    reject(array, array >= first.max(), "cuts", f"leaves nothing to predict; x ends at {first.max():g}")
+    ends = f"{curve.effort_label} ends at {first.max():g}"
+    reject(array, array >= first.max(), "cuts", f"leaves nothing to predict; {ends}")
     distinct = np.array([len(np.unique(curve.x[first <= cut], axis=0)) for cut in array])
     reject(
         array, distinct < 3, "cuts", f"leaves fewer than three distinct x to fit; x starts at {first.min():g}"

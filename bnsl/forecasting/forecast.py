@@ -323,6 +323,10 @@ def forecast(
 
         if robust is not None:
             raise InputError("robust is for curves of one input; fit a law by bnsl.fit(..., robust='huber')")
+        if scale == "linear":
+            raise InputError(
+                "scale='linear' is for curves of one input; fit a law by bnsl.fit(loss='linear')"
+            )
         axes = tuple(map(Input, names))
         given: dict[str, Any] = {"groups": groups, "labels": names}
         given |= {"accuracy": accuracy, "resolution": resolution}

@@ -22,8 +22,11 @@ from bnsl.solver.losses import law_and_jacobian
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 DRAWS = 2000  # of the laws of a forecast, whose covariance stands for what is not known
+# Of log y of a draw from the median: laws that the runs hardly determine have draws beyond all measure.
+FARTHEST = 3.0
 TINY = 1e-12  # least noise, relative, so that a law without any residual can be asked
 
 
@@ -40,12 +43,18 @@ class RunSuggestion:
             noise of a measurement.
         sd_after: likewise once all chosen are measured.
         inputs: their names.
+        target: inputs of the predictions that matter, a row each.
+        runs: inputs of the runs so far, likewise.
+        y_label: what is predicted.
     """
 
     table: pd.DataFrame
     sd_before: float
     sd_after: float
     inputs: tuple[str, ...]
+    target: pd.DataFrame
+    runs: pd.DataFrame
+    y_label: str = "loss"
 
     @property
     def chosen(self) -> pd.DataFrame:
@@ -57,6 +66,12 @@ class RunSuggestion:
     def total_cost(self) -> float:
         """What the chosen runs cost together."""
         return float(self.chosen["cost"].sum())
+
+    def plot(self, **options: Any) -> Axes:
+        """A figure of candidates and what each would tell: `bnsl.plot_suggestion`, which has the options."""
+        from bnsl import plot_suggestion
+
+        return plot_suggestion(self, **options)
 
     def summary(self) -> str:
         """The choice and the table in plain text."""
@@ -114,7 +129,8 @@ def suggest_runs(
     )
     table = table.sort_values("reduction_per_cost", ascending=False, kind="stable", ignore_index=True)
     after = target_sd(all_measured(root, chosen, scatter), len(points))
-    return RunSuggestion(table, before, after, names)
+    goals, runs = (pd.DataFrame(rows, columns=list(names)) for rows in (goal, law.curve.x))
+    return RunSuggestion(table, before, after, names, goals, runs, law.curve.y_label)
 
 
 def _rows(law: Law, values: Any, argument: str) -> np.ndarray:
@@ -155,6 +171,8 @@ def _root(law: Law, both: np.ndarray) -> np.ndarray:
         return np.asarray(jacobian.T @ law.covariance_root)
     drawn = np.log(surface_of(law, DRAWS)(both[None])[1:])
     drawn = drawn[np.isfinite(drawn).all(axis=1)]
+    middle = np.median(drawn, axis=0)
+    drawn = np.clip(drawn, middle - FARTHEST, middle + FARTHEST)
     return np.asarray((drawn - drawn.mean(axis=0)).T / np.sqrt(len(drawn)))
 
 

@@ -11,6 +11,7 @@ from bnsl._base.checks import InputError
 from bnsl._base.palette import ramp
 from bnsl.planning.isoflop import INSIDE, IsoflopCurve, IsoflopFit
 from bnsl.planning.optimum import columns_of
+from bnsl.planning.run_suggestion import RunSuggestion
 from bnsl.plots._drawing import (
     COLOURS,
     DASHES,
@@ -108,6 +109,39 @@ def plot_allocation(
     frame.close()
     label(ax, x, ", ".join(map(words, names)), "compute-optimal allocation")
     add_legend(ax, loc="upper left")
+    return ax
+
+
+def draw_run_map(suggestion: RunSuggestion, ax: Axes | None) -> Axes:
+    """Candidates of two inputs, coloured by how well the target would be known after each alone.
+
+    Runs so far are grey, the target is a star, and the chosen runs have a ring and their number.
+    """
+    table, (first, second) = suggestion.table, suggestion.inputs
+    ax = axes_or_new(ax, SIZE)
+    frame = Frame(ax, True, True)
+    for part in (table, suggestion.runs, suggestion.target):
+        frame.show_x(*part[first])
+        frame.show_y(part[second].to_numpy())
+    frame.close()
+    ax.plot(suggestion.runs[first], suggestion.runs[second], ".", color="0.6", zorder=2, label="runs so far")
+    star: dict[str, Any] = {"color": FORECAST, "markersize": 12, "zorder": 3, **EDGE}
+    ax.plot(suggestion.target[first], suggestion.target[second], "*", label="target", **star)
+    shades = {"cmap": "viridis_r", "vmin": table["sd_with"].min(), "vmax": suggestion.sd_before}
+    drawn = ax.scatter(table[first], table[second], c=table["sd_with"], s=46, zorder=4, **shades)
+    picked = table[table["chosen"] > 0]
+    if len(picked):
+        ring: dict[str, Any] = {"color": LAW, "markersize": 11.0, "markeredgewidth": 1.6, "zorder": 5}
+        name = "chosen, in this order"
+        ax.plot(picked[first], picked[second], "o", markerfacecolor="none", label=name, **ring)
+        for x, y, number in picked[[first, second, "chosen"]].itertuples(index=False):
+            ax.annotate(f"{number:.0f}", (x, y), xytext=(0, 9), textcoords="offset points", ha="center")
+    said = f"uncertainty of log {words(suggestion.y_label)}\nat the target, after this run"
+    bar = ax.figure.colorbar(drawn, ax=ax, label=said, format="%.2g", pad=0.02)
+    bar.outline.set_visible(False)
+    ends = f"{suggestion.sd_before:.2g} now, {suggestion.sd_after:.2g} with all chosen runs"
+    label(ax, first, second, f"what a further run would tell: {ends}")
+    add_legend(ax, loc="best")
     return ax
 
 

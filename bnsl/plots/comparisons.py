@@ -103,8 +103,9 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
 def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
     """Log errors log(law / measured) against the distance of the extrapolation, one line per cut.
 
-    Distance is x over the last fitted x, on a log axis. Early cuts are dark, late ones light, each with a
-    marker of its own; the grey steps are plus and minus the RMSLE of every bin of `by_distance`.
+    Distance is x (of several inputs their product) over the last fitted x, on a log axis. Early cuts are
+    dark, late ones light, each with a marker of its own; the grey steps are plus and minus the RMSLE of every
+    bin of `by_distance`.
 
     Args:
         backtest: what `bnsl.backtest` returned.
@@ -119,6 +120,7 @@ def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
     if not isinstance(backtest, Backtest):
         raise InputError(f"backtest must be what bnsl.backtest returns; got {described(backtest)}")
     bins = backtest.by_distance
+    one_input = backtest.curve.inputs == 1
     ax = axes_or_new(ax, WIDE)
     frame = Frame(ax, True, False)
     ax.axhline(0.0, color="0.35", linewidth=1.2, zorder=2)
@@ -138,10 +140,10 @@ def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
             color=ramp(i, count)["light"],
             marker=MARKERS[i % len(MARKERS)],
             markersize=4.6,
-            markevery=evenly(distance, 16).tolist(),
+            markevery=evenly(distance, 16).tolist() if one_input else None,
             markeredgecolor="white",
             markeredgewidth=0.4,
-            linewidth=1.2,
+            linewidth=1.2 if one_input else 0.0,  # runs of several inputs follow no line
             zorder=4 + 0.01 * i,
             label=f"{group['fitted'].iloc[0]} points, up to {number_text(float(f'{cut:.4g}'))}",
         )
@@ -151,7 +153,8 @@ def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
     frame.reach_y(1.0, spread[np.isfinite(spread)], -spread[np.isfinite(spread)])
     frame.close()
     label_axes(ax, backtest.curve, title_of(backtest.curve, f"back-test of {capitals(backtest.label)}"))
-    ax.set_xlabel(f"{backtest.curve.x_label}, relative to the last fitted point")
+    what = backtest.curve.x_label if one_input else backtest.curve.effort_label
+    ax.set_xlabel(f"{what}, relative to the last fitted point")
     ax.set_ylabel("log(law / measured)")
     add_legend(ax, outside=True, title="fitted")
     return ax

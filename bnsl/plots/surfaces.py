@@ -166,7 +166,7 @@ def plot_held_out(
             ax.plot(guess[chosen], found[chosen], marker, color=colour, label=label, zorder=3, **EDGE)
     ax.set(xlabel="predicted", ylabel="measured", xlim=ends, ylim=ends)
     ax.set_title(f"{len(found)} held-out runs", fontsize="medium")
-    add_legend(ax, loc="upper left")
+    add_legend(ax, loc="best")
     return ax
 
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, check_share
 from bnsl.planning.horizon import Horizon
+from bnsl.planning.run_suggestion import RunSuggestion
 from bnsl.planning.suggestion import Suggestion
 from bnsl.plots._drawing import (
     COLOURS,
@@ -26,6 +27,7 @@ from bnsl.plots._drawing import (
     number_text,
     title_of,
 )
+from bnsl.plots.budgets import draw_run_map
 from bnsl.uncertainty.profile import Profile
 
 if TYPE_CHECKING:
@@ -169,23 +171,28 @@ def plot_horizon(
     return ax
 
 
-def plot_suggestion(suggestion: Suggestion, *, ax: Axes | None = None) -> Axes:
+def plot_suggestion(suggestion: Suggestion | RunSuggestion, *, ax: Axes | None = None) -> Axes:
     """How well the prediction would be known after each candidate run; the chosen runs are numbered.
+
+    Of two inputs these span the axes and colours say how well; of more inputs the x axis is the cost.
 
     Raises InputError for what is no suggestion.
     """
-    if not isinstance(suggestion, Suggestion):
+    if not isinstance(suggestion, Suggestion | RunSuggestion):
         raise InputError(f"suggestion must be what bnsl.suggest returns; got {described(suggestion)}")
+    column = "cost" if isinstance(suggestion, RunSuggestion) else "x"
+    if isinstance(suggestion, RunSuggestion) and len(suggestion.inputs) == 2:
+        return draw_run_map(suggestion, ax)
     ax = axes_or_new(ax)
-    table = suggestion.table.sort_values("x")
-    x, after = table["x"].to_numpy(), table["sd_with"].to_numpy()
+    table = suggestion.table.sort_values(column)
+    x, after = table[column].to_numpy(), table["sd_with"].to_numpy()
     frame = Frame(ax, True, True)
     ax.axhline(suggestion.sd_before, color="0.45", linestyle=(0, (4, 3)), linewidth=1.0, label="now")
     ax.plot(x, after, "o-", color=COLOURS[0], linewidth=1.2, markersize=4.8, label="after this run alone")
     picked = table[table["chosen"] > 0]
     if len(picked):
         ax.plot(
-            picked["x"],
+            picked[column],
             picked["sd_with"],
             "o",
             color=LAW,
@@ -193,18 +200,22 @@ def plot_suggestion(suggestion: Suggestion, *, ax: Axes | None = None) -> Axes:
             zorder=3,
             label="chosen, in this order",
         )
-        for row in picked.itertuples():
+        for place, height, number in picked[[column, "sd_with", "chosen"]].itertuples(index=False):
             ax.annotate(
-                str(row.chosen), (row.x, row.sd_with), xytext=(0, 9), textcoords="offset points",
+                f"{number:.0f}", (place, height), xytext=(0, 9), textcoords="offset points",
                 ha="center", fontsize="small",
             )  # fmt: skip
         ax.axhline(suggestion.sd_after, color=HELD_OUT, linewidth=1.4, label="after all chosen runs")
     frame.show_x(*x)
     frame.show_y(after, np.array([suggestion.sd_before, suggestion.sd_after]))
     frame.close()
-    ax.set_xlabel(f"{suggestion.x_label} of the further run")
-    goal = ", ".join(number_text(float(t)) for t in suggestion.target)
-    ax.set_ylabel(f"uncertainty of log {suggestion.y_label}\nat {suggestion.x_label} = {goal}")
+    if isinstance(suggestion, RunSuggestion):
+        ax.set_xlabel("cost of the further run")
+        ax.set_ylabel(f"uncertainty of log {suggestion.y_label}\nat the target")
+    else:
+        ax.set_xlabel(f"{suggestion.x_label} of the further run")
+        goal = ", ".join(number_text(float(t)) for t in suggestion.target)
+        ax.set_ylabel(f"uncertainty of log {suggestion.y_label}\nat {suggestion.x_label} = {goal}")
     ax.set_title("what a further run would tell (one standard deviation)", fontsize="medium")
     add_legend(ax, loc="best")
     return ax

@@ -8,8 +8,6 @@ solve. `bnsl.solver.picks` does it for several breaks.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from bnsl._base.arrays import Array, along, namespace

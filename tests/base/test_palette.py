@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from chinchilla import CHINCHILLA
 from matplotlib.colors import to_rgba
 from matplotlib.markers import MarkerStyle
 from small_benchmark import Constant, small
@@ -191,6 +192,9 @@ DRAWN = {
     "suggestion": lambda curve: bnsl.plot_suggestion(
         bnsl.suggest(bnsl.fit(curve, n_breaks=1), [1000, 1500, 2000], target=4000)
     ),
+    "run_suggestion": lambda curve: bnsl.suggest(
+        CHINCHILLA, {"params": [1e9, 6e9], "tokens": [2e11, 2e10]}, {"params": 2e10, "tokens": 1e12}
+    ).plot(),
     "isoflop": lambda curve: bnsl.plot_isoflop(bnsl.isoflop_fit(RUNS)),
     "allocation": lambda curve: bnsl.plot_allocation(allocation()),
     "held_out": lambda curve: bnsl.plot_held_out([2.0, 2.2], [1.9, 2.1], [2.1, 2.3], [2.05, 2.4]),

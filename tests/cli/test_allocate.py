@@ -1,9 +1,10 @@
-"""The shell on tables of several inputs: `bnsl allocate`, and `bnsl fit --x params,tokens`."""
+"""The shell on tables of several inputs: `bnsl allocate`, and the other commands with `--x params,tokens`."""
 
 import json
 import shlex
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from chinchilla import CHINCHILLA, LAW, best_params, runs
 
@@ -68,6 +69,71 @@ def test_fit_holds_out_the_runs_of_most_compute(run):
     assert "held" in out
 
 
+def test_fit_predicts_at_inputs_by_name(run):
+    line = "fit runs.csv --x params,tokens --y loss --form chinchilla --json"
+    _, out, _ = run(f"{line} --predict params=2B,tokens=40B --predict tokens=1T,params=1.5e9")
+    rows = json.loads(out)["predictions"]
+    assert [(row["params"], row["tokens"]) for row in rows] == [(2e9, 4e10), (1.5e9, 1e12)]
+    expected = CHINCHILLA.predict([[2e9, 4e10], [1.5e9, 1e12]])
+    assert [row["predicted"] for row in rows] == pytest.approx(expected.tolist(), rel=1e-9)
+    _, out, _ = run(line)
+    ahead = json.loads(out)["predictions"]  # where there is none, the run of most compute, grown
+    assert [row["params"] * row["tokens"] for row in ahead] == pytest.approx([2 * 6e20, 10 * 6e20])
+    assert [row["tokens"] / row["params"] for row in ahead] == pytest.approx([200 / 3] * 2)
+
+
+def test_forecast_says_what_python_says_and_is_checked_on_the_dearest_runs(run):
+    line = "forecast runs.csv --x params,tokens --y loss --groups kind --predict params=2B,tokens=40B"
+    code, out, _ = run(f"{line} --train-fraction 0.75 --json out.json --plot out.png")
+    assert code == 0
+    assert "held out 14 points, params from" in out
+    record = json.loads(Path("out.json").read_text())
+    frame = pd.read_csv("runs.csv")
+    cheap = frame[(frame["params"] * frame["tokens"]).rank() <= 42]
+    found = bnsl.forecast(cheap, inputs=["params", "tokens"], y="loss", groups="kind")
+    assert record["predictions"][0]["predicted"] == found.predict({"params": 2e9, "tokens": 4e10})
+    assert [law["law"] for law in record["laws"]] == list(found.laws.index)
+    assert len(record["held_out"]["points"]) == 14
+    assert Path("out.png").stat().st_size > 20_000
+
+
+def test_compare_ranks_laws_of_several_inputs(run):
+    line = (
+        "compare runs.csv --x params,tokens --y loss --forms kaplan,chinchilla --train-fraction 0.75 --json"
+    )
+    _, out, _ = run(line)
+    assert [row["form"] for row in json.loads(out)["table"]] == ["chinchilla", "kaplan"]
+
+
+def test_backtest_cuts_the_product(run):
+    _, out, _ = run("backtest runs.csv --x params,tokens --y loss --form chinchilla --cut 1e19 --json")
+    points = json.loads(out)["points"]
+    assert {"params", "tokens"} < set(points[0])
+    assert min(row["params"] * row["tokens"] for row in points) > 1e19
+    assert max(abs(row["log_error"]) for row in points) < 0.03  # the noise is 0.004
+
+
+def test_suggest_takes_runs_by_name_or_finds_them(run):
+    line = "suggest runs.csv --x params,tokens --y loss --form chinchilla --target params=7B,tokens=1.4T"
+    _, out, _ = run(f"{line} --candidates params=3B,tokens=60B --candidates params=1B,tokens=20B --json")
+    record = json.loads(out)
+    assert sorted(row["params"] for row in record["candidates"]) == [1e9, 3e9]
+    assert record["target"] == [{"params": 7e9, "tokens": 1.4e12}]
+    code, out, _ = run(f"{line} --plot out.png")
+    assert code == 0
+    assert len(out.splitlines()) == 15
+    assert Path("out.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("columns", ["params,tokens", "params,tokens,epochs"])
+def test_plot_draws_any_number_of_inputs(run, columns):
+    frame = pd.read_csv("runs.csv")
+    frame.assign(epochs=[1 + i % 4 for i in frame.index]).to_csv("runs.csv", index=False)
+    code, _, _ = run(f"plot runs.csv --x {columns} --y loss --n-breaks 0 -o out.png")
+    assert code == 0
+    assert Path("out.png").stat().st_size > 10_000
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -82,7 +148,34 @@ def test_fit_holds_out_the_runs_of_most_compute(run):
         ("allocate runs.csv --x params,tokens --compute 1e21 --factor 0", "factor"),
         ("allocate runs.csv --x params,tokens", "--compute"),
         ("fit runs.csv --x params,tokens --envelope", "--envelope is for curves of one input"),
-        ("fit runs.csv --x params,tokens --predict 1e9", "--predict is for laws of one input"),
+        (
+            "fit runs.csv --x params,tokens --predict 1e9",
+            "give each, --predict params=1e9,tokens=1e9",
+        ),
+        ("fit runs.csv --x params,tokens --predict params=1e9", "the input 'tokens' is missing"),
+        (
+            "fit runs.csv --x params,tokens --predict params=1e9,token=1",
+            "--predict: 'token' is no input; they are params, tokens. Did you mean 'tokens'?",
+        ),
+        ("fit runs.csv --x params,tokens --predict params=1e9,tokens=many", "'many' is not a number"),
+        ("fit runs.csv --x params,tokens --predict params=1,params=2", "must give each input once"),
+        ("fit runs.csv --x params,tokens --predict params=1e9,tokens=-1", "--predict tokens = -1"),
+        (
+            "fit runs.csv --x params --y loss --predict params=1e9,tokens=2",
+            "--predict names params, tokens; name these columns, --x params,tokens",
+        ),
+        ("fit runs.csv --x params --y loss --form chinchilla", "--x names 1 column, and form 'chinchilla'"),
+        ("compare runs.csv --x params,tokens --forms m2", "--x names 2 columns, and form 'm2' takes x"),
+        ("forecast runs.csv --x params,tokens --scale linear", "is for curves of one input"),
+        ("forecast runs.csv --x params,tokens --robust huber", "is for curves of one input"),
+        ("backtest runs.csv --x params,tokens --cut 1e30", "params x tokens ends at 6e+20"),
+        ("suggest runs.csv --x params,tokens --target 3e9", "give each, --target params=1e9,tokens=1e9"),
+        ("suggest runs.csv --x params,tokens --form kaplan --target params=1e8,tokens=1e9", "--candidates"),
+        ("plot runs.csv --x params,tokens --decompose -o out.png", "--decompose is for curves of one input"),
+        (
+            "allocate runs.csv --x params,tokens --compute 1e21 --robust huber",
+            "--robust is for one law; add --form NAME",
+        ),
         ("fit runs.csv --x params --y loss --groups kind", "--groups is for several inputs"),
     ],
 )

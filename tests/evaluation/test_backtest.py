@@ -1,7 +1,6 @@
 """The rolling back-test: cuts, what the fits may see, errors by cut and by distance, figure and shell."""
 
 import json
-import re
 import shlex
 from functools import partial
 from pathlib import Path
@@ -238,6 +237,8 @@ def test_several_inputs_are_cut_by_their_product():
     tested = bnsl.backtest(bnsl.Curve(x, Y, inputs=2), method=Last, cuts=[300.0])
     assert list(tested.table)[2:5] == ["x1", "x2", "distance"]
     np.testing.assert_allclose(tested.table["distance"], X[9:] / X[8])
+    named = bnsl.Curve(x, Y, inputs=2, input_labels=("params", "tokens"))
+    assert list(bnsl.backtest(named, method=Last, cuts=[300.0]).table)[2:4] == ["params", "tokens"]
 
 
 # --- bad input ------------------------------------------------------------------------------------
@@ -411,21 +412,6 @@ def test_shell_errors_are_one_line(options, message, run):
     assert err.startswith("bnsl: error: ")
     assert err.count("\n") == 1
     assert message in err
-
-
-def test_the_examples_of_the_help_work(run, capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["backtest", "--help"])
-    lines = [line.strip() for line in capsys.readouterr().out.splitlines() if re.match(r"  bnsl \S", line)]
-    assert len(lines) == 4
-    for line in lines:
-        words, _, target = line.partition(" > ")
-        assert cli.main(shlex.split(words)[1:]) == 0
-        out = capsys.readouterr().out
-        if target:
-            Path(target).write_text(out)
-    assert Path("backtest.png").exists()
-    assert len(json.loads(Path("backtest.json").read_text())["cuts"]) == 2
 
 
 def test_a_label_says_where_breaks_are_chosen():

@@ -2,6 +2,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from chinchilla import CHINCHILLA
 from surfaces import BUDGETS, EVEN, RUNS, allocation, drawn
 
 import bnsl
@@ -66,3 +67,29 @@ def test_allocation_without_ends_has_no_band():
 def test_bad_input(call, message):
     with pytest.raises(bnsl.InputError, match=message):
         call()
+
+
+def test_further_runs_stand_where_they_are_and_the_chosen_are_numbered():
+    candidates = pd.DataFrame({"params": [1e8, 1e9, 6e9], "tokens": [4e11, 2e11, 2e10]})
+    found = bnsl.suggest(CHINCHILLA, candidates, {"params": 2e10, "tokens": 1e12}, count=2)
+    ax = found.plot()
+    np.testing.assert_allclose(ax.collections[0].get_offsets(), found.table[["params", "tokens"]])
+    np.testing.assert_allclose(ax.collections[0].get_array(), found.table["sd_with"])
+    rings = next(line for line in drawn(ax) if line.get_label() == "chosen, in this order")
+    assert set(rings.get_xdata()) == set(found.chosen["params"])
+    assert sorted(text.get_text() for text in ax.texts) == ["1", "2"]
+    star = next(line for line in drawn(ax) if line.get_marker() == "*")
+    assert (star.get_xdata()[0], star.get_ydata()[0]) == (2e10, 1e12)
+
+
+def test_further_runs_of_three_inputs_stand_at_their_cost():
+    rng = np.random.default_rng(3)
+    x = np.exp(rng.uniform(1.0, 6.0, (40, 3)))
+    frame = pd.DataFrame(x, columns=list("abc")).assign(loss=np.prod(x ** [-0.1, -0.2, -0.3], axis=1))
+    frame["loss"] *= np.exp(0.01 * rng.standard_normal(40))
+    law = bnsl.fit(frame, inputs=list("abc"), y="loss", n_breaks=0)
+    found = bnsl.suggest(law, x[:4] * 2, x[:1] * 9, cost=[4.0, 3.0, 2.0, 1.0])
+    ax = bnsl.plot_suggestion(found)
+    line = next(line for line in drawn(ax) if line.get_label() == "after this run alone")
+    np.testing.assert_array_equal(line.get_xdata(), [1.0, 2.0, 3.0, 4.0])
+    assert ax.get_xlabel() == "cost of the further run"
