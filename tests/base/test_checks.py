@@ -262,7 +262,7 @@ def assert_error_or_sane(x, y, **options):
         assert bnsl.FitResult.from_json(result.to_json()).to_json() == result.to_json()
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_fuzz_of_positive_numbers_of_any_size(data):
     count = data.draw(st.integers(3, 16))
@@ -270,7 +270,7 @@ def test_fuzz_of_positive_numbers_of_any_size(data):
     assert_error_or_sane(data.draw(values), data.draw(values), **data.draw(OPTIONS))
 
 
-@settings(max_examples=100)
+@settings(max_examples=80)
 @given(data=st.data())
 @example(data=None)
 def test_fuzz_of_anything(data):

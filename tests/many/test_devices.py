@@ -18,7 +18,7 @@ import bnsl
 frame = pd.read_parquet(sys.argv[1])
 devices = jax.devices("cpu")
 assert len(devices) == 2
-bnsl.fit_many(frame, x="x", y="y", by="curve", form="m2", device=devices).to_parquet(sys.argv[2])
+bnsl.fit_many(frame, x="x", y="y", by="curve", form="m1", device=devices).to_parquet(sys.argv[2])
 """
 
 
@@ -42,7 +42,7 @@ def test_curves_are_dealt_out_to_several_devices(frame, tmp_path):
         check=False,
     )
     assert process.returncode == 0, process.stderr
-    here = bnsl.fit_many(frame, x="x", y="y", by="curve", form="m2", device="cpu")
+    here = bnsl.fit_many(frame, x="x", y="y", by="curve", form="m1", device="cpu")
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "rows.parquet"), here, rtol=1e-7)
 
 

@@ -228,11 +228,11 @@ def test_profiles_know_what_the_covariance_does_not(hard):
 
 
 def test_intervals_cover():
-    """90 % intervals of 150 curves of the model; binomial limits of one in a thousand."""
+    """90 % intervals of 90 curves of the model; binomial limits of one in a thousand."""
     names = ("a", "c0", "c1", "d1")
     target = np.array([2e6, 1e7])
     held = {"first": [], "profile": [], "new": [], "new, profile": []}
-    for seed in range(150):
+    for seed in range(90):
         x, y = noisy(seed=seed, count=40)
         result = bnsl.fit(x, y, n_breaks=1)
         exact, ours = bnsl.profile_intervals(result), result.param_interval()
@@ -245,7 +245,7 @@ def test_intervals_cover():
             ("new, profile", bnsl.prediction_interval(result, target)),
         ):
             held[name].append((low <= new) & (new <= high))
-    limits = stats.binom.ppf([0.0005, 0.9995], 150, 0.9)
+    limits = stats.binom.ppf([0.0005, 0.9995], 90, 0.9)
     for name, rows in held.items():
         counts = np.sum(rows, axis=0)
         assert np.all((limits[0] <= counts) & (counts <= limits[1])), (name, counts, limits)
