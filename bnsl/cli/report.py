@@ -1,16 +1,17 @@
-"""`bnsl report`: one curve as a page to mail to others."""
+"""`bnsl report`: one curve, or runs with several inputs, as a page to mail to others."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bnsl._base.checks import InputError
 from bnsl.cli._arguments import add_forms, add_input, add_prediction, add_split
-from bnsl.cli._input import check_points, forms_asked_for, read_curve, split_rule
+from bnsl.cli._input import forms_asked_for, input_names, points_asked_for, read_curve, split_rule
 from bnsl.cli._terminal import note
 from bnsl.curves.curve import Curve
 from bnsl.curves.datasets import DESCRIPTIONS
@@ -25,6 +26,8 @@ EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
   bnsl report curve.csv -o report.html
   bnsl report curve.csv --train-until 736 --predict 1000 --n-breaks 0,1 --title 'Addition' -o report.html
+  bnsl datasets loss_surface > runs.csv
+  bnsl report runs.csv --x params,tokens --where epochs=1 --train-fraction 0.8 -o runs.html
 """
 
 
@@ -53,19 +56,19 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     check_path(args.output)
     forms = forms_asked_for(args)
-    check_points(args.predict, "--predict")
-    curve = read_curve(args)
-    write_report(
-        curve,
-        path=args.output,
-        title=args.title,
-        source=_source(args, curve),
-        forms=forms,
-        n_breaks=args.n_breaks,
-        predict=args.predict,
-        cuts=args.cuts,
-        **split_rule(args),
-    )
+    predict = points_asked_for(args)
+    page: dict[str, Any] = {"path": args.output, "title": args.title, "predict": predict, **split_rule(args)}
+    if input_names(args):
+        for option, given in (("forms", args.forms), ("n-breaks", args.n_breaks)):
+            if given is not None:
+                raise InputError(f"--{option} is for one input; of several the page shows a forecast's laws")
+        curve = read_curve(args)
+        # A copy of the runs is on the page, since it takes more than columns to read them.
+        write_report(curve, source=Source(command=shlex.join(["bnsl", *args.argv])), **page)
+    else:
+        curve = read_curve(args)
+        page |= {"forms": forms, "n_breaks": args.n_breaks, "cuts": args.cuts}
+        write_report(curve, source=_source(args, curve), **page)
     note(f"wrote {args.output}")
 
 

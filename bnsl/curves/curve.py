@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -238,6 +239,16 @@ class Curve:
         given = None if self.rows is None else self.rows[rows]
         groups = None if self.groups is None else self.groups[rows]
         return replace(self, x=self.x[rows], y=self.y[rows], sigma=sigma, rows=given, groups=groups)
+
+    def joined(self, other: Curve) -> Curve:
+        """The points of both, with the names of this one."""
+
+        def both(name: str) -> np.ndarray | None:
+            parts = [getattr(curve, name) for curve in (self, other)]
+            return None if any(part is None for part in parts) else np.concatenate(parts)
+
+        columns: dict[str, Any] = {name: both(name) for name in ("x", "y", "sigma", "groups")}
+        return replace(self, **columns, rows=None)
 
 
 def check_curve(curve: Curve, loss: str = "log", way_out: str = "use loss='linear'") -> None:

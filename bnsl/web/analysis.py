@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -61,12 +61,7 @@ class Analysis:
     @property
     def curve(self) -> Curve:
         """All points, fitted and held out."""
-        if self.held_out is None:
-            return self.fitted
-        parts = (self.fitted, self.held_out)
-        sigma = None if self.fitted.sigma is None else np.concatenate([part.sigma for part in parts])
-        x, y = (np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y"))
-        return replace(self.fitted, x=x, y=y, sigma=sigma, rows=None)
+        return self.fitted if self.held_out is None else self.fitted.joined(self.held_out)
 
     @cached_property
     def law(self) -> FitResult | None:

@@ -29,14 +29,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError
-from bnsl.curves.data import Data
+from bnsl.curves.data import Data, as_curve, named_inputs
 from bnsl.evaluation.comparison import ALL_FORMS
 from bnsl.forms.form import Form
-from bnsl.web import tables, words
+from bnsl.forms.inputs import Input
+from bnsl.web import surface_tables, tables, words
 from bnsl.web.analysis import CUTS, Analysis, analyse
-from bnsl.web.calls import Source, python_call, shell_call
+from bnsl.web.calls import Source, copied, python_call, shell_call
 from bnsl.web.figures import Figure, backtest_figure, curve_figure
 from bnsl.web.linear import Linear, linear_figure
+from bnsl.web.surface_figures import surface_figures
+from bnsl.web.surfaces import SurfaceAnalysis, analyse_surface
 
 if TYPE_CHECKING:
     import jinja2
@@ -57,15 +60,19 @@ def write_report(
     train_fraction: float | None = None,
     forms: str | Form | Sequence[str | Form] = ALL_FORMS,
     n_breaks: int | str | Sequence[int] | None = None,
-    predict: Sequence[float] = (),
+    predict: Any = (),
     cuts: int = CUTS,
     accuracy: str | None = None,
     resolution: float | None = None,
+    inputs: Sequence[str] | None = None,
+    groups: ArrayLike | None = None,
 ) -> Path:
-    """Write a report on one curve: an HTML page that needs no network, to mail to others.
+    """Write a report on one curve, or on runs with several inputs: an HTML page that needs no network.
 
     It shows the forecast and its intervals, every form, the breaks, a back-test of the forecast, what to
-    know before relying on it, and numbers and points to copy, in a figure to zoom and hover over.
+    know before relying on it, and numbers and points to copy, in a figure to zoom and hover over. Of several
+    inputs it shows the averaged laws, contours, the best inputs for every compute, held-out runs against
+    predictions, and residuals.
 
     Args:
         *data: x and y; or a Curve; or a table whose columns `x`, `y` and `sigma` name.
@@ -82,10 +89,13 @@ def write_report(
         train_fraction: on this share of them. The points beyond are held out, to check against.
         forms: names or Form instances to compare, of one input.
         n_breaks: numbers of breaks of the bnsl among them, as for `bnsl.compare`.
-        predict: x at which the forecast is tabulated; 1.5, 2, 4 and 10 times the last fitted x if empty.
+        predict: x at which the forecast is tabulated; 1.5, 2, 4 and 10 times the last fitted x if empty. Of
+            several inputs a table, or a list of mappings such as {"params": 7e10, "tokens": 1.4e12}.
         cuts: how many cut-offs the back-test makes, at most; 0 for no back-test.
         accuracy: "share" or "percent" for a y that is an accuracy, as for `bnsl.fit`.
         resolution: of an accuracy, as for `bnsl.fit`.
+        inputs: the columns of several inputs, as for `bnsl.fit`; without `forms`, `n_breaks` and `cuts`.
+        groups: of several inputs what belongs together, as for `bnsl.fit`.
 
     Returns:
         The path.
@@ -95,6 +105,27 @@ def write_report(
     """
     target = check_path(path)
     _environment()  # before any work, since it may be missing
+    x, names = named_inputs(data, x, inputs)
+    analysis: Analysis | SurfaceAnalysis
+    if names is not None and len(names) > 1:
+        if forms is not ALL_FORMS or n_breaks is not None or cuts != CUTS:
+            raise InputError(
+                "forms, n_breaks and cuts are for one input; of several the page shows a forecast"
+            )
+        how: dict[str, Any] = {
+            "groups": groups,
+            "labels": names,
+            "accuracy": accuracy,
+            "resolution": resolution,
+        }
+        curve = as_curve(data, x, y, sigma, axes=tuple(map(Input, names)), **how)
+        rules = {"train_until": train_until, "train_count": train_count, "train_fraction": train_fraction}
+        rule = {name: value for name, value in rules.items() if value is not None}
+        analysis = analyse_surface(curve, rule, predict)
+        target.write_text(render(analysis, title=title, source=source, output=target.name), encoding="utf-8")
+        return target
+    if groups is not None:
+        raise InputError("groups is for several inputs; name them by inputs=[...]")
     analysis = analyse(
         *data,
         x=x,
@@ -129,49 +160,45 @@ def check_path(path: str | os.PathLike[str]) -> Path:
 
 
 def render(
-    analysis: Analysis, *, title: str | None = None, source: Source | None = None, output: str = "report.html"
+    analysis: Analysis | SurfaceAnalysis,
+    *,
+    title: str | None = None,
+    source: Source | None = None,
+    output: str = "report.html",
 ) -> str:
     """The page of an analysis as text.
 
     Args:
-        analysis: what `analyse` found.
+        analysis: what `analyse` or `analyse_surface` found.
         title: what to call it; the name of the curve if not given.
         source: the file of the points; if not given, the calls start from the copy that the page offers.
         output: the name of the page's file, for the calls.
     """
-    fits, law = analysis.comparison.results, analysis.law
-    if analysis.forecast is not None:
-        figures = {"curve": curve_figure(analysis.forecast, analysis.held_out, fits, law=law)}
-    elif law is not None:
-        figures = {"curve": linear_figure(Linear(law, analysis.held_out), "log")}
-    if analysis.backtest is not None:
-        figures["backtest"] = backtest_figure(analysis.backtest)
-    name = analysis.fitted.name.replace("_", " ")
+    shown = _of_runs(analysis) if isinstance(analysis, SurfaceAnalysis) else _of_curve(analysis)
+    name, law = analysis.fitted.name.replace("_", " "), shown["law"]
     points, columns = tables.points_csv(analysis.curve)
     points_file = f"{_slug(analysis.fitted.name) or 'points'}.csv"
     source = Source() if source is None else source
-    copy = Source(points_file, columns[0], columns[1], columns[2] if len(columns) > 2 else None)
+    copy = copied(points_file, columns, analysis.curve, tables.GROUPS)
     options = analysis.options | ({} if title is None else {"title": title})
-    texts = {
-        "predictions": tables.predictions_csv(analysis),
+    texts = shown["texts"] | {
         "points": points,
         "shell": shell_call(source if source.file or source.command else copy, options, output),
         "python": python_call(source if source.file else copy, options, output),
     }
     if law is not None:
         texts["parameters"] = tables.parameters_json(law)
+    figures = shown["figures"]
     script, library = _asset("../app/assets/ticks.js") + _asset("report.js"), _asset("plotly-basic.min.js")
     return (
         _environment()
-        .get_template("report.html.j2")
+        .get_template(shown["template"])
         .render(
-            title=title or f"{'Forecast' if analysis.forecast else 'Law'} of {name or 'a curve'}",
+            **{key: shown[key] for key in shown.keys() - {"template", "texts", "what"}},
+            title=title or f"{shown['what']} of {name or shown['of']}",
             analysis=analysis,
             words=words,
-            tables=tables,
-            law=law,
             level=tables.LEVEL,
-            figures=figures,
             figure_json=_json({key: _figure(figure) for key, figure in figures.items()}),
             texts=texts,
             texts_json=_json(texts),
@@ -185,6 +212,48 @@ def render(
             versions=_versions(),
         )
     )
+
+
+def _of_curve(analysis: Analysis) -> dict[str, Any]:
+    """What the page of one curve shows."""
+    fits, law, figures = analysis.comparison.results, analysis.law, {}
+    if analysis.forecast is not None:
+        figures["curve"] = curve_figure(analysis.forecast, analysis.held_out, fits, law=law)
+    elif law is not None:
+        figures["curve"] = linear_figure(Linear(law, analysis.held_out), "log")
+    if analysis.backtest is not None:
+        figures["backtest"] = backtest_figure(analysis.backtest)
+    return {
+        "template": "report.html.j2",
+        "what": "Forecast" if analysis.forecast else "Law",
+        "of": "a curve",
+        "tables": tables,
+        "law": law,
+        "figures": figures,
+        "facts": words.facts(analysis),
+        "notes": words.notes(analysis),
+        "texts": {"predictions": tables.predictions_csv(analysis)},
+    }
+
+
+def _of_runs(analysis: SurfaceAnalysis) -> dict[str, Any]:
+    """What the page of runs with several inputs shows."""
+    law = analysis.forecast.best
+    return {
+        "template": "surface.html.j2",
+        "what": "Forecast",
+        "of": f"{analysis.fitted.y_label} by {' and '.join(analysis.names)}",
+        "tables": surface_tables,
+        "law": law,
+        "parameters": tables.parameters(law),
+        "figures": surface_figures(analysis),
+        "facts": surface_tables.facts(analysis),
+        "notes": surface_tables.notes(analysis),
+        "texts": {
+            "predictions": surface_tables.predictions_csv(analysis),
+            "allocation": surface_tables.allocation_csv(analysis),
+        },
+    }
 
 
 @cache

@@ -19,6 +19,7 @@ from bnsl.web.analysis import LEVEL, Analysis
 from bnsl.web.words import number, percent
 from bnsl.web.words import rows as rows_of
 
+GROUPS = "run"  # the column of what belongs together in a copy of the points
 LEAST_WEIGHT = 0.0005  # of a law that the table of averaged laws shows
 
 
@@ -67,7 +68,7 @@ def checked(analysis: Analysis) -> Table | None:
     rows: list[tuple[str, ...]] = []
     for x, y, predicted, low, high in rows_of(table):
         inside = "yes" if low <= y <= high else "no"
-        error = number(predicted - y) if analysis.forecast is None else _signed(predicted / y - 1.0)
+        error = number(predicted - y) if analysis.forecast is None else signed(predicted / y - 1.0)
         rows.append((*map(number, (x, y, predicted)), error, inside))
     head = (analysis.fitted.x_label, "measured", "predicted", "error", f"in the {LEVEL:.0%} interval")
     return Table(head, rows)
@@ -154,7 +155,7 @@ def distances(analysis: Analysis) -> Table | None:
     rows: list[tuple[str, ...]] = []
     for row in rows_of(analysis.backtest.by_distance):
         ends = f"{number(row.distance_from)} to {number(row.distance_to)} \N{MULTIPLICATION SIGN}"
-        bias = _signed(float(np.expm1(row.mean_log_error)))
+        bias = signed(float(np.expm1(row.mean_log_error)))
         rows.append((ends, str(row.points), str(row.cuts), percent(float(row.rmsle)), bias))
     return Table(("beyond the fitted points", "points", "cuts", "typical error", "mean error"), rows)
 
@@ -165,21 +166,29 @@ def distances(analysis: Analysis) -> Table | None:
 def predictions_csv(analysis: Analysis) -> str:
     """The forecasts as CSV, exact."""
     head = (analysis.fitted.x_label, "forecast", f"low_{100 * LEVEL:g}", f"high_{100 * LEVEL:g}")
-    return _csv(head, rows_of(analysis.predictions))
+    return csv_text(head, rows_of(analysis.predictions))
 
 
 def points_csv(curve: Curve) -> tuple[str, tuple[str, ...]]:
-    """All points as CSV, exact, and the names of its columns: the labels where these can tell them apart."""
-    names: tuple[str, ...] = (curve.x_label, curve.y_label)
-    columns = [curve.x, curve.y]
+    """All points as CSV, exact, and the names of its columns: the labels where these can tell them apart.
+
+    Inputs come first, then y, then sigma if there is one; a last column, without a name there, has groups.
+    """
+    names: tuple[str, ...] = (*curve.input_names, curve.y_label)
+    columns = [*curve.x.reshape(len(curve), -1).T, curve.y]
     if curve.sigma is not None:
         names = (*names, "sigma")
         columns.append(curve.sigma)
     # What the reader strips or takes for a number would not come back as it is.
-    good = all(name and name == " ".join(name.split()) and not is_number(name) for name in names)
-    if len(set(names)) < len(names) or not good:
-        names = ("x", "y", "sigma")[: len(columns)]
-    return _csv(names, zip(*columns, strict=True)), names
+    good = all(
+        name and name == " ".join(name.split()) and "," not in name and not is_number(name) for name in names
+    )
+    if len({*names, GROUPS}) <= len(names) or not good:
+        inputs = ("x",) if curve.inputs == 1 else tuple(f"x{i + 1}" for i in range(curve.inputs))
+        names = (*inputs, "y", "sigma")[: len(columns)]
+    if curve.groups is None:
+        return csv_text(names, zip(*columns, strict=True)), names
+    return csv_text((*names, GROUPS), zip(*columns, curve.groups, strict=True)), names
 
 
 def parameters_json(fit: FitResult) -> str:
@@ -187,14 +196,18 @@ def parameters_json(fit: FitResult) -> str:
     return json.dumps({name: float(value) for name, value in fit.params.items()}, indent=2)
 
 
-def _csv(head: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+def csv_text(head: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Rows as CSV, numbers exact."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(head)
     for row in rows:
-        writer.writerow([repr(float(value)).removesuffix(".0") for value in row])
+        writer.writerow(
+            [value if isinstance(value, str) else repr(float(value)).removesuffix(".0") for value in row]
+        )
     return text.getvalue()
 
 
-def _signed(share: float) -> str:
+def signed(share: float) -> str:
+    """A share in per cent, with its sign."""
     return f"{100 * share:+.2g} %".replace("-", "\N{MINUS SIGN}") if np.isfinite(share) else "unknown"

@@ -67,6 +67,14 @@ PLAIN = {
     "held_out_outside": "The points that were held out lie elsewhere than predicted. The curve did something "
     "new, and may do so again.",
     "remade": "This forecast was saved by another version of the program, which predicted something else.",
+    "optimum_outside_data": "The best inputs for some budgets lie over 10 times beyond these runs: there "
+    "they hang on the form of the law.",
+    "budget_outside_data": "Some budgets are over 100 times beyond these runs.",
+    "no_optimum": "For some budgets there is no best size: one input does nothing in this law.",
+    "optimum_at_bounds": "For some budgets the best lies at a bound.",
+    "flat_optimum": "Sizes that differ by a factor of 10 and more are within 1 % of the best: other reasons "
+    "may choose among them.",
+    "not_determined": "Some parameters are not determined, and the intervals know nothing of that.",
     "few_points": "There are few points. The forecast relies mostly on how scaling curves usually behave, "
     "and less on this one; a single law relies on its form.",
 }
@@ -107,7 +115,7 @@ def notes(analysis: Analysis) -> list[Note]:
         found.append(Note(what, NO_FORECAST))
     checked = analysis.checked
     if checked is not None:
-        held = held_out_notes(_inside(checked), len(checked), LEVEL)
+        held = held_out_notes(inside(checked), len(checked), LEVEL)
         found += [Note(what, PLAIN[code], (message,)) for code, message in held]
     farthest = float(analysis.predict.max())
     last = float(analysis.fitted.x[-1])
@@ -151,7 +159,7 @@ def facts(analysis: Analysis) -> list[Fact]:
     if checked is not None:
         both = checked["predicted"].to_numpy(), checked["y"].to_numpy()
         error = number(rmse(*both)) if analysis.forecast is None else percent(rmsle(*both)[0])
-        text = f"{_inside(checked)} of {points(len(checked))} inside the {LEVEL:.0%} interval"
+        text = f"{inside(checked)} of {points(len(checked))} inside the {LEVEL:.0%} interval"
         out.append(Fact("Error on the held-out points", error, text))
     if analysis.backtest is not None:
         table = analysis.backtest.by_distance
@@ -167,7 +175,7 @@ def facts(analysis: Analysis) -> list[Fact]:
     return out
 
 
-def _inside(checked: pd.DataFrame) -> int:
+def inside(checked: pd.DataFrame) -> int:
     """How many measured values lie in their intervals."""
     return int(checked["y"].between(checked["lower"], checked["upper"]).sum())
 
