@@ -9,13 +9,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from browser import DARK, DESKTOP, PHONE, chromium, tab
+from chinchilla import LAW
+from chinchilla import runs as chinchilla_runs
 
 import bnsl
 from bnsl import cli
 from bnsl._base.palette import FITTED, FORECAST, HELD_OUT
 from bnsl.web.app import server as _server
 from bnsl.web.app.server import make_app, serve
-from bnsl.web.app.session import WORKING, Choice, Points, Sessions, end_rule, run_column, run_columns, runs_in
+from bnsl.web.app.session import (
+    WORKING,
+    Choice,
+    Points,
+    Sessions,
+    distinct,
+    end_rule,
+    run_column,
+    run_columns,
+    runs_in,
+)
+from bnsl.web.app.surfaces import surface_numbers, surface_parts
 from bnsl.web.app.words import in_words_of_app, plain_notes
 
 STEPS = 2.0 ** np.arange(9)
@@ -190,6 +203,46 @@ def test_no_complaint_speaks_of_options_or_arguments(content, options, sessions)
     said = in_words_of_app(str(error.value))
     assert said
     assert not CODE.search(said.replace("= ", "=")), said
+
+
+def surface_table(count=3):
+    frame = chinchilla_runs(LAW)
+    return frame.assign(run=[f"r{i % count}" for i in frame.index])
+
+
+def test_further_inputs_make_runs_of_several_inputs(sessions):
+    table = surface_table()
+    token = sessions.add_file("runs.csv", table.to_csv(index=False).encode())
+    points = Points(token, "params", "loss", more=("tokens",), by="run", run="*all")
+    curve = sessions.curve(points)
+    assert curve.input_names == ("params", "tokens")
+    assert curve.grouped == " in 3 groups"
+    assert len(sessions.curve(replace(points, run="r1"))) == (table["run"] == "r1").sum()
+    end = len(distinct(curve)) - 8
+    found = sessions.analysis(Choice(points, end))
+    assert found.held_out.effort.min() > distinct(curve)[end] * (1 - 1e-12)
+    figures = surface_parts(found)
+    assert list(figures) == ["contours", "allocation", "held", "residuals0", "residuals1"]
+    legend = [trace["name"] for trace in figures["contours"].data if trace["showlegend"]]
+    assert legend == ["Fitted runs", "Held-out runs", "Compute-optimal"]
+    shown = str(surface_numbers(found, figures, "dark"))
+    assert all(f"figure-{name}" in shown for name in list(figures)[1:])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"more": ("params",)}, "a column is chosen twice"),
+        ({"more": ("loss",)}, "a column is chosen twice"),
+        ({"smooth": 1.1}, "smoothing is for one input"),
+        ({"run": "*envelope", "by": "run"}, "take either all runs or one"),
+    ],
+)
+def test_what_further_inputs_do_not_go_with_is_told(options, message, sessions):
+    token = sessions.add_file("runs.csv", surface_table().to_csv(index=False).encode())
+    with pytest.raises(bnsl.InputError, match=message) as error:
+        sessions.curve(Points(**{"token": token, "x": "params", "y": "loss", "more": ("tokens",)} | options))
+    assert in_words_of_app(str(error.value)) == str(error.value)
 
 
 def test_a_request_can_be_overtaken(sessions):
@@ -523,6 +576,20 @@ def test_a_file_named_at_the_start_is_there(browser, tmp_path):
 def test_a_file_that_cannot_be_read_is_told_before_the_app_begins(capsys):
     assert cli.main(["app", "nothing.csv", "--port", "0", "--no-browser"]) == 2
     assert "nothing.csv" in capsys.readouterr().err
+
+
+def test_runs_of_two_inputs_have_contours_and_allocations(opened):
+    page = opened(DESKTOP)
+    page.locator("#example").click()
+    page.get_by_text("loss surface").first.click()
+    settled(page, "fitted up to params x tokens")
+    page.wait_for_selector("#figure-allocation .scatterlayer .trace", timeout=20000)
+    found = bnsl.load_dataset("loss_surface")
+    once = found[found["epochs"] == 1]
+    line = drawn(page, "Fitted runs")
+    assert sorted(line["x"]) == sorted(once["params"])
+    assert not page.locator("#x-type").is_visible()
+    assert "Best params" in page.locator("#numbers").inner_text()
 
 
 def test_it_fits_a_phone(opened):

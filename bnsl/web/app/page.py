@@ -6,12 +6,13 @@ from typing import Any
 
 from dash import dcc, html
 
-from bnsl.curves.datasets import DESCRIPTIONS
+from bnsl.curves.datasets import DESCRIPTIONS, LOSS_SURFACE
 from bnsl.web.analysis import Analysis
 from bnsl.web.tables import Table, checked, forms, predictions
-from bnsl.web.words import facts, notes
+from bnsl.web.words import Fact, Note, facts, notes
 
 FORMS = ("m1", "m2", "m3", "m4")
+EXAMPLES = (*DESCRIPTIONS, LOSS_SURFACE)
 NOTHING = {
     "data": [],
     "layout": {
@@ -25,7 +26,7 @@ KINDS = "CSV, TSV, JSON, JSON Lines, Parquet, also with .gz; event files, traine
 
 
 # What decides on the points, in the order of the callbacks that they go to.
-CONTROLS = ("x", "y", "sigma", "by", "run", "accuracy", "smooth", "thin", "offset")
+CONTROLS = ("x", "y", "sigma", "by", "run", "accuracy", "smooth", "thin", "offset", "more")
 NONE = "none"
 ACCURACY = {
     NONE: "as it is",
@@ -76,9 +77,7 @@ def page(start: str | None = None) -> html.Main:
                         "or look at an example",
                         dcc.Dropdown(
                             id="example",
-                            options=[
-                                {"label": name.replace("_", " "), "value": name} for name in DESCRIPTIONS
-                            ],
+                            options=[{"label": name.replace("_", " "), "value": name} for name in EXAMPLES],
                             placeholder="choose",
                             searchable=False,
                         ),
@@ -100,6 +99,9 @@ def _workbench() -> list[Any]:
         html.Div(
             [
                 _labelled("x", dcc.Dropdown(id="x", clearable=False)),
+                _labelled(
+                    "further inputs", dcc.Dropdown(id="more", multi=True, placeholder="none: one curve")
+                ),
                 _labelled("y", dcc.Dropdown(id="y", clearable=False)),
                 _labelled("standard deviation of y", dcc.Dropdown(id="sigma", placeholder="none")),
             ],
@@ -170,19 +172,27 @@ def _workbench() -> list[Any]:
                 ),
                 html.Div(
                     [
-                        _radio("x axis", "x-type", axis),
-                        _radio("y axis", "y-type", axis),
                         html.Div(
                             [
-                                html.Span("also draw", className="hint"),
-                                dcc.Checklist(
-                                    id="forms",
-                                    options=[{"label": form.upper(), "value": form} for form in FORMS],
-                                    value=[],
-                                    inline=True,
+                                _radio("x axis", "x-type", axis),
+                                _radio("y axis", "y-type", axis),
+                                html.Div(
+                                    [
+                                        html.Span("also draw", className="hint"),
+                                        dcc.Checklist(
+                                            id="forms",
+                                            options=[
+                                                {"label": form.upper(), "value": form} for form in FORMS
+                                            ],
+                                            value=[],
+                                            inline=True,
+                                        ),
+                                    ],
+                                    className="choice",
                                 ),
                             ],
-                            className="choice",
+                            id="ways",
+                            className="bar ways",
                         ),
                         html.Button("Save as report", id="save"),
                     ],
@@ -196,18 +206,7 @@ def _workbench() -> list[Any]:
 
 def numbers(analysis: Analysis) -> list[Any]:
     """What was found, in cards, tables and sentences."""
-    cards = [
-        html.Div(
-            [
-                html.Div(fact.head, className="head"),
-                html.Div(fact.value, className="value"),
-                html.Div(fact.text, className="text"),
-            ],
-            className="fact",
-        )
-        for fact in facts(analysis)
-    ]
-    parts = [html.Section(cards, className="facts"), shown_table(predictions(analysis), "Forecast")]
+    parts: list[Any] = [fact_cards(facts(analysis)), shown_table(predictions(analysis), "Forecast")]
     held = checked(analysis)
     if held is not None:
         parts.append(
@@ -217,8 +216,29 @@ def numbers(analysis: Analysis) -> list[Any]:
         )
     parts.append(html.Details([html.Summary("Forms"), shown_table(forms(analysis), "Forms")]))
     parts.append(html.H3("Before you rely on it"))
-    parts.append(html.Ul([html.Li([html.B(f"{note.subject}. "), note.text]) for note in notes(analysis)]))
+    parts.append(note_list(notes(analysis)))
     return parts
+
+
+def fact_cards(found: list[Fact]) -> html.Section:
+    """The few numbers that come first."""
+    cards = [
+        html.Div(
+            [
+                html.Div(fact.head, className="head"),
+                html.Div(fact.value, className="value"),
+                html.Div(fact.text, className="text"),
+            ],
+            className="fact",
+        )
+        for fact in found
+    ]
+    return html.Section(cards, className="facts")
+
+
+def note_list(found: list[Note]) -> html.Ul:
+    """What to know, a sentence each."""
+    return html.Ul([html.Li([html.B(f"{note.subject}. "), note.text]) for note in found])
 
 
 def shown_table(table: Table, caption: str) -> html.Div:

@@ -11,10 +11,12 @@ from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 
 from bnsl._base.checks import InputError
 from bnsl._base.palette import FITTED, HELD_OUT
+from bnsl.curves.datasets import LOSS_SURFACE
 from bnsl.readers.reading import source_columns
 from bnsl.web.analysis import Analysis, analyse
 from bnsl.web.app.linear import linear_numbers
 from bnsl.web.app.page import CONTROLS, NONE, numbers, run_options
+from bnsl.web.app.runs import ALL
 from bnsl.web.app.session import (
     WORKING,
     Choice,
@@ -26,10 +28,12 @@ from bnsl.web.app.session import (
     run_columns,
     runs_in,
 )
+from bnsl.web.app.surfaces import surface_numbers, surface_parts
 from bnsl.web.app.words import in_words_of_app, plain_notes
 from bnsl.web.figures import curve_figure, for_theme
 from bnsl.web.linear import Linear, linear_figure
 from bnsl.web.page import render
+from bnsl.web.surfaces import SurfaceAnalysis, analyse_surface
 from bnsl.web.words import number, points
 
 LEAST = 3  # distinct x of a forecast
@@ -83,7 +87,8 @@ TICKS = """
 function(_) {
     const begin = (tries) => {
         const plot = document.querySelector("#figure .js-plotly-plot");
-        if (plot && plot.on && window.Plotly) window.bnslTicks.follow(plot);
+        if (plot && plot.on && window.Plotly)
+            document.querySelectorAll(".js-plotly-plot").forEach((o) => o.on && window.bnslTicks.follow(o));
         else if (tries > 0) setTimeout(() => begin(tries - 1), 100);
     };
     begin(50);
@@ -105,6 +110,7 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
         Output("x", "options"),
         Output("y", "options"),
         Output("sigma", "options"),
+        Output("more", "options"),
         Output("x", "value"),
         Output("y", "value"),
         Output("sigma", "value"),
@@ -130,7 +136,7 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
                 raise dash.exceptions.PreventUpdate
             source = sessions.table(token)
         except InputError as error:
-            return None, in_words_of_app(str(error)), False, True, *[no_update] * (8 + len(CONTROLS[4:]))
+            return None, in_words_of_app(str(error)), False, True, *[no_update] * (9 + len(CONTROLS[4:]))
         table = source.table
         names = [str(column) for column in table.columns if table[column].dtype.kind == "f"]
         message = ""
@@ -146,9 +152,12 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
             which = "columns of x and y" if x is None else f"column of y; x is \u201c{x}\u201d"
             message = f"Choose the {which}." if len(names) > 1 else few
         by = run_column(source, x)
-        rest = [NONE] * len(CONTROLS[5:])
+        more: list[str] = []
+        if example == LOSS_SURFACE and ctx.triggered_id == "example":
+            x, y, more, by, message = "params", "loss", ["tokens"], None, ""
+        rest = [*[NONE] * len(CONTROLS[5:-1]), more]
         title = sessions.title(token)
-        chosen = (names, names, names, x, y, sigma, run_columns(source, x, y), by, *rest)
+        chosen = (names, names, names, names, x, y, sigma, run_columns(source, x, y), by, *rest)
         return token, message, not message, False, title, *chosen
 
     @app.callback(
@@ -160,10 +169,18 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
         Input("x", "value"),
         Input("y", "value"),
         Input("token", "data"),
+        Input("more", "value"),
         State("run", "value"),
         prevent_initial_call=True,
     )
-    def list_runs(by: str | None, x: str | None, y: str | None, token: str | None, run: str | None) -> Any:
+    def list_runs(
+        by: str | None,
+        x: str | None,
+        y: str | None,
+        token: str | None,
+        more: list[str] | None,
+        run: str | None,
+    ) -> Any:
         """The columns that tell runs apart, and the runs in the one that was chosen."""
         if token is None:
             raise dash.exceptions.PreventUpdate
@@ -175,6 +192,10 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
         if by is None or by not in source.table.columns:
             return columns, [], None, not columns
         options = run_options(runs_in(source, by, y))
+        if more:  # all runs together, with those of one value as a group
+            options = [option for option in options if not option["value"].startswith("*")]
+            options.insert(0, {"label": "all runs, each as a group", "value": ALL})
+            run = ALL if ctx.triggered_id == "more" else run
         values = [option["value"] for option in options]
         return columns, options, run if run in values else next(iter(values), None), False
 
@@ -188,6 +209,7 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
         Output("message", "children"),
         Output("message", "hidden"),
         Output("found", "hidden"),
+        Output("ways", "hidden"),
         *(Input(name, "value") for name in CONTROLS),
         Input("token", "data"),
         prevent_initial_call=True,
@@ -198,7 +220,7 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
         try:
             chosen = _points(dict(zip((*CONTROLS, "token"), values, strict=True)))
             if chosen is None:
-                return *kept, [], True, no_update, no_update, True
+                return *kept, [], True, no_update, no_update, True, no_update
             reading = sessions.reading(chosen)
             places = distinct(reading.curve)
             if len(places) < LEAST:
@@ -206,10 +228,10 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
                     f"{chosen.x!r} has {len(places)} distinct values; a forecast needs at least {LEAST}"
                 )
         except InputError as error:
-            return *kept, [], True, in_words_of_app(str(error)), False, True
+            return *kept, [], True, in_words_of_app(str(error)), False, True, no_update
         last = len(places) - 1
         told = [html.Li(text) for text in plain_notes(reading.notes)]
-        return last, last, LEAST - 1, places.tolist(), told, not told, "", True, False
+        return last, last, LEAST - 1, places.tolist(), told, not told, "", True, False, bool(chosen.more)
 
     app.clientside_callback(
         WISH,
@@ -265,13 +287,21 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
                 if sessions.overtaken(chosen.token, wish["number"]):
                     return nothing
                 found = sessions.analysis(choice)
-                drawn = for_theme(_figure(found, wish), wish["theme"])
-                shown = linear_numbers(found) if isinstance(found, Linear) else numbers(found)
+                if isinstance(found, SurfaceAnalysis):
+                    figures = surface_parts(found)
+                    top = next(iter(figures.values()))
+                    whole = {"data": top.data, "layout": top.layout}
+                    shown = surface_numbers(found, figures, wish["theme"])
+                else:
+                    whole = _figure(found, wish)
+                    shown = linear_numbers(found) if isinstance(found, Linear) else numbers(found)
+                drawn = for_theme(whole, wish["theme"])
         except InputError as error:
             return wish["number"], *[no_update] * 3, in_words_of_app(str(error)), False
         fitted = found.law.curve if isinstance(found, Linear) else found.fitted
         count_text = f"{len(fitted)} of {points(len(curve))}"
-        text = f"fitted up to {curve.x_label} = {number(float(fitted.x[-1]))}: {count_text}"
+        end = curve.x_label if curve.inputs == 1 else curve.effort_label
+        text = f"fitted up to {end} = {number(float(fitted.effort.max()))}: {count_text}"
         return wish["number"], drawn, shown, text, "", True
 
     @app.callback(
@@ -296,7 +326,13 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
             if curve.y.min() <= 0:
                 raise InputError("a report rests on a forecast, which needs y above 0")
             with WORKING:
-                found = analyse(curve, forms=("bnsl", *sorted(forms)), **end_rule(curve, end))
+                rule = end_rule(curve, end)
+                several = curve.inputs > 1
+                found = (
+                    analyse_surface(curve, rule)
+                    if several
+                    else analyse(curve, forms=("bnsl", *sorted(forms)), **rule)
+                )
                 text = render(found)
         except InputError as error:
             return no_update, in_words_of_app(str(error)), False
@@ -312,6 +348,7 @@ def _points(wish: dict[str, Any]) -> Points | None:
         return None
     if found["by"] is not None and found["run"] is None:
         return None
+    found["more"] = tuple(found["more"] or ())
     if found["x"] == found["y"]:
         raise InputError("x and y are the same column; choose two")
     sorts = {"smooth": float, "thin": int, "offset": float}

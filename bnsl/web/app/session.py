@@ -15,14 +15,17 @@ import numpy as np
 
 from bnsl._base.checks import InputError
 from bnsl.curves.curve import Curve
-from bnsl.curves.datasets import DESCRIPTIONS, load_curve
+from bnsl.curves.datasets import DESCRIPTIONS, LOSS_SURFACE, load_curve, load_dataset
+from bnsl.readers.columns import Columns
 from bnsl.readers.curation import Curation
 from bnsl.readers.formats import read_source
 from bnsl.readers.reading import Reading, curve_from_source
 from bnsl.readers.runs import shown
 from bnsl.readers.source import Source
 from bnsl.web.analysis import Analysis, analyse
+from bnsl.web.app.runs import runs_of
 from bnsl.web.linear import SAID, Linear, analyse_linear
+from bnsl.web.surfaces import SurfaceAnalysis, analyse_surface
 
 LARGEST = 100_000_000  # bytes of a file
 MOST_RUNS = 500  # values of a column that can tell runs apart
@@ -51,6 +54,7 @@ class Points:
         smooth: the factor of x to smooth over, or None.
         thin: the most points, or None.
         offset: what is added to x.
+        more: further inputs; then `by` tells what belongs together, and all of it is taken for "*all".
     """
 
     token: str
@@ -63,6 +67,7 @@ class Points:
     smooth: float | None = None
     thin: int | None = None
     offset: float | None = None
+    more: tuple[str, ...] = ()
 
     @property
     def curation(self) -> Curation:
@@ -152,7 +157,7 @@ class Sessions:
         Raises:
             InputError: what cannot be read; the message names it.
         """
-        if not Path(path).exists() and path in DESCRIPTIONS:
+        if not Path(path).exists() and path in (*DESCRIPTIONS, LOSS_SURFACE):
             return self.add_dataset(path)
         return self._add(read_source(path), Path(path).resolve().name)
 
@@ -160,6 +165,11 @@ class Sessions:
         """A data set of the package as a table; returns its token."""
         import pandas as pd
 
+        if name == LOSS_SURFACE:
+            runs: Any = load_dataset(LOSS_SURFACE)
+            once = runs[runs["epochs"] == 1].drop(columns="epochs").reset_index(drop=True)
+            numbers = once.astype({column: float for column in once if once[column].dtype.kind in "iu"})
+            return self._add(Source(numbers, "csv", name), "loss surface, tokens seen once")
         if name not in DESCRIPTIONS:
             raise InputError(f"there is no data set {name!r}")
         curve = load_curve(name)
@@ -192,6 +202,10 @@ class Sessions:
         found: Reading | None = self._curves.get(points)
         if found is None:
             source = self.table(points.token)
+            if points.more:
+                found = Reading(runs_of(source, points), Columns(points.x, points.y, points.sigma))
+                self._curves.put(points, found)
+                return found
             columns = (points.x, points.y, points.sigma)
             try:
                 found = curve_from_source(source, *columns, loss="log", curation=points.curation)
@@ -213,18 +227,20 @@ class Sessions:
         """Whether a later request has come in the meantime, so that nobody waits for this one's answer."""
         return number < (self._newest.get(token) or 0)
 
-    def analysis(self, choice: Choice) -> Analysis | Linear:
-        """Forecast and fits, without a back-test; or one law where a y is not positive.
+    def analysis(self, choice: Choice) -> Analysis | Linear | SurfaceAnalysis:
+        """Forecast and fits, without a back-test; or one law where a y is not positive; or of several inputs.
 
         To be called under `WORKING`.
 
         Raises:
             InputError: a curve that cannot be fitted.
         """
-        found: Analysis | Linear | None = self._found.get(choice)
+        found: Analysis | Linear | SurfaceAnalysis | None = self._found.get(choice)
         if found is None:
             curve = self.curve(choice.points)
-            if curve.y.min() <= 0:
+            if curve.inputs > 1:
+                found = analyse_surface(curve, end_rule(curve, choice.end))
+            elif curve.y.min() <= 0:
                 found = analyse_linear(curve, end_rule(curve, choice.end))
             else:
                 found = analyse(curve, forms=("bnsl", *choice.forms), cuts=0, **end_rule(curve, choice.end))
@@ -268,8 +284,8 @@ def runs_in(source: Source, by: str, y: str | None = None) -> dict[str, str]:
 
 
 def distinct(curve: Curve) -> np.ndarray:
-    """The distinct x, rising: where a fitted range can end."""
-    return np.unique(curve.x)
+    """The distinct x, of several inputs products, rising: where a fitted range can end."""
+    return np.unique(curve.effort)
 
 
 def end_rule(curve: Curve, end: int) -> dict[str, Any]:
