@@ -140,10 +140,14 @@ class Curve:
     @property
     def effort(self) -> np.ndarray:
         """By what points are put in order (N,): x, or the product of the inputs that cost compute."""
-        if self.x.ndim == 1:
-            return self.x
+        return self.effort_at(self.x)
+
+    def effort_at(self, x: np.ndarray) -> np.ndarray:
+        """The same (M,) of other points (M,) or (M, k)."""
+        if x.ndim == 1:
+            return x
         costs = [entry.costs for entry in self.axes]
-        return np.asarray(np.prod(self.x[:, costs], axis=1))
+        return np.asarray(np.prod(x[:, costs], axis=1))
 
     def ahead(self, factors: Sequence[float]) -> np.ndarray:
         """These multiples of the last x (M,), as far as a double holds them; where it holds none, that x."""

@@ -3,14 +3,13 @@
 Laws that fit runs alike go apart beyond them, and what a law leaves over is alike from run to run, so that
 likelihoods, which take runs for independent, favour rich laws too much. Each law is therefore asked first
 what it would have said of the dearest of the runs from the cheaper ones (stacking by a back-test; Wolpert,
-1992), and weighted by that.
+1992), and weighted by that. To what a law says is added what runs near by were off it (`nearby`), here and
+there.
 """
 
 from __future__ import annotations
 
 import json
-import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -37,19 +36,20 @@ from bnsl.fitting.fit import fit
 from bnsl.fitting.record import Entries, damaged, of_type, parsed
 from bnsl.fitting.result import FitResult, Status
 from bnsl.forecasting.mixture import Mixture, centre, draws, quantile
+from bnsl.forecasting.nearby import Nearby, carried
+from bnsl.forecasting.surface_laws import backtest, cheaper, enough, filled, laws_of, log_y_of, needed
 from bnsl.forms.form import Form
-from bnsl.forms.hyperbreaks import HyperBNSL
-from bnsl.forms.registry import get_form
 from bnsl.solver import losses
 
 if TYPE_CHECKING:
     import pandas as pd
 
 KIND = "surface_forecast"
-OF_TWO = ("chinchilla_tied", "chinchilla", "skaling", "interaction", "bilinear")
-CUTS = (0.6, 0.8)  # shares of the runs, the cheapest first, from which the others are predicted
 # A back-test counts for so many independent runs: a weight is the error to the power of minus this.
 WORTH = 8.0
+FURTHEST = 16.0  # times as far as in the back-test, up to which an error grows, as the root of the distance
+LINEAR = 0.05  # standard deviation of a law's log y up to which its derivatives tell it; else draws do,
+DRAWS = 200  # so many
 WIDEST = 1.0  # standard deviation of a law's log y beyond which it says nothing
 
 
@@ -88,11 +88,18 @@ class SurfaceForecast(Decisions):
         points, shape = self._points(x)
         return self.curve.held(np.exp(centre(self._mixture(points)))).reshape(shape)
 
+    def trend(self, x: Any) -> np.ndarray:
+        """The average of the laws alone at x, which is smooth; decisions rest on it."""
+        points, shape = self._points(x)
+        weight = np.array([member.weight for member in self.members])
+        log_y = np.array([log_y_of(member.result, points) for member in self.members])
+        return self.curve.held(np.exp(weight @ log_y)).reshape(shape)
+
     def interval(self, x: Any, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper end of where a new run at x would fall with probability `level`.
 
         Each law errs by its noise, by what the runs leave open of its parameters, and by as much as it erred
-        on the dearer runs in the back-test; and laws differ.
+        on the dearer runs in the back-test, or more where x is further ahead; and laws differ.
         """
         tail = 0.5 * (1.0 - check_share(level, "level"))
         points, shape = self._points(x)
@@ -213,18 +220,44 @@ class SurfaceForecast(Decisions):
         warn_if_far(points, self.curve, stacklevel=4)
         return points, shape
 
+    @cached_property
+    def _nearby(self) -> list[Nearby]:
+        residuals = [
+            np.log(self.curve.y) - log_y_of(result, self.curve.x) for _, result, _, _ in self.members
+        ]
+        return carried(np.log(self.curve.x), np.array(residuals))
+
+    @cached_property
+    def _drawn(self) -> list[np.ndarray]:
+        return [member.result.posterior(DRAWS)[0][1] for member in self.members]
+
     def _mixture(self, points: np.ndarray) -> Mixture:
         means, spreads = [], []
-        for _, result, _, error in self.members:
-            log_y, jacobian = losses.law_and_jacobian(
-                result.form, "log", result.theta, result.form.seen(points)
-            )
+        growth = self._growth(points)
+        for place, (_, result, _, error) in enumerate(self.members):
+            seen = result.form.seen(points)
+            log_y, jacobian = losses.law_and_jacobian(result.form, "log", result.theta, seen)
             open_yet = np.linalg.norm(np.nan_to_num(result.covariance_root).T @ jacobian, axis=0)
-            means.append(log_y)
+            bent = ~(open_yet < LINEAR)
+            if bent.any():
+                drawn = result.form.log_y(self._drawn[place], seen[bent]) - log_y[bent]
+                open_yet[bent] = np.sqrt(np.mean(np.minimum(drawn**2, WIDEST**2), axis=0))
+            means.append(log_y + self._nearby[place].at(np.log(points)))
             noise = np.nan_to_num(result.residual_scale)
-            spreads.append(np.sqrt(np.minimum(open_yet, WIDEST) ** 2 + noise**2 + error**2))
+            spreads.append(np.sqrt(open_yet**2 + noise**2 + (error * growth) ** 2))
         weight = np.array([member.weight for member in self.members])
         return Mixture(weight, np.array(means), np.maximum(np.array(spreads), 1e-12))
+
+    def _growth(self, points: np.ndarray) -> np.ndarray | float:
+        """By how much errors of the back-test grow up to points (M, k), which may be further ahead."""
+        effort = np.log(self.curve.effort)
+        tested = [
+            np.sqrt(np.mean((effort[~cheap] - effort[cheap].max()) ** 2)) for cheap in cheaper(self.curve)
+        ]
+        if not tested:
+            return 1.0
+        ahead = np.log(self.curve.effort_at(points)) - effort.max()
+        return np.sqrt(np.clip(ahead / max(float(np.mean(tested)), 1e-9), 1.0, FURTHEST))
 
 
 def surface_forecast(curve: Curve) -> SurfaceForecast:
@@ -234,73 +267,18 @@ def surface_forecast(curve: Curve) -> SurfaceForecast:
         InputError: runs that cannot be fitted, or too few of them for any law.
     """
     check_curve(curve, way_out="fit it with bnsl.fit(..., loss='linear'), which has no forecast")
-    candidates = [(label, form, held) for label, form, held in _laws(curve) if _enough(form, held, curve)]
+    candidates = [(label, form, held) for label, form, held in laws_of(curve) if enough(form, held, curve)]
     if not candidates:
         raise InputError(
             f"{len(curve)} runs are too few for a law of {curve.inputs} inputs; the simplest needs "
-            f"{_needed(curve)}"
+            f"{needed(curve)}"
         )
-    fitted, errors = [], []
-    for label, form, held in candidates:
-        result = fit(curve, form=form, fixed=held)
-        if result.status is Status.FAILED:
-            continue
-        fitted.append((label, result))
-        errors.append(_backtest(curve, form, held))
-    error = _filled(np.array(errors), [result.residual_scale for _, result in fitted])
-    weight = np.exp(log_softmax(-WORTH * np.log(error)))
+    fitted = [(label, form, held, fit(curve, form=form, fixed=held)) for label, form, held in candidates]
+    fitted = [law for law in fitted if law[-1].status is not Status.FAILED]
+    tested = backtest(curve, fitted)
+    scatter = [result.residual_scale for *_, result in fitted]
+    error = filled(np.sqrt(np.mean(tested**2, axis=0)), scatter)
+    weight = np.exp(log_softmax(-WORTH * np.log(filled(np.exp(np.mean(np.log(tested), axis=0)), scatter))))
     order = np.argsort(-weight, kind="stable")
-    members = tuple(Member(fitted[i][0], fitted[i][1], float(weight[i]), float(error[i])) for i in order)
+    members = tuple(Member(fitted[i][0], fitted[i][-1], float(weight[i]), float(error[i])) for i in order)
     return SurfaceForecast(curve, members, members[0].result.warnings)
-
-
-def _laws(curve: Curve) -> list[tuple[str, Form, dict[str, float]]]:
-    """Label, form and held parameters of every law that is averaged."""
-    names = curve.input_names
-    out: list[tuple[str, Form, dict[str, float]]] = []
-    if len(names) == 2:
-        out = [(name, get_form(name), {}) for name in OF_TWO]
-    for breaks in (0, 1) if len(names) == 2 else (0, 1, 2):
-        form = HyperBNSL(names, breaks)
-        out.append((form.label, form, {}))
-    # A break along one input alone; of parameters and tokens, along tokens.
-    for i, name in enumerate(names):
-        if len(names) == 2 and i == 0:
-            continue
-        others = {f"w1_{other}": 0.0 for other in names[:i] + names[i + 1 :]}
-        out.append((f"bnsl, a break in {name}", HyperBNSL(names, 1), others))
-    return out
-
-
-def _enough(form: Form, held: dict[str, float], curve: Curve) -> bool:
-    """Whether there are more runs than parameters to fit, with two to spare."""
-    return len(curve) >= len(form.names) - len(held) + 2
-
-
-def _needed(curve: Curve) -> int:
-    return min(len(form.names) - len(held) for _, form, held in _laws(curve)) + 2
-
-
-def _backtest(curve: Curve, form: Form, held: dict[str, float]) -> float:
-    """Root mean square log error of a law on the dearer runs, fitted to the cheaper; NaN of too few."""
-    squares = []
-    for share in CUTS:
-        cheap = curve.effort <= np.quantile(curve.effort, share)
-        part = curve.take(cheap)
-        if not _enough(form, held, part) or cheap.all() or len(np.unique(part.x, axis=0)) < 3:
-            continue
-        law = fit(part, form=form, fixed=held)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            log_error = np.log(law.predict(curve.x[~cheap]) / curve.y[~cheap])
-        squares.append(np.mean(log_error**2))
-    value = np.sqrt(np.mean(squares)) if len(squares) == len(CUTS) else np.nan
-    return float(value) if np.isfinite(value) else np.nan
-
-
-def _filled(errors: np.ndarray, scatter: Sequence[float]) -> np.ndarray:
-    """Errors in the back-test; a law that could not be tested has twice the worst, or its scatter."""
-    known = np.isfinite(errors)
-    if known.any():
-        return np.maximum(np.where(known, errors, 2.0 * np.max(errors[known])), 1e-12)
-    return np.maximum(np.nan_to_num(np.array(scatter), nan=1.0), 1e-12)

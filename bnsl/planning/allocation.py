@@ -236,13 +236,17 @@ def ratio_name(choice: Choice) -> str:
 
 
 def with_ends(name: str, values: np.ndarray, level: float) -> dict[str, np.ndarray]:
-    """Columns of a number (B,) and its interval, from values (R, B) of the law and its draws."""
+    """Columns of a number (B,) and its interval, from values (R, B) of the law and its draws.
+
+    Draws lie to one side of a law at a bound of its parameters; the interval then begins, or ends, there.
+    """
     found = {name: values[0]}
     if len(values) > 1:
         ends = [0.5 - 0.5 * level, 0.5 + 0.5 * level]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # of budgets without a single number
-            found[f"{name}_low"], found[f"{name}_high"] = np.nanquantile(values[1:], ends, axis=0)
+            low, high = np.nanquantile(values[1:], ends, axis=0)
+        found[f"{name}_low"], found[f"{name}_high"] = np.fmin(low, values[0]), np.fmax(high, values[0])
     return found
 
 

@@ -62,7 +62,8 @@ class Surface:
         x = x[..., 0] if len(self.names) == 1 else x  # as forms of one input take it
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore", ExtrapolationWarning)  # said once, by who asks
-            parts = [np.asarray(self.law.predict(x[0]), float)[None]]
+            central = getattr(self.law, "trend", self.law.predict)  # of a forecast without what runs are off
+            parts = [np.asarray(central(x[0]), float)[None]]
             start = 1
             for form, theta in self.drawn:
                 of_these = x if len(x) == 1 else x[start : start + len(theta)]
