@@ -156,9 +156,7 @@ class BNSLRegressor(RegressorMixin, BaseEstimator):
         count, names = self.n_features_in_, list(getattr(self, "feature_names_in_", ()))
         if self.feature is None:
             if count != 1:
-                raise InputError(
-                    f"X has {count} features, and a law is a function of one; say which, as in feature=0"
-                )
+                raise InputError(f"X has {count} features, and a law takes one; choose it, as in feature=0")
             return 0
         if isinstance(self.feature, str):
             if self.feature not in names:

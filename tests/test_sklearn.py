@@ -146,7 +146,7 @@ def test_inputs_that_cannot_be_fitted():
     for options, rows, message in [
         ({}, x - 3, "Negative values in data passed to BNSLRegressor"),
         ({}, x - 1, r"X\[0\] = 0 is not positive; drop it, or add an offset"),
-        ({}, np.hstack([x, x]), "X has 2 features, and a law is a function of one; say which"),
+        ({}, np.hstack([x, x]), "X has 2 features, and a law takes one; choose it"),
         ({"feature": 1}, x, "feature = 1 is beyond the 1 columns of X"),
         ({"feature": "tokens"}, x, "feature = 'tokens' is no column of X; X has no names of columns"),
         ({"feature": "t"}, pd.DataFrame(x, columns=["x"]), "feature = 't' is no column of X; they are 'x'"),

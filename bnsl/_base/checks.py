@@ -17,7 +17,7 @@ Array = Any
 
 
 class InputError(ValueError):
-    """An argument that cannot be used; raised before any work is done."""
+    """An argument that cannot be used (a ValueError); raised before any work is done."""
 
 
 def suggest(name: object, known: Iterable[str]) -> str:
@@ -71,7 +71,7 @@ def check_same_length(first: np.ndarray, second: np.ndarray, names: tuple[str, s
     if first.shape[0] != second.shape[0]:
         raise InputError(
             f"{names[0]} has {first.shape[0]} rows and {names[1]} has {second.shape[0]}; "
-            "they must have as many"
+            "they must have the same number"
         )
 
 

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class FitWarning(NamedTuple):
-    """One thing to know about a fit: a stable code, and a sentence for people."""
+    """A warning of a fit or forecast: a stable code and a message."""
 
     code: str
     message: str
 
 
 class ExtrapolationWarning(UserWarning):
-    """A prediction far beyond the fitted data was asked for."""
+    """Warning: a prediction far beyond the fitted data."""
 
 
 PARAMETER_HEAD = ("parameter", "value", "std error")

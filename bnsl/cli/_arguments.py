@@ -18,8 +18,8 @@ Place: TypeAlias = float | dict[str, float]
 _FILE_HELP = (
     "a table (.csv, .tsv, .txt, .json, .jsonl, .ndjson, .parquet, also with .gz); event files of "
     "TensorBoard, an export or offline run of Weights & Biases, metrics of MLflow, a trainer_state.json of "
-    "Hugging Face, or a folder of these; '-' reads the standard input; the name of a data set of 'bnsl "
-    "datasets' will do where no such file exists"
+    "Hugging Face, or a folder of these; '-' for the standard input; or the name of a data set (see "
+    "'bnsl datasets')"
 )
 
 
@@ -35,8 +35,8 @@ def add_columns(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--x",
         metavar="COLUMN",
-        help="column of x (default: found if only two columns hold numbers; in a log, the step); the columns "
-        "of several inputs with commas, such as params,tokens",
+        help="column of x (default: found if only two columns hold numbers; in a log, the step); for "
+        "several inputs their columns with commas, such as params,tokens",
     )
     command.add_argument(
         "--y", metavar="COLUMN", help="column of y, the measured values (default: found in the same way)"
@@ -45,13 +45,13 @@ def add_columns(command: argparse.ArgumentParser) -> None:
         "--sigma", metavar="COLUMN", help="column of the standard deviation of y (default: none)"
     )
     command.add_argument(
-        "--groups", metavar="COLUMN", help="of several inputs: rows with one value here are of one run"
+        "--groups", metavar="COLUMN", help="with several inputs: column that names the run of each row"
     )
 
 
 def add_curation(command: argparse.ArgumentParser, *, one_curve: bool = True) -> None:
     """Which points are taken; with `one_curve` also how several runs become one."""
-    group = command.add_argument_group("which points of FILE to take; done in this order")
+    group = command.add_argument_group("which points of FILE to use (applied in this order)")
     group.add_argument(
         "--where",
         action="append",
@@ -65,12 +65,12 @@ def add_curation(command: argparse.ArgumentParser, *, one_curve: bool = True) ->
             action="append",
             default=[],
             metavar="COLUMN",
-            help="rows with one value here are a run (a model size, a seed); repeatable, or with commas",
+            help="column that tells runs apart (a model size, a seed); repeatable, or several with commas",
         )
     run = "run" if one_curve else "curve"
     group.add_argument("--drop-missing", action="store_true", help="leave out rows without x or y")
     group.add_argument(
-        "--offset", type=number, metavar="N", help="add N to x, as 1 to an epoch that counts from 0"
+        "--offset", type=number, metavar="N", help="add N to x; 1 for epochs that count from 0"
     )
     accuracy = group.add_mutually_exclusive_group()
     accuracy.add_argument(
@@ -90,28 +90,30 @@ def add_curation(command: argparse.ArgumentParser, *, one_curve: bool = True) ->
         "--resolution",
         type=float,
         metavar="R",
-        help="of an accuracy, in its units (one over the number of test examples); 0 and perfect are taken "
-        "to be half of it off",
+        help="step in which accuracies were measured, such as 1 / (number of test examples); 0 and perfect "
+        "accuracies are moved by half of it",
     )
     group.add_argument(
-        "--warmup", metavar="X", help=f"leave out what lies below X, or below a share of each {run} as in 5%%"
+        "--warmup", metavar="X", help=f"leave out points below X, or the first share of each {run}, as in 5%%"
     )
     group.add_argument(
         "--diverged",
         type=float,
         metavar="FACTOR",
-        help=f"leave out {run}s that end above FACTOR ({DIVERGED:g}, say) times their lowest y, or in NaN",
+        help=f"leave out {run}s that end above FACTOR (such as {DIVERGED:g}) times their lowest y, or in NaN",
     )
     group.add_argument(
         "--smooth",
         type=float,
         metavar="FACTOR",
-        help=f"smooth y along each {run}, by lines through the points within a FACTOR (1.2, say) of x",
+        help=f"smooth y along each {run}, over windows of a FACTOR in x (such as 1.2)",
     )
     if one_curve:
         _add_merging(group)
     each = "" if one_curve else " of each curve"
-    group.add_argument("--points", type=int, metavar="N", help=f"at most N points{each}, even in log x")
+    group.add_argument(
+        "--points", type=int, metavar="N", help=f"thin to at most N points{each}, evenly spaced in log x"
+    )
 
 
 def _add_merging(group: Any) -> None:
@@ -121,7 +123,9 @@ def _add_merging(group: Any) -> None:
         help="one point per run: the last, or the one with the lowest y; or all points, as one curve",
     )
     group.add_argument(
-        "--envelope", action="store_true", help="the lower envelope over the runs, as of loss against compute"
+        "--envelope",
+        action="store_true",
+        help="take the lower envelope of all runs, as for loss against compute",
     )
 
 
@@ -134,7 +138,7 @@ def add_file(command: argparse.ArgumentParser) -> None:
         "--format",
         choices=FORMATS,
         metavar="FORMAT",
-        help=f"what FILE is, if neither name nor content tells: {known}",
+        help=f"format of FILE, if neither its name nor its content tells: {known}",
     )
     command.add_argument(
         "--pattern",
@@ -145,7 +149,7 @@ def add_file(command: argparse.ArgumentParser) -> None:
         "--decimal",
         choices=DECIMALS,
         metavar="MARK",
-        help="the decimal mark of a table, . or , (seen from its cells, unless all are like 1,500)",
+        help="decimal mark of a table, . or , (default: found from its cells, unless all look like 1,500)",
     )
 
 
@@ -157,7 +161,7 @@ def add_law(command: argparse.ArgumentParser, split: bool = True) -> None:
         "--n-breaks",
         type=_count,
         metavar="N",
-        help="number of breaks of a bnsl (default: auto, chosen by the evidence of the curve)",
+        help="number of breaks of form bnsl (default: auto, chosen by evidence)",
     )
     add_options(command, split)
     add_constraints(command)
@@ -171,7 +175,7 @@ def add_law(command: argparse.ArgumentParser, split: bool = True) -> None:
         "--backend",
         default="auto",
         metavar="NAME",
-        help="numpy, jax (compiles first), or auto: jax for thousands of curves (default: %(default)s)",
+        help="numpy, jax (compiles first), or auto: jax from 20,000 curves on (default: %(default)s)",
     )
 
 
@@ -182,20 +186,20 @@ def add_constraints(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="hold a parameter at a value; repeatable",
+        help="fix a parameter, as in a=0; repeatable",
     )
     command.add_argument(
         "--bound",
         action="append",
         default=[],
         metavar="NAME=LOW,HIGH",
-        help="keep a parameter between two values, of which one may be missing (b=,0); repeatable",
+        help="keep a parameter between two values, as in a=0,2, or on one side, as in b=,0; repeatable",
     )
 
 
 def add_options(command: argparse.ArgumentParser, split: bool = True) -> None:
     """What a single fit and a comparison both take."""
-    text = "(default: log, or linear where many y are negative)"
+    text = "(default: log, or linear if many y are negative)"
     command.add_argument("--loss", help=f"{', '.join(LOSSES)} {text}")
     add_robust(command, "give outliers less weight")
     if split:
@@ -214,7 +218,7 @@ def add_split(command: argparse.ArgumentParser) -> None:
         "--train-until",
         type=number,
         metavar="X",
-        help="hold out the points beyond X (of several inputs: of a product beyond X)",
+        help="hold out the points beyond X (with several inputs: of their product)",
     )
     rule.add_argument("--train-count", type=int, metavar="N", help="fit the N points with the smallest x")
     rule.add_argument("--train-fraction", type=float, metavar="F", help="fit this share of the points")
@@ -226,7 +230,7 @@ def add_forms(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--forms",
         metavar="A,B,...",
-        help="the forms to compare; see below (default: all, and of y below 0 those that can be)",
+        help="the forms to compare; see below (default: all; for negative y those that allow it)",
     )
     command.add_argument(
         "--n-breaks",
@@ -299,7 +303,7 @@ def _robust(text: str) -> str:
 
 def add_prediction(command: argparse.ArgumentParser, text: str) -> None:
     """--predict, and what it says of itself."""
-    more = "; of several inputs X is params=70e9,tokens=1.4T"
+    more = "; with several inputs X is params=70e9,tokens=1.4T"
     command.add_argument(
         "--predict", type=place, action="append", default=[], metavar="X", help=f"{text}{more}"
     )
@@ -313,7 +317,7 @@ def add_plot_option(command: argparse.ArgumentParser) -> None:
 
 def add_labels(command: argparse.ArgumentParser) -> None:
     """What is written on a figure."""
-    group = command.add_argument_group("what is written on the figure")
+    group = command.add_argument_group("text on the figure")
     group.add_argument("--title", metavar="TEXT", help="the title ('' for none)")
     group.add_argument("--x-label", metavar="TEXT", help="the label of the x axis (default: its column)")
     group.add_argument("--y-label", metavar="TEXT", help="the label of the y axis (default: its column)")

@@ -116,8 +116,8 @@ def _read(
             raise
         args.loss = "linear"
         note(
-            f"y is below 0 in {below:.0%} of the rows, so the law is fitted on a linear scale; --loss linear "
-            "says that it is meant so"
+            f"y is below 0 in {below:.0%} of the rows, so the law is fitted on a linear scale, as with "
+            "--loss linear"
         )
     readings = found if isinstance(found, dict) else {"": found}
     tell_columns(next(iter(readings.values())).columns)

@@ -26,7 +26,7 @@ AHEAD = (2.0,)  # predictions at these multiples of a run's last x, if none are 
 def check_one_figure(args: argparse.Namespace, curves: Mapping[str, Curve]) -> None:
     """Raise InputError for a figure of several runs."""
     if len(curves) > 1 and args.plot is not None:
-        raise InputError(f"--plot draws one run, and there are {', '.join(curves)}; take one with --where")
+        raise InputError(f"--plot draws one run, and there are {', '.join(curves)}; choose one with --where")
 
 
 def row(

@@ -47,7 +47,7 @@ def read_runs(args: argparse.Namespace, form: Form | None = None) -> Curve:
     known = list(map(str, frame.columns))
     if y is None:
         if MEASURED not in known:
-            raise InputError(f"--y COLUMN is missing: what was measured; there is {', '.join(known)}")
+            raise InputError(f"--y COLUMN is missing; the columns are {', '.join(known)}")
         y = MEASURED
         note(f"took y = {y!r}; --y chooses another column")
     named = [("--x", name) for name in inputs]

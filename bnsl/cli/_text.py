@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ from bnsl.forms.registry import FORMS
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from bnsl.forms.form import Form
 
 NO_VALUE = "unknown"  # what a table shows for NaN
 
@@ -47,7 +49,7 @@ def json_text(record: Any) -> str:
     return json.dumps(record, indent=2, allow_nan=False)
 
 
-def forms_text() -> str:
+def forms_text(forms: Mapping[str, type[Form]] = FORMS) -> str:
     """What forms there are, for the help of a command."""
-    rows = [(name, ", ".join(form.known_as), form.formula) for name, form in FORMS.items()]
+    rows = [(name, ", ".join(form.known_as), form.formula) for name, form in forms.items()]
     return f"forms, their other names and formulas:\n{indent(aligned(rows, (0, 1, 2)), '  ')}\n"

@@ -17,6 +17,7 @@ from bnsl.cli._surfaces import draw_law, read_runs
 from bnsl.cli._text import forms_text, json_text, rows_text
 from bnsl.fitting.fit import check_robust, fit
 from bnsl.forecasting.forecast import forecast
+from bnsl.forms.registry import SURFACES
 from bnsl.planning.allocation import allocate, frontier
 from bnsl.planning.costs import flops
 
@@ -34,12 +35,12 @@ EXAMPLE = """examples:
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    command.epilog = f"{command.epilog}\n{forms_text()}"
+    command.epilog = f"{command.epilog}\n{forms_text(SURFACES)}"
     add_file(command)
     command.add_argument("--x", metavar="A,B", help="columns of the inputs, such as params,tokens")
     command.add_argument("--y", metavar="COLUMN", help="column of the measured values (default: loss)")
     command.add_argument("--sigma", metavar="COLUMN", help="column of the standard deviation of y")
-    command.add_argument("--groups", metavar="COLUMN", help="rows with one value here are of one run")
+    command.add_argument("--groups", metavar="COLUMN", help="column that names the run of each row")
     command.add_argument(
         "--where",
         action="append",
@@ -53,20 +54,24 @@ def add(command: argparse.ArgumentParser) -> None:
         type=numbers,
         metavar="C,...",
         required=True,
-        help="budgets, in FLOP where a run costs --factor times the product of the inputs",
+        help="budgets in FLOP; a run costs --factor times the product of the inputs",
     )
     command.add_argument(
-        "--factor", type=number, default=6.0, metavar="F", help="FLOP a parameter and token (default: 6)"
+        "--factor", type=number, default=6.0, metavar="F", help="FLOP per parameter and token (default: 6)"
     )
     command.add_argument(
-        "--form", help="trust one law, such as chinchilla (default: a forecast, which averages over laws)"
+        "--form", help="use one law, such as chinchilla (default: a forecast, which averages over laws)"
     )
-    add_robust(command, "of one law, give outliers less weight")
+    add_robust(command, "with --form, give outliers less weight")
     command.add_argument(
         "--robust-scale", type=float, metavar="S", help="residual beyond which --robust gives less weight"
     )
     command.add_argument(
-        "--level", type=float, default=0.8, metavar="P", help="of the intervals (default: %(default)s)"
+        "--level",
+        type=float,
+        default=0.8,
+        metavar="P",
+        help="probability of the intervals (default: %(default)s)",
     )
     add_plot_option(command)
     add_json_option(command)

@@ -23,7 +23,7 @@ def add(command: argparse.ArgumentParser) -> None:
         "file",
         metavar="FILE",
         nargs="?",
-        help="a file or folder that 'bnsl forecast' reads, or a data set, to begin with (default: none yet)",
+        help="a file or folder that 'bnsl forecast' reads, or a data set (default: drop one on the page)",
     )
     file.complete = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}  # type: ignore[attr-defined]
     command.add_argument(
@@ -37,7 +37,8 @@ def add(command: argparse.ArgumentParser) -> None:
         "--host",
         default=LOOPBACK[0],
         metavar="ADDRESS",
-        help="where to listen; all who reach it can use the app (default: %(default)s, this machine)",
+        help="where to listen; everyone who can reach it can use the app (default: %(default)s, this "
+        "machine)",
     )
     command.add_argument("--no-browser", action="store_true", help="do not open the browser")
 

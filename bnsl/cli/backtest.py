@@ -42,7 +42,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--method",
         metavar="NAME",
-        help=f"instead of a form, a method with nothing to set: {', '.join(BACKTESTED)}",
+        help=f"instead of a form: {', '.join(BACKTESTED)}",
     )
     command.add_argument(
         "--cut",
@@ -50,11 +50,11 @@ def add(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="X",
-        help="fit the points up to X (of several inputs their product) and predict the others; repeatable "
+        help="fit the points up to X (with several inputs their product) and predict the others; repeatable "
         "(default: six at most)",
     )
     command.add_argument(
-        "--tolerance", type=float, metavar="E", help="tell up to which distance the rmsle stayed within E"
+        "--tolerance", type=float, metavar="E", help="report up to which distance the rmsle stayed within E"
     )
     add_plot_option(command)
     add_json_option(command)

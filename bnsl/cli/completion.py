@@ -10,7 +10,7 @@ SHELLS = ("bash", "zsh", "tcsh")
 EXAMPLE = """examples:
   bnsl completion bash > bnsl-completion.bash
 
-The script is made once and then needs no Python, so that the tabulator key answers at once:
+The script needs no Python once it is made, so completion is instant:
   bash   bnsl completion bash > ~/.local/share/bash-completion/completions/bnsl
   zsh    bnsl completion zsh > ~/.zfunc/_bnsl      (with fpath+=~/.zfunc before compinit in ~/.zshrc)
   tcsh   bnsl completion tcsh > ~/.bnsl-completion.csh      (and source it in ~/.tcshrc)

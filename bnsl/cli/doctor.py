@@ -41,9 +41,7 @@ EXACT = 1e-6  # relative error of a noiseless curve's extrapolation, beyond whic
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    command.add_argument(
-        "--jax", action="store_true", help="try JAX, too, which fits many curves: its devices and precision"
-    )
+    command.add_argument("--jax", action="store_true", help="also check JAX: its devices and precision")
     command.add_argument("--json", action="store_const", const=STDIN, help="as JSON")
 
 

@@ -88,7 +88,7 @@ def _put_out_runs(
     laws: Mapping[str, FitResult | Extrapolation],
     points: Mapping[str, pd.DataFrame],
 ) -> None:
-    """A row a run, with the law and its error."""
+    """One row per run, with the law and its error."""
     rows = []
     for name, law in laws.items():
         found = _fit_of(law)

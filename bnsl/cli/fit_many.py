@@ -55,7 +55,8 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--parts",
         metavar="FOLDER",
-        help="write the rows there as Parquet as they come; the same command goes on with what is missing",
+        help="write rows there as Parquet as they are computed; after an interruption, the same command "
+        "continues",
     )
     command.add_argument(
         "--workers", type=int, default=1, metavar="N", help="processes (default: %(default)s)"

@@ -62,7 +62,7 @@ def add(command: argparse.ArgumentParser) -> None:
     add_split(command)
     text = "predict y at X; repeatable (default: 1.5, 2, 4 and 10 times the last fitted x)"
     add_prediction(command, text)
-    add_robust(command, "leave out outliers, told by a robust fit")
+    add_robust(command, "leave out outliers, found by a robust fit")
     command.add_argument(
         "--level",
         type=float,
@@ -75,7 +75,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--scale",
         default="auto",
-        help=f"of y: {', '.join(SCALES)} (default: %(default)s; linear if a y is not positive, or y grows)",
+        help=f"scale of y: {', '.join(SCALES)} (default: %(default)s; linear if y is not positive, or grows)",
     )
 
 
@@ -204,7 +204,7 @@ def _laws_text(found: Forecast | SurfaceForecast) -> list[str]:
         columns = laws[["law", "weight", "backtest_rmsle", "rmsle", "limit"]]
         for law, weight, *numbers in columns.itertuples(index=False):
             rows.append((law, f"{100 * weight:.1f} %", *(f"{value:.4g}" for value in numbers)))
-        head = "averaged laws, by their errors on the dearer runs when fitted to the cheaper ones"
+        head = "averaged laws, by their errors on the more expensive runs, fitted to the cheaper ones"
         return [head, aligned(rows, left=(0,))]
     rows = [("law", "weight", "limit", "end slope", "breaks")]
     for law, weight, limit, slope, breaks in laws.itertuples(index=False):

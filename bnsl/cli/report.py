@@ -45,7 +45,7 @@ def add(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="cut-offs of the back-test, at most (default: %(default)s)",
     )
-    command.add_argument("--title", metavar="TEXT", help="what to call it (default: after FILE)")
+    command.add_argument("--title", metavar="TEXT", help="title of the page (default: from FILE)")
     command.add_argument(
         "-o", "--output", default="report.html", metavar="OUT.html", help="the page (default: %(default)s)"
     )

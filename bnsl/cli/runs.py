@@ -28,9 +28,15 @@ def add_file(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", metavar="FILE", help="a table or log with step, learning rate and loss")
     for name in ("run", "step", "lr", "loss"):
         dest = "run_column" if name == "run" else name  # `run` is what the shell calls
-        text = f"column of the {name} (default: found)"
+        text = f"column of the {name} (default: found by its name)"
         command.add_argument(f"--{name}", dest=dest, metavar="COLUMN", help=text)
-    command.add_argument("--where", action="append", default=[], metavar="COLUMN=VALUE", help="repeatable")
+    command.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE",
+        help="only rows with this value; repeatable",
+    )
     command.add_argument("--warmup", type=int, metavar="N", help="steps of the warm-up before the log begins")
 
 
@@ -65,7 +71,11 @@ def add(command: argparse.ArgumentParser) -> None:
         help="the final loss under this schedule, as in cosine:peak=3e-4,steps=50000; repeatable",
     )
     command.add_argument(
-        "--level", type=float, default=LEVEL, metavar="P", help="of intervals (default: %(default)s)"
+        "--level",
+        type=float,
+        default=LEVEL,
+        metavar="P",
+        help="probability of the intervals (default: %(default)s)",
     )
     add_plot_option(command)
     add_json_option(command)

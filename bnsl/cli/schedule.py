@@ -33,8 +33,15 @@ def add(command: argparse.ArgumentParser) -> None:
         help=f"{', '.join(MAKERS)}; or with its arguments, name:peak=...,steps=...",
     )
     for name in OPTIONS:
-        command.add_argument(f"--{name}", metavar="VALUE", help=f"its {name}, where it has one")
-    command.add_argument("--at", type=int, action="append", default=[], metavar="STEP", help="repeatable")
+        command.add_argument(f"--{name}", metavar="VALUE", help=f"{name} of the schedule, if it has one")
+    command.add_argument(
+        "--at",
+        type=int,
+        action="append",
+        default=[],
+        metavar="STEP",
+        help="print the rate at STEP; repeatable",
+    )
     add_plot_option(command)
     add_json_option(command)
 

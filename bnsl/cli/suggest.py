@@ -52,32 +52,30 @@ def add(command: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="X",
-        help="x of the prediction, of several inputs such as params=70e9,tokens=1.4T; repeatable",
+        help="x of the prediction, with several inputs such as params=70e9,tokens=1.4T; repeatable",
     )
     command.add_argument(
         "--candidates",
         type=places,
         action="extend",
         metavar="X,X,...",
-        help="x that could be run; of several inputs a run as of --target, repeatable (default: "
-        f"{CANDIDATES} from the middle of the data to half of the target, of two inputs compute-optimal)",
+        help="x of possible runs; with several inputs a run as in --target, repeatable (default: "
+        f"{CANDIDATES} from the middle of the data to half of the target, with two inputs compute-optimal)",
     )
     command.add_argument(
         "--budget",
         type=number,
         metavar="B",
-        help="what a set may cost; a run costs its x, of two inputs 6 times their product (default: one run)",
+        help="total cost of the runs; a run costs its x, or 6 times two inputs (default: choose one run)",
     )
-    command.add_argument("--count", type=int, metavar="N", help="how many runs at most")
+    command.add_argument("--count", type=int, metavar="N", help="largest number of runs")
     command.add_argument(
         "--n-breaks",
         type=int,
         metavar="N",
-        help="trust one bnsl with N breaks (default: a forecast, which averages over laws)",
+        help="use one bnsl law with N breaks (default: a forecast, which averages over laws)",
     )
-    command.add_argument(
-        "--form", help="trust one law of this form, such as chinchilla (default: a forecast)"
-    )
+    command.add_argument("--form", help="use one law of this form, such as chinchilla (default: a forecast)")
     add_constraints(command)
     add_plot_option(command)
     add_json_option(command)

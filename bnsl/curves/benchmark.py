@@ -79,9 +79,8 @@ class Benchmark:
     Attributes:
         curves: in the order of the files, images first.
         published: errors that the benchmark's own estimators reach on the held-out points, one row per curve
-            (index domain, task, model; columns m1, m2, m3, m4: RMSLE), in the order of `curves`. None where
-            baseline_rmsle.csv is not at hand: it is found in $BNSL_DATA_DIR only, the origin has no such
-            file.
+            (index domain, task, model; columns m1, m2, m3, m4: RMSLE), in the order of `curves`. None without
+            baseline_rmsle.csv, which is looked for in $BNSL_DATA_DIR only.
     """
 
     curves: tuple[BenchmarkCurve, ...]

@@ -37,13 +37,12 @@ class Curve:
         sigma: standard deviation of each y, in the units of y, or None; one number stands for all points.
         name: what to call the curve in titles and tables.
         x_label, y_label: axis labels.
-        inputs: how many inputs x has; `axes` says more of them.
-        axes: of a form of several inputs, what each can be.
-        input_labels: what the user calls several inputs.
-        groups: (N,) what belongs together, such as checkpoints of one run; None if nothing does.
-        rows: where each point stood in the arrays given, for messages.
-        within: least and greatest value that y can have at all, (0, 1) for 1 - accuracy. Nothing is predicted
-            outside.
+        inputs: the number of inputs of x; `axes` describes them.
+        axes: with several inputs, the declaration of each.
+        input_labels: the user's names of several inputs.
+        groups: (N,) the group of every row, such as the run of a checkpoint, or None.
+        rows: position of each point in the arrays given, for messages.
+        within: smallest and largest possible y, such as (0, 1) for 1 - accuracy. Predictions stay inside.
 
     Raises:
         InputError: (a ValueError) lengths that differ, entries that are not finite numbers, x <= 0 or
@@ -89,7 +88,7 @@ class Curve:
         if self.groups is not None:
             groups = np.asarray(self.groups)
             if groups.shape != y.shape:
-                raise InputError(f"groups must name the group of every row; {groups.shape} for {len(y)} rows")
+                raise InputError(f"groups must have one entry per row; {groups.shape} for {len(y)} rows")
             object.__setattr__(self, "groups", _frozen(groups[order]))
 
     def __repr__(self) -> str:
@@ -182,9 +181,9 @@ class Curve:
             train_until: fit the points with x <= this.
             train_count: fit this many points with the smallest x.
             train_fraction: fit this share of the points with the smallest x, rounded to the nearest count.
-            held_out: which rows (N,) bool, in the order in which they were given, to hold out.
+            held_out: one True or False per row (N,), in the order in which rows were given.
 
-        Of several inputs the product of those that cost compute stands for x: N D of parameters and tokens.
+        With several inputs, the product of those that cost compute is used for x, such as N D.
 
         Raises:
             InputError: more than one rule, or a rule that leaves nothing to fit.
@@ -224,8 +223,7 @@ class Curve:
         mask = np.asarray(held_out)
         if mask.dtype != bool or mask.ndim != 1 or self.rows is None or len(mask) <= self.rows.max():
             raise InputError(
-                f"held_out must say of every row, true or false, whether it is held out; got {mask.dtype} of "
-                f"shape {mask.shape}"
+                f"held_out must be one True or False per row; got {mask.dtype} of shape {mask.shape}"
             )
         return mask[self.rows]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeAlias
@@ -75,10 +76,10 @@ def _handed_over(
     named: dict[str, Any] = {"x": x, "y": y, "sigma": sigma}
     for name, value in zip(("x", "y"), data[1:] if table else data, strict=False):
         if named[name] is not None:
-            raise InputError(f"{name} was given twice, by place and by name; {ONE_OF}")
+            raise InputError(f"{name} was given twice, by position and by name; {ONE_OF}")
         named[name] = value
     if len(data) > 2 + table:
-        raise InputError(f"too much was given without a name, {len(data)} arguments; {ONE_OF}")
+        raise InputError(f"{len(data)} arguments without a name are too many; {ONE_OF}")
     if table:
         return _of_columns(data[0], named, axes, groups)
     if isinstance(named["x"], Curve):
@@ -134,7 +135,7 @@ def joined(parts: Mapping[str, Any]) -> dict[str, Any]:
                 raise InputError(
                     f"{first} and {name} are Series with different indexes, so that it is not known which "
                     "values belong together: join them first, as in pandas.concat([x, y], axis=1, "
-                    "join='inner'), or pass .to_numpy() of each to match them by place"
+                    "join='inner'), or pass .to_numpy() of each to match them by position"
                 )
             out[name] = part.reindex(base)
     return out
@@ -191,7 +192,7 @@ def named_inputs(
         raise InputError(f"inputs: {twice!r} is named twice; every input needs a column of its own")
     if data and is_table(data[0]):
         if x is not None:
-            raise InputError("x and inputs name columns both; give one of them")
+            raise InputError("x and inputs both name columns; give one of them")
         return (names if len(names) > 1 else names[0]), names
     return x, names
 
@@ -206,7 +207,10 @@ def _of_curve(curve: Curve, y: Any, sigma: Any, axes: tuple[Input, ...], groups:
 
 
 def _of_columns(table: Any, named: Mapping[str, Any], axes: tuple[Input, ...], groups: Any) -> Curve:
-    """The curve in some columns of a table; what is no name is taken as it is."""
+    """The curve in some columns of a table; what is no name is taken as it is.
+
+    Rows at the end without x and y are left out, as in files.
+    """
     missing = [name for name in ("x", "y") if named[name] is None]
     if missing:
         raise InputError(
@@ -217,13 +221,14 @@ def _of_columns(table: Any, named: Mapping[str, Any], axes: tuple[Input, ...], g
         raise InputError(f"x and y are the same column, {names['x']!r}; name two")
     values = {k: column(table, v, k) if k in names else v for k, v in named.items()}
     labels: dict[str, Any] = {f"{k}_label": names[k] if _is_name(names.get(k)) else k for k in ("x", "y")}
+    values["groups"] = _labels_of(table, groups) if _is_name(groups) else groups
+    if "x" in names and "y" in names:
+        values = _without_blank_end(values)
     cells = {names[k]: v for k, v in values.items() if _is_name(names.get(k))}
     if _are_names(names.get("x")):
         cells |= dict(zip(names["x"], values["x"].T, strict=True))
     check_missing(cells)
     more = _said(axes, None, [names["x"]] if _is_name(names.get("x")) else names.get("x"))
-    if groups is not None:
-        more["groups"] = _labels_of(table, groups) if _is_name(groups) else groups
     try:
         return Curve(**values, **labels, **more)
     except InputError as error:
@@ -231,10 +236,29 @@ def _of_columns(table: Any, named: Mapping[str, Any], axes: tuple[Input, ...], g
         raise InputError(f"{error} ({said})") from None
 
 
+def _without_blank_end(values: dict[str, Any]) -> dict[str, Any]:
+    """Columns without the rows at their end that have neither x nor y; a UserWarning says how many."""
+    x, y = values["x"], values["y"]
+    full = ~_missing(y)
+    for cells in x.T if x.ndim > 1 else [x]:
+        full |= ~_missing(cells)
+    end = int(np.flatnonzero(full)[-1]) + 1 if full.any() else len(full)
+    if end == len(full):
+        return values
+    count = len(full) - end
+    text = f"left out {count} {'row' if count == 1 else 'rows'} at the end, where x and y are blank"
+    warnings.warn(text, UserWarning, stacklevel=2)
+    return {k: v[:end] if np.ndim(v) and len(v) == len(full) else v for k, v in values.items()}
+
+
+def _missing(cells: Any) -> np.ndarray:
+    return np.array([cell is None or cell != cell for cell in np.asarray(cells, dtype=object)], bool)
+
+
 def check_missing(columns: Mapping[str, Any]) -> None:
     """Raise InputError for a cell of columns (N,) that is missing."""
     for name, values in columns.items():
-        missing = np.flatnonzero([cell is None or cell != cell for cell in np.asarray(values, dtype=object)])
+        missing = np.flatnonzero(_missing(values))
         if len(missing):
             more = f" ({len(missing) - 1} more rows likewise)" if len(missing) > 1 else ""
             raise InputError(

@@ -97,8 +97,7 @@ def load_dataset(name: str) -> Curve | Benchmark | pd.DataFrame:
             of largest loss: `runs[~runs["outlier"]]` are the 240 rows of arXiv 2404.10102.
 
     Raises:
-        InputError: an unknown name; for data that are fetched, files that are neither at hand nor to be
-            had, or damaged.
+        InputError: an unknown name; for data that are fetched, files that cannot be found, fetched or read.
     """
     check_choice(name, "name", CATALOGUE)
     if name == CONTINUAL:

@@ -51,7 +51,7 @@ def fetch(name: str, sha256: str, base_url: str, cache: Path | None = None, time
         return Path(store.fetch(name, downloader=pooch.HTTPDownloader(timeout=timeout)))
     except requests.RequestException as error:
         raise InputError(
-            f"{name} is not at hand and could not be fetched from {base_url} ({_reason(error)}); "
+            f"{name} was not found and could not be fetched from {base_url} ({_reason(error)}); "
             + _remedy(name)
         ) from None
     except ValueError:  # what pooch raises for a hash that differs

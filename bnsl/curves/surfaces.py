@@ -66,7 +66,7 @@ def chinchilla_from_table(table: pd.DataFrame, source: str) -> pd.DataFrame:
                 f"{', '.join(map(str, table.columns))}"
             )
     if len(found) != ROWS:
-        raise InputError(f"{source!r} has {len(found)} rows; expected {ROWS}, one a run")
+        raise InputError(f"{source!r} has {len(found)} rows; expected {ROWS}, one per run")
     runs = found[["params", "flops", "loss"]].astype(float).reset_index(drop=True)
     runs.insert(1, "tokens", runs["flops"] / (6.0 * runs["params"]))
     return runs.assign(outlier=runs["loss"].rank(method="first", ascending=False) <= OUTLIERS)

@@ -55,7 +55,7 @@ METHODS: dict[str, Method] = {"forecast": forecast}  # by name
 
 @dataclass(frozen=True)
 class Backtest:
-    """Laws fitted to ever longer parts of one curve, and what they predicted for the points beyond.
+    """The result of a back-test: laws fitted up to several cut-offs, and their predictions beyond.
 
     Attributes:
         label: the form or the method.
@@ -147,7 +147,7 @@ class Backtest:
         return rmsle(table["predicted"].to_numpy(), table["y"].to_numpy())[0]
 
     def trusted(self, tolerance: float) -> float:
-        """How far beyond its data this law could be trusted: the factor of x up to which errors were small.
+        """How far beyond its data this law could be trusted: the distance up to which errors were small.
 
         The largest distance of a point before the first row of `by_distance` whose rmsle exceeds the
         tolerance; NaN if the first row does. Distances beyond the last point were not tested.
@@ -223,27 +223,26 @@ def backtest(
     groups: ArrayLike | None = None,
     **options: Any,
 ) -> Backtest:
-    """How well would this law have predicted the points that you have? Errors against distance.
+    """Back-test: refit at several cut-offs inside the data, and compare with the points beyond.
 
-    The law is fitted to the points up to each cut and predicts those beyond. No fit sees a point beyond
-    its cut.
+    The law is fitted to the points up to each cut and predicts those beyond, which the fit does not see.
 
     Args:
         *data: x and y; or a Curve; or a table whose columns `x`, `y` and `sigma` name.
         x: positive inputs (N,), or their column.
         y: measured values (N,), or their column.
         form: as for `bnsl.fit`; "bnsl" if neither form nor method is given.
-        method: instead of a form "forecast", or any function of a Curve that returns an object with
+        method: instead of a form, "forecast" or any function of a Curve that returns an object with
             `predict(x)`, such as `bnsl.forecast`.
-        cuts: values of x, at each of which the points with x <= it are fitted; or how many cuts to make.
-            Six at most if not given, evenly spaced in log x, the first with at least 4 points to fit and
-            one more than the form has parameters, the last with one point left.
+        cuts: values of x up to which points are fitted, or how many cuts to make. If not given, six at most,
+            evenly spaced in log x; the first has at least 4 points and one more than the form has parameters,
+            the last leaves one point.
         sigma: standard deviation of every y (N,).
         accuracy: "share" or "percent" for a y that is an accuracy, as for `bnsl.fit`.
         resolution: of an accuracy, as for `bnsl.fit`.
         inputs: names of several inputs, as for `bnsl.fit`; cuts are then of the product of those that cost
             compute, such as parameters x tokens.
-        groups: what belongs together, as for `bnsl.fit`.
+        groups: the group of every row, as for `bnsl.fit`.
         **options: passed on to `bnsl.fit`, for a form.
 
     Returns:

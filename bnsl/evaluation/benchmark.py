@@ -67,7 +67,7 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class BenchmarkRun:
-    """What methods predicted for the held-out parts of the benchmark's curves.
+    """Predictions of several methods for the held-out points of the benchmark.
 
     Attributes:
         benchmark: the curves.
@@ -245,8 +245,8 @@ def run_benchmark(
 ) -> BenchmarkRun:
     """Fit every method to the fitted part of every curve, and predict the held-out part.
 
-    A method is given a Curve of the fitted points and nothing else. Where it fails, the outcome says so and
-    the others go on.
+    A method is given only a Curve of the fitted points. If it fails, the outcome says so and the others
+    continue.
 
     Args:
         benchmark: the curves; `bnsl.load_dataset("benchmark")` if not given, or a part of it (`select`).

@@ -38,7 +38,7 @@ class Comparison:
 
     Attributes:
         fitted: the points that all forms were fitted to.
-        held_out: the points that none has seen, or None.
+        held_out: the points that were held out, or None.
         results: the fits by label, in the order asked for.
     """
 
@@ -167,26 +167,25 @@ def compare(
         *data: x and y; or a Curve; or a table whose columns `x`, `y` and `sigma` name.
         x: positive inputs (N,), or their column.
         y: measured values (N,), or their column.
-        forms: names or Form instances, one or several; if not given, all that have names, and where y is not
-            positive throughout those of them that can be negative.
+        forms: names or Form instances, one or several; if not given, all named forms (if some y is not
+            positive, those that can be negative).
         train_until: fit the points with x <= this; or
         train_count: fit this many points with the smallest x; or
         train_fraction: fit this share of them. Without one of these all points are fitted, and the ranking
             goes by AICc.
-        n_breaks: number of breaks for "bnsl", chosen by its evidence if "auto" or not given (0 to 2 in
-            rows of their own where y is not positive throughout); with several, as
-            in (0, 1, 2), each has a row of its own.
+        n_breaks: number of breaks of "bnsl"; if "auto" or not given, it is chosen by evidence (if some y is
+            not positive, 0 to 2 are compared). Several, as in (0, 1, 2), are compared in separate rows.
         loss: the same loss for all, as for `bnsl.fit`.
         robust: the same robust loss for all, as for `bnsl.fit`.
         sigma: standard deviation of every y (N,), or one number for all.
-        fixed: parameters held at a value, in the forms that have them.
+        fixed: parameters fixed at a value, in the forms that have them.
         bounds: (lower, upper) of parameters, likewise.
         accuracy: "share" or "percent" for a y that is an accuracy, as for `bnsl.fit`.
         resolution: of an accuracy, as for `bnsl.fit`.
         inputs: names of several inputs, as for `bnsl.fit`; points are then split by their product, of those
             that cost compute.
-        groups: what belongs together, as for `bnsl.fit`.
-        held_out: instead of a rule, which rows to hold out (N,) bool.
+        groups: the group of every row, as for `bnsl.fit`.
+        held_out: instead of a rule, one True or False per row (N,).
 
     Raises:
         InputError: bad input, the same form twice, or a rule that leaves nothing to hold out.

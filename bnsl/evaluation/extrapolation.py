@@ -38,11 +38,11 @@ LEVEL = 0.9  # of the intervals that held-out points are looked for in
 
 @dataclass(frozen=True)
 class Extrapolation:
-    """A law fitted to one part of a curve, and the part that it has not seen.
+    """A law fitted to one part of a curve, with the part that was held out.
 
     Attributes:
         result: the fit of the first part.
-        held_out: the points beyond, which took no part in the fit.
+        held_out: the points beyond, not used in the fit.
     """
 
     result: FitResult
@@ -63,7 +63,7 @@ class Extrapolation:
 
     @property
     def warnings(self) -> tuple[FitWarning, ...]:
-        """Those of the fit, and one where most held-out points lie outside the interval of the law."""
+        """Those of the fit, and one if most held-out points lie outside the interval of the law."""
         known = np.isfinite(self.result.residual_scale)
         notes = held_out_notes(self.inside, len(self.held_out), LEVEL) if known else ()
         return (*self.result.warnings, *notes)
@@ -149,12 +149,12 @@ def held_out_notes(inside: int, count: int, level: float) -> tuple[FitWarning, .
     if 2 * inside >= count:  # also where none was held out
         return ()
     which = (
-        f"{inside or 'none'} of the {count} held-out points lies"
+        f"{f'only {inside}' if inside else 'none'} of the {count} held-out points lie inside"
         if count > 1
-        else "the held-out point lies not"
+        else "the held-out point lies outside"
     )
     text = (
-        f"{which} in the {100 * level:g} % interval: the curve went elsewhere than the fitted points "
+        f"{which} the {100 * level:g} % interval: the curve left the course that the fitted points "
         "suggest, and may do so again"
     )
     return (FitWarning("held_out_outside", text),)
@@ -186,7 +186,7 @@ def extrapolate(
     resolution: float | None = None,
     **options: Any,
 ) -> Extrapolation:
-    """Fit the points up to a limit and hold out those beyond it.
+    """Fit the first points of a curve and hold out those beyond.
 
     Args:
         *data: x and y; or a Curve; or a table whose columns `x`, `y` and `sigma` name.
@@ -198,8 +198,8 @@ def extrapolate(
         sigma: standard deviation of every y (N,), or one number for all.
         inputs: names of several inputs, as for `bnsl.fit`; by their product (of those that cost compute,
             parameters x tokens) points are then split.
-        groups: what belongs together, as for `bnsl.fit`.
-        held_out: instead of a rule, which rows to hold out (N,) bool.
+        groups: the group of every row, as for `bnsl.fit`.
+        held_out: instead of a rule, one True or False per row (N,).
         form: as for `bnsl.fit`.
         accuracy: "share" or "percent" for a y that is an accuracy, as for `bnsl.fit`.
         resolution: of an accuracy, as for `bnsl.fit`.

@@ -65,20 +65,23 @@ def fit_notes(
             FitWarning(
                 "more_parameters_than_points",
                 f"{len(names) - len(constraints.held)} parameters for {len(curve)} points: many laws pass "
-                "through all of them; take fewer breaks or more points",
+                "through all of them; use fewer breaks or more points",
             )
         )
     elif dof == 0:
         notes.append(
             FitWarning(
                 "no_degrees_of_freedom",
-                f"as many parameters as points ({len(curve)}): the scatter is unknown, and so is every "
-                "standard error",
+                f"as many parameters as points ({len(curve)}): the noise, and with it every standard error, "
+                "is unknown; use fewer breaks or more points",
             )
         )
     distinct = len(np.unique(curve.x, axis=0))
     if dof > 0 and distinct < FEW:
-        text = f"{distinct} points: intervals hold if the form is right, which so few points cannot show"
+        text = (
+            f"only {distinct} points: intervals assume that the form is right, which so few points "
+            "cannot show"
+        )
         notes.append(FitWarning("few_points", text))
     first, last = float(curve.x.min()), float(curve.x.max())
     for i in range(1, form.n_breaks + 1):
@@ -88,14 +91,15 @@ def fit_notes(
             notes.append(
                 FitWarning(
                     "break_outside_data",
-                    f"break {i} at {position:.4g} lies {side} point; the data show one side of it only",
+                    f"break {i} at {position:.4g} lies {side} point; the data show only one side of it",
                 )
             )
     if at_bound.any():
         which = ", ".join(names[at_bound])
         notes.append(
             FitWarning(
-                "parameter_at_bound", f"{which}: at the end of the allowed range, with one-sided errors"
+                "parameter_at_bound",
+                f"{which}: at the end of the allowed range, so standard errors are one-sided",
             )
         )
     if lost.any():
@@ -109,7 +113,7 @@ def fit_notes(
         notes.append(
             FitWarning(
                 "nearly_singular",
-                f"parameters trade off against each other (condition number {condition:.1e}); read "
+                f"parameters trade off against each other (condition number {condition:.1e}); rely on "
                 "predictions rather than parameters",
             )
         )
@@ -201,14 +205,14 @@ def break_notes(
             continue
         if not first <= position <= last:
             side = "beyond" if position > last else "before"
-            text = f"break {i} lies {side} your data and is not determined by them"
+            text = f"break {i} lies {side} your data, which do not determine it"
         elif size < VISIBLE:
             text = (
-                f"break {i} is barely visible in your data ({size:.2g} standard deviations) and is not "
-                "determined by them; a law without it fits about as well"
+                f"break {i} is barely visible in your data ({size:.2g} standard deviations), "
+                "which do not determine it; a law without it fits about as well"
             )
         else:
-            text = f"the place of break {i} is not determined by your data, to a factor of 2"
+            text = f"your data do not determine the position of break {i} to within a factor of 2"
         notes.append(FitWarning("break_undetermined", text))
     return notes
 
@@ -236,16 +240,16 @@ def misfit_notes(
     notes = []
     if durbin_watson(residual, columns) < -ALIKE:
         text = (
-            "neighbouring residuals are alike: the law misses a feature of the data, perhaps a break, or the "
-            "noise is correlated; standard errors and intervals are too small"
+            "neighbouring residuals are similar: the law misses a feature of the data, perhaps a break, or "
+            "the noise is correlated; standard errors and intervals are too small"
         )
         notes.append(FitWarning("correlated_residuals", text))
     if form.level is not None:
         size = missing_break(log_x, residual, jacobian, form.level, free)
         if size > MISSING:
             text = (
-                f"one break more would show, by {size:.2g} standard deviations: the law misses a feature of "
-                "the data, and standard errors and intervals are too small"
+                f"another break would be visible, at {size:.2g} standard deviations: the law misses a "
+                "feature of the data, and standard errors and intervals are too small"
             )
             notes.append(FitWarning("break_missing", text))
     return notes

@@ -65,7 +65,7 @@ def fit(
     accuracy: str | None = None,
     resolution: float | None = None,
 ) -> FitResult:
-    """Fit one law to one curve. Two arguments suffice; the others say what is known or wanted.
+    """Fit one law to a curve: `fit(x, y)`; the other arguments are options.
 
     Args:
         *data: x and y; or a Curve; or a table (pandas, Polars, a mapping of arrays) whose columns `x`, `y`
@@ -74,30 +74,30 @@ def fit(
         y: measured values (N,), positive under the default loss, or their column.
         inputs: the columns of several inputs, in the order in which the form takes them ("chinchilla":
             parameters, tokens); of arrays, x is (N, k) and these are its columns' names.
-        groups: what belongs together (N,), such as the run that a checkpoint is of, or its column; errors
-            then rest on the scatter between groups.
+        groups: the group of every row (N,), such as the run of a checkpoint, or its column; standard errors
+            then come from the scatter between groups.
         form: "bnsl" (arXiv 2210.14891, equation 1), "m1" to "m4" (arXiv 2209.06640), another name of one of
             these, such as "power_law_offset" (see `bnsl.list_forms`), or a Form.
-        n_breaks: exact number of breaks of a BNSL; if "auto" or not given, it is chosen by the evidence of
-            the curve, and `FitResult.selection` says why (by BIC of 0 to 2 breaks where y is not positive
-            throughout).
-        loss: "log" (relative errors count alike), "log1p" (the paper's released code) or "linear".
+        n_breaks: exact number of breaks of a BNSL; if "auto" or not given, it is chosen by evidence, as
+            `FitResult.selection` shows (by BIC among 0 to 2 breaks, if some y is not positive).
+        loss: "log" (relative errors), "log1p" (as in the paper's released code) or "linear" (errors in the
+            units of y).
         robust: None (least squares), "huber" or "soft_l1", against outliers.
-        robust_scale: residual, in the space of the loss (in units of sigma, if given), from which on a
-            point counts less; estimated from the residuals if not given.
+        robust_scale: residual, in the space of the loss (in units of sigma, if given), beyond which a point
+            gets less weight; estimated from the residuals if not given.
         sigma: standard deviation of every y (N,), or one number for all, in the units of y; only ratios
             matter to the fit.
-        fixed: parameters held at a value, {"a": 0.0}.
-        bounds: (lower, upper) of parameters, None for no bound; {"b": (None, 0)} asks for a law that rises
-            to its limit.
-        backend: "numpy", which "auto" takes for one curve, or "jax", which compiles for some seconds first.
+        fixed: parameters fixed at a value, such as {"a": 0.0}.
+        bounds: (lower, upper) of parameters, None for no bound; {"b": (None, 0)} gives a law that rises to
+            its limit.
+        backend: "numpy", which "auto" means for one curve, or "jax", which compiles for some seconds first.
         accuracy: y is an accuracy, between 0 and 1 ("share") or in per cent ("percent"): the curve is its
-            error, 1 - y or 1 - y / 100, which nothing predicts below 0 or above 1.
-        resolution: of an accuracy, in its units, such as one over the number of test examples: 0 and perfect
-            are taken to be half of it off.
+            error, 1 - y or 1 - y / 100, and predictions stay between 0 and 1.
+        resolution: step in which accuracies were measured, such as one over the number of test examples; 0
+            and perfect accuracies are moved by half of it.
 
     Returns:
-        A FitResult. A fit that went badly has a status and warnings that say so.
+        A FitResult, whose status and warnings say if the fit went badly.
 
     Raises:
         InputError: (a ValueError) input that cannot be fitted, before any work.
@@ -159,7 +159,7 @@ def _fitted(
     if wanted.picks > len(curve) or (wanted.n_breaks > MOST and free > len(curve) + 3):
         raise InputError(
             f"n_breaks = {wanted.picks} is too many for {len(curve)} points: it takes {free} parameters; "
-            f"{max(len(curve) // 3 - 1, 0)} breaks have as many as there are points"
+            f"use at most {max(len(curve) // 3 - 1, 0)}"
         )
     if not wanted.signed and curve.y.max() <= 0:
         raise InputError(f"y has no positive value, and form {wanted.label!r} is positive; use form='bnsl'")
@@ -228,10 +228,10 @@ def _by_bic(
 
 def _not_weighed(curve: Curve) -> FitWarning:
     """What to say where breaks are chosen on y itself."""
-    why = "y is not positive throughout" if curve.y.min() <= 0 else f"y spans over {WIDEST} decades"
+    why = "y is not positive throughout" if curve.y.min() <= 0 else f"y spans more than {WIDEST} decades"
     text = (
-        f"{why}, and evidence is that of log y: the number of breaks was chosen by BIC of the fits on y, "
-        "whose probabilities are rough; look at others, too"
+        f"{why}, so the number of breaks was chosen by BIC instead of evidence; the probabilities are rough, "
+        "so try other numbers, too"
     )
     return FitWarning("breaks_not_weighed", text)
 

@@ -67,7 +67,7 @@ def _note(law: FitResult, best: FitResult, held: Mapping[str, float]) -> FitWarn
     lost = places[outside(best.curve, places)]
     far, at = (" and ".join(f"{place:.4g}" for place in some) for some in (lost, held.values()))
     text = (
-        f"least squares alone has a break at {far}, outside the data, where the evidence sees one inside: "
-        f"held at {at}, where it is likeliest (rmsle {law.rmsle:.3g} instead of {best.rmsle:.3g})"
+        f"least squares puts a break at {far}, outside the data, but the evidence is for one inside: "
+        f"it is fixed at {at}, its most likely position (rmsle {law.rmsle:.3g} instead of {best.rmsle:.3g})"
     )
     return FitWarning("break_kept_inside", text)

@@ -113,7 +113,7 @@ def _fields(record: Mapping[str, Any], given: Form | None, statuses: type[enum.E
     theta = np.asarray(record["theta"], float)
     root = np.asarray(record["covariance_root"], float)
     if theta.shape != (p,) or root.shape != (p, p) or not np.isfinite(theta).all():
-        raise InputError(f"theta and covariance_root must have {p} finite entries a side")
+        raise InputError(f"theta and covariance_root must have {p} finite entries per side")
     bounded = [name for name, _, _ in of_type(record["bounds"], list)]
     for name in (*of_type(record["fixed"], list), *of_type(record["undetermined"], list), *bounded):
         if name not in form.names:

@@ -49,7 +49,7 @@ FAR_OFF = 1e6  # times before or beyond the data, where a break's place is no nu
 
 
 class Status(enum.Enum):
-    """How a fit ended; the value is a sentence."""
+    """How a fit ended; the value is a readable sentence."""
 
     CONVERGED = "converged: no step lowers the cost any further"
     NOT_CONVERGED = "not converged: the step limit came first; the cost can still be lowered"
@@ -64,17 +64,18 @@ class FitResult(Decisions):
     Attributes:
         form: the functional form.
         theta: its coordinates (p,) in the user's units; `params` has the values by name.
-        covariance_root: R (p, p), whose R R^T is `covariance`; NaN in the rows of what cannot be known.
+        covariance_root: R (p, p) with R R^T = `covariance`; NaN in the rows of parameters that are not
+            determined.
         curve: the fitted points.
         loss, robust, robust_scale: what was minimised.
-        fixed: names of the parameters that were held.
-        bounds: (name, lower, upper) of those that were kept between coordinates, infinite for no bound.
+        fixed: names of the fixed parameters.
+        bounds: (name, lower, upper) of bounded parameters, as coordinates; infinite for no bound.
         status: how the fit ended.
         warnings: (code, message) pairs.
         residual_scale: standard deviation of a residual in the space of the loss (relative to sigma, if
             sigma was given), with the degrees of freedom taken off; NaN without any left. Under a robust loss
             that of the points near the law.
-        candidates: the numbers of breaks that were weighed, where it was chosen.
+        candidates: the numbers of breaks that were compared, if the number was chosen.
     """
 
     form: Form
@@ -140,15 +141,14 @@ class FitResult(Decisions):
         return slopes.reshape(shape + slopes.shape[1:])
 
     def interval(self, x: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper end of where a new measurement at x falls, if this form is right.
+        """Interval (lower, upper) for a new measurement at x, if this form is right.
 
-        From the Gauss-Newton covariance and the residual scatter, with Student's t quantiles, in the space
-        of the loss. On curves of the form itself whose break shows, 90 % intervals hold 90 to 91 % of new
-        measurements (`benchmarks/coverage.py`). It knows nothing of other forms or of breaks still to come:
-        `Forecast.interval` does of the former, and `warnings` say where this form does not do. Where a limit
-        or a break is hardly determined, `bnsl.prediction_interval` follows the bends of the cost. NaN, with a
-        warning, where no degree of freedom is left to estimate the scatter, or where an error is beyond the
-        range of a double.
+        From the Gauss-Newton covariance and the residual scatter, with Student's t quantiles, in the space of
+        the loss. On simulated curves of the form with a visible break, 90 % intervals contain 90 to 91 % of
+        new measurements (`benchmarks/coverage.py`). Other forms and breaks still to come are not included:
+        `Forecast.interval` includes other forms, and `warnings` say if this form does not fit. If a limit or
+        a break is poorly determined, `bnsl.prediction_interval` is more accurate. NaN, with a warning, if no
+        degree of freedom is left to estimate the scatter, or if an error is beyond the range of a double.
 
         Args:
             x: positive inputs of any shape.
@@ -169,7 +169,7 @@ class FitResult(Decisions):
 
     @property
     def typical_sigma(self) -> float:
-        """Median of `sigma_of_residuals`, which stands for that of a new measurement."""
+        """Median of `sigma_of_residuals`, taken as the sigma of a new measurement."""
         return float(np.median(self.sigma_of_residuals))
 
     @property
@@ -278,7 +278,7 @@ class FitResult(Decisions):
             )
 
     def posterior(self, count: int = 1000, seed: int = 0) -> list[tuple[Form, np.ndarray]]:
-        """Laws as likely as the data leave them: the form, and coordinates (count, p) in the user's units."""
+        """Laws drawn from the uncertainty of the fit: form, and coordinates (count, p) in user units."""
         from bnsl.fitting.posterior import draws
 
         return [(self.form, draws(self, count, seed))]
@@ -304,11 +304,11 @@ class FitResult(Decisions):
 
         With Student's t of N - p degrees of freedom, on the logarithm of parameters that have one sign (b, d,
         f). A parameter that the data do not determine has an infinite interval, and a warning names it; with
-        no degree of freedom left the ends are NaN. Where the cost is far from quadratic, a limit near 0 or a
-        break near the end, `bnsl.profile` is more exact.
+        no degree of freedom left the ends are NaN. If the cost is far from quadratic (a limit near 0, a break
+        near the end), `bnsl.profile` is more accurate.
 
         Args:
-            level: probability that the interval holds the true value, between 0 and 1.
+            level: probability that the interval contains the true value, between 0 and 1.
             robust: from the sandwich covariance, as `robust_stderr`.
         """
         level = check_share(level, "level")
@@ -425,7 +425,7 @@ class FitResult(Decisions):
 
     @property
     def criterion(self) -> str:
-        """What chose the number of breaks, where it was chosen: evidence, or BIC where y has no logarithm."""
+        """What chose the number of breaks: evidence, or BIC if y has no logarithm."""
         by_bic = any(note.code == "breaks_not_weighed" for note in self.warnings)
         return "BIC" if by_bic else "evidence"
 
@@ -481,7 +481,7 @@ class FitResult(Decisions):
 
     @classmethod
     def from_json(cls, text: str, *, form: Form | None = None) -> FitResult:
-        """The result that `to_json` wrote, without fitting anything.
+        """The result that `to_json` wrote, without fitting again.
 
         Args:
             text: the JSON itself, not the name of its file.

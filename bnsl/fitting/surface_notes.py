@@ -29,13 +29,13 @@ def data_notes(result: FitResult) -> list[FitWarning]:
         for j in range(i):
             if abs(together[i, j]) > COLLINEAR:
                 text = (
-                    f"{names[j]} and {names[i]} go together (correlation {together[i, j]:.3f}): "
-                    "their parts are not told apart; add runs of other ratios"
+                    f"{names[j]} and {names[i]} vary together (correlation {together[i, j]:.3f}), so their "
+                    "effects cannot be separated; add runs with other ratios"
                 )
                 notes.append(FitWarning("inputs_collinear", text))
     limit = result.params.get("E", result.params.get("E0"))
     if limit is not None and "E" not in result.fixed and limit < AT_ZERO * curve.y.min():
-        notes.append(FitWarning("limit_at_zero", "E is 0: these runs show no limit that the loss falls to"))
+        notes.append(FitWarning("limit_at_zero", "E is 0: these runs show no limit of the loss"))
     errors = np.linalg.norm(result.covariance_root, axis=1)
     loose = [
         parameter.name
@@ -43,14 +43,14 @@ def data_notes(result: FitResult) -> list[FitWarning]:
         if parameter.log and parameter.name not in result.fixed and error > LOOSE
     ]
     if loose:
-        text = f"{', '.join(loose)}: not known to a factor of 2, or only in combination; read predictions"
+        text = f"{', '.join(loose)}: not known to a factor of 2, or only in combination; rely on predictions"
         notes.append(FitWarning("poorly_determined", text))
     if curve.groups is None:
         share = _alike(result)
         if share > ALIKE:
             text = (
-                f"rows of one {names[0]} have residuals alike (correlation {share:.2f}): if they are "
-                "one run, name its column as groups=, or standard errors are too small"
+                f"rows with the same {names[0]} have similar residuals (correlation {share:.2f}): if they "
+                "are of one run, pass its column as groups=, or standard errors are too small"
             )
             notes.append(FitWarning("rows_alike", text))
     return notes

@@ -11,9 +11,9 @@ from bnsl.evidence.breaks import MOST, Candidate, points_needed
 def verdict(candidates: Sequence[Candidate], by: str = "evidence") -> str:
     """Which numbers of breaks were weighed, by what, and how likely each is among them."""
     if len(candidates) == 1:
-        return f"{candidates[0].n_breaks} taken; {_not_weighed(candidates)}"
+        return f"{candidates[0].n_breaks} used; {_not_weighed(candidates)}"
     shares = ", ".join(f"{c.n_breaks} ({c.probability:.0%})" for c in candidates)
-    return f"chosen by {by}, among laws of so many breaks: {shares}"
+    return f"chosen by {by}; probability among these: {shares}"
 
 
 def with_verdict(
@@ -35,15 +35,15 @@ def with_verdict(
             out.append(note)
         elif likelier > n_breaks:
             text = (
-                f"the residuals show structure that {likelier} breaks may explain, but not clearly better "
-                f"({weighed[likelier]:.0%} likely): the number of breaks is not settled"
+                f"the residuals show structure that {likelier} breaks might explain, but not clearly better "
+                f"({weighed[likelier]:.0%} likely): the number of breaks is uncertain"
             )
             out.append(FitWarning("breaks_unsettled", text))
         elif n_breaks + 1 in weighed:
             text = (
-                "the residuals show structure that no number of breaks explains better: the law misses a "
-                "feature of another kind, or the noise is correlated; standard errors and intervals are too "
-                "small, and the probabilities are of these laws only"
+                "the residuals show structure that more breaks do not explain: the law misses a feature of "
+                "another kind, or the noise is correlated; standard errors and intervals are too small, and "
+                "the probabilities only compare these laws"
             )
             out.append(FitWarning("structure_left", text))
         else:
@@ -54,5 +54,5 @@ def with_verdict(
 def _not_weighed(candidates: Sequence[Candidate]) -> str:
     most = max(candidate.n_breaks for candidate in candidates)
     if most >= MOST:
-        return f"more than {MOST} breaks were not weighed"
-    return f"{most + 1} or more were not weighed: {points_needed(most + 1)} points are needed"
+        return f"more than {MOST} breaks were not considered"
+    return f"{most + 1} or more were not considered: {points_needed(most + 1)} points are needed"

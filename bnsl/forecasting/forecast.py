@@ -53,13 +53,13 @@ LAWS = ("smooth", "0 breaks", "1 break", "2 breaks", "3 breaks")
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """What a curve will be: a weighted average of broken power laws, and how sure that is.
+    """A forecast of a curve: a weighted average of laws, with intervals.
 
     Attributes:
         curve: its points.
         warnings: what to know before relying on it, as (code, message).
-        averages: the average of falling laws and, for curves that climb or fall ever faster, of rising ones.
-        robust: None, or the loss by which outliers were told, which are left out.
+        averages: the average of falling laws and, for curves that climb or fall ever faster, of rising laws.
+        robust: None, or the loss by which outliers were found and left out.
         scale: of y: laws are averaged in log y, or on a linear scale where y may have any sign.
     """
 
@@ -74,9 +74,9 @@ class Forecast:
     def predict(self, x: ArrayLike) -> np.ndarray:
         """The prediction at x, of the shape of x: the exponential of the mean of log y.
 
-        It is what makes the expected squared log error smallest; on a linear scale it is the mean of y. Far
-        beyond the data a few laws that climb without end would carry the mean off; there it is held between
-        the quartiles. Within the data it follows what departs from every law in a correlated way.
+        It minimises the expected squared log error; on a linear scale it is the mean of y. It is kept between
+        the quartiles, so that a few extreme laws cannot dominate it. Within the data it includes the
+        correlated noise.
 
         Raises InputError for x that is not positive; warns (ExtrapolationWarning) far beyond the data.
         """
@@ -85,10 +85,10 @@ class Forecast:
         return self._values(parts).reshape(shape)
 
     def interval(self, x: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper end of where a new measurement at x would fall with probability `level`.
+        """Interval (lower, upper) that contains a new measurement at x with probability `level`.
 
-        It covers the uncertainty about the law and its coefficients, drift of the slope beyond the data, and
-        both kinds of noise. Arrays of the shape of x.
+        It includes the uncertainty of the law and its coefficients, drift of the slope beyond the data, and
+        the noise. Arrays of the shape of x.
         """
         tail = 0.5 * (1.0 - check_share(level, "level"))
         points, shape = self._points(x)
@@ -144,7 +144,9 @@ class Forecast:
         if not np.isfinite(values).all():
             raise InputError("y must be finite numbers")
         if values.size not in (1, points.size):
-            raise InputError(f"y has {values.size} entries and x has {points.size}; they must have as many")
+            raise InputError(
+                f"y has {values.size} entries and x has {points.size}; they must have the same number"
+            )
         return np.asarray(np.broadcast_to(self.scale.values(values), points.shape))
 
     def _mixtures(self, points: np.ndarray) -> list[Mixture]:
@@ -187,7 +189,7 @@ class Forecast:
     # --- text -------------------------------------------------------------------------------------
 
     def summary(self) -> str:
-        """The forecast in plain text: what it rests on, what it averages, where it goes, warnings."""
+        """The forecast in plain text: points, laws, predictions, warnings."""
         return paragraphs(
             [self._title(), *fact_lines(self._facts())],
             table_text(self._shown_laws()),
@@ -208,10 +210,10 @@ class Forecast:
 
     @classmethod
     def from_json(cls, text: str) -> Forecast:
-        """The forecast of the points in what `to_json` wrote.
+        """The forecast that `to_json` wrote.
 
-        It is made again from the points; a warning `remade` says where another version of the package, with
-        another prior, predicts something else than what was written.
+        It is computed again from the points. A warning `remade` says if another version of the package
+        predicts something else.
 
         Raises:
             InputError: text that is not such a record, or one that is damaged.
@@ -287,12 +289,11 @@ def forecast(
     groups: ArrayLike | None = None,
     scale: str = "auto",
 ) -> Any:
-    """What will y be at larger x? The best prediction this package can make of one curve.
+    """Predict y at larger x, by averaging over many laws.
 
     It averages laws that bend a little everywhere ("smooth") and laws with none to three sharp breaks, each
     with its limit, weighted by how well each explains the data (its posterior probability). The noise may be
-    correlated along the curve. There is nothing to set: the prior
-    was chosen once, and the curve decides on everything else. See docs/forecasting.md.
+    correlated along the curve. There are no settings to tune. See docs/forecasting.md.
 
     Args:
         *data: x and y; or a Curve; or a table whose columns `x`, `y` and `sigma` name:
@@ -300,16 +301,16 @@ def forecast(
         x: positive inputs (N,), in any unit and order, at least three distinct; or their column.
         y: measured values (N,), or their column.
         sigma: standard deviation of every y (N,), in the units of y; only ratios matter. Or their column.
-        robust: "huber" or "soft_l1" to leave out outliers: points far off a robust fit under that loss, and
-            off their neighbours. A warning names them.
+        robust: "huber" or "soft_l1" to leave out outliers: points far from a robust fit under that loss, and
+            from their neighbours. A warning names them.
         accuracy: "share" or "percent" for a y that is an accuracy, as for `bnsl.fit`.
         resolution: of an accuracy, as for `bnsl.fit`.
         inputs: the columns of several inputs, as for `bnsl.fit`; a SurfaceForecast is returned, which
             averages laws of these.
-        groups: of several inputs what belongs together, as for `bnsl.fit`.
+        groups: with several inputs, the group of every row, as for `bnsl.fit`.
         scale: "log" averages laws of log y, for losses and errors, which are positive. "linear" averages laws
-            of y in units of its range, for rewards and scores, which may have any sign. "auto" takes "linear"
-            where some y is not positive, or where y grows and its logarithm is not far likelier.
+            of y in units of its range, for rewards and scores, which may have any sign. "auto" means "linear"
+            if some y is not positive, or if y grows and its logarithm is not far more likely.
 
     Returns:
         A Forecast, which predicts, gives intervals, and shows in `laws` what it averaged.

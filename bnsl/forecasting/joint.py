@@ -96,13 +96,13 @@ def joint(forecast: Forecast, x: ArrayLike) -> Joint:
 def joint_draws(
     forecast: Forecast, x: ArrayLike, size: int = 1000, *, noise: bool = True, seed: int = 0
 ) -> np.ndarray:
-    """Draws of y at all x together, shape (size,) + shape of x; along a draw one law holds.
+    """Draws of whole curves: y at all x together, shape (size,) + shape of x, each draw from one law.
 
     Args:
         forecast: what `bnsl.forecast` returned.
         x: positive inputs of any shape.
         size: number of draws.
-        noise: new measurements; without it the laws themselves.
+        noise: whether to add the noise of a measurement to the law.
         seed: of the random numbers.
 
     Raises:
@@ -136,8 +136,9 @@ def _draws(law: Joint, count: int, noise: bool, rng: np.random.Generator) -> np.
 def reach(forecast: Forecast, y: float, until: float, size: int = 2000, *, seed: int = 0) -> np.ndarray:
     """Draws (size,) of the x at which the law first reaches y, from the end of the data up to `until`.
 
-    y is reached from above, and by a curve that climbs from below; a law that is there at the end of the data
-    gives the last x. Infinite where it is not reached; the share of finite ones is its probability.
+    A falling curve reaches y from above, a climbing one from below; if it has reached y at the end of the
+    data, x is the last x. Infinite if y is not reached; the share of finite draws is the probability of
+    reaching it.
 
     Raises:
         InputError: a y that cannot be on the forecast's scale, or an `until` not beyond the data.
@@ -170,8 +171,8 @@ def probability_before(
 ) -> float:
     """The probability that the law of `first` reaches y before that of `second` does, both up to `until`.
 
-    Curves are taken as independent of one another, given their points. Where neither reaches y it is not
-    before. Raises InputError as `reach` does.
+    The curves are taken as independent. If neither reaches y, `first` does not count as before. Raises
+    InputError as `reach` does.
     """
     a = reach(first, y, until, size, seed=seed)
     b = reach(second, y, until, size, seed=seed + 1)

@@ -27,30 +27,30 @@ def forecast_notes(
     notes = [CONSTANT] if np.ptp(curve.y) == 0 else []
     if not scale.logarithmic:
         why = "grows" if curve.y.min() > 0 else "is not positive throughout"
-        text = f"{curve.y_label} {why}: the averaged laws are of its values on a linear scale"
+        text = f"{curve.y_label} {why}, so the forecast is made on a linear scale"
         notes.append(FitWarning("linear_scale", text))
     distinct = len(np.unique(curve.x))
     if distinct < FEW:
-        text = f"{distinct} distinct x are few; the forecast relies mostly on the prior"
+        text = f"only {distinct} distinct x: the forecast relies mostly on the prior"
         notes.append(FitWarning("few_points", text))
     off = isolated(np.log(curve.x), scale.values(curve.y)) & ~left_out
     if left_out.any():
         notes.append(FitWarning("outliers", f"left out as outliers: {_named(curve, left_out)}"))
     elif off.any():
         text = (
-            f"{_named(curve, off)}: far off the neighbours. The forecast takes that for noise, and its "
-            "intervals are wide; correct or drop what is wrong, or leave it out with robust='huber'"
+            f"{_named(curve, off)}: far from the neighbouring points. The forecast treats this as noise, so "
+            "its intervals are wide; correct or drop wrong points, or leave them out with robust='huber'"
         )
         notes.append(FitWarning("outliers", text))
     strange = _strange(parts) if scale.logarithmic else ""
     if strange:
-        text = f"{strange}: hardly any curve that forecasts were learnt from is like that; intervals may fail"
+        text = f"{strange}: very few curves of the learning set are like that, so intervals may be wrong"
         notes.append(FitWarning("unusual", text))
     size = _missed(parts, off)
     if size > MISFIT:
         text = (
             f"the averaged laws miss a feature of the data: their residuals are {size:.2g} times the scatter "
-            "of neighbouring points, and are taken for noise"
+            "of neighbouring points, and are treated as noise"
         )
         notes.append(FitWarning("misfit", text))
     return tuple(notes)
@@ -65,7 +65,7 @@ def _strange(parts: tuple[Average, ...]) -> str:
     centred = points.u[last] - points.u[last].mean()
     slope = float(centred @ points.log_y[last] / max(float(centred @ centred), 1e-300))
     if noise_of(points.u, points.log_y) > NOISY:
-        return "neighbouring points differ by more than half of their size"
+        return "neighbouring points differ by more than half of their value"
     if np.ptp(points.log_y) > LONG:
         return f"y runs over a factor of {np.exp(np.ptp(points.log_y)):.2g}"
     if not -STEEP < slope < CLIMBING:

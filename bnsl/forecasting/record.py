@@ -70,7 +70,7 @@ def read(text: str, make: Callable[..., Forecast]) -> tuple[Forecast, tuple[FitW
         return made, ()
     worst = int(np.nanargmax(np.abs(np.log(now[0] / before[0]))))
     said = (
-        f"bnsl {record['package']} made this forecast, and this version says something else: at "
+        f"bnsl {record['package']} made this forecast, and this version predicts something else: at "
         f"x = {x[worst]:.4g} it was {before[0, worst]:.4g} and is {now[0, worst]:.4g}"
     )
     return made, (FitWarning("remade", said),)

@@ -64,7 +64,7 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class SurfaceForecast(Decisions):
-    """What several inputs will give: a weighted average of laws, and how sure that is.
+    """A forecast from several inputs: a weighted average of laws, with intervals.
 
     Attributes:
         curve: the runs, with the names of their inputs.
@@ -96,7 +96,7 @@ class SurfaceForecast(Decisions):
         return self.curve.held(np.exp(weight @ log_y)).reshape(shape)
 
     def interval(self, x: Any, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper end of where a new run at x would fall with probability `level`.
+        """Interval (lower, upper) that contains a new run at x with probability `level`.
 
         Each law errs by its noise, by what the runs leave open of its parameters, and by as much as it erred
         on the dearer runs in the back-test, or more where x is further ahead; and laws differ.
@@ -116,7 +116,7 @@ class SurfaceForecast(Decisions):
         return self.curve.held(np.exp(drawn)).reshape(count, *shape)
 
     def posterior(self, count: int = 1000, seed: int = 0) -> list[tuple[Form, np.ndarray]]:
-        """Laws as likely as the runs leave them: of every form its share, as coordinates (m, p)."""
+        """Laws drawn from the forecast, each form in proportion to its weight, as coordinates (m, p)."""
         exact = count * np.array([member.weight for member in self.members])
         numbers = np.floor(exact).astype(int)
         for i in np.argsort(numbers - exact)[: count - int(numbers.sum())]:
@@ -129,7 +129,7 @@ class SurfaceForecast(Decisions):
 
     @cached_property
     def laws(self) -> pd.DataFrame:
-        """What is averaged, a row a law: weight, back-test error, rmsle on all runs, and its limit E."""
+        """What is averaged, one row per law: weight, back-test error, rmsle on all runs, limit E."""
         import pandas as pd
 
         rows = [
@@ -164,7 +164,7 @@ class SurfaceForecast(Decisions):
 
     @classmethod
     def from_json(cls, text: str) -> SurfaceForecast:
-        """The forecast that `to_json` wrote, without fitting anything.
+        """The forecast that `to_json` wrote, without fitting again.
 
         Raises:
             InputError: text that is not such a record, or one that is damaged.

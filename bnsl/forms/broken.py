@@ -36,9 +36,9 @@ class Segment(NamedTuple):
 def broken_power_law(x: Array, a: Array, b: Array, c0: Array, c: Array, d: Array, f: Array) -> Array:
     """y = a + b x^(-c0) prod_i (1 + (x/d_i)^(1/f_i))^(-c_i f_i) (arXiv 2210.14891, equation 1).
 
-    The law as a plain function, for code of your own. On JAX arrays it is compiled, and can be derived,
-    mapped and put into other compiled functions, on any device and in any precision; on NumPy arrays and
-    numbers it runs at once. It is computed in logarithms, where no power overflows.
+    The law as a plain function, for your own code. On JAX arrays it is compiled and works with `grad`, `vmap`
+    and `jit`, on any device and in any precision; on NumPy arrays and numbers it runs in NumPy. It is
+    computed in logarithms, so no power overflows.
 
     Args:
         x: positive inputs, of any shape S.
@@ -75,7 +75,9 @@ def broken_power_law(x: Array, a: Array, b: Array, c0: Array, c: Array, d: Array
 def _check_breaks(*chains: Array) -> None:
     if any(chain.ndim == 0 for chain in chains) or len({chain.shape[-1] for chain in chains}) > 1:
         shapes = ", ".join(str(chain.shape) for chain in chains)
-        raise InputError(f"c, d and f must have the breaks along their last axis, as many each; got {shapes}")
+        raise InputError(
+            f"c, d and f must have the same number of breaks along their last axis; got {shapes}"
+        )
 
 
 def _law(x: Array, a: Array, b: Array, c0: Array, c: Array, d: Array, f: Array) -> Array:
@@ -116,9 +118,9 @@ def log_power_chain(theta: Array, log_x: Array) -> Array:
 class BNSL(Form):
     """y = a + b x^(-c0) prod_i (1 + (x/d_i)^(1/f_i))^(-c_i f_i), with n_breaks breaks.
 
-    On log-log axes y - a is a chain of straight segments: slope -c0 before d_1, -(c0 + c_1) after it, and
-    so on; f_i is how gradual break i is. With `rising`, b < 0: y = a - |b| x^(-c0)..., a quantity that
-    rises to the limit a.
+    On log-log axes y - a is a chain of straight segments: slope -c0 before d_1, -(c0 + c_1) after it, and so
+    on; the width f_i says how gradual break i is. With `rising`, b < 0: y = a - |b| x^(-c0)..., a quantity
+    that rises to the limit a.
     """
 
     n_breaks: int = 1

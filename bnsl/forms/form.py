@@ -77,7 +77,7 @@ class Separable(NamedTuple):
 
 
 class Form(abc.ABC):
-    """A functional form y(x) with named parameters.
+    """A functional form y(x) with named parameters; subclass it to add your own.
 
     A subclass is one class in one place: its `parameters`, its `log_y`, how its coordinates change with
     the units (`rescale`), and the box in which they are sought (`domain`). `separable` and `assemble`
@@ -86,8 +86,8 @@ class Form(abc.ABC):
 
     A form that also gives `log_y_and_jacobian` is written with batch axes, on arrays of the array API
     standard, and runs in NumPy as in JAX (`bnsl._base.arrays.namespace` tells which). One that does not is
-    written for one theta (p,) and one log_x (N,) or (N, k), likewise or with `jax.numpy`: JAX derives it, and
-    runs it.
+    written for one theta (p,) and one log_x (N,) or (N, k), likewise or with `jax.numpy`: JAX differentiates
+    and runs it.
     """
 
     name: ClassVar[str]

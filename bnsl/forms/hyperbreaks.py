@@ -32,7 +32,7 @@ class HyperBNSL(SumOfTerms):
     The chain of `BNSL` (arXiv 2210.14891, equation 1), with breaks along hyperplanes: before break i the
     slopes are -c0, after it -(c0 + c_i w_i). With one input it is BNSL, of which c_i f_i is c_i here, 1 / f_i
     is w_i and log d_i / f_i is d_i; only these are determined, since |w_i| and f_i would scale each other.
-    With two inputs and one break it holds Skaling, and so Chinchilla and Kaplan, exactly: (A N^-alpha + B
+    With two inputs and one break it contains Skaling, and so Chinchilla and Kaplan: (A N^-alpha + B
     D^-beta)^k has c0 = (alpha k, 0), c = -k, w = (alpha, -beta), d = log(A / B).
     """
 

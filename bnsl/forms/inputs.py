@@ -19,9 +19,9 @@ class Input:
     Attributes:
         name: "x", or the symbol of the literature ("N" for parameters, "D" for tokens).
         scale: "log" if the form sees its logarithm, "linear" if it sees the value itself.
-        lower: its least value; on a log scale it must be above 0 besides. A linear input may be 0.
-        any_unit: whether the law is one of the same form in another unit of the input. A count of experts has
-            no other unit.
+        lower: its smallest value; on a log scale it must also be above 0. A linear input may be 0.
+        any_unit: whether the law keeps its form in another unit of the input. A number of experts has no
+            other unit.
         costs: whether more of it takes more compute; runs are ordered by the product of these.
     """
 

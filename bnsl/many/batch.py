@@ -54,9 +54,9 @@ def fit_many(
 ) -> pd.DataFrame:
     """Fit a law to every curve of a long-form table.
 
-    It takes every form and option of `fit`, and gives the laws that `fit` gives. Laws with at most one break
-    are fitted side by side, all others one after another; `workers` spreads the work over processes. A curve
-    that cannot be fitted is a row whose status and message say why; the others go on.
+    It takes every form and option of `fit`, and gives the same laws. Laws with at most one break are fitted
+    many at a time, others one by one; `workers` spreads the work over processes. If a curve cannot be fitted,
+    the status and message of its row say why.
 
     Args:
         frame: one row per point: a pandas or Polars DataFrame, a mapping of arrays, or a Dask DataFrame,
@@ -64,9 +64,9 @@ def fit_many(
         x: the column of inputs.
         y: the column of measured values.
         by: the columns whose values tell the curves apart.
-        inputs: instead of x the columns of several inputs, as in `fit`; each part of the table is then fitted
-            by itself, without `predict_at`, `out` and the options of JAX.
-        groups: of several inputs the column of what belongs together, as in `fit`.
+        inputs: instead of x the columns of several inputs, as in `fit`; `predict_at`, `out` and the options
+            of JAX are then not available.
+        groups: with several inputs, the column of the group of every row, as in `fit`.
         form: as in `fit`.
         n_breaks: as in `fit`; if "auto" or not given, it is chosen for every curve.
         loss: as in `fit`.
@@ -76,16 +76,13 @@ def fit_many(
         fixed: as in `fit`, the same for all curves.
         bounds: as in `fit`, the same for all curves.
         predict_at: values of x; the result has a column `y_at_...` for each.
-        out: a folder for the results as Parquet, written as they come. If it holds results of the same
-            call already, those curves are not fitted again, unless their points have changed.
-        workers: processes. Several are kept for a minute after the call, so that the next one finds them
-            ready.
-        backend: "numpy"; "jax", which compiles for some seconds first and then takes a quarter of the time,
-        on
-            a GPU far less; or "auto", which takes JAX for thousands of curves, and where a device is asked
-            for.
-        device: of backend "jax": "cpu", "gpu", or JAX devices to deal the curves out to; by default a GPU, if
-            there is one, else the CPU.
+        out: a folder for the results as Parquet, written as they are computed. If it has results of the same
+            call already, only curves with changed points are fitted again.
+        workers: number of processes. They are kept for a minute, so that the next call starts at once.
+        backend: "numpy"; "jax", which compiles for some seconds first and is then several times as fast, and
+            more so on a GPU; or "auto", which means JAX for 20,000 curves or more, or if a device is given.
+        device: of backend "jax": "cpu", "gpu", or JAX devices, over which curves are spread; by default a
+            GPU, if there is one, else the CPU.
         dtype: of backend "jax": "float64", or "float32", which is faster and loses digits ("converged" then
             means to single precision).
         progress: show a bar with the time left; by default if the standard error is a terminal.

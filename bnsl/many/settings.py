@@ -39,7 +39,7 @@ def by_columns(by: str | Sequence[str]) -> list[str]:
         raise InputError("by is empty; name the columns whose values tell the curves apart")
     for name in names:
         if not isinstance(name, str):
-            raise InputError(f"by must hold column names; {name!r} is none")
+            raise InputError(f"by must hold column names; {name!r} is not one")
         if names.count(name) > 1:
             raise InputError(f"by names the column {name!r} twice")
         if name in NAMES:

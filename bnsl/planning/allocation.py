@@ -70,18 +70,17 @@ def allocate(
             `lambda params, tokens: ...`.
         bounds: (least, greatest) of an input, None for no bound: {"tokens": (None, 15e12)}.
         held: values of inputs that are not chosen, such as {"unique_tokens": 1e11}; two are left to choose.
-        level: of the intervals.
-        draws: laws drawn from what the data leave open; 0 for no intervals.
-        seed: of the draws.
+        level: probability of the intervals, between 0 and 1.
+        draws: number of laws drawn from the uncertainty of the fit; 0 for no intervals.
+        seed: of the random numbers.
 
     Returns:
-        A row a budget, with the columns compute, the two inputs (params, tokens), their ratio
+        One row per budget, with the columns compute, the two inputs (params, tokens), their ratio
         (tokens_per_param), loss (by its name in the fit) and exponent, d log params / d log compute, each
         with the ends `_low` and `_high` of its interval; and params_flat_low and params_flat_high, between
-        which the loss is within 1 % of the best. The interval of the loss is of the law at the row's inputs,
-        without the noise of a measurement. `attrs["warnings"]` has (code, message) of what to know:
-        optimum_outside_data, budget_outside_data, no_optimum (issued, too), optimum_at_bounds, flat_optimum,
-        not_determined.
+        which the loss is within 1 % of the best. The interval of the loss does not include the noise of a
+        measurement. `attrs["warnings"]` has (code, message) pairs: optimum_outside_data, budget_outside_data,
+        no_optimum (issued, too), optimum_at_bounds, flat_optimum, not_determined.
 
     Raises:
         InputError: (a ValueError) a law of one input, budgets that are not positive or cannot be spent within
@@ -142,17 +141,17 @@ def frontier(
     bounds: Bounds | None = None,
     held: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
-    """The compute-optimal line: the best inputs and loss for compute from the cheapest run to far ahead.
+    """The compute-optimal frontier: the best inputs and loss over a range of compute.
 
     Args:
-        law: as of `allocate`, like the following.
-        compute: budgets (B,); if not given, 60 from the cheapest run to 10 times the dearest.
-        cost: of a run.
-        bounds: of an input.
-        held: values of inputs that are not chosen.
+        law: a fit, or a forecast, of several inputs.
+        compute: budgets (B,); if not given, 60 from the cheapest run to 10 times the most expensive.
+        cost: of a run, as for `allocate`.
+        bounds: of inputs, as for `allocate`.
+        held: values of inputs that are not chosen, as for `allocate`.
 
     Returns:
-        A row a budget, with the columns of `allocate` but the intervals. `plot_contours` draws it.
+        One row per budget, with the columns of `allocate` without intervals. `plot_contours` draws it.
 
     Raises:
         InputError: as `allocate`.
@@ -176,22 +175,23 @@ def isoflop(
     draws: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Loss against size at each budget: what each way to spend it gives.
+    """Loss against size along each budget.
 
     Args:
-        law: as of `allocate`, like the following.
+        law: a fit, or a forecast, of several inputs.
         compute: budgets (B,).
-        cost: of a run.
-        bounds: of an input.
-        held: values of inputs that are not chosen.
-        points: sizes a budget, even in their logarithm; without bounds 30 times to both sides of the best.
-        level: of the intervals.
-        draws: laws drawn; 0 for no intervals.
-        seed: of the draws.
+        cost: of a run, as for `allocate`.
+        bounds: of inputs, as for `allocate`.
+        held: values of inputs that are not chosen, as for `allocate`.
+        points: sizes per budget, evenly spaced in log size; without bounds up to a factor of 30 from the
+            best.
+        level: probability of the intervals, between 0 and 1.
+        draws: number of laws drawn from the uncertainty of the fit; 0 for no intervals.
+        seed: of the random numbers.
 
     Returns:
-        A row a size, with the columns compute, the two inputs, their ratio, loss and its ends, and excess:
-        the loss over that of the best, less 1.
+        One row per size, with the columns compute, the two inputs, their ratio, loss and its ends, and
+        excess: the loss over that of the best, less 1.
 
     Raises:
         InputError: as `allocate`.
@@ -298,7 +298,7 @@ def _notes(found: Sequence[Optimum], choice: Choice, law: Law) -> Iterator[FitWa
             yield FitWarning(
                 "optimum_outside_data",
                 f"compute = {_listed([best.budget for best in out])}: the best {name} lies over {FAR:g} "
-                f"times beyond the data ({low:.3g} to {high:.3g}), so it hangs on the form of the law",
+                f"times beyond the data ({low:.3g} to {high:.3g}), so it depends on the form of the law",
             )
     at_end = [best for best in found if best.at_end]
     if at_end:
@@ -307,7 +307,7 @@ def _notes(found: Sequence[Optimum], choice: Choice, law: Law) -> Iterator[FitWa
             text = f"{said}the bounds, and would be lower beyond them"
             yield FitWarning("optimum_at_bounds", text)
         else:
-            text = f"{said}all that was looked at: this law has no best {first}, since one input does nothing"
+            text = f"{said}the search range: this law has no best {first}, since one input has no effect"
             yield FitWarning("no_optimum", text)
     flat = [best for best in inside if best.flat[1] > WIDE * best.flat[0]]
     if flat:
@@ -316,11 +316,11 @@ def _notes(found: Sequence[Optimum], choice: Choice, law: Law) -> Iterator[FitWa
             "flat_optimum",
             f"compute = {_listed([best.budget for best in flat])}: the loss is within {FLAT:.0%} of the best "
             f"for {first} from {low:.3g} to {high:.3g}"
-            f"{' (at the first of them)' if len(flat) > 1 else ''}; other reasons may choose among these",
+            f"{' (at the first of them)' if len(flat) > 1 else ''}; choose among these for other reasons",
         )
     lost = tuple(getattr(law, "undetermined", ()))
     if lost:
-        text = f"the data do not determine {', '.join(lost)}, and intervals know nothing of that"
+        text = f"the data do not determine {', '.join(lost)}, and the intervals ignore that"
         yield FitWarning("not_determined", text)
 
 

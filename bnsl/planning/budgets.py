@@ -74,7 +74,7 @@ class BoundCost:
                 place = tuple(int(i) for i in np.argwhere(flat)[0])
                 raise InputError(
                     f"cost {self.cost!r} does not grow with {name} at {self._at(mesh, place, cost.shape)}; a "
-                    "budget can be shared out only if more of every input costs more"
+                    "cost has to grow with every input"
                 )
 
     def solve(

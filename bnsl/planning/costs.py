@@ -120,7 +120,7 @@ def transformer_flops(
     models this tends to 6 N D; small ones cost more.
 
     Args:
-        context: tokens a sequence.
+        context: tokens per sequence.
         vocabulary: distinct tokens.
         aspect: width over depth, the same for all sizes.
         embeddings: how many matrices of vocabulary x width your count of parameters includes: 0 without
@@ -149,9 +149,9 @@ def lifetime_flops(
     With the default factors it is 6 N D + 2 N D_inf (Sardana et al. 2024, arXiv 2401.00448, section 2).
 
     Args:
-        inference_tokens: how many the model will read and write over its life; 0 or more.
-        factor: FLOPs a parameter and training token.
-        inference_factor: FLOPs a parameter and inference token.
+        inference_tokens: number of tokens that the model will process in use; 0 or more.
+        factor: FLOPs per parameter and training token.
+        inference_factor: FLOPs per parameter and inference token.
 
     Raises:
         InputError: a number that is out of range.

@@ -41,15 +41,15 @@ def runs_frame(law: Law) -> pd.DataFrame:
 
 
 def contours(law: Law, points: int = 60) -> pd.DataFrame:
-    """Predicted y over a grid of two inputs, from a third of the least in the data to 3 times the greatest.
+    """Predicted y over a grid of two inputs, from a third of the smallest in the data to 3 times the largest.
 
     Args:
         law: a fit, or a forecast, of two inputs.
-        points: values of each input, even in their logarithm.
+        points: values of each input, evenly spaced in its logarithm.
 
     Returns:
-        A row a value of the first input (the index), a column a value of the second. `bnsl.plot_contours`
-        draws the same with the runs.
+        One row per value of the first input (the index), one column per value of the second.
+        `bnsl.plot_contours` draws the same with the runs.
 
     Raises:
         InputError: a law of another number of inputs.
@@ -58,7 +58,7 @@ def contours(law: Law, points: int = 60) -> pd.DataFrame:
 
     surface = surface_of(law, 0)
     if len(surface.names) != 2:
-        raise InputError(f"law: contours are of two inputs, and it has {', '.join(surface.names)}")
+        raise InputError(f"law: contours need two inputs, and it has {', '.join(surface.names)}")
     count = check_count(points, "points", 2)
     axes = [np.geomspace(v.min() / SPAN, v.max() * SPAN, count) for v in law.curve.x.T]
     mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
@@ -78,21 +78,21 @@ def gain(
     seed: int = 0,
     **more: ArrayLike,
 ) -> pd.DataFrame:
-    """What more of an input would give: `gain(law, tokens=10)`, ten times the tokens.
+    """How much y falls with more of an input: `gain(law, tokens=10)` for ten times the tokens.
 
     Args:
         law: a fit, or a forecast.
-        factors: by what each input is multiplied, one number or several; those not named stay. They may be
-            given by name as well.
-        at: from where; the run of most compute in the data if not given.
-        level: of the intervals.
-        draws: laws drawn from what the data leave open; 0 for no intervals.
-        seed: of the draws.
+        factors: by what each input is multiplied, one number or several; other inputs stay. They may also be
+            given by name.
+        at: inputs to start from; the run with the most compute in the data if not given.
+        level: probability of the intervals, between 0 and 1.
+        draws: number of laws drawn from the uncertainty of the fit; 0 for no intervals.
+        seed: of the random numbers.
         **more: factors by name.
 
     Returns:
-        A row a factor, with the factors, the inputs after, y before and after (`loss_before`, `loss`) and by
-        what it falls (`gain`), each with the ends of its interval.
+        One row per factor, with the factors, the inputs after, y before and after (`loss_before`, `loss`) and
+        by what it falls (`gain`), each with the ends of its interval.
 
     Raises:
         InputError: a name that is no input, a factor that is not positive, or no factor.
@@ -113,7 +113,7 @@ def gain(
     try:
         columns = dict(zip(arrays, np.broadcast_arrays(*arrays.values()), strict=True))
     except ValueError:
-        raise InputError("factors of several inputs must be as many, or one number") from None
+        raise InputError("factors of several inputs must have one length, or be single numbers") from None
     last = law.curve.x.reshape(len(law.curve), -1)[np.argmax(law.curve.effort)]
     start = {n: as_number((at or {}).get(n, v), f"at[{n!r}]") for n, v in zip(names, last, strict=True)}
     count = len(next(iter(columns.values())))
@@ -139,22 +139,22 @@ def overtraining(
     seed: int = 0,
     **given: ArrayLike,
 ) -> pd.DataFrame:
-    """What a model costs that is trained beyond, or short of, its compute-optimal number of tokens.
+    """The price of training beyond, or short of, the compute-optimal number of tokens.
 
     Args:
         law: a fit, or a forecast.
-        compute: what the run costs, one or several; may be left out where both inputs are given.
-        cost: of a run, as of `allocate`.
-        bounds: of an input.
-        held: values of inputs that are not chosen.
-        level: of the intervals.
-        draws: laws drawn from what the data leave open; 0 for no intervals.
-        seed: of the draws.
+        compute: cost of the run, one or several; not needed if both inputs are given.
+        cost: of a run, as for `allocate`.
+        bounds: of inputs, as for `allocate`.
+        held: values of inputs that are not chosen, as for `allocate`.
+        level: probability of the intervals, between 0 and 1.
+        draws: number of laws drawn from the uncertainty of the fit; 0 for no intervals.
+        seed: of the random numbers.
         **given: inputs of the run by name: `params=8e9` (the rest of the compute goes into tokens), or
             `params=8e9, tokens=15e12`.
 
     Returns:
-        A row a run, with compute, the two inputs, their ratio and what that is at the optimum; loss,
+        One row per run, with compute, the two inputs, their ratio and what that is at the optimum; loss,
         loss_best of the optimum for the same compute, extra (loss - loss_best), compute_best, for which the
         optimum has the loss of the run, and extra_compute, compute over compute_best; with the ends of
         intervals.
@@ -176,7 +176,7 @@ def overtraining(
     for key in rows[0]:
         table |= with_ends(named.get(key, key), np.stack([row[key] for row in rows], axis=1), share)
     far = [float(c) for c in runs[0] if c > FAR_BUDGET * choice.costs[1]]
-    text = f"compute = {far[0] if far else 0:.4g} is over {FAR_BUDGET:g} times that of the dearest run"
+    text = f"compute = {far[0] if far else 0:.4g} is over {FAR_BUDGET:g} times that of the most expensive run"
     return with_notes(pd.DataFrame(table), [FitWarning("budget_outside_data", text)] if far else [])
 
 
@@ -200,7 +200,7 @@ def _runs(
     try:
         values = dict(zip(arrays, np.broadcast_arrays(*arrays.values()), strict=True))
     except ValueError:
-        raise InputError(f"{' and '.join(arrays)} must be as many, or one number") from None
+        raise InputError(f"{' and '.join(arrays)} must have one length, or be single numbers") from None
     if compute is None:
         values["compute"] = choice.cost(choice.held | {name: values[name] for name in choice.free})
     for name in choice.free:

@@ -51,8 +51,8 @@ def lower_envelope(
 
     Args:
         frame: a table with a row for every point of a curve.
-        x: the column of what is chosen, such as parameters; one value a curve.
-        y: the column of what is to be small.
+        x: the column of what is to be chosen, such as parameters; one value per curve.
+        y: the column of the loss.
         budget: the column of what has been spent, such as FLOPs.
         groups: the column that tells curves apart; `x` if not given, so that the ends of runs of one size and
             different lengths make a curve. That is better than the inside of one run, whose learning rate

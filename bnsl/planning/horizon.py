@@ -58,7 +58,7 @@ class Horizon:
         return pd.DataFrame(rows, index=pd.Index(self.stops, name="stop"))
 
     def visible_from(self, number: int = 1) -> float:
-        """The first stop from which on break `number` shows; NaN if it shows at none.
+        """The first stop from which on break `number` is visible; NaN if there is none.
 
         Raises InputError for a break that the law does not have.
         """
@@ -99,15 +99,15 @@ def horizon(
     form: str | Form | None = None,
     fixed: Sequence[str] = (),
 ) -> Horizon:
-    """The error of prediction against where the data stop, and when a coming break becomes visible.
+    """The prediction error against where the data stop, and from which x on a coming break is visible.
 
     Args:
         law: as for `predictability`, of one input.
-        x: all inputs (N,) at which is, or would be, measured, ascending or not.
+        x: all inputs (N,) of actual or planned measurements, in any order.
         noise: standard deviation of log y.
         target: x of the predictions (T,); at each stop those x that lie beyond it, if not given.
-        stops: last x of the data, (S,); if not given, every x with at least as many points up to it as
-            the law has free parameters, and some beyond it where no target is given.
+        stops: last x of the data, (S,); if not given, every x with at least as many points up to it as the
+            law has free parameters, and with some points beyond it if no target is given.
         form: as for `predictability`.
         fixed: likewise.
 
@@ -153,9 +153,8 @@ def simulated_horizon(
 ) -> np.ndarray:
     """Root mean square log error (S,) of least-squares laws fitted up to each stop, by simulation.
 
-    It is to `Horizon.prediction_sd` what an experiment is to theory. All fits, replicates times stops, are
-    one batched call; each starts at the truth, so that the limit shown is that of the data and not of a
-    search.
+    It checks `Horizon.prediction_sd` by simulation. Each fit starts at the truth, so that the error is that
+    of the data and not of the search.
 
     Args:
         law: as for `bnsl.horizon`, with the next two.
@@ -163,7 +162,7 @@ def simulated_horizon(
         noise: standard deviation of log y.
         stops: last x of the data, (S,).
         target: x of the predictions (T,); at each stop those beyond it, if not given.
-        replicates: noisy curves a stop.
+        replicates: noisy curves per stop.
         form: as for `bnsl.horizon`.
         fixed: likewise.
         seed: of the random numbers.

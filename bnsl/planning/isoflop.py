@@ -88,16 +88,16 @@ def isoflop_fit(
     """The best size for each compute budget, by a parabola in log size, and a power law of the minima.
 
     A parabola fits loss against log size only near the minimum, and on wide or lopsided grids the exponent is
-    biased, even without noise (arXiv 2603.22339). So sizes weigh less the further they are from the
-    minimum, and none beyond a factor of `window` counts where five are nearer. A minimum that is not inside
-    its data is reported and takes no part in the power law.
+    biased, even without noise (arXiv 2603.22339). So sizes weigh less the further they are from the minimum,
+    and none beyond a factor of `window` counts where five are nearer. A minimum outside its data is reported
+    and left out of the power law.
 
     Args:
-        frame: a table with a row a run, all at the end of their training.
-        x: the column of what is chosen, such as parameters.
-        y: the column of what is to be small.
-        budget: the column of what is held, such as FLOPs.
-        tolerance: budgets that differ by less than this share are one.
+        frame: a table with one row per run, all at the end of their training.
+        x: the column of what is to be chosen, such as parameters.
+        y: the column of the loss.
+        budget: the column of the budget, such as FLOPs.
+        tolerance: budgets that differ by less than this share are merged.
         window: the factor from the minimum beyond which sizes are left out.
         level: of the intervals in the table.
         replicates: of the bootstrap.
@@ -235,7 +235,8 @@ def _warnings(
     narrow = len(groups) - len(wide)
     if narrow:
         yield FitWarning(
-            "few_sizes", f"{narrow} of {len(groups)} values of {budget} have runs of fewer than {FEWEST} {x}"
+            "few_sizes",
+            f"{narrow} of {len(groups)} values of {budget} have runs with fewer than {FEWEST} different {x}",
         )
     for status, why in (
         (BELOW, f"their best {x} lies below the smallest that was tried: add smaller ones"),
@@ -248,7 +249,7 @@ def _warnings(
             yield FitWarning(code, f"{budget} = {', '.join(at)} left out: {why}")
     if np.isnan(_noise(curves)):
         yield FitWarning(
-            "noise_unknown", f"{FEWEST} {x} a budget leave nothing to tell the noise by; add one"
+            "noise_unknown", f"with {FEWEST} different {x} per budget the noise is unknown; add another"
         )
     inside = sum(curve.status == INSIDE for curve in curves)
     if inside < FEWEST:

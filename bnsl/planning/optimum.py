@@ -123,7 +123,7 @@ def columns_of(frame: Any, positive: Iterable[str], plain: Iterable[str]) -> lis
     Raises InputError for what is no table, a column that is not there, or a cell that is no such number.
     """
     if not is_table(frame):
-        raise InputError(f"frame must be a table with a row a run; got {type(frame).__name__}")
+        raise InputError(f"frame must be a table with one row per run; got {type(frame).__name__}")
     positive = list(positive)
     found = []
     for name in (*positive, *plain):

@@ -44,15 +44,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Predictability:
-    """What measurements at `x` determine of a law. Made by `bnsl.predictability`.
+    """How well measurements at `x` determine a law. Made by `bnsl.predictability`.
 
     Attributes:
         form, theta: the law; theta (p,) are the form's coordinates in the user's units.
-        x: where is measured, (N,) or (N, k).
+        x: of the measurements, (N,) or (N, k).
         noise: standard deviation of log y at each (N,); of y under loss "linear".
         loss: the space in which noise is normal and least squares fit.
         covariance_root: R (p, p), with R R^T the least covariance of the coordinates.
-        undetermined: names of what no noise level could determine.
+        undetermined: names of parameters that are not determined at any noise level.
     """
 
     form: Form
@@ -85,8 +85,8 @@ class Predictability:
     def prediction_sd(self, x: ArrayLike) -> np.ndarray:
         """Standard deviation of the fitted law's log y at x (of y under loss "linear"), of the shape of x.
 
-        To first order: a value far above 1 says that nothing is known there, and not how little.
-        Raises InputError for x that is not positive.
+        To first order; a value far above 1 only says that nothing is known there. Raises InputError for x
+        that is not positive.
         """
         points, shape = usable_inputs(x, self.form.inputs)
         return lengths(self.prediction_root(points).T).reshape(shape)
@@ -163,7 +163,7 @@ def predictability(
     loss: str | None = None,
     fixed: Sequence[str] | None = None,
 ) -> Predictability:
-    """How well would measurements at x determine a law, its breaks, and its predictions?
+    """How well measurements at x would determine a law, its breaks and its predictions (Fisher information).
 
     Args:
         law: a FitResult, or parameters by name, such as {"a": 0.3, "b": 2.0, "c0": 0.1, "c1": 0.6,
@@ -171,7 +171,7 @@ def predictability(
         x: positive inputs (N,); those of the fit if not given.
         noise: standard deviation of log y, one number or (N,); that of the fit's residuals if not given.
             Under loss "linear" it is that of y.
-        form: of parameters by name; a BNSL with as many breaks as they speak of, if not given.
+        form: of parameters given by name; a BNSL with their number of breaks if not given.
         loss: the space of the residuals; "log", or that of the fit, if not given.
         fixed: names of parameters that are known; those of the fit if not given.
 
@@ -188,7 +188,7 @@ def predictability(
         loss = law.loss if loss is None else loss
         fixed = law.fixed if fixed is None else fixed
     if x is None or noise is None:
-        raise InputError(f"{'x' if x is None else 'noise'} is missing; parameters by name do not say it")
+        raise InputError(f"{'x' if x is None else 'noise'} is missing; parameters by name do not include it")
     points = as_array(x, "x", columns=len(form.inputs))
     check_values(form.inputs, points)
     sd = as_noise(noise, len(points))
@@ -266,5 +266,5 @@ def as_noise(noise: ArrayLike, count: int) -> np.ndarray:
     )
     reject(values, ~np.isfinite(values) | (values <= 0), "noise", "must be a positive standard deviation")
     if len(values) not in (1, count):
-        raise InputError(f"noise has {len(values)} entries and x has {count}; they must have as many")
+        raise InputError(f"noise has {len(values)} entries and x has {count}; they must have the same number")
     return np.broadcast_to(values, (count,)).copy()

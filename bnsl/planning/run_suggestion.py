@@ -35,7 +35,7 @@ class RunSuggestion:
     """The next runs of several inputs. Made by `bnsl.suggest`.
 
     Attributes:
-        table: a row a candidate, the best value for its cost first: the inputs, cost, sd_with (standard
+        table: one row per candidate, the best for its cost first: the inputs, cost, sd_with (standard
             deviation of log y at the target once it alone is measured), reduction (share of the variance that
             it removes), reduction_per_cost (relative to the best), chosen (its number in the order of the
             set, 0 if it is not in it).
@@ -141,7 +141,9 @@ def _rows(law: Law, values: Any, argument: str) -> np.ndarray:
     axes = law.curve.axes
     points = points_of(values, law.curve, axes)[0]
     if not len(points):
-        raise InputError(f"{argument} is empty; give a row a run, with {', '.join(law.curve.input_names)}")
+        raise InputError(
+            f"{argument} is empty; give one row per run, with {', '.join(law.curve.input_names)}"
+        )
     return points
 
 

@@ -32,7 +32,7 @@ def effective_speedup(
     draws: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How many times the compute `a` needs to reach the loss that `b` has at some compute.
+    """How many times the compute of `b` the baseline `a` needs to reach the same loss.
 
     Where both follow L = L_inf + K C^-alpha it is ((L_a - L_inf) / (L_b - L_inf))^(1 / alpha), with L_inf and
     alpha of `a` and both losses at that compute. It is found for any law, by inverting `a`.
@@ -41,17 +41,17 @@ def effective_speedup(
         a: the baseline, a fit of one input, compute, or of several, whose best for each compute counts.
         b: what is compared, likewise; or a loss that was measured.
         at: the compute, one or several; the most in the data of `b` (of `a`, if `b` is a loss) if not given.
-        cost: of laws of several inputs, as of `allocate`.
-        bounds: of their inputs.
-        held: values of their inputs that are not chosen.
-        level: of the interval.
-        draws: laws drawn from what the data of each leave open; 0 for no interval.
-        seed: of the draws.
+        cost: with several inputs, of a run, as for `allocate`.
+        bounds: of inputs, as for `allocate`.
+        held: values of inputs that are not chosen, as for `allocate`.
+        level: probability of the interval, between 0 and 1.
+        draws: number of laws drawn from the uncertainty of each; 0 for no interval.
+        seed: of the random numbers.
 
     Returns:
-        A row a compute, with the columns compute, loss_a, loss_b and speedup, each with the ends of its
-        interval; a speedup is infinite where `a` does not get there within 10,000 times the compute, which
-        attrs["warnings"] tells as not_reached.
+        One row per compute, with the columns compute, loss_a, loss_b and speedup, each with the ends of its
+        interval; a speedup is infinite if `a` does not reach that loss within 10,000 times the compute, with
+        a warning not_reached in attrs["warnings"].
 
     Raises:
         InputError: what is no law, or as `allocate`.

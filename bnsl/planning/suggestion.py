@@ -148,22 +148,22 @@ def suggest(
     count: int | None = None,
     noise: ArrayLike | None = None,
 ) -> Suggestion | RunSuggestion:
-    """Which further run, or set of runs within a budget, makes the prediction at the target most certain?
+    """Find the run, or the runs within a budget, that would make the prediction at the target most certain.
 
     Args:
         law: a Forecast, whose uncertainty covers laws and breaks; a FitResult, whose covariance is that of
             one law; or a Predictability, a law with planned measurements.
-        candidates: x that could be measured (C,), or a table of runs, a row each, with all inputs of a law
-            of several. One that could be measured twice is listed twice.
+        candidates: x of possible runs (C,), or for a law of several inputs a table with one row per run. List
+            a run twice if it could be done twice.
         target: x of the prediction, one or several (T,); of several the mean variance counts. Of a
             law of several inputs a table, or a mapping such as {"params": 7e10, "tokens": 1.4e12}.
         x: the column of x in a table of runs; the name of x in the curve if not given.
         cost: of the candidates: (C,), a function of their x, or a column of the table; proportional to x, or
             6 times the product of two inputs, if not given.
-        budget: what the set may cost; without it one run (or `count`) is chosen by reduction of variance
-            per unit of cost.
-        count: how many runs at most.
-        noise: standard deviation of log y of a new measurement, one or (C,); as that of the points so far
+        budget: total cost of the runs; without it, one run (or `count`) is chosen by reduction of variance
+            per cost.
+        count: largest number of runs.
+        noise: standard deviation of log y of a new measurement, one number or (C,); that of the points so far
             if not given.
 
     Returns:

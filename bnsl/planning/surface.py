@@ -84,7 +84,7 @@ def surface_of(law: Law, draws: int, seed: int = 0, *, least: int = 2) -> Surfac
     names = tuple(law.curve.input_names)
     if len(names) < least:
         raise InputError(
-            f"law: it has one input, {names[0]}; sharing out compute takes a law of two, such as "
+            f"law: it has one input, {names[0]}; allocating compute needs a law of two, such as "
             "bnsl.fit(frame, inputs=['params', 'tokens'], y='loss', form='chinchilla')"
         )
     count = check_count(draws, "draws", 0)
@@ -152,7 +152,7 @@ def choice_of(
     taken = [name for _, name in bound.taken]
     for name in free:
         if name not in taken:
-            raise InputError(f"cost {cost!r} does not hang on {name}, so any amount of it is free; hold it")
+            raise InputError(f"cost {cost!r} does not depend on {name}, so any amount of it is free; hold it")
     low, high = surface.law.curve.x.min(axis=0), surface.law.curve.x.max(axis=0)
     data = {n: (float(a), float(b)) for n, a, b in zip(names, low, high, strict=True) if n in free}
     runs = dict(zip(names, surface.law.curve.x.T, strict=True)) | fixed

@@ -140,7 +140,7 @@ def draw_run_map(suggestion: RunSuggestion, ax: Axes | None) -> Axes:
     bar = ax.figure.colorbar(drawn, ax=ax, label=said, format="%.2g", pad=0.02)
     bar.outline.set_visible(False)
     ends = f"{suggestion.sd_before:.2g} now, {suggestion.sd_after:.2g} with all chosen runs"
-    label(ax, first, second, f"what a further run would tell: {ends}")
+    label(ax, first, second, f"uncertainty after one further run: {ends}")
     add_legend(ax, loc="best")
     return ax
 

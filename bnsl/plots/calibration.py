@@ -23,8 +23,8 @@ SQUARE = (4.6, 4.4)  # inches, of a figure made here
 def plot_calibration(cases: Any, *, levels: Sequence[float] = LEVELS, ax: Axes | None = None) -> Axes:
     """The share of later points inside the intervals, against the level of the intervals.
 
-    Honest intervals lie on the diagonal; those below it promise too much. Points of one curve err together,
-    so every curve or cut counts once; bars are one standard error over them.
+    Exact intervals lie on the diagonal; below it, intervals are too narrow. Since errors on one curve are
+    correlated, every curve or cut counts once; bars are one standard error over them.
 
     Args:
         cases: what `bnsl.backtest` or `bnsl.extrapolate` returns, a pair of a law and the Curve of later

@@ -45,7 +45,7 @@ def plot_forecast(
     levels: Sequence[float] = (0.5, 0.9),
     x_max: float | None = None,
 ) -> Axes:
-    """The points, the forecast beyond them with its intervals and, if given, what became of it.
+    """Draw a forecast: the points, the prediction with its intervals and, if given, held-out points.
 
     Points are black circles, held-out points green diamonds, the forecast is violet; its intervals are nested
     bands, the narrower the darker. The area beyond the fitted points is grey. Points with a sigma have bars
@@ -53,7 +53,7 @@ def plot_forecast(
 
     Args:
         forecast: what `bnsl.forecast` returned.
-        held_out: points that it has not seen, as from `Curve.split`.
+        held_out: points that were held out, as from `Curve.split`.
         ax: the Axes to draw into; a new figure if not given.
         log: log axes, or linear ones.
         levels: probabilities of the intervals in which a new measurement would fall; empty for no bands.

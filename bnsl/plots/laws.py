@@ -50,7 +50,7 @@ def plot_fit(
     x_max: float | None = None,
     show_breaks: bool = True,
 ) -> Axes:
-    """The points, the law through them and, for an extrapolation, the points that it has not seen.
+    """Draw a fit: the points, the law and, for an extrapolation, the held-out points.
 
     Fitted points are black circles, held-out points green diamonds on a grey area; a dashed line marks every
     break d_i in view. The law has the colour of its form in every figure: a BNSL is red. Points with a sigma

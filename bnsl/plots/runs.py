@@ -26,13 +26,13 @@ def plot_runs(
     ax: Axes | None = None,
     level: float = 0.9,
 ) -> Axes:
-    """The fitted runs in grey, their law on them, and what it says of other schedules, with intervals.
+    """Draw fitted runs in grey, their law, and predictions for other schedules with intervals.
 
     Args:
         result: what `bnsl.fit_runs` returned.
         schedules: other schedules by name.
         ax: the Axes to draw into; a new figure if not given.
-        level: of the intervals.
+        level: probability of the intervals, between 0 and 1.
     """
     if not isinstance(result, RunsResult):
         raise InputError(f"result must be what bnsl.fit_runs returns; got {described(result)}")

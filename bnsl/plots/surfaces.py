@@ -48,13 +48,13 @@ def plot_contours(
 ) -> Axes:
     """Predicted loss over two inputs, the runs coloured by what was measured, and the compute-optimal line.
 
-    A run that is predicted well has the colour of what it lies on.
+    A run that is predicted well has the colour of its background.
 
     Args:
         predict: loss of a mapping from input to values (M,), such as the `predict` of a fit or a forecast.
-        frame: a table with a row a run.
+        frame: a table with one row per run.
         inputs: the columns of the two axes.
-        frontier: a table with the same inputs, in order of compute, if the line is to be drawn.
+        frontier: a table with the same inputs, in order of compute, to draw the frontier.
         y: the column of the measured loss.
         ax: the Axes to draw into; a new figure if not given.
 
@@ -94,13 +94,13 @@ def plot_input_residuals(
     *,
     axes: Sequence[Axes] | None = None,
 ) -> list[Axes]:
-    """Residuals of log y against each input, one panel an input.
+    """Residuals of log y against each input, one panel per input.
 
     Args:
         residuals: log of measured over predicted, (N,).
         frame: the table that was fitted, rows in the same order.
         inputs: its columns, all positive.
-        axes: one Axes an input; a new figure if not given.
+        axes: one Axes per input; a new figure if not given.
 
     Raises:
         InputError: residuals and rows that differ in number, or a column that is missing or not positive.
@@ -129,7 +129,7 @@ def plot_input_residuals(
 def plot_held_out(
     predicted: ArrayLike, low: ArrayLike, high: ArrayLike, measured: ArrayLike, *, ax: Axes | None = None
 ) -> Axes:
-    """Held-out runs against what was predicted for them, with the predictions' intervals.
+    """Held-out runs against their predictions, with intervals.
 
     Args:
         predicted: predictions, (M,).

@@ -172,9 +172,9 @@ def plot_horizon(
 
 
 def plot_suggestion(suggestion: Suggestion | RunSuggestion, *, ax: Axes | None = None) -> Axes:
-    """How well the prediction would be known after each candidate run; the chosen runs are numbered.
+    """Uncertainty of the prediction after each candidate run; the chosen runs are numbered.
 
-    Of two inputs these span the axes and colours say how well; of more inputs the x axis is the cost.
+    With two inputs, these span the axes and the colours show the uncertainty; with more, x is the cost.
 
     Raises InputError for what is no suggestion.
     """
@@ -216,7 +216,7 @@ def plot_suggestion(suggestion: Suggestion | RunSuggestion, *, ax: Axes | None =
         ax.set_xlabel(f"{suggestion.x_label} of the further run")
         goal = ", ".join(number_text(float(t)) for t in suggestion.target)
         ax.set_ylabel(f"uncertainty of log {suggestion.y_label}\nat {suggestion.x_label} = {goal}")
-    ax.set_title("what a further run would tell (one standard deviation)", fontsize="medium")
+    ax.set_title("uncertainty after one further run (one standard deviation)", fontsize="medium")
     add_legend(ax, loc="best")
     return ax
 

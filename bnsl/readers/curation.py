@@ -26,31 +26,30 @@ _TOLD = 5  # curves that are left out by name
 
 @dataclass(frozen=True)
 class Curation:
-    """Which points of logged runs make the curve. Only what you ask for is done.
+    """Which points of logged runs make up the curve.
 
-    The steps are taken in the order of the attributes. A run proceeds along x or, where every run has one
-    x (its size, say), along the steps that its format counts, else along its rows.
+    Options are applied in the order of the attributes; those not given do nothing. The points of a run are
+    ordered by x or, if every run has only one x (such as its size), by its steps or rows.
 
     Attributes:
         where: only rows with these values, {"optimizer": "adam", "layers": 12}.
-        by: columns of which each combination of values is a run (a model size, a seed); the reader's own
-            where its format knows runs.
-        drop_missing: leave out rows without x or y; a run that ends without y has diverged all the same, if
-            that is asked for. Logs, which have records without either, need it not.
-        offset: what is added to x, as 1 to an epoch that counts from 0.
+        by: columns that tell runs apart (a model size, a seed); by default those of the file format.
+        drop_missing: leave out rows without x or y. Not needed for logs. With `diverged`, a run that ends
+            without y still counts as diverged.
+        offset: added to x, such as 1 for epochs that count from 0.
         accuracy: y is an accuracy, and the curve is the error: 1 - y ("share"), or 1 - y / 100 ("percent").
-        resolution: of an accuracy, in its units, such as one over the number of test examples: 0 and perfect
-            are taken to be half of it off, so that they have a logarithm.
+        resolution: step in which accuracies were measured, such as one over the number of test examples; 0
+            and perfect accuracies are moved by half of it, so that they have a logarithm.
         warmup: leave out the points of each run below this x; or below a share of its largest x, "5%".
-        diverged: leave out runs that end in what is no finite number, or above this many times their lowest
-            y, by the median of the last twentieth.
-        smooth: replace y by a straight line through the points of its run within this factor of x, which on
-            logarithmic axes leaves power laws as they are and has no lag; 1.2 reaches 20 % to either side.
-            Points closer than that have errors in common.
+        diverged: leave out runs that end in NaN or infinity, or above this many times their lowest y (by the
+            median of the last twentieth).
+        smooth: replace y by a straight line through the points of its run within this factor of x, on log
+            axes, which leaves power laws unchanged and has no lag; 1.2 reaches 20 % to either side. Points
+            closer than that have correlated errors.
         keep: one point per run, the "last" or the "best" (lowest y); or "all" points as one curve.
-        envelope: the lower envelope over the runs, as of loss against compute: points that no run reaches
-            for less, and below what the other runs have at the same x, between their points.
-        points: at most this many points, evenly spaced in log x; of curves that stay apart, of each.
+        envelope: take the lower envelope of all runs, as for loss against compute: points whose y no run
+            reaches at smaller x, and that lie below the other runs at the same x.
+        points: thin to at most this many points, evenly spaced in log x; if there are several curves, each.
 
     Raises:
         InputError: a value that makes no sense.

@@ -109,10 +109,9 @@ def read_table(
 ) -> pd.DataFrame:
     """A table from a file; see `read_source` for the arguments.
 
-    Columns that hold nothing but numbers come as float64, exact to the last digit; others as they are in
-    the file. Numbers as people write them are read too: 125M, 7e9 params, 64.7%, 1,000 and 3,50. Logs come
-    with one row per step and run, one column per metric, NaN where a metric was not logged, and infinity
-    where it was logged as NaN.
+    Columns of numbers become float64, exact to the last digit; others stay as they are in the file. Numbers
+    are also read in these forms: 125M, 7e9 params, 64.7%, 1,000 and 3,50. Logs come with one row per step and
+    run, one column per metric, NaN where a metric was not logged, and infinity where it was logged as NaN.
 
     Raises:
         InputError: a file that is missing, empty, damaged or of an unknown format.

@@ -75,17 +75,17 @@ def read_curve(
 
     Args:
         path: a file or folder, or "-" for the standard input.
-        x: column of the inputs. In logs it is the step unless another is asked for.
-        y: column of the measured values. With x or y not given, the numeric columns must leave no doubt:
-            there must be just two of them, of which the first is x. Columns named like an uncertainty
-            (y_err, loss_std, sigma, stderr, ...) do not count where there are enough others.
+        x: column of the inputs; in logs the step by default.
+        y: column of the measured values. If x or y is not given, there must be exactly two numeric columns,
+            of which the first is x. Columns named like an uncertainty (y_err, loss_std, sigma, stderr, ...)
+            do not count if there are others.
         sigma: column of the standard deviation of y. It is never guessed, because weights change the fit.
         loss: also check that y can be fitted under this loss, so that the message has the row in the file.
-        format: a key of `bnsl.readers.FORMATS`, where neither name nor content tells.
+        format: a key of `bnsl.readers.FORMATS`, if neither name nor content tells.
         pattern: for a plain log, a regular expression with groups (?P<x>...) and (?P<y>...).
-        decimal: the decimal mark of a table, "." or ",", where its cells leave it open.
+        decimal: the decimal mark of a table, "." or ",", if its cells do not show it.
         curation: which points to take: smoothing, one point per run, the lower envelope, ...
-        **options: the same, by the names of a Curation: `where={"run": "a"}`, `accuracy="percent"`.
+        **options: instead of a Curation, its attributes by name: `where={"run": "a"}`, `accuracy="percent"`.
 
     A UserWarning tells of cells such as "70M" that were read as numbers, of several curves taken as one, and
     of a learning rate that falls along the curve.

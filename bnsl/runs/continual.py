@@ -112,11 +112,11 @@ class ContinualResult:
         Args:
             peak: the rate to warm up to; the highest of the fitted runs if not given.
             warmup: steps of the rise from 0: a number, or their share as 0.01 or "1%".
-            steps: how many steps; as many as the longest fitted run if not given.
+            steps: length of the run; that of the longest fitted run if not given.
             replay: the share of old data in every batch.
             floor: the last rate; a tenth of the peak if not given.
             schedule: another schedule than this cosine.
-            level: of the intervals.
+            level: probability of the intervals, between 0 and 1.
         """
         one = schedule or cosine(peak or self.peak, steps or self.steps, warmup, floor)
         times = students_t(check_share(level, "level"), FREEDOM)
@@ -129,13 +129,13 @@ class ContinualResult:
         )
 
     def forgetting(self, **options: Any) -> float:
-        """By how much the loss of old data ends above that of the pre-training; the options of `final`."""
+        """How much the final loss on old data exceeds that of the pre-training; options as for `final`."""
         return self.final(**options).old - self.pretraining.final
 
     def front(
         self, replay: Sequence[float] = SHARES, peak: Sequence[float] | None = None, **options: Any
     ) -> pd.DataFrame:
-        """Old against new losses over replay and peak; a row for each pair, and whether no other beats it."""
+        """Old and new losses over replay share and peak rate, one row per pair, with a column `best`."""
         import pandas as pd
 
         peaks = sorted({run.schedule.peak for run in self.runs}) if peak is None else list(peak)
@@ -166,13 +166,15 @@ class ContinualResult:
                 table["old"] <= self.pretraining.final + as_number(max_forgetting, "max_forgetting")
             ]
             if table.empty:
-                raise InputError(f"max_forgetting = {max_forgetting:g}: no replay share and peak keep to it")
+                raise InputError(
+                    f"max_forgetting = {max_forgetting:g}: no replay share and peak rate satisfy it"
+                )
         return table.iloc[int(np.argmin(weight * table["old"] + (1 - weight) * table["new"]))]
 
     def critical_replay(
         self, tolerance: float = 0.02, union: tuple[float, float] | None = None, **options: Any
     ) -> float | None:
-        """The smallest replay whose average loss lies within a tolerance of the union's, or of the best.
+        """The smallest replay share whose average loss is within a tolerance of the union's, or of the best.
 
         Args:
             tolerance: as a share of that average.
@@ -188,7 +190,7 @@ class ContinualResult:
         return float(shares[np.argmax(enough)]) if enough.any() else None
 
     def worth_rewarming(self, weight_old: float = 0.0, replay: float = 0.0, **options: Any) -> bool:
-        """Whether re-warming ends lower than going on at the last rate of the pre-training.
+        """Whether re-warming ends at a lower loss than going on at the last rate of the pre-training.
 
         Args:
             weight_old: the weight of the old data's loss; the new data's has the rest.
@@ -234,7 +236,7 @@ class ContinualResult:
 
 
 def continual(pretraining: Run | Iterable[Run], runs: Iterable[Run]) -> ContinualResult:
-    """Fit the law of continual pre-training to a pre-training and runs that went on from it.
+    """Fit the law of continual pre-training to a pre-training run and runs that continued from it.
 
     The law is that of Wang et al. (arXiv 2505.07796, eq. 4): a power of the sum of all rates, annealing on
     both sides of the change of data, and a shift; replay enters through the logarithm of each data's share.
@@ -267,11 +269,13 @@ def continual(pretraining: Run | Iterable[Run], runs: Iterable[Run]) -> Continua
     for side in (OLD, NEW):
         some = [run for run in found if run.measured_on == side]
         if not some:
-            raise InputError(f"runs has none that is measured on {side!r} data")
+            raise InputError(f"runs: no run is measured on {side!r} data")
         parts = [points_on(run, unit, side) for run in ([first, *some] if side == OLD else some)]
         fits[side] = fit_law(SIDES[side], parts)
         if len({run.replay for run in some}) < 2:
-            text = f"the curves of {side} data have one share of replay: what another does is assumed"
+            text = (
+                f"the curves of {side} data have a single replay share, so the effect of another is assumed"
+            )
             notes.append(FitWarning("one_replay", text))
         names = undetermined(fits[side])
         if names:

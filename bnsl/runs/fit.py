@@ -19,7 +19,7 @@ WORSE = 2.0  # times the error of the best: laws beyond it are not averaged
 
 
 def fit_runs(runs: Run | Iterable[Run], law: str | None = None) -> RunsResult:
-    """Fit laws of the loss under a schedule to runs, and predict it under others.
+    """Fit the loss of runs under known learning-rate schedules, and predict it under others.
 
     Each law is L0 + A S1^-alpha, S1 the sum of all rates so far, and a sum over what the rate did:
     "annealing" (Tissue et al., arXiv 2408.11029), "multi_power" (Luo et al., 2503.12811, gamma = beta),
@@ -27,11 +27,11 @@ def fit_runs(runs: Run | Iterable[Run], law: str | None = None) -> RunsResult:
     multi_power and functional: a few runs do not determine their exponents, and the mean predicts better than
     any of them. No initial guess is needed: given the exponents the laws are linear.
 
-    Points before the end of the first warm-up are left out, and those of its wake that no law reaches. The
+    Points before the end of the first warm-up are left out, and those shortly after it that no law fits. The
     loss of relative errors is Huber's with a scale of 0.001, as in the papers.
 
     Args:
-        runs: `bnsl.Run`s of one model and about one peak rate, best under two schedules or more.
+        runs: `bnsl.Run`s of one model and similar peak rates, preferably under two schedules or more.
         law: a law by its name, or None for the average.
 
     Raises:

@@ -48,25 +48,28 @@ def notes(runs: Sequence[Run], fits: Sequence[LawFit], dropped: int) -> list[Fit
             found.append(FitWarning("undetermined", text))
     worst = min(fit.rms for fit in fits)
     if worst > POOR:
-        text = f"the relative error of the fitted points is {100 * worst:.2g} %: no law holds for all runs"
+        text = f"the relative error of the fitted points is {100 * worst:.2g} %: no law fits all runs"
         found.append(FitWarning("misfit", text))
     models = sorted({run.model for run in runs if run.model})
     if len(models) > 1:
-        text = f"the runs are of several models ({', '.join(models)}); a law holds for one: fit each alone"
+        text = (
+            f"the runs are of several models ({', '.join(models)}); a law holds for one model: fit each "
+            "separately"
+        )
         found.append(FitWarning("several_models", text))
     peaks = [run.whole.peak for run in runs]
     if max(peaks) >= 1.5 * min(peaks):
         text = f"the runs have peak rates from {min(peaks):g} to {max(peaks):g}; these laws hold for one peak"
         found.append(FitWarning("several_peaks", text))
     if _one_shape(runs):
-        text = "all runs have one schedule: what another does is assumed, not seen; add a run with another"
+        text = "all runs have the same schedule, so the effect of another is assumed; add a run with another"
         found.append(FitWarning("one_schedule", text))
     if dropped:
-        text = f"{dropped} points at the begin of the runs, where the laws do not hold yet, were left out"
+        text = f"{dropped} points at the beginning of the runs, where the laws do not hold yet, were left out"
         found.append(FitWarning("early_points", text))
     few = min(len(run.step) for run in runs)
     if few < 8:
-        found.append(FitWarning("few_points", f"a run has {few} points only"))
+        found.append(FitWarning("few_points", f"a run has only {few} points"))
     return found
 
 

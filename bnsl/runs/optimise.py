@@ -20,14 +20,14 @@ STEEPEST = 3.0  # logarithm of the largest fall between two bends
 def optimise_schedule(
     result: RunsResult, steps: int, peak: float | None = None, warmup: Length = "2%"
 ) -> Schedule:
-    """The schedule of so many steps whose predicted final loss is lowest, among those that never rise again.
+    """The schedule with the lowest predicted final loss, among those that never rise after the warm-up.
 
-    The best warm-up, stable, decay schedule is found first; then the rates at 18 places, straight between
-    them, are free to fall as they like.
+    The best warm-up-stable-decay schedule is found first. Then the rates at 18 steps are optimised, with
+    straight lines between them, under the condition that they do not rise.
 
     Args:
         result: what `fit_runs` returned.
-        steps: how many steps the schedule has.
+        steps: length of the schedule.
         peak: its highest rate; that of the fitted runs if not given.
         warmup: steps of a linear warm-up: a number, or their share as 0.01 or "1%".
 

@@ -58,7 +58,7 @@ class ReplayFit:
 
 @dataclass(frozen=True)
 class ReplayResult:
-    """Final losses against the share of old data. Made by `bnsl.fit_replay`.
+    """Final loss as a function of the share of old data. Made by `bnsl.fit_replay`.
 
     Attributes:
         share, loss: what was fitted.
@@ -91,7 +91,7 @@ class ReplayResult:
         return float(found) if array.ndim == 0 else found
 
     def interval(self, share: ArrayLike, level: float = 0.9) -> tuple[Any, Any]:
-        """Where the final loss at these shares falls: errors of the fit, and how far laws are apart."""
+        """Interval for the final loss at these shares, from errors of the fit and differences of laws."""
         inside = check_share(level, "level")
         array = _floats(share, "share")
         middle = self.predict(array)
@@ -105,12 +105,12 @@ class ReplayResult:
 
 
 def fit_replay(share: ArrayLike, loss: ArrayLike, law: str | None = None) -> ReplayResult:
-    """Fit the final loss, of old or of new data, against the share of old data in every batch.
+    """Fit the final loss, on old or on new data, against the share of old data in every batch.
 
     Args:
         share: the shares, from 0 to 1 (N,), at least four of them.
         loss: the final losses (N,).
-        law: "log", "power", or None for both, weighed by evidence.
+        law: "log", "power", or None for the average of both, weighted by evidence.
 
     Raises:
         InputError: (a ValueError) shares outside [0, 1], losses that are not positive, too few points, an
@@ -167,7 +167,7 @@ def critical_replay(
         among: the shares to choose from; a fine grid from 0 to 1 if not given.
 
     Returns:
-        The share, or None where none comes as close.
+        The share, or None if no share comes as close.
     """
     shares = np.linspace(0.0, 1.0, 1001) if among is None else np.sort(as_array(list(among), "among"))
     average = 0.5 * (old.predict(shares) + new.predict(shares))

@@ -108,8 +108,8 @@ class RunsResult:
     ) -> tuple[Any, Any]:
         """Where the loss of a run under this schedule falls, smoothed over neighbouring points.
 
-        The width has three parts: what the points leave open of each law, how far the laws are apart, and the
-        errors of the laws themselves, which the fitted points show and which grow beyond the fitted steps.
+        The width includes the uncertainty of each law, the differences between laws, and the errors of the
+        laws themselves, estimated from the fitted points and growing beyond the fitted steps.
 
         Args:
             schedule: the schedule of the whole history; or a Run, whose own steps count.

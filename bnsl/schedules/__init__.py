@@ -1,4 +1,4 @@
-"""Learning-rate schedules as values: made of named phases, callable at a step, joinable.
+"""Learning-rate schedules as immutable objects, made of named phases, callable at a step, joinable.
 
 Unlike other inner packages this one is public as a whole, so that `bnsl.schedules.cosine(...)` reads as in
 other libraries. Its names are imported here, and no module is called like a function.

@@ -111,9 +111,9 @@ class Bootstrap:
     def interval(
         self, x: ArrayLike, level: float = 0.9, *, noise: bool = True
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper end of where a new measurement at x falls, or without `noise` the law itself.
+        """Interval (lower, upper) for a new measurement at x, or without `noise` for the law itself.
 
-        If this form is right: like `FitResult.interval` it knows of no other. Arrays of the shape of x.
+        It assumes that the form is right, as `FitResult.interval` does. Arrays of the shape of x.
         """
         tail = 0.5 * (1.0 - check_share(level, "level"))
         low, high = np.quantile(self.sample(x, noise=noise), [tail, 1.0 - tail], axis=0)
@@ -144,7 +144,7 @@ class Bootstrap:
 def bootstrap(
     result: FitResult, replicates: int = 1000, *, kind: str = "residual", seed: int = 0
 ) -> Bootstrap:
-    """Refit a law to replicates of its data: standard errors and intervals without linearisation.
+    """Bootstrap: refit a law to replicates of its data, for standard errors and intervals.
 
     Every replicate is refined from the solution of the fit, all in one batched call.
 

@@ -84,7 +84,7 @@ class Profile:
 
 
 def profile(result: FitResult, name: str, *, points: int = 41) -> Profile:
-    """The profile likelihood of one parameter: the others refitted at each of its values, in one batch.
+    """Profile likelihood of one parameter: all others are refitted at each of its values.
 
     Args:
         result: what `bnsl.fit` returned.
@@ -126,11 +126,11 @@ def profile(result: FitResult, name: str, *, points: int = 41) -> Profile:
 def profile_intervals(
     result: FitResult, level: float = 0.9, *, names: list[str] | None = None
 ) -> dict[str, tuple[float, float]]:
-    """Profile-likelihood intervals (low, high) of several parameters, all in one batch.
+    """Profile-likelihood intervals (low, high) of several parameters.
 
     Args:
         result: what `bnsl.fit` returned.
-        level: probability that an interval holds the true value, between 0 and 1.
+        level: probability that an interval contains the true value, between 0 and 1.
         names: of the parameters; all that were fitted, if not given.
 
     Raises:
@@ -145,11 +145,11 @@ def profile_intervals(
 
 
 def prediction_interval(result: FitResult, x: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper end of where a new measurement at x falls, by profile likelihood.
+    """Interval (lower, upper) for a new measurement at x, by profile likelihood.
 
-    It takes this form to be right. A value y at x is inside if the best law through the data and (x, y) is
-    not much worse than that through the data alone: the cost rises by less than t^2 residual variances. It
-    follows the bends of the cost that `FitResult.interval`, its first-order approximation, does not see.
+    It assumes that the form is right. A value y at x is inside if the best law through the data and (x, y)
+    fits not much worse than the best law through the data alone: the cost rises by less than t^2 residual
+    variances. `FitResult.interval` is its first-order approximation.
 
     Args:
         result: what `bnsl.fit` returned.

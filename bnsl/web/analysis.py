@@ -116,12 +116,12 @@ def analyse(
     Args:
         *data: x and y; or a Curve; or a table whose columns `x`, `y` and `sigma` name.
         x: positive inputs (N,), in any unit, at least three distinct; or their column.
-        y: measured values (N,), or their column. Where some are not positive there is no forecast: a law on a
-            linear scale takes its place.
+        y: measured values (N,), or their column. If some are not positive, the page shows a law on a linear
+            scale instead of the forecast.
         sigma: standard deviation of every y (N,), or one number for all.
-        train_until: rest everything on the points with x <= this; or
-        train_count: on this many points with the smallest x; or
-        train_fraction: on this share of them. The points beyond are held out, to check against.
+        train_until: use only the points with x <= this; or
+        train_count: this many points with the smallest x; or
+        train_fraction: this share of them. The points beyond are held out and compared with predictions.
         forms: names or Form instances to compare, of one input.
         n_breaks: numbers of breaks of the bnsl among them, as for `bnsl.compare`.
         predict: x at which the forecast is tabulated; 1.5, 2, 4 and 10 times the last fitted x if empty.

@@ -23,7 +23,7 @@ from bnsl.web.analysis import LEVEL
 from bnsl.web.drawing import MARGIN, Drawing, label, layout_of, number_format, ranges_of
 from bnsl.web.figures import Figure
 
-SAID = "Of such values a forecast is shown, and one law, fitted on a linear scale"
+SAID = "Shown are a forecast and one law, both on a linear scale"
 REACH = 4.0  # the law is drawn up to this multiple of the last x
 SAMPLES = 160
 

@@ -70,26 +70,26 @@ def write_report(
     """Write a report on one curve, or on runs with several inputs: an HTML page that needs no network.
 
     It shows the forecast and its intervals, every form, the breaks, a back-test of the forecast, what to
-    know before relying on it, and numbers and points to copy, in a figure to zoom and hover over. Of several
-    inputs it shows the averaged laws, contours, the best inputs for every compute, held-out runs against
-    predictions, and residuals.
+    know before relying on it, and numbers and points to copy, in a figure to zoom and hover over. With
+    several inputs it shows the averaged laws, contours, the best inputs for every compute, held-out runs
+    against predictions, and residuals.
 
     Args:
         *data: x and y; or a Curve; or a table whose columns `x`, `y` and `sigma` name.
         x: positive inputs (N,), in any unit, at least three distinct; or their column.
-        y: measured values (N,), or their column. Where some are not positive there is no forecast: a law on a
-            linear scale takes its place.
+        y: measured values (N,), or their column. If some are not positive, the page shows a law on a linear
+            scale instead of the forecast.
         path: where to write it, ending in .html.
         sigma: standard deviation of every y (N,), or one number for all.
-        title: what to call it; the name of the curve if not given.
+        title: of the page; the name of the curve if not given.
         source: the file of the points, for the calls that the page shows; if not given they start from a
             copy of the points that the page offers.
-        train_until: rest everything on the points with x <= this; or
-        train_count: on this many points with the smallest x; or
-        train_fraction: on this share of them. The points beyond are held out, to check against.
+        train_until: use only the points with x <= this; or
+        train_count: this many points with the smallest x; or
+        train_fraction: this share of them. The points beyond are held out and compared with predictions.
         forms: names or Form instances to compare, of one input.
         n_breaks: numbers of breaks of the bnsl among them, as for `bnsl.compare`.
-        predict: x at which the forecast is tabulated; 1.5, 2, 4 and 10 times the last fitted x if empty. Of
+        predict: x at which the forecast is tabulated; 1.5, 2, 4 and 10 times the last fitted x if empty. With
             several inputs a table, or a list of mappings such as {"params": 7e10, "tokens": 1.4e12}.
         cuts: how many cut-offs the back-test makes, at most; 0 for no back-test.
         accuracy: "share" or "percent" for a y that is an accuracy, as for `bnsl.fit`.
@@ -170,7 +170,7 @@ def render(
 
     Args:
         analysis: what `analyse` or `analyse_surface` found.
-        title: what to call it; the name of the curve if not given.
+        title: of the page; the name of the curve if not given.
         source: the file of the points; if not given, the calls start from the copy that the page offers.
         output: the name of the page's file, for the calls.
     """

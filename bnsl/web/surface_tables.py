@@ -58,7 +58,7 @@ def allocation(found: SurfaceAnalysis) -> Table:
         ends = (f"{_short(best)} ({_short(low)} to {_short(high)})" for best, low, high in triples)
         cells.append((f"{compute:.3g}", f"{number(compute / dearest)} {TIMES}", *ends))
     names = (f"best {first}", f"best {second}", f"{second} over {first}", found.fitted.y_label)
-    return Table(("FLOP", "of the dearest run", *names), cells)
+    return Table(("FLOP", "of the largest run", *names), cells)
 
 
 def allocation_csv(found: SurfaceAnalysis) -> str:
@@ -108,7 +108,7 @@ def facts(found: SurfaceAnalysis) -> list[Fact]:
         at = ", ".join(f"{name} {number(place[name])}" for name in found.names)
         out.append(Fact(f"{y} at {at}", number(place["predicted"]), ends))
     best = found.forecast.members[0]
-    text = f"{best.weight:.0%} of the weight; erred by {percent(best.error)} on the dearer runs"
+    text = f"{best.weight:.0%} of the weight; erred by {percent(best.error)} on the most expensive runs"
     out.append(Fact("Heaviest law", named(best.label), text))
     held = found.checked
     if held is not None:

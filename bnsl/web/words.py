@@ -19,52 +19,53 @@ if TYPE_CHECKING:
 
 # What every warning of a fit or a forecast means to someone who does not know the terms.
 PLAIN = {
-    "linear_scale": "These values have no logarithm throughout: the forecast is of the values themselves.",
-    "unusual": "The curve is unlike those that the forecast was tried on: its interval is wide.",
-    "inputs_collinear": "Two inputs go together in these runs: what belongs to which cannot be told.",
-    "limit_at_zero": "These runs show no limit that the values fall to.",
-    "poorly_determined": "Some parameters are not known to a factor of 2: read the predictions instead.",
-    "rows_alike": "Rows of one run seem to count as independent: the errors are too small.",
+    "linear_scale": "Some values are not positive, or they grow as scores do: the forecast uses a linear "
+    "scale.",
+    "unusual": "The curve is unlike those that forecasts were tested on: the interval may be wrong.",
+    "inputs_collinear": "Two inputs vary together in these runs: their effects cannot be separated.",
+    "limit_at_zero": "These runs show no limit of the values.",
+    "poorly_determined": "Some parameters are not known to a factor of 2: rely on predictions instead.",
+    "rows_alike": "Rows of one run seem to be counted as independent: the standard errors are too small.",
     "constant_y": "All measured values are equal. Their level is known, but not how the curve continues.",
     "more_parameters_than_points": "This form has more parameters than there are points, so that many "
     "different curves pass through all of them. Allow fewer breaks or measure more points.",
-    "no_degrees_of_freedom": "This form has as many parameters as there are points. It passes through all of "
-    "them whatever they are, so the size of its errors is unknown.",
-    "break_outside_data": "A break lies outside the measured range. The points show one side of it only, so "
-    "that its place and what comes after it are uncertain.",
+    "no_degrees_of_freedom": "This form has as many parameters as there are points. It can pass through all "
+    "of them, so the noise is unknown.",
+    "break_outside_data": "A break lies outside the measured range. The points show only one side of it, so "
+    "its position and what comes after it are uncertain.",
     "parameter_at_bound": "A parameter ended at the edge of what is allowed. Its true value may be the edge "
     "itself, such as a limit of exactly 0.",
-    "nearly_singular": "The points do not pin down every parameter. Predictions can be good all the same; do "
-    "not read meaning into single parameters.",
+    "nearly_singular": "The points do not determine every parameter. Predictions can still be good; do "
+    "not interpret single parameters.",
     "not_converged": "The fit stopped before it had converged. Its numbers may still change.",
     "failed": "No fit of this form was found. Do not use it.",
     "starts_disagree": "Other curves of this form, with other parameters, fit almost as well. Beyond the "
-    "data they may go elsewhere.",
+    "data they may differ.",
     "out_of_range": "Some numbers are too large or too small for the computer in these units. Multiply x "
     "or y by a constant.",
     "break_undetermined": "A break is barely visible in the points: a law without it describes them about as "
-    "well. Do not read meaning into its place.",
-    "break_missing": "The points bend in a way that this form does not follow; one break more would. Its "
-    "intervals are too narrow beyond the data.",
-    "breaks_unsettled": "The points do not settle how many breaks there are. More of them would follow the "
-    "points more closely, but not clearly so.",
-    "structure_left": "The points bend in a way that no number of breaks explains better. Something else is "
-    "at work, and its intervals are too narrow.",
-    "correlated_residuals": "Neighbouring points lie on the same side of the curve more often than chance "
-    "allows. Its intervals are too narrow.",
+    "well. Do not interpret its position.",
+    "break_missing": "The points bend in a way that this form does not follow; with another break it would. "
+    "Its intervals are too narrow beyond the data.",
+    "breaks_unsettled": "The number of breaks is uncertain. More breaks would fit the points better, but not "
+    "clearly so.",
+    "structure_left": "The points bend in a way that more breaks do not explain. Something else is at work, "
+    "and the intervals are too narrow.",
+    "correlated_residuals": "Neighbouring points lie on the same side of the curve more often than by "
+    "chance. Its intervals are too narrow.",
     "undetermined": "A parameter is not determined by the points. Its interval is infinite.",
     "replicates_failed": "Some of the repeated fits failed, and are not counted.",
     "replicates_not_converged": "Some of the repeated fits had not converged. Their intervals are rough.",
-    "crosses_zero": "This form falls below 0 beyond the points, where what is measured cannot follow. Do not "
+    "crosses_zero": "This form falls below 0 beyond the points, but the measured quantity cannot. Do not "
     "use it for predictions.",
-    "outliers": "One or more points lie far off their neighbours. Check them.",
+    "outliers": "One or more points lie far from their neighbours. Check them.",
     "misfit": "The averaged curves do not follow everything that the points do. Look at the figure before "
     "you rely on the forecast.",
-    "breaks_not_weighed": "Some values are not positive. How many breaks there are was judged by how closely "
-    "the fits follow the points; take its probabilities as rough.",
-    "break_kept_inside": "The closest fit has a break outside the points. The points speak for one among "
-    "them, which is shown.",
-    "held_out_outside": "The points that were held out lie elsewhere than predicted. The curve did something "
+    "breaks_not_weighed": "Some values are not positive, so the number of breaks was chosen by a simpler "
+    "criterion (BIC). Its probabilities are rough.",
+    "break_kept_inside": "The closest fit has a break outside the points, but one inside is more likely, "
+    "and is shown.",
+    "held_out_outside": "Most held-out points lie outside the predicted interval. The curve did something "
     "new, and may do so again.",
     "remade": "This forecast was saved by another version of the program, which predicted something else.",
     "optimum_outside_data": "The best inputs for some budgets lie over 10 times beyond these runs: there "
@@ -76,11 +77,11 @@ PLAIN = {
     "may choose among them.",
     "not_determined": "Some parameters are not determined, and the intervals know nothing of that.",
     "few_points": "There are few points. The forecast relies mostly on how scaling curves usually behave, "
-    "and less on this one; a single law relies on its form.",
+    "and a single law relies on its form.",
 }
 NO_FORECAST = (
-    "Some values are not positive, and a forecast averages laws by their logarithms. Shown is one law, "
-    "fitted on a linear scale; its interval holds if this law is right, and knows nothing of others."
+    "Some values are not positive, so the page shows one law, fitted on a linear scale. Its interval assumes "
+    "that this law is right."
 )
 UNFORESEEN = (
     "No method can foresee a break that has left no trace in the points: if something new happens further "
@@ -121,8 +122,8 @@ def notes(analysis: Analysis) -> list[Note]:
     last = float(analysis.fitted.x[-1])
     if farthest > FAR * last * (1 + 1e-9):
         text = (
-            f"What is said of {number(farthest)} reaches {number(farthest / last)} times beyond the last "
-            "point. That far, take the interval as a rough guide."
+            f"The prediction at {number(farthest)} lies {number(farthest / last)} times beyond the last "
+            "point. That far out, the interval is only a rough guide."
         )
         found.append(Note(what, text))
     by_code: dict[str, list[tuple[str, str]]] = {}
@@ -134,7 +135,7 @@ def notes(analysis: Analysis) -> list[Note]:
         details = tuple(f"{label}: {message}" for label, message in cases)
         found.append(Note(", ".join(labels), PLAIN.get(code, cases[0][1]), details))
     if analysis.backtest is None and analysis.forecast is not None and analysis.options.get("cuts") != 0:
-        found.append(Note("Back-test", "There are too few points to test the forecast on a part of them."))
+        found.append(Note("Back-test", "There are too few points to leave some out and predict them."))
     found.append(Note("Always", UNFORESEEN))
     return found
 

@@ -94,7 +94,7 @@ def test_laws_that_weigh_nothing_are_not_shown(run, direct):
 def test_few_points_are_warned_of(run):
     out = run("forecast curve.csv --x x --y y --train-count 5 --predict 200")[1]
     assert out.splitlines()[-2] == "warnings"
-    assert out.splitlines()[-1].startswith("  few_points: 5 distinct x are few;")
+    assert out.splitlines()[-1].startswith("  few_points: only 5 distinct x:")
     assert "held out 3 points, x from 32 to 128" in out
 
 

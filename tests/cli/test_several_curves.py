@@ -77,10 +77,11 @@ def test_held_out_points_outside_their_intervals_are_told(command, tmp_path, cap
     file.write_text("x,y\n" + "".join(f"{a!r},{b!r}\n" for a, b in zip(x.tolist(), y.tolist(), strict=True)))
     assert main([command[0], str(file), *command[1:], "--train-count", "16"]) == 0
     assert (
-        "held_out_outside: none of the 8 held-out points lies in the 90 % interval" in capsys.readouterr().out
+        "held_out_outside: none of the 8 held-out points lie inside the 90 % interval"
+        in capsys.readouterr().out
     )
     assert main([command[0], str(file), *command[1:], "--train-count", "12"]) == 0
-    assert "held_out_outside: 4 of the 12" in capsys.readouterr().out
+    assert "held_out_outside: only 4 of the 12" in capsys.readouterr().out
     y[16:] /= 3.0
     file.write_text("x,y\n" + "".join(f"{a!r},{b!r}\n" for a, b in zip(x.tolist(), y.tolist(), strict=True)))
     assert main([command[0], str(file), *command[1:], "--train-count", "16"]) == 0
@@ -135,7 +136,7 @@ def test_rewards_have_a_fit_and_a_report_in_one_command(rewards, tmp_path, capsy
     assert "of 3 points inside the 90%" in text
     assert "Laws that the forecast averages" not in text
     assert main(["forecast", rewards]) == 0
-    assert "of its values on a linear scale" in " ".join(capsys.readouterr().out.split())
+    assert "forecast is made on a linear scale" in " ".join(capsys.readouterr().out.split())
 
 
 def test_one_value_of_the_wrong_sign_is_a_mistake(tmp_path, capsys):

@@ -191,7 +191,7 @@ def test_neither_folder_nor_network(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         benchmark_data, "fetch", lambda name, sha256, _: fetch(name, sha256, "http://127.0.0.1:9/", tmp_path)
     )
-    with pytest.raises(bnsl.InputError, match=r"benchmark\.vision\.csv is not at hand"):
+    with pytest.raises(bnsl.InputError, match=r"benchmark\.vision\.csv was not found"):
         bnsl.load_dataset("benchmark")
     assert cli.main(["datasets", "benchmark"]) == 2
     err = capsys.readouterr().err

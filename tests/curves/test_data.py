@@ -119,7 +119,7 @@ def test_a_series_beside_an_array_goes_by_place():
         ((FRAME,), {"x": "loss", "y": "loss"}, "x and y are the same column, 'loss'"),
         ((FRAME, "compute"), {"x": "tokens", "y": "loss"}, "x was given twice"),
         ((COMPUTE, LOSS), {"y": LOSS}, "y was given twice"),
-        ((COMPUTE, LOSS, SPREAD), {}, "too much was given without a name, 3 arguments"),
+        ((COMPUTE, LOSS, SPREAD), {}, "3 arguments without a name are too many"),
         ((bnsl.Curve(COMPUTE, LOSS),), {"y": LOSS}, "y was given together with a Curve"),
     ],
 )
@@ -173,3 +173,23 @@ def test_a_missing_cell_of_a_frame_names_the_way_out():
         as_curve([frame.assign(size=[1, 2, 3, 4])], x="size", y="loss")
     with pytest.raises(InputError, match=r"y\[2\] = nan is not a finite number.*keep = numpy.isfinite\(y\)"):
         as_curve([[1, 2, 3], [3.0, 2.0, np.nan]])
+
+
+@pytest.mark.parametrize("blank", [None, np.nan])
+def test_blank_rows_at_the_end_of_a_frame_are_left_out(blank):
+    table = {"a": [2.0, 5.0, 9.0, blank, blank], "b": [7.0, 4.0, 2.0, blank, blank]}
+    table |= {"sd": [0.1, 0.2, 0.3, blank, blank], "run": list("pqrst")}
+    frame = pd.DataFrame(table)
+    for data in (frame, table):
+        with pytest.warns(UserWarning, match="left out 2 rows at the end, where x and y are blank"):
+            curve = as_curve([data], x="a", y="b", sigma="sd", groups="run")
+        assert curve.x.tolist() == [2.0, 5.0, 9.0]
+        assert curve.sigma.tolist() == [0.1, 0.2, 0.3]
+        assert list(curve.groups) == list("pqr")
+    with pytest.warns(UserWarning, match="left out 1 row "):
+        several = as_curve([frame[:4]], x=["a", "sd"], y="b", axes=(Input("N"), Input("D")))
+    assert several.x.shape == (3, 2)
+    with pytest.raises(InputError, match="'b', row 3 is missing"):
+        as_curve([frame.assign(a=[2.0, 5.0, 9.0, 11.0, 13.0])], x="a", y="b")
+    with pytest.raises(InputError, match="'a', row 0 is missing"):
+        as_curve([frame[3:].reset_index(drop=True)], x="a", y="b")

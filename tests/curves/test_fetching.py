@@ -70,7 +70,7 @@ def test_a_wrong_hash_is_refused_and_not_kept(server, tmp_path):
 
 def test_a_missing_file_is_told(server, tmp_path):
     with pytest.raises(
-        bnsl.InputError, match=r"other\.csv is not at hand .* \(HTTP status 404\); get the file"
+        bnsl.InputError, match=r"other\.csv was not found .* \(HTTP status 404\); get the file"
     ):
         fetch("other.csv", SHA256, server[0], tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -410,7 +410,7 @@ def test_a_break_that_least_squares_puts_outside_stays_where_the_evidence_sees_i
     assert result.breaks["inside_data"].all()
     assert result.rmsle < 1.2 * bnsl.fit(curve, n_breaks=2).rmsle
     note = next(note for note in result.warnings if note.code == "break_kept_inside")
-    assert "outside the data, where the evidence sees one inside: held at 12.33" in note.message
+    assert "outside the data, but the evidence is for one inside: it is fixed at 12.33" in note.message
     assert set(result.fixed) == {"d1", "d2"}
 
 

@@ -18,7 +18,7 @@ def test_the_number_of_breaks_of_signed_values_is_chosen(y, breaks, seed):
     assert result.n_breaks == breaks
     assert list(result.selection.index) == [0, 1, 2]
     assert result.selection.loc[breaks, "probability"] > 0.5
-    assert "chosen by BIC, among laws of so many breaks: 0 (" in result.summary()
+    assert "chosen by BIC; probability among these: 0 (" in result.summary()
     assert "breaks_not_weighed" in [note.code for note in result.warnings]
     again = bnsl.FitResult.from_json(result.to_json())
     assert again.summary() == result.summary()
@@ -35,7 +35,7 @@ def test_alike_noise_makes_no_break():
 def test_few_points_weigh_what_they_can():
     result = bnsl.fit(X[:5], SMOOTH[:5], loss="linear")
     assert result.n_breaks == 0
-    assert "not weighed: 7 points are needed" in result.summary()
+    assert "not considered: 7 points are needed" in result.summary()
 
 
 def test_a_comparison_of_signed_values_lists_numbers_of_breaks():

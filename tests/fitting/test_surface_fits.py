@@ -129,5 +129,5 @@ def test_hold_out_by_compute_or_by_a_condition():
     )
     assert len(by_size.held_out) == large.sum()
     assert (by_size.held_out.x[:, 0] > 2e9).all()
-    with pytest.raises(bnsl.InputError, match="held_out must say of every row"):
+    with pytest.raises(bnsl.InputError, match="held_out must be one True or False per row"):
         bnsl.extrapolate(frame, inputs=["n", "d"], y="loss", form="skaling", held_out=[True])

@@ -9,17 +9,17 @@ from bnsl.evidence.breaks import Candidate
 from bnsl.fitting.verdict import verdict, with_verdict
 
 THREE = (Candidate(0, -9.0, 0.0), Candidate(1, 3.0, 0.95), Candidate(2, 0.0, 0.05))
-MISSING = FitWarning("break_missing", "one break more would show")
+MISSING = FitWarning("break_missing", "another break would be visible")
 
 
 def test_probabilities_are_of_laws_that_were_weighed():
-    assert verdict(THREE) == "chosen by evidence, among laws of so many breaks: 0 (0%), 1 (95%), 2 (5%)"
-    assert verdict(THREE, "BIC").startswith("chosen by BIC, among laws")
+    assert verdict(THREE) == "chosen by evidence; probability among these: 0 (0%), 1 (95%), 2 (5%)"
+    assert verdict(THREE, "BIC").startswith("chosen by BIC; probability")
 
 
 def test_where_nothing_else_was_weighed_no_probability_is_given():
     result = bnsl.fit([1.0, 2.0, 5.0, 9.0], [1.0, 0.81, 0.62, 0.55])
-    assert verdict(result.candidates) == "0 taken; 1 or more were not weighed: 7 points are needed"
+    assert verdict(result.candidates) == "0 used; 1 or more were not considered: 7 points are needed"
     assert "100%" not in result.summary()
     assert [note.code for note in result.warnings] == ["few_points"]
 
@@ -30,12 +30,12 @@ def test_a_missing_break_that_was_weighed_is_no_missing_break():
     assert [note.code for note in notes] == ["structure_left", "not_converged"]
     (kept,) = with_verdict([MISSING], THREE, 2)
     assert kept.code == "break_missing"
-    assert "3 or more were not weighed: 13 points are needed" in kept.message
+    assert "3 or more were not considered: 13 points are needed" in kept.message
     (open_,) = with_verdict([MISSING], (Candidate(1, 0.0, 0.4), Candidate(2, 0.4, 0.6)), 1)
     assert open_.code == "breaks_unsettled"
-    assert "2 breaks may explain" in open_.message
+    assert "2 breaks might explain" in open_.message
     (most,) = with_verdict([MISSING], (*THREE, Candidate(3, 9.0, 1.0)), 3)
-    assert "more than 3 breaks were not weighed" in most.message
+    assert "more than 3 breaks were not considered" in most.message
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -109,7 +109,7 @@ def test_inputs_that_are_held() -> None:
     [
         ({"compute": -1e20}, r"compute\[0\] = -1e\+20 is not positive"),
         ({"compute": 1e20, "cost": lambda params, tokens: params / tokens}, "does not grow with tokens"),
-        ({"compute": 1e20, "cost": lambda params: 6 * params}, "does not hang on tokens"),
+        ({"compute": 1e20, "cost": lambda params: 6 * params}, "does not depend on tokens"),
         ({"compute": 1e20, "bounds": {"token": (1, 2)}}, "'token' is no input.*Did you mean 'tokens'"),
         ({"compute": 1e20, "bounds": {"tokens": (2e9, 1e9)}}, r"must be \(lower, higher\)"),
         ({"compute": 1e26, "bounds": {"tokens": (None, 1e9), "params": (None, 1e9)}}, "more than any run"),
@@ -131,7 +131,7 @@ def test_a_law_of_one_input_shares_out_nothing() -> None:
     """The message says what to fit."""
     x = np.geomspace(1, 1e4, 12)
     law = bnsl.fit(x, 2 + x**-0.5, form="m2")
-    with pytest.raises(bnsl.InputError, match="one input, x; sharing out compute takes a law of two"):
+    with pytest.raises(bnsl.InputError, match="one input, x; allocating compute needs a law of two"):
         law.allocate(1e5)
 
 

@@ -111,7 +111,10 @@ def test_what_is_never_reached_is_infinite_and_told():
         (lambda: CHINCHILLA.gain(tokens=-1), "not positive"),
         (lambda: CHINCHILLA.overtraining(params=8e9), "give compute and one of params and tokens"),
         (lambda: CHINCHILLA.overtraining(param=8e9, compute=1e21), "'param' is no input"),
-        (lambda: CHINCHILLA.overtraining(params=[1e9, 2e9], compute=[1e21, 1e20, 1e22]), "must be as many"),
+        (
+            lambda: CHINCHILLA.overtraining(params=[1e9, 2e9], compute=[1e21, 1e20, 1e22]),
+            "must have one length",
+        ),
         (lambda: bnsl.effective_speedup("a", 2.0), "must be what bnsl.fit"),
     ],
 )

@@ -96,7 +96,7 @@ def test_few_sizes_at_a_budget_are_told():
     result = bnsl.isoflop_fit(runs)
     assert len(result.table) == 7
     assert [note.code for note in result.warnings] == ["few_sizes"]
-    assert "1 of 8 values of flops have runs of fewer than 3 params" in result.warnings[0].message
+    assert "1 of 8 values of flops have runs with fewer than 3 different params" in result.warnings[0].message
 
 
 def test_budgets_that_are_nearly_the_same_are_one():
@@ -148,7 +148,7 @@ RUNS = EVEN.runs(BUDGETS)
     ("call", "message"),
     [
         (lambda: bnsl.isoflop_fit(RUNS, x="parms"), "no column 'parms'.*Did you mean 'params'"),
-        (lambda: bnsl.isoflop_fit([1, 2]), "frame must be a table with a row a run; got list"),
+        (lambda: bnsl.isoflop_fit([1, 2]), "frame must be a table with one row per run; got list"),
         (lambda: bnsl.isoflop_fit(RUNS.assign(params=-RUNS["params"])), r"params\[0\] = .* is not positive"),
         (lambda: bnsl.isoflop_fit(RUNS.assign(flops=0.0)), r"flops\[0\] = 0 is not positive"),
         (lambda: bnsl.isoflop_fit(RUNS.assign(loss="?")), "loss"),

@@ -205,7 +205,7 @@ def test_fit_says_that_a_break_beyond_the_data_is_not_determined():
     assert "break_undetermined" in codes(result)
     late = bnsl.fit(x, y, n_breaks=1, bounds={"d1": (300.0, None)})
     message = dict(late.warnings)["break_undetermined"]
-    assert message == "break 1 lies beyond your data and is not determined by them"
+    assert message == "break 1 lies beyond your data, which do not determine it"
 
 
 def test_a_break_beyond_noiseless_data_is_determined_by_its_trace():

@@ -104,7 +104,7 @@ def test_a_log_is_read_whatever_its_columns_are_called():
         (lambda: read_runs(TABLE[:54].assign(lr=-1.0)), r"run 'pretraining': lr\[0\] = -1 is negative"),
         (lambda: bnsl.continual(_alone(), [_alone()]), r"runs\[0\] has no parent"),
         (lambda: bnsl.continual(_alone(), [_child("")]), "measured_on = '' must be 'old' or 'new'"),
-        (lambda: bnsl.continual(_alone(), [_child("old")]), "none that is measured on 'new' data"),
+        (lambda: bnsl.continual(_alone(), [_child("old")]), "no run is measured on 'new' data"),
     ],
 )
 def test_bad_input_is_told(call, message):

@@ -103,14 +103,14 @@ def test_predictions_are_those_of_the_forecast(analysis, read):
 
 
 def test_held_out_points_are_there_with_their_errors(analysis, read):
-    rows = read.tables["Held-out points, which took no part in it"][1:]
+    rows = read.tables["Held-out points, which were not used"][1:]
     assert [float(row[0]) for row in rows] == [800, 864, 928]
     np.testing.assert_allclose([float(row[1]) for row in rows], analysis.held_out.y, rtol=1e-3)
 
 
 def test_breaks_are_those_of_the_best_law(analysis, read):
     fit = bnsl.fit(analysis.fitted, n_breaks=1)
-    (row,) = read.tables["Slopes are those of the distance from the limit a, on log axes"][1:]
+    (row,) = read.tables["Slopes of y minus the limit a, on log axes"][1:]
     assert float(row[1]) == pytest.approx(fit.params["d1"], rel=1e-3)
     assert json.loads(json.loads(read.data["texts"])["parameters"]) == pytest.approx(
         dict(fit.params), rel=1e-6
@@ -381,8 +381,8 @@ def test_a_curve_that_cannot_be_fitted_is_refused_and_signed_values_have_a_law(t
     x = np.geomspace(1, 100, 9)
     text = bnsl.write_report(x, 1.0 - 3.0 * x**-0.5, path=path, train_count=8).read_text(encoding="utf-8")
     assert "Law of a curve" in text
-    assert "a forecast averages laws by their logarithms" in text
-    assert "A back-test is one of forecasts, and there is none." in text
+    assert "so the page shows one law, fitted on a linear scale" in text
+    assert "There is no forecast to test." in text
 
 
 def test_shell_says_it_in_one_line(tmp_path, monkeypatch, capsys):
