@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from bnsl._base.arrays import log_softmax, logsumexp
 from bnsl.curves.curve import Curve
 from bnsl.evidence.modes import evidence_about, grown, modes
-from bnsl.evidence.points import Data, data_of, noise_of, points_of
+from bnsl.evidence.points import Data, beside, data_of, noise_of, points_of, taken
 from bnsl.evidence.prior import COUNTING, MOST_BREAKS, odds_of_breaks
 from bnsl.forms.broken import BNSL
 from bnsl.solver.pool import Pool
@@ -64,26 +65,41 @@ def weigh_breaks(curve: Curve, fewest: int = 0) -> Weighed:
 
 
 def weigh_side_by_side(curves: list[Curve], fewest: int = 0) -> list[Weighed]:
-    """`weigh_breaks` of several curves, of which rough laws are sought together."""
-    asked = [
-        _Asked(curve, rising) for curve in curves for rising in ((False, True) if curve.climbs else (False,))
-    ]
-    for n in range(fewest, max(MOST, fewest) + 1):
-        for rising in (False, True):
-            form = BNSL(n, rising)
-            these = [one for one in asked if one.rising == rising and one.wants(n, fewest)]
-            problems = [problem_of(one.data, form) for one in these]
-            with np.errstate(all="ignore"):
-                pools = rough_pools(Method(form), problems) if these else []
-                for one, pool in zip(these, pools, strict=True):
-                    one.judge(form, pool)
+    """`weigh_breaks` of several curves, whose laws are sought, and climb, together."""
+    with np.errstate(all="ignore"):
+        own = [[_Asked(curve, False)] for curve in curves]
+        for curve, ways in zip(curves, own, strict=True):
+            if curve.climbs:
+                ways.append(ways[0].other())
+        for n in range(fewest, max(MOST, fewest) + 1):
+            for rising in (False, True):
+                these = [one for ways in own for one in ways if one.rising == rising and one.wants(n, fewest)]
+                if these:
+                    _judge(BNSL(n, rising), these)
     out = []
-    for curve in curves:
-        own = [one for one in asked if one.curve is curve]
-        laws = {(n, one.rising): found for one in own for n, found in one.laws.items()}
-        last = float(own[0].data.log_x[-1]), float(own[0].data.log_y[-1])
-        out.append(Weighed(_candidates(own, fewest), laws, last))
+    for ways in own:
+        laws = {(n, one.rising): found for one in ways for n, found in one.laws.items()}
+        last = float(ways[0].data.log_x[-1]), float(ways[0].data.log_y[-1])
+        out.append(Weighed(_candidates(ways, fewest), laws, last))
     return out
+
+
+def _judge(form: BNSL, asked: list[_Asked]) -> None:
+    """Take notice of the evidence of a form, for all curves that ask for it."""
+    n = form.n_breaks
+    points = beside([one.points for one in asked])
+    pools = rough_pools(Method(form), [problem_of(one.data, form) for one in asked])
+    laws = [_nearly_best(pool, STARTS, WITHIN) for pool in pools]
+    fewer = [i for i, one in enumerate(asked) if len(one.laws.get(n - 1, ()))]
+    if fewer:
+        best = np.stack([asked[i].laws[n - 1][0] for i in fewer])
+        for i, more in zip(fewer, grown(BNSL(n - 1, form.rising), best, taken(points, fewer)), strict=True):
+            laws[i] = np.concatenate([laws[i], more])
+    curve = np.repeat(np.arange(len(asked)), [len(some) for some in laws])
+    found = modes(form, np.concatenate(laws), curve, points, COUNTING)
+    values = evidence_about(form, found, points, COUNTING) + odds_of_breaks(COUNTING)[min(n, MOST)]
+    for i, (one, pool) in enumerate(zip(asked, pools, strict=True)):
+        one.learn(form, float(pool.cost[0]), found.of(i).theta, float(values[i]))
 
 
 def _candidates(asked: list[_Asked], fewest: int) -> tuple[Candidate, ...]:
@@ -109,7 +125,7 @@ class _Asked:
     """One curve, of which falling or rising laws of ever more breaks are judged."""
 
     def __init__(self, curve: Curve, rising: bool) -> None:
-        self.curve, self.rising = curve, rising
+        self.rising = rising
         self.data = data_of(curve)
         self.points = points_of(self.data, COUNTING)
         self.scatter = noise_of(self.data.log_x, self.data.log_y)
@@ -119,6 +135,12 @@ class _Asked:
         self.best, self.best_n, self.left = -np.inf, -1, np.inf
         self.over = False
 
+    def other(self) -> _Asked:
+        """The same curve, of which the other laws are judged."""
+        other = copy(self)
+        other.rising, other.tried, other.laws, other.costs = not self.rising, {}, {}, {}
+        return other
+
     def wants(self, n: int, fewest: int) -> bool:
         """Whether laws of n breaks are worth a look."""
         best_n = fewest if self.best_n < 0 else self.best_n
@@ -126,20 +148,14 @@ class _Asked:
         self.over = self.over or idle or not enough_points(n, self.data)
         return not self.over
 
-    def judge(self, form: BNSL, pool: Pool) -> None:
-        """Take notice of the evidence of a form, given rough laws of it."""
-        n, laws = form.n_breaks, _nearly_best(pool, STARTS, WITHIN)
-        self.costs[n] = float(pool.cost[0])
-        for fewer in self.laws.get(n - 1, ())[:1]:
-            laws = np.concatenate([laws, grown(BNSL(n - 1, self.rising), fewer, self.points)])
-        found = modes(form, laws[np.isfinite(laws).all(axis=1)], self.points, COUNTING)
-        value = evidence_about(form, found, self.points, COUNTING) + odds_of_breaks(COUNTING)[min(n, MOST)]
-        self.laws[n] = found.theta[:LIKELY]
+    def learn(self, form: BNSL, cost: float, laws: np.ndarray, value: float) -> None:
+        """Take notice of the least cost, the likely laws and the evidence of a form."""
+        n = form.n_breaks
+        self.costs[n], self.laws[n], self.tried[n] = cost, laws[:LIKELY], value
         if value > self.best:
-            law = form.log_y(found.theta[0], self.points.u)
+            law = form.log_y(laws[0], self.points.u)
             left = float(np.sqrt(np.mean((self.points.log_y - law) ** 2)))
             self.best, self.best_n, self.left = value, n, left
-        self.tried[n] = value
 
 
 def points_needed(n: int, spare: int = ENOUGH) -> int:

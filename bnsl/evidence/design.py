@@ -86,7 +86,7 @@ def inner_products(
     xp = namespace(target)
     each = xp.broadcast_to(columns, (*target.shape, columns.shape[1]))
     both = xp.concat([target[:, :, None], each], axis=2) * weight[:, :, None]
-    white = points.whiten[:, None] @ both
+    white = (points.basis @ both) / xp.sqrt(points.variance)[:, None, :, None]
     gram = white.mT @ white
     volume = points.log_det[:, None] + target.shape[1] * xp.log(2.0 * xp.pi * xp.asarray(NOISES) ** 2)
     noise = xp.asarray(noise_weights(prior, NOISES)) - 0.5 * volume

@@ -9,14 +9,15 @@ Coordinates are relative to the last point of the curve.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import lgamma, log, pi
 from typing import NamedTuple
 
 import numpy as np
 
 from bnsl._base.arrays import logsumexp, softplus
-from bnsl.evidence.points import Points
-from bnsl.evidence.prior import SHORTEST, VAGUE, Prior, slope_prior
+from bnsl.evidence.points import Points, each_of, taken
+from bnsl.evidence.prior import VAGUE, Prior, slope_prior
 from bnsl.evidence.refined import (
     LEVELS,
     SHARPEST,
@@ -30,12 +31,13 @@ from bnsl.evidence.refined import (
     of_noise,
     prior_precision,
     softest_of,
-    whitened,
+    span_of,
 )
 from bnsl.forms.broken import BNSL
 
 STEPS = 30  # most steps; a law has arrived when a step promises less than
 PROMISE = 3e-3  # of log posterior
+EARLY, FAR = 6, 20.0  # step after which laws so far below the best, in log posterior, stay where they are
 DAMPING, EASED, RAISED, MOST_DAMPED = 1e-2, 0.3, 4.0, 1e8
 SAME = 1.0  # squared distance, in standard deviations, below which two modes are the same
 DRAWS, FREEDOM = 512, 8.0  # laws drawn to weigh a form, and degrees of freedom of their distribution
@@ -44,30 +46,47 @@ ROUNDS, MISSED = 3, 1.0  # of draws; log posterior above the best mode that show
 NEGLIGIBLE = 7.0  # log evidence below that of the best mode from which on modes are left out
 PLACES, WIDTHS = 12, (0.05, 0.2)  # trial places of one break more, and widths as shares of the range,
 GROWN = 4  # of which so many are followed
+# Noise so much below what the best law leaves is out of the question: its likelihood is below rounding.
+QUIETEST = 0.04
 
 
 class Modes(NamedTuple):
-    """Where laws stand, or have climbed to."""
+    """Where B laws of some curves stand, or have climbed to; those of a curve follow one another."""
 
-    theta: np.ndarray  # (K, p)
-    height: np.ndarray  # (K,) log posterior, not normalised
-    gradient: np.ndarray  # (K, p) of it, but for the prior of the limit
-    precision: np.ndarray  # (K, p, p) of a normal distribution about the law
+    curve: np.ndarray  # (B,) ascending
+    theta: np.ndarray  # (B, p)
+    height: np.ndarray  # (B,) log posterior, not normalised
+    gradient: np.ndarray  # (B, p) of it, but for the prior of the limit
+    precision: np.ndarray  # (B, p, p) of a normal distribution about the law
+
+    def some(self, which: np.ndarray | slice) -> Modes:
+        """Some of the laws."""
+        return Modes(*(part[which] for part in self))
+
+    def of(self, curve: int) -> Modes:
+        """The laws of one curve."""
+        return self.some(slice(*np.searchsorted(self.curve, [curve, curve + 1]).tolist()))
 
 
-def modes(form: BNSL, theta: np.ndarray, points: Points, prior: Prior) -> Modes:
-    """The different laws that laws theta (K, p) climb to in posterior, the best first."""
-    if not len(theta):
-        return Modes(theta, np.zeros(0), theta, np.zeros((0, theta.shape[1], theta.shape[1])))
-    now = _at(form, _allowed(form, theta), points, prior)
+def modes(form: BNSL, theta: np.ndarray, curve: np.ndarray, points: Points, prior: Prior) -> Modes:
+    """The different laws that laws theta (B, p) climb to in posterior, the best of each curve first.
+
+    Args:
+        form: the form.
+        theta: coordinates.
+        curve: (B,) the curves that the laws are of, ascending.
+        points: of C curves.
+        prior: of laws and noise.
+    """
+    now = _at(form, _allowed(form, theta), curve, points, prior)
     damping = np.full(len(theta), DAMPING)
     going = np.isfinite(now.height)
     eye = np.eye(theta.shape[1])
-    for _ in range(STEPS):
+    for number in range(STEPS):
         rows = np.flatnonzero(going)
         if not len(rows):
             break
-        here = Modes(*(part[rows] for part in now))
+        here = now.some(rows)
         size = np.sqrt(np.linalg.diagonal(here.precision))
         unit = here.precision / (size[:, :, None] * size[:, None]) + damping[rows, None, None] * eye
         # A limit that is 0, and had better be less, stays.
@@ -76,43 +95,61 @@ def modes(form: BNSL, theta: np.ndarray, points: Points, prior: Prior) -> Modes:
         unit = np.where(held[:, :, None] | held[:, None], eye, unit)
         gradient = np.where(held, 0.0, here.gradient)
         move = np.linalg.solve(unit, (gradient / size)[..., None])[..., 0] / size
-        there = _at(form, _allowed(form, here.theta + move), points, prior)
+        there = _at(form, _allowed(form, here.theta + move), here.curve, points, prior)
         better = there.height > here.height
         for all_, some in zip(now, there, strict=True):
             all_[rows[better]] = some[better]
         damping[rows] *= np.where(better, EASED, RAISED)
         promise = 0.5 * np.sum(move * gradient, axis=1)
         going[rows] = (promise > PROMISE) & (damping[rows] < MOST_DAMPED)
-    now = _at(form, in_order(now.theta), points, prior)
+        if number == EARLY:
+            going &= now.height > _best_of(now) - FAR
+    return _different(_at(form, in_order(now.theta), curve, points, prior))
+
+
+def _best_of(now: Modes) -> np.ndarray:
+    """The greatest height (B,) of the curve of each law."""
+    _, first, inverse = np.unique(now.curve, return_index=True, return_inverse=True)
+    return np.maximum.reduceat(now.height, first)[inverse]
+
+
+def _different(now: Modes) -> Modes:
+    """The laws that are not next to a better one of their curve, the best of each curve first."""
+    now = now.some(np.lexsort([-now.height, now.curve]))
     kept: list[int] = []
-    for i in np.argsort(-now.height).tolist():
-        apart = now.theta[kept] - now.theta[i]
-        square = np.einsum("ki,kij,kj->k", apart, now.precision[kept], apart)
+    first, owner = 0, -1
+    for i, curve in enumerate(now.curve.tolist()):
+        if curve != owner:
+            first, owner = len(kept), curve
+        own = kept[first:]
+        apart = now.theta[own] - now.theta[i]
+        square = np.sum((apart[:, None] @ now.precision[own])[:, 0] * apart, axis=1)
         if np.isfinite(now.height[i]) and (square > SAME).all():
             kept.append(i)
-    return Modes(*(part[kept] for part in now))
+    return now.some(np.array(kept, int))
 
 
 def _allowed(form: BNSL, theta: np.ndarray) -> np.ndarray:
-    """Laws (K, p) whose limit, if they fall to it, is not below 0."""
+    """Laws (B, p) whose limit, if they fall to it, is not below 0."""
     least = -np.inf if form.rising else 0.0
     return np.concatenate([np.maximum(theta[:, :1], least), theta[:, 1:]], axis=1)
 
 
-def _at(form: BNSL, theta: np.ndarray, points: Points, prior: Prior) -> Modes:
-    """Laws theta (K, p) as they stand."""
-    white = whitened(form, theta, points)
-    square = white.mT @ white
-    weight = of_noise(square[:, :, 0, 0], points, prior)  # (K, R, S)
-    total = logsumexp(weight, axis=(1, 2))
-    stiff = np.exp(weight - total[:, None, None]) @ LEVELS**-2.0  # (K, R) mean precision of the noise
-    mean = np.einsum("kr,krij->kij", stiff, square)
-    density = log_prior(theta, points, prior, rising=form.rising)
-    pull, precision = _pull(theta, points, prior, rising=form.rising)
-    height, gradient, precision = total + density, mean[:, 1:, 0] + pull, mean[:, 1:, 1:] + precision
+def _at(form: BNSL, theta: np.ndarray, curve: np.ndarray, points: Points, prior: Prior) -> Modes:
+    """Laws theta (B, p) of some curves (B,) as they stand."""
+    own = each_of(points, curve)
+    law, jacobian = form.log_y_and_jacobian(theta, own.u)
+    turned = np.concatenate([(own.log_y - law)[:, None], jacobian], axis=1)  # (B, 1 + p, N)
+    _turn(turned, curve, points)
+    total, stiff = _over_noise(turned[:, :1], own, prior)
+    mean = (turned * stiff) @ turned.mT
+    density = log_prior(theta[:, None], own, prior, rising=form.rising)[:, 0]
+    pull, precision = _pull(theta, own, prior, rising=form.rising)
+    height, gradient, precision = total[:, 0] + density, mean[:, 1:, 0] + pull, mean[:, 1:, 1:] + precision
     fine = np.isfinite(height) & np.isfinite(gradient).all(axis=1) & np.isfinite(precision).all(axis=(1, 2))
     fine &= (np.linalg.diagonal(precision) > 0.0).all(axis=1)
     return Modes(
+        curve.copy(),
         theta.copy(),
         np.where(fine, height, -np.inf),
         np.where(fine[:, None], gradient, 0.0),
@@ -120,11 +157,38 @@ def _at(form: BNSL, theta: np.ndarray, points: Points, prior: Prior) -> Modes:
     )
 
 
+def _turn(values: np.ndarray, curve: np.ndarray, points: Points) -> None:
+    """Turn values (B, V, N) of some curves (B,), ascending, to the axes of the noise, in place."""
+    which, first = np.unique(curve, return_index=True)
+    for c, rows in zip(which.tolist(), np.split(values, first[1:]), strict=False):  # one is left of none
+        rows[:] = (rows.reshape(-1, rows.shape[2]) @ points.basis[c].T).reshape(rows.shape)
+
+
+def _over_noise(turned: np.ndarray, points: Points, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
+    """The likelihood of laws whose residuals along the axes of the noise are turned (C, K, N).
+
+    Returns:
+        Its logarithm (C, K), kinds and levels of the noise averaged over, and the mean precision of the noise
+        along each axis (C, K, N).
+    """
+    precision = 1.0 / points.variance  # (C, R, N)
+    misfit = turned**2 @ precision.mT
+    least = np.sqrt(np.fmin.reduce(misfit / points.count[:, None, None], axis=None, initial=np.inf))
+    levels = max(int(np.sum(QUIETEST * least < LEVELS)), 1)
+    weight = of_noise(misfit, points, prior, levels)  # (C, K, R, S)
+    total = logsumexp(weight, axis=(2, 3))
+    stiff = np.exp(weight - total[..., None, None]) @ LEVELS[:levels] ** -2.0
+    return total, stiff @ precision
+
+
 def _pull(theta: np.ndarray, points: Points, prior: Prior, *, rising: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient (K, p) of the log prior, but for that of the limit, and its precision (K, p, p)."""
-    count, p = theta.shape
-    span = max(-float(points.u.min()), SHORTEST)
-    gradient, diagonal = np.zeros((count, p)), np.zeros((count, p))
+    """Gradient (B, p) of the log prior, but for that of the limit, and its precision (B, p, p).
+
+    `points` are those of each law.
+    """
+    p = theta.shape[1]
+    span = span_of(points)
+    gradient, diagonal = np.zeros(theta.shape), np.zeros(theta.shape)
     diagonal[:, 1] = VAGUE**-2.0
     # Slope changes are a mixture, of which the part of every size is taken as it stands.
     change = theta[:, 3::3]
@@ -134,7 +198,7 @@ def _pull(theta: np.ndarray, points: Points, prior: Prior, *, rising: bool) -> t
         change = np.where(np.abs(change) > 1e-6, change, 1e-6)
         gradient[:, 3::3] += 2.0 / change
         diagonal[:, 3::3] += 2.0 / change**2
-    softest = float(np.log(softest_of(prior, np.float64(span))))
+    softest = np.log(softest_of(prior, span))
     for column, low, high in ((4, -span, prior.beyond), (5, float(np.log(SHARPEST)), softest)):
         value = theta[:, column::3]
         outside = np.minimum(value - low, 0.0) + np.maximum(value - high, 0.0)
@@ -142,18 +206,18 @@ def _pull(theta: np.ndarray, points: Points, prior: Prior, *, rising: bool) -> t
         diagonal[:, column::3] = np.where(outside != 0, TAIL**-2.0, 0.0)
     # The slope at the end likewise; it is moved by the first slope and every change.
     end, turned = end_slope(theta)
-    mean, sd = slope_prior(prior, limit_share(theta, points, rising=rising))
+    mean, sd = slope_prior(prior, limit_share(theta[:, None], points, rising=rising)[:, 0])
     sizes = np.stack([sd, np.full_like(sd, STEEP)], axis=-1)
     stiff = _mean_precision(end - mean, sizes, np.log([1.0 - STEEP_ODDS, STEEP_ODDS]))
-    along = np.zeros((count, p))
+    along = np.zeros(theta.shape)
     along[:, 2] = 1.0
     along[:, 3::3] = turned
     width = np.exp(theta[:, 5::3])
     by_place = -change * turned * (1.0 - turned) / width
     along[:, 4::3], along[:, 5::3] = by_place, -by_place * theta[:, 4::3]
     gradient -= (stiff * (end - mean))[:, None] * along
-    precision = diagonal[:, :, None] * np.eye(p) + stiff[:, None, None] * along[:, :, None] * along[:, None]
-    return gradient, precision
+    precision = stiff[:, None, None] * along[:, :, None] * along[:, None]
+    return gradient, diagonal[:, :, None] * np.eye(p) + precision
 
 
 def _mean_precision(
@@ -165,33 +229,37 @@ def _mean_precision(
     return np.asarray(np.sum(share / sd**2, axis=-1))
 
 
-def evidence_about(form: BNSL, found: Modes, points: Points, prior: Prior) -> float:
-    """Log evidence of a form, by importance sampling about its modes.
+def evidence_about(form: BNSL, found: Modes, points: Points, prior: Prior) -> np.ndarray:
+    """Log evidence (C,) of a form for each of C curves, by importance sampling about its modes.
 
     The posterior of a break at the edge of the data, or of one that may be anywhere, is no normal
     distribution about its mode. Student's t distributions about all modes together say where to look (Owen
     and Zhou, 2000, J. Am. Stat. Assoc. 95, 135); no law counts twice. The draws are the same for every curve.
     A draw that lies above all modes shows that one was missed, and is climbed from.
     """
-    value = -np.inf
+    value = np.full(len(points.u), -np.inf)
     for _ in range(ROUNDS):
-        if not len(found.height):
-            return value
-        value, drawn, height = _sampled(form, found, points, prior)
-        missed = np.argsort(-height)[:GROWN]
-        missed = missed[height[missed] > found.height.max() + MISSED]
-        if not len(missed):
-            return value
-        found = modes(form, np.concatenate([found.theta, drawn[missed]]), points, prior)
+        again, laws = [], []
+        for curve in np.unique(found.curve).tolist():
+            own = found.of(curve)
+            value[curve], drawn, height = _sampled(form, own, taken(points, slice(curve, curve + 1)), prior)
+            missed = np.argsort(-height)[:GROWN]
+            missed = missed[height[missed] > own.height.max() + MISSED]
+            if len(missed):
+                laws.append(np.concatenate([own.theta, drawn[missed]]))
+                again.append(np.full(len(laws[-1]), curve))
+        if not again:
+            break
+        found = modes(form, np.concatenate(laws), np.concatenate(again), points, prior)
     return value
 
 
 def _sampled(form: BNSL, found: Modes, points: Points, prior: Prior) -> tuple[float, np.ndarray, np.ndarray]:
-    """The log evidence by one set of draws, the draws (M, p), and their log posterior (M,)."""
+    """The log evidence of one curve by one set of draws, the draws (M, p), and their log posterior (M,)."""
     p = found.theta.shape[1]
     # Where the data say nothing, the prior bounds limit, places and widths.
     wide = np.isin(np.arange(p), [0, *range(4, p, 3), *range(5, p, 3)])
-    precision = prior_precision(found.theta, points, prior, rising=form.rising)
+    precision = prior_precision(found.theta[None], points, prior, rising=form.rising)[0]
     precision = found.precision + np.linalg.diagonal(precision)[:, :, None] * (wide[:, None] * np.eye(p))
     fine = np.isfinite(precision).all(axis=(1, 2))
     size = np.where(fine[:, None], np.sqrt(np.linalg.diagonal(precision)), np.nan)
@@ -205,54 +273,64 @@ def _sampled(form: BNSL, found: Modes, points: Points, prior: Prior) -> tuple[fl
     theta, size, root, volume, rough = (part[near] for part in (found.theta, size, root, volume, rough))
     share = (np.exp(rough - logsumexp(rough)) + EVEN / len(rough)) / (1.0 + EVEN)
     counts = np.maximum(np.round(DRAWS * share).astype(int), AT_LEAST)
-    owner = np.repeat(np.arange(len(theta)), counts)
-    random = np.random.default_rng(p)
-    stretch = np.sqrt(FREEDOM / random.chisquare(FREEDOM, len(owner)))
-    moved = random.standard_normal((len(owner), p)) * stretch[:, None]
-    drawn = theta[owner] + (np.linalg.inv(root).mT[owner] @ moved[..., None])[..., 0] / size[owner]
-    height = log_posterior(form, drawn, points, prior)
+    each = np.split(_draws(p, int(counts.sum())), np.cumsum(counts)[:-1])
+    spread = np.linalg.inv(root) / size[:, None]
+    drawn = np.concatenate([law + own @ by for law, own, by in zip(theta, each, spread, strict=True)])
+    height = log_posterior(form, drawn[None], points, prior)[0]
     # Laws are counted with their breaks in order, and limits of what is positive are not negative.
     ordered = (np.diff(drawn[:, 4::3], axis=1) >= 0).all(axis=1)
     height = np.where(ordered & (drawn[:, 0] >= 0.0), height, -np.inf)
-    away = np.einsum("kij,mkj->mki", root.mT, (drawn[:, None] - theta) * size)
-    log_t = -0.5 * (FREEDOM + p) * np.log1p(np.sum(away**2, axis=2) / FREEDOM) - volume
-    log_t = logsumexp(log_t + np.log(counts / counts.sum()), axis=1)
+    away = ((drawn - theta[:, None]) * size[:, None]) @ root  # (K, M, p)
+    log_t = -0.5 * (FREEDOM + p) * np.log1p(np.sum(away**2, axis=2) / FREEDOM) - volume[:, None]
+    log_t = logsumexp(log_t + np.log(counts / len(drawn))[:, None], axis=0)
     constant = lgamma(0.5 * (FREEDOM + p)) - lgamma(0.5 * FREEDOM) - 0.5 * p * log(FREEDOM * pi)
-    return float(logsumexp(height - log_t)) - log(len(owner)) - constant, drawn, height
+    return float(logsumexp(height - log_t)) - log(len(drawn)) - constant, drawn, height
+
+
+@lru_cache(maxsize=256)
+def _draws(p: int, count: int) -> np.ndarray:
+    """Draws (count, p) of Student's t distribution, always the same."""
+    random = np.random.default_rng(p)
+    stretch = np.sqrt(FREEDOM / random.chisquare(FREEDOM, count))
+    return random.standard_normal((count, p)) * stretch[:, None]
 
 
 def log_posterior(form: BNSL, theta: np.ndarray, points: Points, prior: Prior) -> np.ndarray:
-    """Log of prior times likelihood (M,) of laws theta (M, p), the noise averaged over."""
-    rest = points.log_y - form.log_y(theta, points.u)
-    misfit = np.sum((rest @ points.whiten.mT) ** 2, axis=2).T
-    density = log_prior(theta, points, prior, rising=form.rising)
-    value = logsumexp(of_noise(misfit, points, prior), axis=(1, 2)) + density
+    """Log of prior times likelihood (C, M) of laws theta (C, M, p), the noise averaged over."""
+    rest = points.log_y[:, None] - form.log_y(theta, points.u[:, None])
+    likelihood, _ = _over_noise(rest @ points.basis.mT, points, prior)
+    value = likelihood + log_prior(theta, points, prior, rising=form.rising)
     return np.where(np.isfinite(value), value, -np.inf)
 
 
 def grown(form: BNSL, theta: np.ndarray, points: Points) -> np.ndarray:
-    """The law theta (p,) with one break more where its residuals ask for one most (GROWN, p + 3).
+    """Laws theta (C, p) with one break more where their residuals ask for one most (C, GROWN, p + 3).
 
     The size of the break is that of the score test.
     """
     law, jacobian = form.log_y_and_jacobian(theta, points.u)
-    span = max(-float(points.u.min()), SHORTEST)
+    span = span_of(points)
     places = -span * (np.arange(PLACES) + 0.5) / PLACES
-    d, f = (v.ravel() for v in np.meshgrid(places, span * np.array(WIDTHS), indexing="ij"))
-    trial = -jacobian[1][:, None] * f * softplus((points.u[:, None] - d) / f)
-    basis, _ = np.linalg.qr(jacobian.T)
-    rest = trial - basis @ (basis.T @ trial)
-    square = np.maximum(np.sum(rest**2, axis=0), 1e-12 * np.sum(trial**2, axis=0) + 1e-300)
-    along = rest.T @ (points.log_y - law)
-    best = np.argsort(-(along**2) / square)[:GROWN]
-    size = np.clip((along / square)[best], -STEEP, STEEP)
-    more = np.stack([size, d[best], np.log(f[best])], axis=1)
-    return in_order(np.concatenate([np.tile(theta, (len(best), 1)), more], axis=1))
+    d = np.repeat(places, len(WIDTHS), axis=1)
+    f = np.tile(span * np.array(WIDTHS), PLACES)
+    seen = np.arange(points.u.shape[1]) < points.count[:, None]
+    trial = f[..., None] * softplus((points.u[:, None] - d[..., None]) / f[..., None])  # (C, V, N)
+    trial = np.where(seen[:, None], -jacobian[:, 1:2] * trial, 0.0)
+    basis, _ = np.linalg.qr(np.where(seen[:, None], jacobian, 0.0).mT)
+    rest = trial - trial @ basis @ basis.mT
+    square = np.maximum(np.sum(rest**2, axis=2), 1e-12 * np.sum(trial**2, axis=2) + 1e-300)
+    along = np.sum(rest * (points.log_y - law)[:, None], axis=2)
+    best = np.argsort(-(along**2) / square, axis=1)[:, :GROWN]
+    size, d, f = (np.take_along_axis(v, best, axis=1) for v in (along / square, d, f))
+    more = np.stack([np.clip(size, -STEEP, STEEP), d, np.log(f)], axis=2)
+    own = np.broadcast_to(theta[:, None], (*best.shape, theta.shape[1]))
+    return in_order(np.concatenate([own, more], axis=2))
 
 
 def in_order(theta: np.ndarray) -> np.ndarray:
-    """Laws (K, p) with their breaks in order."""
-    breaks = theta[:, 3:].reshape(len(theta), -1, 3)
-    order = np.argsort(breaks[:, :, 1], axis=1)[..., None]
-    ordered = np.take_along_axis(breaks, order, axis=1).reshape(len(theta), -1)
-    return np.concatenate([theta[:, :3], ordered], axis=1)
+    """Laws (..., p) with their breaks in order."""
+    order = np.argsort(theta[..., 4::3], axis=-1)
+    out = theta.copy()
+    for column in (3, 4, 5):
+        out[..., column::3] = np.take_along_axis(theta[..., column::3], order, axis=-1)
+    return out

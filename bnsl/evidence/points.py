@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from bnsl.evidence.prior import CORRELATED, Prior
 MOST_POINTS = 160  # longer curves are binned
 WIDEST = 8.0  # log of a weight, beyond which inner products of a curve would be lost to rounding
 MEDIAN = 0.6745  # of the size of a standard normal
+SHARED = -2  # from where on curves beside one another have the same `Points`
 CLEAN = 1e-3  # noise below which long curves are thinned to some of their points, not to means of them
 
 
@@ -29,16 +30,24 @@ class Points(NamedTuple):
     """A curve relative to its last point, and the covariance of its noise for R kinds of noise.
 
     The noise on log y is white plus correlated along log x (Ornstein-Uhlenbeck); variances are in units of
-    the white noise's.
+    the white noise's. Several curves have an axis (C,) in front of all that differs among them.
     """
 
     u: Array  # (N,) log x less that of the last point
     log_y: Array  # (N,) likewise
     origin: Array  # (2,) log x and log y of the last point
-    whiten: Array  # (R, N, N) inverse Cholesky factors of the noise covariance
+    basis: Array  # (N, N) rows along which the noise of every kind is independent; None of `each_of`
+    variance: Array  # (R, N) with these variances
     log_det: Array  # (R,) of the noise covariance
+    count: Array  # () points that are no padding
     unit: Array  # (R,) variance of the correlated noise
     length: float  # its correlation length in log x
+
+    @property
+    def whiten(self) -> Array:
+        """(R, N, N) what turns the noise of every kind into independent noise of variance 1."""
+        xp = namespace(self.basis)
+        return self.basis[..., None, :, :] / xp.sqrt(self.variance)[..., None]
 
 
 def data_of(curve: Curve, scale: Scale = LOG) -> Data:
@@ -80,16 +89,53 @@ def departures(log_x: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def points_of(data: Data, prior: Prior) -> Points:
-    """The points of a curve with the covariance of their noise under the prior."""
+    """The points of a curve with the covariance of their noise under the prior.
+
+    White noise and any share of the correlated are independent along the eigenvectors of the correlated noise
+    in units of the white.
+    """
     xp = namespace(data.log_x)
     u = data.log_x - data.log_x[-1]
     unit = (prior.correlated * xp.asarray(CORRELATED)) ** 2
-    kernel = xp.exp(-xp.abs(u[:, None] - u) / prior.length)
-    white = xp.eye(u.shape[0]) / data.weight
-    factor = xp.linalg.cholesky(white + unit[:, None, None] * kernel)
-    log_det = 2.0 * xp.sum(xp.log(xp.linalg.diagonal(factor)), axis=-1)
+    root = xp.sqrt(data.weight)
+    kernel = xp.exp(-xp.abs(u[:, None] - u) / prior.length) * root[:, None] * root
+    value, vector = xp.linalg.eigh(kernel)
+    variance = 1.0 + unit[:, None] * xp.maximum(value, 0.0)
+    log_det = xp.sum(xp.log(variance), axis=-1) - xp.sum(xp.log(data.weight))
     origin = xp.stack([data.log_x[-1], data.log_y[-1]])
-    return Points(u, data.log_y - origin[1], origin, xp.linalg.inv(factor), log_det, unit, prior.length)
+    count = xp.asarray(float(u.shape[0]))
+    return Points(
+        u, data.log_y - origin[1], origin, vector.T * root, variance, log_det, count, unit, prior.length
+    )
+
+
+def beside(points: list[Points]) -> Points:
+    """Several curves as one, the shorter ones padded with repeats of their last point that do not count."""
+    longest = max(len(one.u) for one in points)
+
+    def longer(one: Points) -> Points:
+        more = (0, longest - len(one.u))
+        return one._replace(
+            u=np.pad(one.u, more),
+            log_y=np.pad(one.log_y, more),
+            basis=np.pad(one.basis, more),
+            variance=np.pad(one.variance, ((0, 0), more), constant_values=1.0),
+        )
+
+    own = zip(*(longer(one)[:SHARED] for one in points), strict=True)
+    parts: list[Array] = [np.stack(part) for part in own]
+    return Points(*parts, *points[0][SHARED:])
+
+
+def taken(points: Points, which: Any) -> Points:
+    """Some of several curves."""
+    fields: tuple[Any, ...] = points
+    return Points(*(part[which] for part in fields[:SHARED]), *fields[SHARED:])
+
+
+def each_of(points: Points, curve: np.ndarray) -> Points:
+    """The points that laws of some curves (B,) are judged by, as of B curves, but for the large basis."""
+    return taken(points._replace(basis=points.count), curve)._replace(basis=None)
 
 
 def inverted(points: Points) -> Points:

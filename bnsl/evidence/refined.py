@@ -112,20 +112,23 @@ def laplace(form: BNSL, theta: Array, points: Points, prior: Prior) -> Laplace:
 
 def whitened(form: BNSL, theta: Array, points: Points) -> Array:
     """Residuals and derivatives of laws theta (K, p), whitened for every kind of noise (K, R, N, 1 + p)."""
+    xp = namespace(theta, points.u)
     law, jacobian = form.log_y_and_jacobian(theta, points.u)
-    both = namespace(law).concat([(points.log_y - law)[:, :, None], jacobian.mT], axis=2)
-    return points.whiten @ both[:, None]
+    both = points.basis @ xp.concat([(points.log_y - law)[:, :, None], jacobian.mT], axis=2)
+    return both[:, None] / xp.sqrt(points.variance)[..., None]
 
 
-def of_noise(misfit: Array, points: Points, prior: Prior) -> Array:
-    """Log of prior times likelihood (K, R, S) of kinds and levels of noise.
+def of_noise(misfit: Array, points: Points, prior: Prior, levels: int = len(LEVELS)) -> Array:
+    """Log of prior times likelihood (..., K, R, S) of kinds and levels of noise.
 
-    misfit (K, R) is the sum of squares of whitened residuals.
+    misfit (..., K, R) is the sum of squares of whitened residuals; `levels` are looked at, from the largest.
     """
     xp = namespace(misfit)
-    variance = xp.asarray(LEVELS) ** 2
-    volume = points.log_det[:, None] + points.u.shape[0] * xp.log(2.0 * xp.pi * variance)
-    return xp.asarray(_odds_of_noise(prior)) - 0.5 * (misfit[..., None] / variance + volume)
+    variance = xp.asarray(LEVELS[:levels]) ** 2
+    count = points.count[..., None, None]
+    volume = points.log_det[..., None] + count * xp.log(2.0 * xp.pi * variance)  # (..., R, S)
+    odds = xp.asarray(_odds_of_noise(prior)[:, :levels]) - 0.5 * volume
+    return odds[..., None, :, :] - 0.5 * misfit[..., None] / variance
 
 
 @lru_cache(maxsize=64)
@@ -139,20 +142,21 @@ def _room_of_limits(prior: Prior) -> float:
 
 
 def limit_share(theta: Array, points: Points, *, rising: bool) -> Array:
-    """The share (K,) that the limit has of the smallest y, or the largest y of the limit."""
-    xp = namespace(theta)
+    """The share (..., K) that the limit has of the smallest y, or the largest y of the limit."""
+    xp = namespace(theta, points.u)
+    limit = theta[..., 0]
     if rising:
-        most = xp.exp(xp.max(points.log_y))
-        return xp.where(theta[:, 0] > 0, xp.clip(most / theta[:, 0], 0.0, 0.999), 0.999)
-    return xp.clip(theta[:, 0] / xp.exp(xp.min(points.log_y)), 0.0, 0.999)
+        most = xp.exp(xp.max(points.log_y, axis=-1, keepdims=True))
+        return xp.where(limit > 0, xp.clip(most / limit, 0.0, 0.999), 0.999)
+    return xp.clip(limit / xp.exp(xp.min(points.log_y, axis=-1, keepdims=True)), 0.0, 0.999)
 
 
 def log_prior(theta: Array, points: Points, prior: Prior, *, rising: bool) -> Array:
-    """Log prior density (K,) of the laws theta (K, p)."""
+    """Log prior density (..., K) of the laws theta (..., K, p)."""
     xp = namespace(theta, points.u)
-    n = theta.shape[1] // 3 - 1
-    change, log_d, log_f = theta[:, 3::3], theta[:, 4::3], theta[:, 5::3]
-    span = _span(points)
+    n = theta.shape[-1] // 3 - 1
+    change, log_d, log_f = theta[..., 3::3], theta[..., 4::3], theta[..., 5::3]
+    span = span_of(points)[..., None]
 
     # The limit: as the grid on its nodes, with a density in between; and d share / d limit.
     share = limit_share(theta, points, rising=rising)
@@ -169,14 +173,14 @@ def log_prior(theta: Array, points: Points, prior: Prior, *, rising: bool) -> Ar
     each = _changes(change, prior)
     softest = softest_of(prior, span)
     each = each + _flat(log_d, -span, prior.beyond) + _flat(log_f, float(np.log(SHARPEST)), xp.log(softest))
-    return density + xp.sum(each, axis=1) + float(np.sum(np.log(np.arange(1, n + 1))))
+    return density + xp.sum(each, axis=-1) + float(np.sum(np.log(np.arange(1, n + 1))))
 
 
 def prior_precision(theta: Array, points: Points, prior: Prior, *, rising: bool) -> Array:
-    """The precision (K, p, p) of the prior about laws theta (K, p)."""
+    """The precision (..., K, p, p) of the prior about laws theta (..., K, p)."""
     xp = namespace(theta, points.u)
-    n = theta.shape[1] // 3 - 1
-    change, span = theta[:, 3::3], _span(points)
+    n = theta.shape[-1] // 3 - 1
+    change, span = theta[..., 3::3], span_of(points)
     share = limit_share(theta, points, rising=rising)
     moves = _moves(share, points, rising=rising)
     end, turned = end_slope(theta)
@@ -189,37 +193,34 @@ def prior_precision(theta: Array, points: Points, prior: Prior, *, rising: bool)
     apart = 2.0 / xp.maximum(change**2, 1e-12) if prior.moment else xp.zeros_like(change)
     for i in range(n):
         diagonal += [
-            change_sd[:, i] ** -2.0 + apart[:, i],
+            change_sd[..., i] ** -2.0 + apart[..., i],
             zero + 12.0 / room_d**2,
             zero + 12.0 / room_f**2,
         ]
     along = [zero, zero, zero + 1.0]
     for i in range(n):
-        along += [turned[:, i], zero, zero]
-    steep = xp.stack(along, axis=1) / end_sd[:, None]
-    precision = xp.stack(diagonal, axis=1)[:, :, None] * xp.eye(theta.shape[1])
-    return precision + steep[:, :, None] * steep[:, None, :]
+        along += [turned[..., i], zero, zero]
+    steep = xp.stack(along, axis=-1) / end_sd[..., None]
+    precision = xp.stack(diagonal, axis=-1)[..., None] * xp.eye(theta.shape[-1])
+    return precision + steep[..., :, None] * steep[..., None, :]
 
 
-def _span(points: Points) -> Array:
-    """The range of log x."""
+def span_of(points: Points) -> Array:
+    """The range (..., 1) of log x."""
     xp = namespace(points.u)
-    return xp.maximum(-xp.min(points.u), xp.asarray(SHORTEST))
+    return xp.maximum(-xp.min(points.u, axis=-1, keepdims=True), xp.asarray(SHORTEST))
 
 
 def _moves(share: Array, points: Points, *, rising: bool) -> Array:
-    """d share / d limit (K,)."""
+    """d share / d limit (..., K)."""
     xp = namespace(share, points.u)
     if rising:
-        return share**2 / xp.exp(xp.max(points.log_y))
-    return xp.ones_like(share) / xp.exp(xp.min(points.log_y))
+        return share**2 / xp.exp(xp.max(points.log_y, axis=-1, keepdims=True))
+    return xp.ones_like(share) / xp.exp(xp.min(points.log_y, axis=-1, keepdims=True))
 
 
 def end_slope(theta: Array) -> tuple[Array, Array]:
-    """Downward slopes (K,) at the last point, and how much of each break is done by then (K, n).
-
-    theta is (K, p), or (p,) with one axis less each.
-    """
+    """Downward slopes (...,) at the last point, and how much of each break is done by then (..., n)."""
     xp = namespace(theta)
     turned = expit(-theta[..., 4::3] / xp.exp(theta[..., 5::3]))
     return theta[..., 2] + xp.sum(turned * theta[..., 3::3], axis=-1), turned

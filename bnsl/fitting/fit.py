@@ -138,9 +138,18 @@ def fit(
     return _fitted(curve, wanted, weighed, loss, robust, robust_scale, fixed, bounds, backend)
 
 
-def fit_weighed(curve: Curve, weighed: Weighed, *, loss: str = "log") -> FitResult:
-    """What `fit` gives of a curve whose numbers of breaks are weighed already."""
-    return _fitted(curve, BNSL(chosen(weighed.candidates)), weighed, loss)
+def fit_weighed(
+    curve: Curve,
+    weighed: Weighed,
+    *,
+    loss: str = "log",
+    law: tuple[BNSL, Mapping[str, float]] | None = None,
+) -> FitResult:
+    """What `fit` gives of a curve whose numbers of breaks are weighed already.
+
+    `law` is that of least squares with the number that was chosen, if it is known.
+    """
+    return _fitted(curve, BNSL(chosen(weighed.candidates)), weighed, loss, law=law)
 
 
 def _fitted(
@@ -153,8 +162,9 @@ def _fitted(
     fixed: Mapping[str, float] | None = None,
     bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
     backend: str = "auto",
+    law: tuple[BNSL, Mapping[str, float]] | None = None,
 ) -> FitResult:
-    """The fit of a form to a curve, once the number of breaks is known."""
+    """The fit of a form to a curve, once the number of breaks is known, or even the law nearly is."""
     free = len(wanted.names) - len(fixed or {})
     if wanted.picks > len(curve) or (wanted.n_breaks > MOST and free > len(curve) + 3):
         raise InputError(
@@ -165,9 +175,18 @@ def _fitted(
         raise InputError(f"y has no positive value, and form {wanted.label!r} is positive; use form='bnsl'")
     possible = orientations(wanted, curve.climbs, fixed, bounds)
     checked = [(f, check_constraints(f, loss, fixed, bounds)) for f in possible]
+
+    def refit(form: BNSL, laws: np.ndarray, held: Mapping[str, float]) -> FitResult:
+        constraints = check_constraints(form, loss, held, None)
+        ready = set_up(form, constraints, loss, curve.x, curve.y, curve.sigma)
+        starts = form.rescaled(laws, -ready.log_s, -ready.log_t)
+        return _result(form, constraints, curve, *solve(ready, robust, robust_scale, backend, starts))
+
     # Values of 1e300 beside 1e-300 overflow on the way to a covariance, which then is not known.
     with np.errstate(all="ignore"):
         results: list[FitResult] = []
+        if law is not None:
+            best, checked = refit(law[0], law[0].from_params(law[1])[None], {}), []
         for oriented, constraints in checked:
             if results and not curve.climbs and not _other_wanted(results[0]):
                 continue
@@ -183,13 +202,6 @@ def _fitted(
         if weighed is None:
             return best
         if not (fixed or bounds or loss == "linear"):
-
-            def refit(form: BNSL, laws: np.ndarray, held: Mapping[str, float]) -> FitResult:
-                constraints = check_constraints(form, loss, held, None)
-                ready = set_up(form, constraints, loss, curve.x, curve.y, curve.sigma)
-                starts = form.rescaled(laws, -ready.log_s, -ready.log_t)
-                return _result(form, constraints, curve, *solve(ready, robust, robust_scale, backend, starts))
-
             best = kept_inside(best, weighed, refit)
         said = with_verdict(best.warnings, weighed.candidates, best.n_breaks)
         return replace(best, candidates=weighed.candidates, warnings=said)

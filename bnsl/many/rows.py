@@ -24,10 +24,12 @@ from bnsl.many.settings import ERROR, INVALID, LEVEL, Settings, prediction_name
 if TYPE_CHECKING:
     import pandas as pd
 
-BESIDE = 16  # curves whose breaks are weighed side by side
+BESIDE = 48  # curves whose breaks are weighed side by side
 
 # One row: column -> value.
 Row = dict[str, Any]
+# A form and its parameters.
+Law = tuple[BNSL, dict[str, float]]
 
 
 def silent(count: float) -> None:
@@ -67,10 +69,12 @@ def begin_rows(
 
         left = np.arange(len(curves))
         pieces = []
+        laws: dict[int, Law] = {}
         for which, end in begun:
             columns, alone = end()
             if settings.chosen:  # `fit` says what becomes of a break that left the data
                 left_data = np.array(["break_outside_data" in text for text in columns["warnings"]], bool)
+                laws |= {int(which[i]): _law(columns, i) for i in np.flatnonzero(left_data & ~alone).tolist()}
                 alone = alone | left_data
             done = which[~alone]
             pieces.append(pd.DataFrame({name: v[~alone] for name, v in columns.items()}, index=done))
@@ -78,13 +82,19 @@ def begin_rows(
             left = np.setdiff1d(left, done)
         rows = []
         for i in left.tolist():
-            rows.append(_alone(curves[i], settings, weighed.get(i)))
+            rows.append(_alone(curves[i], settings, weighed.get(i), laws.get(i)))
             report(1)
         if rows:
             pieces.append(pd.DataFrame(rows, index=left))
         return pd.concat(pieces).sort_index() if pieces else pd.DataFrame()
 
     return finish
+
+
+def _law(columns: dict[str, np.ndarray], i: int) -> Law:
+    """The law of a row of some columns."""
+    form = BNSL(int(columns["n_breaks"][i]), bool(columns["b"][i] < 0))
+    return form, {name: float(columns[name][i]) for name in form.names}
 
 
 def _weighed(curves: Curves, settings: Settings) -> dict[int, Weighed]:
@@ -133,24 +143,26 @@ def note(curve: Points, status: str, message: str) -> Row:
     return {"status": status, "warnings": "", "message": message, "n_points": len(curve.x)}
 
 
-def _alone(curve: Points, settings: Settings, weighed: Weighed | None = None) -> Row:
-    """The row of one curve by `fit` or `forecast`; its numbers of breaks may be weighed already."""
+def _alone(curve: Points, settings: Settings, weighed: Weighed | None = None, law: Law | None = None) -> Row:
+    """The row of one curve by `fit` or `forecast`; breaks may be weighed, and their law be known already."""
     try:
         check_curve(Curve(*curve), "linear" if settings.forecast else settings.options.get("loss", "log"))
         with python_warnings.catch_warnings():
             python_warnings.simplefilter("ignore", ExtrapolationWarning)
-            return _forecast_row(curve, settings) if settings.forecast else _fit_row(curve, settings, weighed)
+            if settings.forecast:
+                return _forecast_row(curve, settings)
+            return _fit_row(curve, settings, weighed, law)
     except InputError as error:
         return note(curve, INVALID, str(error))
     except Exception as error:  # whatever it is, the other curves go on
         return note(curve, ERROR, f"{type(error).__name__}: {error}")
 
 
-def _fit_row(curve: Points, settings: Settings, weighed: Weighed | None) -> Row:
+def _fit_row(curve: Points, settings: Settings, weighed: Weighed | None, law: Law | None) -> Row:
     options = {k: v for k, v in settings.options.items() if k != "sigma"}
     breaks = settings.n_breaks if isinstance(settings.form, str) else None
     if weighed is not None:
-        result = fit_weighed(Curve(*curve), weighed, loss=options.get("loss", "log"))
+        result = fit_weighed(Curve(*curve), weighed, loss=options.get("loss", "log"), law=law)
     else:
         result = fit(curve.x, curve.y, form=settings.form, n_breaks=breaks, sigma=curve.sigma, **options)
     row: Row = {

@@ -33,6 +33,7 @@ from bnsl.solver.effort import (
     QUICK_NEAR,
     QUICK_STARTS,
     QUICK_STEPS,
+    ROUGH_STARTS,
     ROUGH_STEPS,
     ROUNDING,
     SCOUTED_TOGETHER,
@@ -112,7 +113,7 @@ def rough_pools(method: Method, problems: list[Problem], drive: Drive = follow) 
     """Laws near the local minima of each of C curves, side by side, for who refines them himself."""
     method = method._replace(form=runnable(method.form))
     with np.errstate(all="ignore"):
-        group, walk, _ = _from_smooth_starts(method, problems, ROUGH_STEPS, drive)
+        group, walk, _ = _from_smooth_starts(method, problems, ROUGH_STARTS, ROUGH_STEPS, drive)
         theta = _inward(method, walk)
     return [
         pool_of(theta[group == curve], walk.cost[group == curve], walk.converged[group == curve])
@@ -121,13 +122,12 @@ def rough_pools(method: Method, problems: list[Problem], drive: Drive = follow) 
 
 
 def _from_smooth_starts(
-    method: Method, problems: list[Problem], steps: int, drive: Drive
+    method: Method, problems: list[Problem], count: int, steps: int, drive: Drive
 ) -> tuple[np.ndarray, Walk, Rows]:
     """Where cheap steps from smooth starts lead: curve of each row (B,), the walk, and the curves' rows."""
-    effort = effort_for(method.form)
     whole = beside(method.form, problems)
     rows = rows_of(method, whole)
-    starts = _starts(method, whole, rows, min(effort.starts, QUICK_STARTS), smooth=True)
+    starts = _starts(method, whole, rows, min(effort_for(method.form).starts, count), smooth=True)
     group, walk = _scouted(method, rows, starts, QUICK_NEAR)
     return group, drive(method, rows, group, walk, steps=steps, tolerance=TOLERANCE), rows
 
@@ -138,7 +138,8 @@ def search_from(method: Method, problem: Problem, starts: np.ndarray, drive: Dri
     with np.errstate(all="ignore"):
         one = several(method.form, problem)
         rows = rows_of(method, one)
-        return _exactly(method, rows, placed(one, rows, starts[None])[0], drive=drive)
+        steps = CREEPING if method.form.n_breaks <= 1 else EXACT_STEPS
+        return _exactly(method, rows, placed(one, rows, starts[None])[0], steps, drive)
 
 
 def quick_pools(method: Method, problems: list[Problem], drive: Drive = follow) -> list[Pool]:
@@ -150,7 +151,7 @@ def quick_pools(method: Method, problems: list[Problem], drive: Drive = follow) 
     effort = effort_for(method.form)
     curves = len(problems)
     with np.errstate(all="ignore"):
-        group, walk, rows = _from_smooth_starts(method, problems, QUICK_STEPS, drive)
+        group, walk, rows = _from_smooth_starts(method, problems, QUICK_STARTS, QUICK_STEPS, drive)
         theta = _inward(method, walk)
         misfit = residuals(method, taken(rows, group), theta)[0]
         chosen = []
