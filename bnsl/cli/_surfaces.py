@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,6 +22,7 @@ from bnsl.forms.form import Form
 from bnsl.forms.inputs import Input
 from bnsl.readers.curation import chosen_rows
 from bnsl.readers.files import STDIN
+from bnsl.readers.source import Source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,15 +37,35 @@ PANEL = 5.4  # inches that a figure is wider by where it has a second panel
 def read_runs(args: argparse.Namespace, form: Form | None = None) -> Curve:
     """The runs in FILE, or in the data set of that name, as a fit of the form takes them.
 
+    Raises InputError as `runs_table` does.
+    """
+    frame, y = runs_table(args)
+    inputs = input_names(args)
+    axes = tuple(map(Input, inputs)) if form is None else form.inputs
+    columns = (list(inputs), y, args.sigma)
+    return as_curve([frame], *columns, axes=axes, groups=args.groups, labels=inputs)
+
+
+def runs_table(
+    args: argparse.Namespace, source: Source | None = None, by: Sequence[str] = ()
+) -> tuple[pd.DataFrame, str]:
+    """The table of runs that is asked for, and the column of what was measured.
+
+    Args:
+        args: of the command.
+        source: what is in FILE, if it is read already.
+        by: columns that tell parts apart, which are taken as they stand in the file.
+
     Raises InputError for a column that is not there, and for an option that is of curves with one input.
     """
     for name in CURATIONS:
-        if name not in USED and getattr(args, name, None) not in (None, False, []):
+        used = (*USED, "by") if by else USED
+        if name not in used and getattr(args, name, None) not in (None, False, []):
             raise InputError(f"--{name.replace('_', '-')} is for curves of one input, and --x names several")
     inputs, y = input_names(args), args.y
     if not inputs:
         raise InputError("--x must name the columns of the inputs, such as --x params,tokens")
-    frame = _table(args)
+    frame = _table(args, source, by)
     known = list(map(str, frame.columns))
     if y is None:
         if MEASURED not in known:
@@ -58,9 +80,7 @@ def read_runs(args: argparse.Namespace, form: Form | None = None) -> Curve:
             )
     if args.drop_missing:
         frame = frame.dropna(subset=[*inputs, y]).reset_index(drop=True)
-    axes = tuple(map(Input, inputs)) if form is None else form.inputs
-    columns = (list(inputs), y, args.sigma)
-    return as_curve([frame], *columns, axes=axes, groups=args.groups, labels=inputs)
+    return frame, y
 
 
 def draw_law(law: Any, held_out: Curve | None, ax: Axes, *, level: float = LEVEL, line: Any = None) -> Axes:
@@ -93,15 +113,15 @@ def draw_law(law: Any, held_out: Curve | None, ax: Axes, *, level: float = LEVEL
     return panels[0]
 
 
-def _table(args: argparse.Namespace) -> pd.DataFrame:
+def _table(args: argparse.Namespace, source: Source | None, by: Sequence[str]) -> pd.DataFrame:
     """The rows that --where leaves."""
-    if args.file != STDIN and not Path(args.file).exists() and args.file in TABLES:
+    if source is None and args.file != STDIN and not Path(args.file).exists() and args.file in TABLES:
         note(f"there is no file {args.file!r}; took the data set of that name")
         table = load_dataset(args.file)
         named = table
     else:
-        source = source_of(args)
-        table = source.table
+        source = source_of(args) if source is None else source
+        table = source.named(by)
         taken = {entry.rpartition("=")[0] for entry in args.where}
         named = source.named([name for name in taken if name in source.table.columns])
     curation = curation_of(args, USED)

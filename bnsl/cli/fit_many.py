@@ -6,18 +6,29 @@ import argparse
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bnsl._base.checks import InputError
 from bnsl.cli._arguments import add_columns, add_curation, add_file, add_law, add_prediction
-from bnsl.cli._input import CURATIONS, curation_of, law_options, source_of, split_names, tell_columns
+from bnsl.cli._input import (
+    CURATIONS,
+    curation_of,
+    input_names,
+    law_options,
+    points_asked_for,
+    source_of,
+    split_names,
+    tell_columns,
+)
 from bnsl.cli._output import check_writable
+from bnsl.cli._surfaces import runs_table
 from bnsl.cli._terminal import note
 from bnsl.many.batch import fit_many
 from bnsl.many.settings import prediction_name
 from bnsl.readers.columns import Columns, choose_columns
 from bnsl.readers.curation import MERGING, Curation, curate_each
 from bnsl.readers.files import STDIN
+from bnsl.readers.source import Source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,13 +83,20 @@ def add(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     _check_output(args.output)
-    options = law_options(args)
+    options, predict = law_options(args), points_asked_for(args)
     todo = curation_of(args, EACH) or Curation()
     source = source_of(args)
     by = list(split_names(args.by, source.table.columns))
-    for option, name in (("--x", args.x), ("--y", args.y), ("--sigma", args.sigma)):
+    inputs = input_names(args)
+    named = [("--x", name) for name in inputs or [args.x]]
+    for option, name in [*named, ("--y", args.y), ("--sigma", args.sigma)]:
         if name is not None and name in by:
             raise InputError(f"{option} {name}: --by has this column already; it cannot be both")
+    if inputs:
+        _write_rows(args, _fit_surfaces(args, source, by, options))
+        return
+    if args.groups is not None:
+        raise InputError("--groups is for several inputs; name them, such as --x params,tokens")
     numbers = source.table.drop(columns=[name for name in by if name in source.table.columns])
     steps, measured = (None if name in by else name for name in (source.x, source.y))
     columns = choose_columns(
@@ -95,7 +113,7 @@ def run(args: argparse.Namespace) -> None:
         columns.y,
         by,
         sigma=columns.sigma,
-        predict_at=args.predict or None,
+        predict_at=predict or None,
         out=args.parts,
         workers=args.workers,
         device=args.device,
@@ -106,6 +124,24 @@ def run(args: argparse.Namespace) -> None:
     if args.accuracy is not None:  # an error is between 0 and 1
         predicted = [prediction_name(x) for x in args.predict]
         rows[predicted] = rows[predicted].clip(0.0, 1.0)
+    _write_rows(args, rows)
+
+
+def _fit_surfaces(
+    args: argparse.Namespace, source: Source, by: list[str], options: dict[str, Any]
+) -> pd.DataFrame:
+    """A law of several inputs for every part of FILE."""
+    table, y = runs_table(args, source, by)
+    if args.backend == "jax" or args.device is not None:
+        raise InputError("--backend jax and --device are for one input")
+    wanted = {"groups": args.groups, "sigma": args.sigma, "out": args.parts, "workers": args.workers}
+    names = list(input_names(args))
+    at = [dict(zip(names, row, strict=True)) for row in points_asked_for(args)]
+    wanted |= {"predict_at": at or None, "progress": False if args.quiet else None}
+    return fit_many(table, y=y, by=by, inputs=names, **wanted, **options)
+
+
+def _write_rows(args: argparse.Namespace, rows: pd.DataFrame) -> None:
     _write(rows, args.output)
     counts = rows["status"].value_counts()
     note(f"{len(rows)} curves: " + ", ".join(f"{n} {status}" for status, n in counts.items()))

@@ -105,14 +105,33 @@ def points_of(x: Any, curve: Curve, axes: tuple[Input, ...]) -> tuple[np.ndarray
         curve: that was fitted, which has the names.
         axes: what the inputs can be.
     """
+    return _named_points(x, curve.input_names, axes)
+
+
+def input_rows(given: Any, names: Sequence[str], axes: tuple[Input, ...], argument: str) -> np.ndarray:
+    """Several inputs (M, k) from a table, an array (M, k), or a list of mappings, {"params": 7e10, ...} each.
+
+    Raises InputError for a text, an input that is missing, and a value that it cannot have.
+    """
+    if isinstance(given, str):
+        example = ", ".join(f"{name!r}: ..." for name in names)
+        raise InputError(
+            f"{argument} = {given!r} must be a table or a list of inputs, such as [{{{example}}}]"
+        )
+    listed = isinstance(given, Sequence) and all(map(is_table, given))
+    parts = [_named_points(part, names, axes)[0] for part in (given if listed else [given])]
+    return np.concatenate([part.reshape(-1, len(axes)) for part in parts] or [np.empty((0, len(axes)))])
+
+
+def _named_points(x: Any, own: Sequence[str], axes: tuple[Input, ...]) -> tuple[np.ndarray, tuple[int, ...]]:
     if len(axes) == 1 or not is_table(x):
         return usable_inputs(x, axes)
     columns = [str(name) for name in (x.columns if hasattr(x, "columns") else x)]
-    for names in (curve.input_names, tuple(entry.name for entry in axes)):
+    for names in (own, tuple(entry.name for entry in axes)):
         if set(names) <= set(columns):
             values = [np.asarray(x[name], float) for name in names]
             return usable_inputs(np.stack(np.broadcast_arrays(*values), axis=-1), axes)
-    missing = next(name for name in curve.input_names if name not in columns)
+    missing = next(name for name in own if name not in columns)
     raise InputError(f"the input {missing!r} is missing; there is {_columns(x)}" + suggest(missing, columns))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_array, check_choice, check_count, check_positive
+from bnsl.curves.data import input_rows
 from bnsl.evidence.breaks import MOST
 from bnsl.fitting.constraints import fewest_breaks
 from bnsl.fitting.fit import check_robust
@@ -44,7 +45,7 @@ def fit_many(
     robust_scale: float | None = None,
     fixed: Mapping[str, float] | None = None,
     bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
-    predict_at: ArrayLike | None = None,
+    predict_at: Any = None,
     out: str | os.PathLike[str] | None = None,
     workers: int = 1,
     backend: str = "auto",
@@ -64,8 +65,8 @@ def fit_many(
         x: the column of inputs.
         y: the column of measured values.
         by: the columns whose values tell the curves apart.
-        inputs: instead of x the columns of several inputs, as in `fit`; `predict_at`, `out` and the options
-            of JAX are then not available.
+        inputs: instead of x the columns of several inputs, as in `fit`; the options of JAX are then not
+            available.
         groups: with several inputs, the column of the group of every row, as in `fit`.
         form: as in `fit`.
         n_breaks: as in `fit`; if "auto" or not given, it is chosen for every curve.
@@ -75,7 +76,8 @@ def fit_many(
         robust_scale: as in `fit`.
         fixed: as in `fit`, the same for all curves.
         bounds: as in `fit`, the same for all curves.
-        predict_at: values of x; the result has a column `y_at_...` for each.
+        predict_at: values of x; the result has a column `y_at_...` for each. With several inputs, a table, or
+            a list of mappings such as {"params": 7e10, "tokens": 1.4e12}.
         out: a folder for the results as Parquet, written as they are computed. If it has results of the same
             call already, only curves with changed points are fitted again.
         workers: number of processes. They are kept for a minute, so that the next call starts at once.
@@ -110,11 +112,12 @@ def fit_many(
     count = given_breaks(n_breaks)
     wanted = get_form(form, count, inputs=several)
     if several is not None and len(several) > 1:
-        if predict_at is not None or out is not None:
-            raise InputError("predict_at and out are for curves of one input")
         how: dict[str, Any] = {"loss": loss, "robust": robust, "robust_scale": robust_scale, "fixed": fixed}
         how |= {"bounds": bounds, "n_breaks": count, "groups": groups, "sigma": sigma, "workers": workers}
-        return fit_surfaces(frame, several, y, names, form, wanted, **how)
+        at = None if predict_at is None else input_rows(predict_at, several, wanted.inputs, "predict_at")
+        return fit_surfaces(
+            frame, several, y, names, form, wanted, predict_at=at, out=out, progress=progress, **how
+        )
     if len(wanted.inputs) != 1:
         raise InputError(
             f"form {wanted.label!r} takes {len(wanted.inputs)} inputs; name their columns by inputs=[...]"

@@ -64,7 +64,7 @@ def fit_table(
             left = np.flatnonzero(keyed["done"].isna())
     settings = _with_backend(settings, backend, device, len(left))
     rows: list[pd.DataFrame] = []
-    bar = _bar(len(table), len(table) - len(left), progress)
+    bar = bar_of(len(table), len(table) - len(left), progress)
     try:
         for curves, found in _work(table, _tasks(table, left, settings, workers), settings, workers, bar):
             piece = settings.as_frame(table.keys.iloc[curves], found)
@@ -190,7 +190,7 @@ def _prepare() -> None:
     os.environ.setdefault("NPROC", "1")  # XLA's threads would be in the way of the other processes
 
 
-def _bar(total: int, done: int, progress: bool | None) -> Any:
+def bar_of(total: int, done: int, progress: bool | None) -> Any:
     """A progress bar with the time left, or None."""
     if progress is None:
         progress = sys.stderr.isatty()

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_array, as_number, check_count, check_positive
 from bnsl._base.display import html_frame, html_of, paragraphs, short, table_text
-from bnsl.curves.data import column, is_table, points_of
+from bnsl.curves.data import column, input_rows, is_table
 from bnsl.fitting.result import FitResult
 from bnsl.planning.allocation import SIX_N_D
 from bnsl.planning.budgets import bind
@@ -138,8 +138,7 @@ def _rows(law: Law, values: Any, argument: str) -> np.ndarray:
 
     Raises InputError for none, and for a column that is not there.
     """
-    axes = law.curve.axes
-    points = points_of(values, law.curve, axes)[0]
+    points = input_rows(values, law.curve.input_names, law.curve.axes, argument)
     if not len(points):
         raise InputError(
             f"{argument} is empty; give one row per run, with {', '.join(law.curve.input_names)}"

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError
 from bnsl._base.display import ExtrapolationWarning
 from bnsl.curves.curve import Curve
-from bnsl.curves.data import points_of
+from bnsl.curves.data import input_rows
 from bnsl.curves.metrics import rmsle
 from bnsl.evaluation.extrapolation import nothing_held_out
 from bnsl.forecasting.forecast import forecast
@@ -127,7 +125,7 @@ def analyse_surface(curve: Curve, rule: dict[str, Any], predict: Any = ()) -> Su
     Raises:
         InputError: bad input, as for `bnsl.forecast`.
     """
-    at = _points(predict, curve)
+    at = input_rows(predict, curve.input_names, curve.axes, "predict")
     fitted, held_out = curve.split(**rule)
     if rule and held_out is None:
         raise nothing_held_out(curve)
@@ -139,13 +137,3 @@ def analyse_surface(curve: Curve, rule: dict[str, Any], predict: Any = ()) -> Su
         predict=at if len(at) else fitted.beyond(AHEAD),
         options={**rule, **({"predict": given} if given else {})},
     )
-
-
-def _points(predict: Any, curve: Curve) -> np.ndarray:
-    """Inputs (M, k) of what was asked for."""
-    if isinstance(predict, Sequence) and not isinstance(predict, str):
-        rows = [points_of(row, curve, curve.axes)[0].reshape(-1, curve.inputs) for row in predict]
-        return np.concatenate(rows) if rows else np.empty((0, curve.inputs))
-    if isinstance(predict, str):
-        raise InputError(f"predict = {predict!r} must be a list of inputs, such as [{{'params': 7e10, ...}}]")
-    return points_of(predict, curve, curve.axes)[0].reshape(-1, curve.inputs)

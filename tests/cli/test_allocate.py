@@ -125,6 +125,20 @@ def test_suggest_takes_runs_by_name_or_finds_them(run):
     assert Path("out.png").stat().st_size > 10_000
 
 
+def test_fit_many_fits_every_part(run):
+    frame = pd.read_csv("runs.csv")
+    both = pd.concat([frame.assign(size="70M"), frame.assign(size="1.4B", loss=2 * frame["loss"])])
+    both.to_csv("both.csv", index=False)
+    line = "fit-many both.csv --by size --x params,tokens --y loss --form chinchilla --quiet -o laws.csv"
+    code, _, err = run(f"{line} --predict params=2B,tokens=40B")
+    assert (code, err) == (0, "")
+    rows = pd.read_csv("laws.csv")
+    assert rows["size"].tolist() == ["70M", "1.4B"]
+    expected = CHINCHILLA.predict([2e9, 4e10])
+    assert rows.iloc[0, -1] == pytest.approx(float(expected), rel=1e-9)
+    assert rows.loc[1, "E"] == pytest.approx(2 * CHINCHILLA.params["E"], rel=1e-6)
+
+
 @pytest.mark.parametrize("columns", ["params,tokens", "params,tokens,epochs"])
 def test_plot_draws_any_number_of_inputs(run, columns):
     frame = pd.read_csv("runs.csv")
@@ -171,6 +185,8 @@ def test_plot_draws_any_number_of_inputs(run, columns):
         ("backtest runs.csv --x params,tokens --cut 1e30", "params x tokens ends at 6e+20"),
         ("suggest runs.csv --x params,tokens --target 3e9", "give each, --target params=1e9,tokens=1e9"),
         ("suggest runs.csv --x params,tokens --form kaplan --target params=1e8,tokens=1e9", "--candidates"),
+        ("fit-many runs.csv --by kind --x params,tokens --smooth 1.1", "--smooth is for curves of one input"),
+        ("fit-many runs.csv --by kind --x params,kind", "--x kind: --by has this column already"),
         ("plot runs.csv --x params,tokens --decompose -o out.png", "--decompose is for curves of one input"),
         (
             "allocate runs.csv --x params,tokens --compute 1e21 --robust huber",

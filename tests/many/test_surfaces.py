@@ -36,5 +36,46 @@ def test_what_is_wrong_is_told():
         bnsl.fit_many(frame, x="n", y="loss", by="data", form="chinchilla")
     with pytest.raises(bnsl.InputError, match=r"name the columns: x \(or inputs"):
         bnsl.fit_many(frame, y="loss", by="data")
-    with pytest.raises(bnsl.InputError, match="predict_at and out are for curves of one input"):
-        bnsl.fit_many(frame, inputs=["n", "d"], y="loss", by="data", form="chinchilla", predict_at=[1.0])
+    asked = {"inputs": ["n", "d"], "y": "loss", "by": "data", "form": "chinchilla"}
+    with pytest.raises(bnsl.InputError, match="x must have 2 columns"):
+        bnsl.fit_many(frame, **asked, predict_at=[1.0])
+    with pytest.raises(bnsl.InputError, match="the input 'd' is missing"):
+        bnsl.fit_many(frame, **asked, predict_at=[{"n": 1e9}])
+    with pytest.raises(bnsl.InputError, match="predict_at = 'n' must be a table or a list of inputs"):
+        bnsl.fit_many(frame, **asked, predict_at="n")
+
+
+def test_predictions_are_those_of_every_fit():
+    frame = parts()
+    at = [{"n": 1e10, "d": 1e12}, {"n": 5e9, "d": 2e11}]
+    asked = {"inputs": ["n", "d"], "y": "loss", "form": "chinchilla"}
+    rows = bnsl.fit_many(frame, by="data", predict_at=at, **asked)
+    assert list(rows)[-2:] == ["y_at_n=10000000000,d=1e+12", "y_at_n=5000000000,d=200000000000"]
+    alone = bnsl.fit(frame[frame["data"] == "web"], **asked)
+    expected = alone.predict([list(place.values()) for place in at])
+    np.testing.assert_allclose(rows.iloc[0, -2:].astype(float), expected, rtol=1e-12)
+    assert rows.iloc[2, -2:].isna().all()
+    table = pd.DataFrame(at)
+    pd.testing.assert_frame_equal(bnsl.fit_many(frame, by="data", predict_at=table, **asked), rows)
+
+
+def test_parts_on_disk_are_not_fitted_again(tmp_path, monkeypatch):
+    frame = parts()
+    asked = {"inputs": ["n", "d"], "y": "loss", "by": "data", "form": "chinchilla", "out": tmp_path / "laws"}
+    first = bnsl.fit_many(frame, **asked)
+    fitted = []
+
+    def counted(part, **options):
+        fitted.append(part["data"].iloc[0])
+        return bnsl.fit(part, **options)
+
+    monkeypatch.setattr("bnsl.many.surfaces.fit", counted)
+    pd.testing.assert_frame_equal(bnsl.fit_many(frame, **asked), first)
+    assert fitted == []
+    changed = frame.assign(loss=frame["loss"] * np.where(frame["data"] == "code", 1.01, 1.0))
+    again = bnsl.fit_many(changed, **asked)
+    assert fitted == ["code"]
+    assert again["data"].tolist() == first["data"].tolist()
+    assert again.loc[1, "E"] == pytest.approx(1.01 * first.loc[1, "E"], rel=1e-6)
+    with pytest.raises(bnsl.InputError, match="holds results of other settings"):
+        bnsl.fit_many(frame, **{**asked, "form": "kaplan"})

@@ -152,7 +152,7 @@ def test_the_calls_on_the_page_make_it_again(tmp_path, monkeypatch, capsys):
         ({"forms": ["chinchilla"]}, "forms, n_breaks and cuts are for one input"),
         ({"train_until": 1e30}, "nothing is held out of 56 points with params x tokens from"),
         ({"predict": [{"params": 1e9}]}, "the input 'tokens' is missing"),
-        ({"predict": "params"}, "must be a list of inputs"),
+        ({"predict": "params"}, "must be a table or a list of inputs"),
     ],
 )
 def test_bad_input_is_refused(options, message, tmp_path):
