@@ -1,4 +1,4 @@
-"""`BNSLModel`: broken neural scaling laws as a model of lmfit, with a guess that needs no help."""
+"""`BNSLModel`: broken neural scaling laws as an lmfit model, with a guess from `bnsl.fit`."""
 
 from __future__ import annotations
 

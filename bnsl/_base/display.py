@@ -1,4 +1,4 @@
-"""What results show of themselves: warnings, plain text, HTML tables and rows for JSON."""
+"""How results print: warnings, plain text, HTML tables and rows for JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bar that shows how far long work has come."""
+"""The progress bar of long work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several runs in one file: the answer for each, a row a run."""
+"""Several runs in one file: the answer for each, one row per run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said to the person at the terminal: notes, warnings, errors and times, and in which colours.
+"""Messages at the terminal: notes, warnings, errors and times, with their colours.
 
 Results go to the standard output, everything else to the standard error. Colours are for terminals alone, and
 for none where $NO_COLOR is set; $FORCE_COLOR asks for them in pipes too.

@@ -7,7 +7,7 @@ import re
 import shlex
 
 # What is called otherwise, or written otherwise, than its argument with hyphens.
-_CALLED = {"fixed": "fix", "bounds": "bound", "cuts": "cut"}
+_CALLED = {"fixed": "fix", "bounds": "bound", "cuts": "cut", "path": "output"}
 _WRITTEN = {
     "accuracy='share'": "--accuracy",
     "accuracy='percent'": "--accuracy-percent",
@@ -17,7 +17,7 @@ _NAMES = (
     "x|y|sigma|where|by|keep|envelope|drop_missing|offset|accuracy|resolution|warmup|diverged|smooth|points|"
     "format|pattern|decimal|form|forms|n_breaks|loss|robust|robust_scale|fixed|bounds|backend|train_until|"
     "train_count|train_fraction|predict|level|method|cuts|tolerance|target|candidates|budget|count|port|host|"
-    "title|workers|device|dtype"
+    "title|workers|device|dtype|path|lr|step"
 )
 _CALL = re.compile(r"\bbnsl\.(fit|forecast|compare|report)(\(\.\.\., ([^()]*)\))?")
 _GIVEN = re.compile(
@@ -35,7 +35,7 @@ _NAMED = re.compile(
 def in_words_of_shell(text: str) -> str:
     """A message with the options of the command in place of arguments, `--keep last` for `keep='last'`."""
     text = _CALL.sub(lambda call: f"bnsl {call[1]}" + (f" {call[3]}" if call[3] else ""), text)
-    text = _GIVEN.sub(_option, text)
+    text = _GIVEN.sub(_option, text).replace("in bnsl.list_forms()", "in 'bnsl fit --help'")
     return _NAMED.sub(lambda name: _dashed(name[1]), text)
 
 

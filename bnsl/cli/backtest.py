@@ -98,5 +98,5 @@ def _backtested(args: argparse.Namespace) -> dict[str, Any]:
     for name, default in FOR_FORMS.items():
         if getattr(args, name) != default:
             option = name.replace("_", "-")
-            raise InputError(f"--{option} goes with a form; --method {args.method} takes none, leave it out")
+            raise InputError(f"--{option} has no effect on --method {args.method}; leave one of them out")
     return {"method": BACKTESTED[args.method]}

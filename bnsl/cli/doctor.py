@@ -1,4 +1,4 @@
-"""`bnsl doctor`: versions, processors and the precision, for oneself and for a report of a fault."""
+"""`bnsl doctor`: versions, processors and the precision, to check an installation, or for a bug report."""
 
 from __future__ import annotations
 

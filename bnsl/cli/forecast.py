@@ -1,4 +1,4 @@
-"""`bnsl forecast`: what will be at larger x."""
+"""`bnsl forecast`: predictions at larger x, with intervals."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     check_outputs(args)
     if not args.target:
-        raise InputError("--target X is missing: the x of the prediction that matters")
+        raise InputError("--target X is missing: the x at which to predict")
     target, candidates = points_asked_for(args, "--target"), points_asked_for(args, "--candidates")
     if args.budget is not None:
         as_number(args.budget, "--budget", lambda value: 0 < value < np.inf)

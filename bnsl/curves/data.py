@@ -1,4 +1,4 @@
-"""The one place that decides what data a caller handed over: arrays, Series, a Curve, or a table."""
+"""What a caller passed, as a curve: arrays, Series, a Curve, or a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often intervals hold what was measured later."""
+"""How often intervals contain later measurements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fit one part of a curve and look at the rest."""
+"""Fit one part of a curve and predict the rest."""
 
 from __future__ import annotations
 

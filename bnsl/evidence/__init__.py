@@ -1,1 +1,1 @@
-"""What the data say of each law: the prior, the grid of laws, refined laws, the number of breaks."""
+"""How probable each law is: the prior, the grid of laws, refined laws, the number of breaks."""

@@ -1,4 +1,4 @@
-"""How many breaks a curve asks for: forms with ever more of them, judged by their evidence."""
+"""The number of breaks of a curve, chosen by the evidence of laws with 0, 1, 2, ... breaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws at the maxima of their posterior, and the evidence of a form by the laws about these.
+"""Laws at the maxima of their posterior, and the evidence of a form, sampled around these.
 
 The least-squares law of several breaks may run away: to a break far beyond the data, to slopes that no
 scaling curve has. What is weighed are the laws that the posterior likes best near it. At every step the

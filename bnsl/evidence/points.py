@@ -1,4 +1,4 @@
-"""The points that laws are judged by, relative to the last one, and the noise on them."""
+"""The points that laws are compared with, relative to the last one, and the noise on them."""
 
 from __future__ import annotations
 

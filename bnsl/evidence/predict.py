@@ -1,4 +1,4 @@
-"""What laws say at any x: normal components of log y, with what ties their values at several x together."""
+"""Predictions of laws at any x: normal components of log y, with their covariances between several x."""
 
 from __future__ import annotations
 

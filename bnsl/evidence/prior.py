@@ -1,4 +1,4 @@
-"""What is believed of a curve before it is seen; docs/forecasting.md says how it was chosen.
+"""The prior: which curves are likely before the data are seen; docs/forecasting.md says how it was chosen.
 
 Shares r of a limit are those of the smallest y: r = a / min y. Logs are natural.
 """

@@ -1,4 +1,4 @@
-"""Sharp laws: no, one, two or three breaks, at trial places and of trial widths that are summed over.
+"""Sharp laws: no, one, two or three breaks, summed over trial positions and widths.
 
 Value and slope are eliminated first; then one, two and three trial breaks are added in closed form.
 """

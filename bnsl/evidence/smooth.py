@@ -1,4 +1,4 @@
-"""Smooth laws: `BREAKS` small breaks at even places, a Gaussian process on the slope.
+"""Smooth laws: `BREAKS` evenly spaced small breaks, a Gaussian process on the slope.
 
 Given the kind of noise and the limit, the small breaks are turned into directions that are independent under
 the prior and under the data. Level and slope at the last point are what is left, a 2 x 2 system for every

@@ -1,4 +1,4 @@
-"""Gauss-Newton covariance on arrays, and what it says of determinacy."""
+"""Gauss-Newton covariance on arrays, and which parameters it leaves undetermined."""
 
 from __future__ import annotations
 

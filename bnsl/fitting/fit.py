@@ -1,4 +1,4 @@
-"""`fit`: from a curve to a FitResult, with no argument needed for a good fit."""
+"""`fit`: from a curve to a FitResult."""
 
 from __future__ import annotations
 

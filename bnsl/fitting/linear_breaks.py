@@ -1,4 +1,4 @@
-"""How many breaks, where y has no logarithm: least squares on y, judged by a corrected BIC.
+"""The number of breaks where y has no logarithm: least squares on y, chosen by a corrected BIC.
 
 Evidence is that of log y. What is left are fits with ever more breaks, and Schwarz's criterion (1978, Ann.
 Statist. 6, 461) with the small-sample term of Hurvich and Tsai (1989, Biometrika 76, 297). Neighbouring

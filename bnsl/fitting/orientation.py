@@ -1,4 +1,4 @@
-"""Which way round a law lies, falling to its limit (b > 0) or rising to it, and when to look at both."""
+"""The orientation of a law: falling to its limit (b > 0) or rising to it, and when to try both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Points that lie off their neighbours and off a smooth law: outliers, told from breaks by what is around."""
+"""Outliers: points far from their neighbours and from a smooth law, distinguished from breaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws drawn from what a fit leaves open: for statements about any function of its parameters."""
+"""Laws drawn from the uncertainty of a fit, for statements about any function of its parameters."""
 
 from __future__ import annotations
 

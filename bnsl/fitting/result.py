@@ -412,7 +412,8 @@ class FitResult(Decisions):
         )
 
     def _title(self) -> str:
-        return f"{self.form.label} fitted to {self.curve.name or 'a curve'}"
+        points = "a curve" if self.curve.inputs == 1 else f"{len(self.curve)} runs"
+        return f"{self.form.label} fitted to {self.curve.name or points}"
 
     def _facts(self) -> list[tuple[str, str]]:
         robust = f", robust {self.robust} at scale {self.robust_scale:.3g}" if self.robust else ""

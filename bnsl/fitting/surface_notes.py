@@ -1,4 +1,4 @@
-"""What to know of a fit of several inputs before relying on it."""
+"""Warnings of fits of several inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of the number of breaks: one verdict from one source, in summaries, reports and the app."""
+"""Statements about the number of breaks, the same in summaries, reports and the app."""
 
 from __future__ import annotations
 

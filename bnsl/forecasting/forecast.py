@@ -1,4 +1,4 @@
-"""`forecast`: the best prediction of a curve, an average over laws with their weights, without settings."""
+"""`forecast`: predictions of a curve by a weighted average over laws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Joint predictive distribution of a forecast: many x at once, with what ties them together.
+"""Joint predictive distribution of a forecast: many x at once, with their covariances.
 
 `Forecast.sample` draws every x on its own. Statements about a curve as a whole, such as "it reaches t before
 x = b", and the choice of the next run need draws and covariances in which one law holds at all x. The

@@ -1,4 +1,4 @@
-"""What runs near a point were off a law, as a guide to how far off it the next one will be.
+"""Residuals of nearby runs, which predict how far a new run will be from a law.
 
 No law is right, and what it leaves over is alike in runs that are alike. A Gaussian process of the residuals
 (kriging; Rasmussen and Williams, 2006, chapter 2) carries them on to points near by, and fades with the

@@ -1,4 +1,4 @@
-"""What to know of a forecast before relying on it: few points, outliers, and what no law explains."""
+"""Warnings of forecasts: few points, outliers, and what no law explains."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Member(NamedTuple):
     label: str
     result: FitResult
     weight: float
-    error: float  # root mean square log error on the dearer runs, from the cheaper ones
+    error: float  # root mean square log error on the more expensive runs, from the cheaper
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +98,8 @@ class SurfaceForecast(Decisions):
     def interval(self, x: Any, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Interval (lower, upper) that contains a new run at x with probability `level`.
 
-        Each law errs by its noise, by what the runs leave open of its parameters, and by as much as it erred
-        on the dearer runs in the back-test, or more where x is further ahead; and laws differ.
+        It includes the noise, the uncertainty of each law's parameters, its error in the back-test (larger
+        further ahead), and the differences between laws.
         """
         tail = 0.5 * (1.0 - check_share(level, "level"))
         points, shape = self._points(x)

@@ -1,4 +1,4 @@
-"""The laws of several inputs that a forecast averages, and how far off each is on dearer runs."""
+"""The laws of several inputs that a forecast averages, and the error of each on more expensive runs."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def cheaper(curve: Curve) -> list[np.ndarray]:
 
 
 def backtest(curve: Curve, laws: Sequence[tuple[str, Form, dict[str, float], FitResult]]) -> np.ndarray:
-    """Root mean square log errors on the dearer runs, fitted to the cheaper, a row a cut; NaN of too few."""
+    """Root mean square log errors on more expensive runs, one row per cut; NaN if there are too few."""
     parts = cheaper(curve)
     errors = np.full((max(len(parts), 1), len(laws)), np.nan)
     for cut, cheap in enumerate(parts):

@@ -1,4 +1,4 @@
-"""Forms of a user's own, derived and run by JAX.
+"""Forms of a user's own, differentiated and run by JAX.
 
 A form that gives no derivatives is written for one law and one curve. Here JAX maps it over batch axes,
 derives it, and compiles it for a few sizes of a batch.

@@ -1,4 +1,4 @@
-"""What a form says of each of its inputs: its name, its scale, and what values it can take."""
+"""What a form declares about each input: its name, its scale, and its possible values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forms that can be asked for by name, and the table that says what each is."""
+"""Forms by name, and the table that describes them."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def form_name(form: object) -> str:
     if name not in NAMES:
         known = ", ".join(map(repr, [*FORMS, *SURFACES]))
         raise InputError(
-            f"form = {form!r} is unknown; choose one of {known}, or another name that bnsl.list_forms() gives"
+            f"form = {form!r} is unknown; choose one of {known}, or another name in bnsl.list_forms()"
             + suggest(form, NAMES)
         )
     return name

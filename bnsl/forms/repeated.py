@@ -1,4 +1,4 @@
-"""The law of repeated data (Muennighoff et al., 2023, arXiv 2305.16264): what an epoch more is worth."""
+"""The law of repeated data (Muennighoff et al., 2023, arXiv 2305.16264): what another epoch is worth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where fits of laws of several inputs begin: non-negative least squares on grids of exponents.
+"""Starts for laws of several inputs: non-negative least squares on grids of exponents.
 
 Given its exponents, such a law is linear in its limit and coefficients, all of which are positive (Lawson and
 Hanson, 1974, chapter 23). Of three or four coefficients every set of positive ones is tried at once, for a

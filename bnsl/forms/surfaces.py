@@ -1,4 +1,4 @@
-"""Laws of parameters N and tokens D that are a limit and a power of each: Chinchilla and its kin."""
+"""Laws of parameters N and tokens D: Chinchilla and similar ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the compiled engine runs: the devices that were asked for, or a GPU if there is one."""
+"""Where the compiled engine runs: the given devices, or a GPU if there is one."""
 
 from __future__ import annotations
 

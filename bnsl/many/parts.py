@@ -1,4 +1,4 @@
-"""Results on disk as they come: a folder of Parquet parts, from which an interrupted run goes on."""
+"""Results on disk: a folder of Parquet parts, from which an interrupted run continues."""
 
 from __future__ import annotations
 

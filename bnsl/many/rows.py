@@ -1,4 +1,4 @@
-"""From some curves to as many rows of a table: side by side where that can be, else one by one."""
+"""From curves to rows of a table: fitted side by side if possible, else one by one."""
 
 from __future__ import annotations
 

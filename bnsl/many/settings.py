@@ -1,4 +1,4 @@
-"""What is fitted to every curve of a table, and the names of the columns that come of it."""
+"""The options of a fit of many curves, and the columns of the result."""
 
 from __future__ import annotations
 

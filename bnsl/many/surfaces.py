@@ -1,4 +1,4 @@
-"""A law of several inputs for every part of a table: what `fit_many` does where `inputs` are named."""
+"""A law of several inputs for every part of a table: what `fit_many` does with `inputs`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Before the next run: what it would tell, and which one to do."""
+"""Before the next run: what each would tell, and which to do."""

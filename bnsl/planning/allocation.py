@@ -1,4 +1,4 @@
-"""Where to put the compute: the best inputs for every budget, with what the data leave open."""
+"""Where to put the compute: the best inputs for every budget, with intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What more of an input would give, and what it costs to depart from the optimum."""
+"""The gain from more of an input, and the price of leaving the optimum."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How prediction and breaks become known as the data reach further: Fisher information, and simulation."""
+"""How predictions and breaks become known as the data reach further: Fisher information, and simulation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The best size for every budget, as a power law with draws of what else it may be."""
+"""The best size for every budget, as a power law with draws from its uncertainty."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The limit of predictability: what x and noise determine of a law, by Fisher information.
+"""The limit of predictability: how well given x and noise determine a law, by Fisher information.
 
 With independent normal noise of standard deviation s on log y, the Fisher information of a law is
 J^T J / s^2, J being the derivatives of log y by the law's coordinates. Its inverse bounds the covariance of

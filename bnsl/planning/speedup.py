@@ -1,4 +1,4 @@
-"""How many times the compute one recipe needs to reach what another does."""
+"""How many times the compute one recipe needs to reach the loss of another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A law of several inputs with draws of what else it may be, and its lowest point along a budget."""
+"""A law of several inputs with draws from its uncertainty, and its lowest point along a budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figure that says whether intervals hold what they promise."""
+"""The figure of calibration: how often intervals contain later points."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of runs under schedules, and of what continual pre-training trades."""
+"""Figures of runs under schedules, and of continual pre-training."""
 
 from __future__ import annotations
 

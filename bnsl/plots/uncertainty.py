@@ -1,4 +1,4 @@
-"""Figures of what the data can and cannot say: profiles, horizons, the worth of further runs."""
+"""Figures of uncertainty: profiles, horizons, further runs."""
 
 from __future__ import annotations
 

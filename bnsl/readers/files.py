@@ -1,4 +1,4 @@
-"""Files to bytes: what is missing, a folder, compressed or damaged is told here."""
+"""Files to bytes, with the errors of files that are missing, folders or damaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logs of a JSON object a line, as detectron2, MMDetection and many scripts write them."""
+"""Logs of one JSON object per line, as detectron2, MMDetection and many scripts write them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs while they are being curated: their points in order, what is left out, and what is said of it."""
+"""Runs during curation: their points in order, what is left out, and the notes on it."""
 
 from __future__ import annotations
 

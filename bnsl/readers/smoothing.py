@@ -1,4 +1,4 @@
-"""Which points of runs say what the curve is: local lines, the lower envelope, an even choice."""
+"""Fewer, smoother points of runs: local lines, the lower envelope, thinning."""
 
 from __future__ import annotations
 

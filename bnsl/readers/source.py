@@ -1,4 +1,4 @@
-"""What a reader hands on: a table, and what its format says of the columns."""
+"""What a reader returns: a table, and what its format knows of the columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`continual`: what going on with other data does to the loss on old and on new data."""
+"""`continual`: the loss on old and on new data when training goes on with new data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What laws of a loss curve ask of a schedule: sums over all steps before a point, by blocks of steps.
+"""What laws of a loss curve need of a schedule: sums over all steps before a point, computed in blocks.
 
 A law sums something over every step k up to t. Steps come by the ten thousand, points by the hundred; so the
 sums run over blocks, between the points and wherever the rate turns or jumps, with closed forms inside.

@@ -1,4 +1,4 @@
-"""What there is to say of fitted runs: what is not determined, what does not fit."""
+"""Warnings of fitted runs: what is not determined, what does not fit."""
 
 from __future__ import annotations
 

@@ -116,8 +116,10 @@ def _column(table: pd.DataFrame, kind: str, given: str | None, needed: bool = Tr
         if known in short:
             return short[known]
     if needed:
-        what = "a learning rate: these laws need it" if kind == "lr" else f"a {kind}"
-        raise InputError(f"no column is {what}; name it with {kind}=. The columns are: {', '.join(names)}")
+        what = "learning rate" if kind == "lr" else kind
+        raise InputError(
+            f"no column is a {what}, which is needed; name it by {kind}=; the columns are {', '.join(names)}"
+        )
     return None
 
 

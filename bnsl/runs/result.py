@@ -1,4 +1,4 @@
-"""What fitted runs say of other schedules: predictions, intervals, what is not determined."""
+"""Predictions for other schedules from fitted runs: intervals, what is not determined."""
 
 from __future__ import annotations
 

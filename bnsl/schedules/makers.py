@@ -1,4 +1,4 @@
-"""The schedules that people train with, each from its equation."""
+"""Common schedules, each from its equation."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def _one(text: str, usual: dict[str, Any]) -> Schedule:
         given[key] = value if key in _WORDS else _value(value, key, text)
     missing = [key for key, one in known.items() if one.default is one.empty and key not in given]
     if missing:
-        raise InputError(f"schedule {text!r} lacks {missing[0]}; such as {name}:{missing[0]}=...")
+        raise InputError(f"schedule {text!r} lacks {missing[0]}; add it, as in {name}:{missing[0]}=...")
     return make(**given)
 
 

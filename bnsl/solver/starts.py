@@ -1,4 +1,4 @@
-"""Starting points from the data, for C curves: where fits begin, so that nobody has to give an initial guess.
+"""Starting points from the data, for C curves: so no initial guess is needed.
 
 Most parameters of a form enter linearly once a few are given (`Separable`). Those few run over a grid whose
 ranges come from the data: all pairs of an outer node (a limit, say) and a trial break are scored in closed

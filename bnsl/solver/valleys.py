@@ -1,4 +1,4 @@
-"""Laws of one break that end somewhere along a valley, in which the solver creeps, taken to its bottom.
+"""Laws of one break that stop along a flat valley of the cost, moved to its bottom.
 
 There are two such valleys: a break before the data, and a sharp break beside a point. Everything is for C
 curves; `Refine` is whatever takes rows to their ends, in NumPy or compiled.

@@ -1,4 +1,4 @@
-"""Ends of intervals: how far a quantity can be moved before the refitted cost has risen too much."""
+"""Ends of intervals: how far a quantity can move before the refitted cost rises too much."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Profile likelihood: intervals of parameters and of new measurements that follow the bends of the cost.
+"""Profile likelihood: intervals of parameters and of new measurements that follow the shape of the cost.
 
 A quantity is moved away from its estimate, everything else is refitted, and the rise of the cost over the
 residual variance, under a root with the sign of the move, is compared with Student's t (Bates and Watts,

@@ -1,4 +1,4 @@
-"""The calls that make a report once more, in the shell and in Python."""
+"""The calls that reproduce a report, in the shell and in Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was found, in plain words."""
+"""Findings in plain words."""
 
 from __future__ import annotations
 

@@ -192,12 +192,12 @@ def test_figures_are_written(run):
         ("forecast negative.csv --scale log", "the log loss needs y > 0"),
         ("forecast negative.csv --scale cubic", "--scale"),
         ("backtest missing.csv --method fc", "--method 'fc' is unknown; choose one of 'forecast'"),
-        ("backtest missing.csv --method forecast --form m2", "--form goes with a form; --method forecast"),
-        ("backtest missing.csv --method forecast --n-breaks 1", "--n-breaks goes with a form"),
-        ("backtest missing.csv --method forecast --loss log1p", "--loss goes with a form"),
-        ("backtest missing.csv --method forecast --fix a=0", "--fix goes with a form"),
-        ("backtest missing.csv --method forecast --backend jax", "--backend goes with a form"),
-        ("backtest missing.csv --method forecast --robust huber", "--robust goes with a form"),
+        ("backtest missing.csv --method forecast --form m2", "--form has no effect on --method forecast"),
+        ("backtest missing.csv --method forecast --n-breaks 1", "--n-breaks has no effect on"),
+        ("backtest missing.csv --method forecast --loss log1p", "--loss has no effect on"),
+        ("backtest missing.csv --method forecast --fix a=0", "--fix has no effect on"),
+        ("backtest missing.csv --method forecast --backend jax", "--backend has no effect on"),
+        ("backtest missing.csv --method forecast --robust huber", "--robust has no effect on"),
     ],
 )
 def test_a_bad_argument_is_one_line_and_exit_code_2(run, line, message, monkeypatch):

@@ -22,6 +22,11 @@ SAID = [
     ),
     ("a train_until or n_breaks below it", "a --train-until or --n-breaks below it"),
     ("column 'x', row 3 is 'n_breaks=2'; y[0] = 3", "column 'x', row 3 is 'n_breaks=2'; y[0] = 3"),
+    ("or another name in bnsl.list_forms()", "or another name in 'bnsl fit --help'"),
+    (
+        "no column is a learning rate; name it by lr=; the",
+        "no column is a learning rate; name it by --lr; the",
+    ),
     ("took x = 'step'; --x chooses another", "took x = 'step'; --x chooses another"),
 ]
 
@@ -38,5 +43,6 @@ def test_an_error_may_begin_with_an_argument():
         "cuts[1] = 5 leaves nothing": "--cut 5 leaves nothing",
         "y[4] = -1 is not positive": "y of point 5 = -1 is not positive",
         "forms names 'm1' twice": "--forms names 'm1' twice",
+        "path = 'a.pdf' must end in .html": "--output 'a.pdf' must end in .html",
     }
     assert {text: error_in_words_of_shell(text) for text in said} == said

@@ -1,4 +1,4 @@
-"""Tables that were dropped, the curves in them, and what was found of these: the newest few."""
+"""Dropped tables, the curves in them, and their analyses; only the newest are kept."""
 
 from __future__ import annotations
 
