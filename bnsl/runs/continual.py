@@ -279,5 +279,6 @@ def continual(pretraining: Run | Iterable[Run], runs: Iterable[Run]) -> Continua
             notes.append(FitWarning("one_replay", text))
         names = undetermined(fits[side])
         if names:
-            notes.append(FitWarning("undetermined", f"{', '.join(names)} of {side} data are not determined"))
+            text = f"these runs do not determine {', '.join(names)} of {side} data"
+            notes.append(FitWarning("undetermined", text))
     return ContinualResult(first, tuple(found), fits[OLD], fits[NEW], tuple(notes))

@@ -44,7 +44,7 @@ def notes(runs: Sequence[Run], fits: Sequence[LawFit], dropped: int) -> list[Fit
     for fit in fits:
         names = undetermined(fit, runs)
         if names:
-            text = f"{', '.join(names)} of {fit.law.name} are not determined by these runs"
+            text = f"these runs do not determine {', '.join(names)} of {fit.law.name}"
             found.append(FitWarning("undetermined", text))
     worst = min(fit.rms for fit in fits)
     if worst > POOR:
@@ -65,7 +65,8 @@ def notes(runs: Sequence[Run], fits: Sequence[LawFit], dropped: int) -> list[Fit
         text = "all runs have the same schedule, so the effect of another is assumed; add a run with another"
         found.append(FitWarning("one_schedule", text))
     if dropped:
-        text = f"{dropped} points at the beginning of the runs, where the laws do not hold yet, were left out"
+        count = f"{dropped} point{'' if dropped == 1 else 's'}"
+        text = f"left out {count} at the beginning of the runs, where the laws do not hold yet"
         found.append(FitWarning("early_points", text))
     few = min(len(run.step) for run in runs)
     if few < 8:

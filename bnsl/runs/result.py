@@ -173,9 +173,10 @@ class RunsResult:
         peak = f"{lowest:g}" if lowest == highest else f"{lowest:g} to {highest:g}"
         points = sum(len(run.step) for run in self.runs)
         law = self.fits[0].law.formula if len(self.fits) == 1 else ", ".join(f.law.name for f in self.fits)
+        runs = f"{len(self.runs)} run{'' if len(self.runs) == 1 else 's'}"
         return [
             f"law      {self.law} ({law})",
-            f"fitted   {len(self.runs)} runs, {points} points, to step {self.horizon}, peak rate {peak}",
+            f"fitted   {runs}, {points} points, to step {self.horizon}, peak rate {peak}",
             f"error    {100 * self.rms:.3g} % of the loss (root mean square)",
             f"status   {self.status.value}",
         ]

@@ -99,17 +99,17 @@ def facts(found: SurfaceAnalysis) -> list[Fact]:
         names = [str(table.columns[i]) for i in (1, 4, 7, 10)]
         value = {name: (row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in names}
         first, second, ratio, loss = (value[name] for name in names)
-        out.append(Fact(f"{y} at 10 times the compute, spent at best", number(loss[0]), _between(loss)))
+        out.append(Fact(f"{y} at 10 times the compute, spent optimally", number(loss[0]), _between(loss)))
         text = f"{_between(first)}; {number(second[0])} {names[1]}, ratio {number(ratio[0])}"
-        out.append(Fact(f"Best {names[0]} for it", number(first[0]), text))
+        out.append(Fact(f"Best {names[0]} there", number(first[0]), text))
     else:
         place = found.predictions.iloc[0]
         ends = f"{number(place['lower'])} to {number(place['upper'])} with {LEVEL:.0%} probability"
         at = ", ".join(f"{name} {number(place[name])}" for name in found.names)
         out.append(Fact(f"{y} at {at}", number(place["predicted"]), ends))
     best = found.forecast.members[0]
-    text = f"{best.weight:.0%} of the weight; erred by {percent(best.error)} on the most expensive runs"
-    out.append(Fact("Heaviest law", named(best.label), text))
+    text = f"{best.weight:.0%} of the weight; back-test error {percent(best.error)}"
+    out.append(Fact("Law with the largest weight", named(best.label), text))
     held = found.checked
     if held is not None:
         error = percent(rmsle(held["predicted"].to_numpy(), held["y"].to_numpy())[0])

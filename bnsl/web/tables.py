@@ -210,4 +210,5 @@ def csv_text(head: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
 
 def signed(share: float) -> str:
     """A share in per cent, with its sign."""
-    return f"{100 * share:+.2g} %".replace("-", "\N{MINUS SIGN}") if np.isfinite(share) else "unknown"
+    digits = "+.2g" if abs(share) < 0.995 else "+.0f"
+    return f"{100 * share:{digits}} %".replace("-", "\N{MINUS SIGN}") if np.isfinite(share) else "unknown"

@@ -46,13 +46,13 @@ PLAIN = {
     "break_undetermined": "A break is barely visible in the points: a law without it describes them about as "
     "well. Do not interpret its position.",
     "break_missing": "The points bend in a way that this form does not follow; with another break it would. "
-    "Its intervals are too narrow beyond the data.",
+    "The intervals are too narrow beyond the data.",
     "breaks_unsettled": "The number of breaks is uncertain. More breaks would fit the points better, but not "
     "clearly so.",
     "structure_left": "The points bend in a way that more breaks do not explain. Something else is at work, "
     "and the intervals are too narrow.",
     "correlated_residuals": "Neighbouring points lie on the same side of the curve more often than by "
-    "chance. Its intervals are too narrow.",
+    "chance. The intervals are too narrow.",
     "undetermined": "A parameter is not determined by the points. Its interval is infinite.",
     "replicates_failed": "Some of the repeated fits failed, and are not counted.",
     "replicates_not_converged": "Some of the repeated fits had not converged. Their intervals are rough.",
@@ -169,9 +169,7 @@ def facts(analysis: Analysis) -> list[Fact]:
         share = np.sqrt(np.average(chosen["rmsle"] ** 2, weights=chosen["points"]))
         far = float(chosen["distance_to"].iloc[-1])
         out.append(
-            Fact(
-                "Error in the back-test", percent(share), f"up to {number(far)} times beyond what was fitted"
-            )
+            Fact("Error in the back-test", percent(share), f"up to {number(far)} times the last fitted x")
         )
     return out
 

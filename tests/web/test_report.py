@@ -284,6 +284,8 @@ def test_log_errors_as_shares():
     assert words.percent(np.log(1.05)) == "5 %"
     assert words.percent(np.log(3.5)) == "250 %"
     assert words.percent(np.nan) == "unknown"
+    assert tables.signed(4.5) == "+450 %"
+    assert tables.signed(-0.0123) == "\N{MINUS SIGN}1.2 %"
 
 
 # --- how it was made ------------------------------------------------------------------------------

@@ -324,7 +324,7 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
                 raise dash.exceptions.PreventUpdate
             curve = sessions.curve(chosen)
             if curve.y.min() <= 0:
-                raise InputError("a report rests on a forecast, which needs y above 0")
+                raise InputError("a report needs y above 0")
             with WORKING:
                 rule = end_rule(curve, end)
                 several = curve.inputs > 1
