@@ -528,7 +528,7 @@ def test_rewards_have_a_fit_on_a_linear_scale(opened):
     inside = at <= x[-1]
     assert np.array(law["y"])[inside] == pytest.approx(140 - 900 * at[inside] ** -0.4, abs=2.0)
     page.get_by_role("button", name="Save as report").click()
-    page.locator("#message").get_by_text("a report rests on a forecast").wait_for()
+    page.locator("#message").get_by_text("a report needs y above 0").wait_for()
 
 
 def test_the_figure_marks_the_range_while_it_is_dragged(opened):
