@@ -87,8 +87,7 @@ def allocate(
             the bounds, names that are no inputs, a cost that does not grow with both inputs.
     """
     budgets = as_budgets(compute)
-    share, count = check_share(level, "level"), check_count(draws, "draws", 0)
-    surface = surface_of(law, count, seed)
+    share, surface = check_share(level, "level"), surface_of(law, draws, seed)
     choice = choice_of(surface, cost, bounds, held)
     found = [best_of(surface, choice, budget) for budget in budgets]
     table = _table(found, choice, law.curve.y_label, share)
@@ -200,7 +199,7 @@ def isoflop(
 
     budgets, share = as_budgets(compute), check_share(level, "level")
     count = check_count(points, "points", 2)
-    surface = surface_of(law, check_count(draws, "draws", 0), seed)
+    surface = surface_of(law, draws, seed)
     choice = choice_of(surface, cost, bounds, held)
     parts = []
     for budget in budgets:

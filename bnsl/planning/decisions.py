@@ -99,7 +99,7 @@ def gain(
     """
     import pandas as pd
 
-    surface = surface_of(law, check_count(draws, "draws", 0), seed, least=1)
+    surface = surface_of(law, draws, seed, least=1)
     share, names = check_share(level, "level"), surface.names
     given = dict(factors or {}) | more
     if not given:
@@ -165,7 +165,7 @@ def overtraining(
     """
     import pandas as pd
 
-    surface = surface_of(law, check_count(draws, "draws", 0), seed)
+    surface = surface_of(law, draws, seed)
     share, choice = check_share(level, "level"), choice_of(surface, cost, bounds, held)
     runs = _runs(choice, compute, given)
     rows = [_overtrained(surface, choice, *run) for run in zip(*runs, strict=True)]

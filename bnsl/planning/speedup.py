@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import as_number, check_count, check_share, is_number
+from bnsl._base.checks import as_number, check_share, is_number
 from bnsl._base.display import FitWarning
 from bnsl.planning.allocation import SIX_N_D, as_budgets, with_ends, with_notes
 from bnsl.planning.decisions import best_losses, budget_of
@@ -58,10 +59,11 @@ def effective_speedup(
     """
     import pandas as pd
 
-    share, count = check_share(level, "level"), check_count(draws, "draws", 0)
-    first = _Curve(a, count, seed, cost, bounds, held)
+    share = check_share(level, "level")
+    curve = partial(_Curve, draws=draws, cost=cost, bounds=bounds, held=held)
+    first = curve(a, seed=seed)
     measured = as_number(b, "b") if is_number(b) else None
-    other = first if measured is not None else _Curve(b, count, seed + 1, cost, bounds, held)  # type: ignore[arg-type]
+    other = first if measured is not None else curve(b, seed=seed + 1)  # type: ignore[arg-type]
     budgets = as_budgets(other.most if at is None else at)
     columns: dict[str, list[np.ndarray]] = {"loss_a": [], "loss_b": [], "speedup": []}
     for budget in np.log(budgets):
@@ -88,18 +90,11 @@ def effective_speedup(
 class _Curve:
     """The lowest loss against compute of a law and its draws."""
 
-    def __init__(
-        self,
-        law: Law,
-        draws: int,
-        seed: int,
-        cost: Callable[..., Any],
-        bounds: Bounds | None,
-        held: Mapping[str, float] | None,
-    ) -> None:
+    def __init__(self, law: Law, *, draws: int, seed: int, **chosen: Any) -> None:
+        """`chosen` is what `choice_of` takes: cost, bounds, held."""
         self.surface: Surface = surface_of(law, draws, seed, least=1)
         one = len(self.surface.names) == 1
-        self.choice = None if one else choice_of(self.surface, cost, bounds, held)
+        self.choice = None if one else choice_of(self.surface, **chosen)
         self.most = float(law.curve.x.max()) if self.choice is None else self.choice.costs[1]
 
     def __call__(self, log_budgets: np.ndarray) -> np.ndarray:
