@@ -1,17 +1,13 @@
-"""Tables of runs with several inputs, from the arguments of a command, and what is drawn of their laws."""
+"""Tables of runs with several inputs, from the arguments of a command."""
 
 from __future__ import annotations
 
 import argparse
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from bnsl._base.checks import InputError, suggest
-from bnsl._base.display import ExtrapolationWarning
 from bnsl.cli._input import CURATIONS, curation_of, input_names, source_of
 from bnsl.cli._output import LEVEL
 from bnsl.cli._terminal import note
@@ -31,7 +27,6 @@ if TYPE_CHECKING:
 
 USED = ("where", "drop_missing")  # of the options of which points to take; the others are for one curve
 MEASURED = "loss"  # the column of y, unless another is asked for
-PANEL = 5.4  # inches that a figure is wider by where it has a second panel
 
 
 def read_runs(args: argparse.Namespace, form: Form | None = None) -> Curve:
@@ -83,34 +78,19 @@ def runs_table(
     return frame, y
 
 
-def draw_law(law: Any, held_out: Curve | None, ax: Axes, *, level: float = LEVEL, line: Any = None) -> Axes:
-    """Contours of a law of two inputs with its runs, and beside them held-out runs against predictions.
+def draw_panels(
+    law: Any, held_out: Curve | None, ax: Axes, *, level: float = LEVEL, line: Any = None
+) -> Axes:
+    """A law of several inputs in the figure of `ax`, which becomes as wide as its panels need."""
+    from bnsl.plots.surfaces import PANEL, draw_law, panels_of
 
-    `line` is the compute-optimal one. A law of more inputs has no contours: without held-out runs its
-    residuals are drawn against each input.
-    """
-    from bnsl import plot_contours, plot_held_out, plot_input_residuals
-    from bnsl.planning.decisions import runs_frame
-
-    names, two = law.curve.input_names, law.curve.inputs == 2
-    panels, figure = [ax], cast("Figure", ax.figure)
-    count = (two + (held_out is not None)) or len(names)
+    count, figure, axes = len(panels_of(law, held_out)), cast("Figure", ax.figure), [ax]
     if count > 1:
         ax.remove()
         width, height = figure.get_size_inches()
         figure.set_size_inches(width + PANEL * (count - 1), height)
-        panels = list(figure.subplots(1, count, sharey=not two and held_out is None))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExtrapolationWarning)  # the figure goes beyond the runs on purpose
-        if two:
-            plot_contours(law.predict, runs_frame(law), names, line, y=law.curve.y_label, ax=panels[0])
-        elif held_out is None:
-            off = np.log(law.curve.y / law.predict(law.curve.x))
-            plot_input_residuals(off, runs_frame(law), names, axes=panels)
-        if held_out is not None:
-            low, high = law.interval(held_out.x, level)
-            plot_held_out(law.predict(held_out.x), low, high, held_out.y, ax=panels[-1])
-    return panels[0]
+        axes = list(figure.subplots(1, count))
+    return draw_law(law, held_out, axes=axes, level=level, frontier=line)
 
 
 def _table(args: argparse.Namespace, source: Source | None, by: Sequence[str]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from bnsl._base.display import ExtrapolationWarning, paragraphs, records, warnin
 from bnsl.cli._arguments import add_file, add_json_option, add_plot_option, add_robust, number, numbers
 from bnsl.cli._input import check_points, form_of
 from bnsl.cli._output import check_outputs, put_out
-from bnsl.cli._surfaces import draw_law, read_runs
+from bnsl.cli._surfaces import draw_panels, read_runs
 from bnsl.cli._text import forms_text, json_text, rows_text
 from bnsl.fitting.fit import check_robust, fit
 from bnsl.forecasting.forecast import forecast
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> None:
         args,
         lambda: _text(table, args.level, law),
         lambda: _json(table, args.level),
-        lambda ax: draw_law(law, None, ax, line=_line(law, args.compute, cost)),
+        lambda ax: draw_panels(law, None, ax, line=_line(law, args.compute, cost)),
     )
 
 

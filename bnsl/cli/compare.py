@@ -26,7 +26,7 @@ from bnsl.cli._input import (
     split_rule,
 )
 from bnsl.cli._output import check_outputs, put_out
-from bnsl.cli._surfaces import draw_law
+from bnsl.cli._surfaces import draw_panels
 from bnsl.cli._text import json_text, rows_text
 from bnsl.evaluation.comparison import Comparison, compare, forms_by_label
 
@@ -74,7 +74,7 @@ def _draw(compared: Comparison, ax: Axes) -> Axes:
     """Every form over the curve; of several inputs the best of them."""
     if compared.fitted.inputs == 1:
         return bnsl.plot_comparison(compared, ax=ax)
-    return draw_law(compared.best, compared.held_out, ax)
+    return draw_panels(compared.best, compared.held_out, ax)
 
 
 def _text(compared: Comparison) -> str:

@@ -16,7 +16,7 @@ from bnsl.cli._input import fit_law, form_of, law_options, loss_of, points_asked
 from bnsl.cli._output import AHEAD, LEVEL, check_outputs, predictions, put_out
 from bnsl.cli._runs import AHEAD as RUNS_AHEAD
 from bnsl.cli._runs import check_one_figure, put_out_runs, row
-from bnsl.cli._surfaces import draw_law
+from bnsl.cli._surfaces import draw_panels
 from bnsl.cli._text import json_text, of_error, rows_text
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.extrapolation import Extrapolation
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _draw(law: FitResult | Extrapolation, ax: Axes) -> Axes:
     if _fit_of(law).curve.inputs > 1:
-        return draw_law(_fit_of(law), law.held_out if isinstance(law, Extrapolation) else None, ax)
+        return draw_panels(_fit_of(law), law.held_out if isinstance(law, Extrapolation) else None, ax)
     return bnsl.plot_fit(law, ax=ax)
 
 

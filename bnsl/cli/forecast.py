@@ -30,7 +30,7 @@ from bnsl.cli._input import points_asked_for, read_curves, split_rule
 from bnsl.cli._output import LEVEL, check_outputs, predictions, put_out
 from bnsl.cli._runs import AHEAD as RUNS_AHEAD
 from bnsl.cli._runs import check_one_figure, put_out_runs, row
-from bnsl.cli._surfaces import draw_law
+from bnsl.cli._surfaces import draw_panels
 from bnsl.cli._text import json_text, of_error, rows_text
 from bnsl.curves.curve import Curve
 from bnsl.curves.metrics import rmse, rmsle
@@ -158,7 +158,7 @@ def _rows(name: str, answer: _Answer) -> list[dict[str, Any]]:
 def _draw(law: Any, held_out: Curve | None, wanted: Sequence[Any], level: float, ax: Axes) -> Axes:
     """The figure, which of one input reaches the farthest prediction that was asked for."""
     if law.curve.inputs > 1:
-        return draw_law(law, held_out, ax, level=level)
+        return draw_panels(law, held_out, ax, level=level)
     from bnsl.plots.forecasts import AHEAD as DRAWN_AHEAD
 
     last = law.curve.ahead((DRAWN_AHEAD,))[0] if held_out is None else held_out.x[-1]

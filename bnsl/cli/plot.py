@@ -9,7 +9,7 @@ from bnsl._base.checks import InputError
 from bnsl.cli._arguments import add_input, add_labels, add_law
 from bnsl.cli._input import fit_law, form_of, input_names, law_options, loss_of, read_curve
 from bnsl.cli._output import check_outputs, save_figure
-from bnsl.cli._surfaces import draw_law
+from bnsl.cli._surfaces import draw_panels
 from bnsl.cli._terminal import warn
 from bnsl.evaluation.extrapolation import Extrapolation
 from bnsl.forms.registry import FORMS
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
         warn(f"{warning.code}: {warning.message}")
     if curve.inputs > 1:
         several, held_out = (law.result, law.held_out) if isinstance(law, Extrapolation) else (law, None)
-        save_figure(args, lambda ax: draw_law(several, held_out, ax))
+        save_figure(args, lambda ax: draw_panels(several, held_out, ax))
         return
     draw = bnsl.plot_decomposition if args.decompose else bnsl.plot_fit
     save_figure(args, lambda ax: draw(law, ax=ax), wide=args.decompose)

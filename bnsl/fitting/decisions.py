@@ -9,10 +9,17 @@ from numpy.typing import ArrayLike
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 
 class Decisions:
     """The functions of `bnsl.planning` that take a law of several inputs, as methods of such a law."""
+
+    def plot(self: Any, **options: Any) -> Axes:
+        """Contours with the runs: `bnsl.plot_forecast`, which has the options."""
+        from bnsl import plot_forecast
+
+        return plot_forecast(self, **options)
 
     def allocate(self: Any, compute: ArrayLike, *args: Any, **options: Any) -> pd.DataFrame:
         """The inputs of lowest loss for every budget, with intervals: `bnsl.allocate`."""

@@ -278,7 +278,10 @@ def number_text(value: float, plain: bool | None = None) -> str:
     return f"${power}$" if float(mantissa) == 1 else f"${float(mantissa):g}\\times{power}$"
 
 
-def fit_and_held_out(fit: Any, argument: str = "fit", also: str = "") -> tuple[FitResult, Curve | None]:
+def fit_and_held_out(
+    fit: Any, argument: str = "fit", also: str = "", *, several: bool = False
+) -> tuple[FitResult, Curve | None]:
+    """The fit and what was held out; refuses laws of several inputs unless these are drawn, too."""
     if isinstance(fit, Extrapolation):
         result, held_out = fit.result, fit.held_out
     elif isinstance(fit, FitResult):
@@ -287,14 +290,16 @@ def fit_and_held_out(fit: Any, argument: str = "fit", also: str = "") -> tuple[F
         raise InputError(
             f"{argument} must be what bnsl.fit or bnsl.extrapolate returns{also}; got {described(fit)}"
         )
-    check_one_input(result.curve)
+    if not several:
+        check_one_input(result.curve)
     return result, held_out
 
 
 def check_one_input(curve: Curve) -> None:
     if curve.x.ndim != 1:
         raise InputError(
-            f"x has {curve.x.shape[1]} columns; only one of one input is a line; plot_contours draws two"
+            f"this law has {curve.x.shape[1]} inputs, and the figure is for one; use plot_fit or "
+            "plot_input_residuals"
         )
 
 

@@ -20,7 +20,6 @@ from bnsl.plots._drawing import (
     Frame,
     add_legend,
     axes_or_new,
-    check_one_input,
     described,
     draw_points,
     evenly,
@@ -31,6 +30,7 @@ from bnsl.plots._drawing import (
     title_of,
     x_range,
 )
+from bnsl.plots.surfaces import draw_law
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     Every form has a colour and a dash pattern of its own, the same in every figure; the best BNSL is the red
     solid line. Forms whose lines coincide share a line and an entry of the legend. The legend gives the RMSLE
     on the held-out points, or on the fitted ones if none were held out; the RMSE, in the units of y, where
-    there are no logarithms.
+    there are no logarithms. Of several inputs the best form is drawn, as `plot_fit` draws it.
 
     Args:
         comparison: what `bnsl.compare` returned.
@@ -55,13 +55,14 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
         The Axes. Its y axis is linear where a measured value is not positive.
 
     Raises:
-        InputError: (a ValueError) something else than a Comparison, or forms of several inputs.
+        InputError: (a ValueError) something else than a Comparison.
     """
     if not isinstance(comparison, Comparison):
         raise InputError(f"comparison must be what bnsl.compare returns; got {described(comparison)}")
     fitted, held_out = comparison.fitted, comparison.held_out
+    if fitted.inputs > 1:
+        return draw_law(comparison.best, held_out, axes=None if ax is None else [ax])
     parts = [fitted] if held_out is None else [fitted, held_out]
-    check_one_input(fitted)
     first, last = x_range(parts)
     log_y = all(np.all(part.y > 0) for part in parts)
 

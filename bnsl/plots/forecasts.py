@@ -13,6 +13,7 @@ from bnsl._base.display import ExtrapolationWarning
 from bnsl._base.palette import tint
 from bnsl.curves.curve import Curve
 from bnsl.forecasting.forecast import Forecast
+from bnsl.forecasting.surface import SurfaceForecast
 from bnsl.plots._drawing import (
     CROWDED,
     FORECAST,
@@ -28,6 +29,7 @@ from bnsl.plots._drawing import (
     title_of,
     x_range,
 )
+from bnsl.plots.surfaces import draw_law
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +39,7 @@ DRAWN_WEIGHT = 0.01  # breaks of laws that weigh less in a forecast leave no cor
 
 
 def plot_forecast(
-    forecast: Forecast,
+    forecast: Forecast | SurfaceForecast,
     *,
     held_out: Curve | None = None,
     ax: Axes | None = None,
@@ -50,6 +52,8 @@ def plot_forecast(
     Points are black circles, held-out points green diamonds, the forecast is violet; its intervals are nested
     bands, the narrower the darker. The area beyond the fitted points is grey. Points with a sigma have bars
     of one standard deviation. Of more than 600 points up to 400 are drawn, in grey.
+
+    A forecast of several inputs is drawn as `plot_fit` draws a fit of these.
 
     Args:
         forecast: what `bnsl.forecast` returned.
@@ -67,13 +71,15 @@ def plot_forecast(
         InputError: (a ValueError) something else than a Forecast or a Curve, held-out points of several
             inputs, a level outside (0, 1), or an x_max that is not a number beyond the first point.
     """
-    if not isinstance(forecast, Forecast):
+    if not isinstance(forecast, Forecast | SurfaceForecast):
         raise InputError(f"forecast must be what bnsl.forecast returns; got {described(forecast)}")
     if held_out is not None and not isinstance(held_out, Curve):
         raise InputError(f"held_out must be a Curve, as from Curve.split; got {described(held_out)}")
     if isinstance(levels, str) or not isinstance(levels, Sequence | np.ndarray):
         raise InputError(f"levels = {levels!r} must be a list of probabilities, such as (0.5, 0.9)")
     shares = [check_share(level, f"levels[{i}]") for i, level in enumerate(levels)]
+    if isinstance(forecast, SurfaceForecast):
+        return draw_law(forecast, held_out, axes=None if ax is None else [ax], level=max(shares, default=0.9))
     curve = forecast.curve
     parts = [curve] if held_out is None else [curve, held_out]
     for part in parts:

@@ -36,6 +36,7 @@ from bnsl.plots._drawing import (
     within_reach,
     x_range,
 )
+from bnsl.plots.surfaces import draw_law
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,9 +57,12 @@ def plot_fit(
     break d_i in view. The law has the colour of its form in every figure: a BNSL is red. Points with a sigma
     have bars of one standard deviation. Of more than 600 points up to 400 are drawn, in grey.
 
+    A fit of two inputs is drawn as contours with the runs, and held-out runs against predictions beside them;
+    one of more inputs as its residuals against each.
+
     Args:
-        fit: what `bnsl.fit` or `bnsl.extrapolate` returned, for a form of one input.
-        ax: the Axes to draw into; a new figure if not given.
+        fit: what `bnsl.fit` or `bnsl.extrapolate` returned.
+        ax: the Axes to draw into (of several inputs for the first panel alone); a new figure if not given.
         log: log axes. The y axis is linear all the same where a measured value is not positive.
         interval: level of the band in which a new measurement would fall, between 0 and 1, or None for no
             band. It is also left out where the data are too few to know it.
@@ -69,11 +73,13 @@ def plot_fit(
         The Axes.
 
     Raises:
-        InputError: (a ValueError) something else than such a result, a form of several inputs, a level
-            outside (0, 1), or an x_max that is not a number beyond the first point.
+        InputError: (a ValueError) something else than such a result, a level outside (0, 1), or an x_max that
+            is not a number beyond the first point.
     """
-    result, held_out = fit_and_held_out(fit)
+    result, held_out = fit_and_held_out(fit, several=True)
     level = None if interval is None else check_share(interval, "interval")
+    if result.curve.inputs > 1:
+        return draw_law(result, held_out, axes=None if ax is None else [ax], level=level or 0.9)
     parts = [result.curve] if held_out is None else [result.curve, held_out]
     first, last = x_range(parts)
     end = last if x_max is None else as_number(x_max, "x_max")

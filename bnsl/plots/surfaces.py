@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_array, check_same_length
+from bnsl._base.display import ExtrapolationWarning
+from bnsl.curves.curve import Curve
+from bnsl.planning.decisions import runs_frame
 from bnsl.planning.optimum import columns_of
+from bnsl.planning.surface import Law
 from bnsl.plots._drawing import (
     FITTED,
     FORECAST,
@@ -35,6 +40,7 @@ MESH = 120  # values of each input at which contours are computed
 LEVELS = 14
 EDGE: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5}
 SQUARE = (4.6, 4.4)  # inches
+PANEL = 5.4  # inches by which a figure is wider for each further panel
 
 
 def plot_contours(
@@ -168,6 +174,55 @@ def plot_held_out(
     ax.set_title(f"{len(found)} held-out runs", fontsize="medium")
     add_legend(ax, loc="best")
     return ax
+
+
+def panels_of(law: Law, held_out: Curve | None) -> list[str]:
+    """What `draw_law` draws, panel by panel: "contours", "held-out", or "residuals" against each input."""
+    kinds = ["contours"] if law.curve.inputs == 2 else []
+    kinds += ["held-out"] if held_out is not None else []
+    return kinds or ["residuals"] * law.curve.inputs
+
+
+def draw_law(
+    law: Any,
+    held_out: Curve | None = None,
+    *,
+    axes: Sequence[Axes] | None = None,
+    level: float = 0.9,
+    frontier: Any = None,
+) -> Axes:
+    """A law of several inputs: contours with its runs, and held-out runs against predictions.
+
+    A law of other than two inputs has no contours; without held-out runs its residuals are drawn.
+
+    Args:
+        law: a fit, or a forecast.
+        held_out: runs that it has not seen.
+        axes: one Axes a panel, of which the first are drawn where they are fewer; a new figure if not given.
+        level: of the intervals of held-out runs.
+        frontier: the compute-optimal line, if it is to be drawn.
+
+    Returns:
+        The first Axes.
+    """
+    kinds, names = panels_of(law, held_out), law.curve.input_names
+    if axes is None:
+        import matplotlib.pyplot as plt
+
+        size = (SIZE[0] + PANEL * (len(kinds) - 1), SIZE[1])
+        axes = list(plt.subplots(1, len(kinds), figsize=size, layout="constrained", squeeze=False)[1][0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExtrapolationWarning)  # the figure goes beyond the runs on purpose
+        if kinds[0] == "contours":
+            plot_contours(law.predict, runs_frame(law), names, frontier, y=law.curve.y_label, ax=axes[0])
+        elif kinds[0] == "residuals":
+            shown = names[: len(axes)]
+            off = np.log(law.curve.y / law.predict(law.curve.x))
+            plot_input_residuals(off, runs_frame(law), shown, axes=axes)
+        if held_out is not None and len(axes) >= len(kinds):
+            low, high = law.interval(held_out.x, level)
+            plot_held_out(law.predict(held_out.x), low, high, held_out.y, ax=axes[len(kinds) - 1])
+    return axes[0]
 
 
 def _levels(values: np.ndarray) -> np.ndarray:

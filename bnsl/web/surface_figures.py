@@ -16,7 +16,7 @@ from bnsl.web.words import number
 LEVELS = 9  # contours
 SHADES = 101  # colours between the least and the greatest y
 MESH = 60
-WRITTEN = 0.8  # along a contour, from above: where its number stands, beside the compute-optimal line
+WRITTEN = (0.6, 0.95)  # along a contour, from above: where its number may stand, off the optimal line
 GROWTH = 0.5  # of an axis, in decades, beyond the runs
 
 
@@ -56,11 +56,7 @@ def contour_figure(found: SurfaceAnalysis) -> Figure:
         x, y = (np.concatenate([np.append(10.0 ** part[:, i], np.nan) for part in parts]) for i in (0, 1))
         said = f"{label(found.fitted.y_label)} {number(level)}"
         draw.data.append(_lines(said, x, y, shade(level)))
-        longest = max(parts, key=len)
-        place = longest[
-            int(WRITTEN * len(longest)) if longest[0, 1] > longest[-1, 1] else -int(WRITTEN * len(longest))
-        ]
-        notes.append(_written(number(level), place, shade(level)))
+        notes.append(_written(number(level), _free_place(max(parts, key=len), np.log10(runs)), shade(level)))
     text = "Contours of the forecast"
     draw.series.append(
         _switch(draw, text, range(len(draw.data)), {"kind": "line", "color": shade(low), "dash": ""})
@@ -210,6 +206,16 @@ def _runs(draw: Drawing, text: str, curve: Curve, found: SurfaceAnalysis, shade:
         }
     )
     draw.switch(text, {"kind": symbol, "color": shade(float(np.median(curve.y)))})
+
+
+def _free_place(contour: np.ndarray, runs: np.ndarray) -> np.ndarray:
+    """Where on a contour, (P, 2) logarithms, there is most room between runs for a number."""
+    down = contour if contour[0, 1] > contour[-1, 1] else contour[::-1]
+    first, last = (int(share * len(down)) for share in WRITTEN)
+    possible = down[first : max(last, first + 1)]
+    gaps = np.abs(possible[:, None] - runs) / np.ptp(runs, axis=0)
+    room = np.max(gaps * np.array([1.0, 2.0]), axis=2).min(axis=1)  # numbers are wider than they are high
+    return np.asarray(possible[np.argmax(room)])
 
 
 def _place(row: np.ndarray, names: tuple[str, ...]) -> str:

@@ -12,7 +12,7 @@ from bnsl.web.surfaces import BELOW, FACTOR, SurfaceAnalysis
 from bnsl.web.tables import LEAST_WEIGHT, Table, csv_text, signed
 from bnsl.web.words import PLAIN, UNFORESEEN, Fact, Note, inside, number, percent, rows
 
-TIMES = "\N{MULTIPLICATION SIGN}"
+TIMES, DASH = "\N{MULTIPLICATION SIGN}", "\N{EN DASH}"
 
 
 def predictions(found: SurfaceAnalysis) -> Table:
@@ -46,19 +46,19 @@ def laws(found: SurfaceAnalysis) -> Table:
 
 
 def allocation(found: SurfaceAnalysis) -> Table:
-    """The best inputs for budgets from that of the dearest run on."""
+    """The best inputs for budgets from that of the largest run on."""
     table = found.allocation
     assert table is not None  # of two inputs
     first, second = found.names
     columns = [str(name) for name in table][1:13]  # inputs, ratio and y, each with the ends of its interval
-    dearest = FACTOR * found.fitted.effort.max()
+    largest = FACTOR * found.fitted.effort.max()
     cells = []
     for compute, *values in rows(table.iloc[BELOW:][["compute", *columns]]):
         triples = (values[i : i + 3] for i in range(0, len(values), 3))
-        ends = (f"{_short(best)} ({_short(low)} to {_short(high)})" for best, low, high in triples)
-        cells.append((f"{compute:.3g}", f"{number(compute / dearest)} {TIMES}", *ends))
+        ends = (f"{_short(best)} ({_short(low)}{DASH}{_short(high)})" for best, low, high in triples)
+        cells.append((f"{compute:.3g} ({number(compute / largest)} {TIMES})", *ends))
     names = (f"best {first}", f"best {second}", f"{second} over {first}", found.fitted.y_label)
-    return Table(("FLOP", "of the largest run", *names), cells)
+    return Table(("FLOP (largest run)", *names), cells)
 
 
 def allocation_csv(found: SurfaceAnalysis) -> str:

@@ -1,6 +1,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from chinchilla import CHINCHILLA, LAW, runs
 from surfaces import EVEN, RUNS, allocation, drawn
 
 import bnsl
@@ -71,3 +72,37 @@ def test_held_out_runs_are_told_apart_by_their_intervals():
 def test_bad_input(call, message):
     with pytest.raises(bnsl.InputError, match=message):
         call()
+
+
+def test_fits_of_two_inputs_draw_themselves():
+    ax = CHINCHILLA.plot()
+    assert len(ax.collections[-1].get_offsets()) == len(CHINCHILLA.curve)
+    tested = bnsl.extrapolate(CHINCHILLA.curve, form="kaplan", train_fraction=0.75)
+    ax = tested.plot()
+    panels = [panel for panel in ax.figure.axes if panel.get_label() != "<colorbar>"]
+    assert [panel.get_xlabel() for panel in panels] == ["parameters", "predicted"]
+    points = np.concatenate([line.get_ydata() for line in drawn(panels[1]) if line.get_marker() in "DX"])
+    assert sorted(points) == sorted(tested.held_out.y)
+    _, given = plt.subplots()
+    assert tested.plot(ax=given) is given
+    assert len([panel for panel in given.figure.axes if panel.get_label() != "<colorbar>"]) == 1
+
+
+def test_forecasts_and_comparisons_of_two_inputs_draw_themselves():
+    inputs = {"inputs": ["params", "tokens"], "y": "loss"}
+    frame = runs(LAW)[::2]
+    found = bnsl.forecast(frame, **inputs), bnsl.compare(frame, forms=["kaplan"], **inputs)
+    for places in (part.plot().collections[-1].get_offsets() for part in found):
+        assert sorted(places[:, 0]) == sorted(frame["params"])
+
+
+def test_fits_of_three_inputs_draw_their_residuals():
+    rng = np.random.default_rng(1)
+    x = np.exp(rng.uniform(1.0, 6.0, (30, 3)))
+    y = np.prod(x**-0.2, axis=1) * np.exp(0.01 * rng.standard_normal(30))
+    fit = bnsl.fit(x, y, inputs=list("abc"), n_breaks=0)
+    panels = fit.plot().figure.axes
+    assert [panel.get_xlabel() for panel in panels] == ["a", "b", "c"]
+    np.testing.assert_allclose(drawn(panels[1])[-1].get_xdata(), fit.curve.x[:, 1])
+    with pytest.raises(bnsl.InputError, match="this law has 3 inputs, and the figure is for one"):
+        bnsl.plot_residuals(fit)
