@@ -17,7 +17,7 @@ _NAMES = (
     "x|y|sigma|where|by|keep|envelope|drop_missing|offset|accuracy|resolution|warmup|diverged|smooth|points|"
     "format|pattern|decimal|form|forms|n_breaks|loss|robust|robust_scale|fixed|bounds|backend|train_until|"
     "train_count|train_fraction|predict|level|method|cuts|tolerance|target|candidates|budget|count|port|host|"
-    "title|workers|device|dtype|path|lr|step"
+    "title|workers|device|dtype|path|lr|step|groups"
 )
 _CALL = re.compile(r"\bbnsl\.(fit|forecast|compare|report)(\(\.\.\., ([^()]*)\))?")
 _GIVEN = re.compile(

@@ -49,8 +49,8 @@ def data_notes(result: FitResult) -> list[FitWarning]:
         share = _alike(result)
         if share > ALIKE:
             text = (
-                f"rows with the same {names[0]} have similar residuals (correlation {share:.2f}): if they "
-                "are of one run, pass its column as groups=, or standard errors are too small"
+                f"rows with the same {names[0]} have similar residuals (correlation {share:.2f}); if they "
+                "are of one run, standard errors are too small; pass the column of the run as groups="
             )
             notes.append(FitWarning("rows_alike", text))
     return notes

@@ -38,7 +38,7 @@ def forecast_notes(
         notes.append(FitWarning("outliers", f"left out as outliers: {_named(curve, left_out)}"))
     elif off.any():
         text = (
-            f"{_named(curve, off)}: far from the neighbouring points. The forecast treats this as noise, so "
+            f"{_named(curve, off)}: far from the neighbouring points; the forecast treats this as noise, so "
             "its intervals are wide; correct or drop wrong points, or leave them out with robust='huber'"
         )
         notes.append(FitWarning("outliers", text))

@@ -144,7 +144,7 @@ MESSAGES = [
     (
         "column 'reward', row 3 is -1; the log loss needs y > 0; fit an error such as 1 - accuracy "
         "(accuracy='share'), drop the row, or fit it on a linear scale: bnsl.fit(..., loss='linear')",
-        "column 'reward', row 3 is -1; a forecast needs y above 0",
+        "column 'reward', row 3 is -1; a logarithm needs y above 0",
     ),
     (
         "'top-1' looks like an accuracy in per cent; accuracy='percent' takes the error 1 - y / 100, which "
@@ -174,7 +174,7 @@ def test_messages_are_in_the_words_of_the_app(text, said):
 def test_values_that_are_not_positive_are_told_in_plain_words(table, sessions):
     token = sessions.add_file("runs.csv", f"steps,loss\n{table}".encode())
     told = plain_notes(sessions.reading(Points(token, "steps", "loss")).notes)
-    assert "a forecast needs y above 0" in told[0]
+    assert "a logarithm needs y above 0" in told[0]
     assert not CODE.search(" ".join(told))
     with WORKING:
         found = sessions.analysis(Choice(Points(token, "steps", "loss"), 3))
@@ -521,7 +521,7 @@ def test_rewards_have_a_fit_on_a_linear_scale(opened):
     table = "episodes,reward\n" + "".join(f"{a:.2f},{140 - 900 * a**-0.4:.3f}\n" for a in x)
     drop(page, "rewards.csv", table.encode())
     settled(page, "14 of 14")
-    assert "a forecast is shown, and one law, fitted on a linear scale" in page.locator("#told").inner_text()
+    assert "a forecast and one law, both on a linear scale" in page.locator("#told").inner_text()
     names = page.evaluate(f"() => {PLOT}.data.map((trace) => trace.name)")
     law = drawn(page, next(name for name in names if name.startswith("BNSL")))
     at = np.array(law["x"])

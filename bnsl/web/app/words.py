@@ -28,7 +28,7 @@ _CODE = re.compile(
     r"\bbnsl[ .]|\bpass \.|\b(log1p|linear) loss\b|\bpandas\b|\bimport\b|(?<!['\"])\b[a-z_]+=|\bCuration\b"
 )
 _REASONS = (
-    (re.compile(r"the log loss needs y > 0|loss='log' compares logarithms"), "a forecast needs y above 0"),
+    (re.compile(r"the log loss needs y > 0|loss='log' compares logarithms"), "a logarithm needs y above 0"),
     (re.compile(r"^(x and y|x|y): say which columns? to take.*$"), "choose the columns of x and y"),
     (re.compile(r"^(there are \d+ runs by [^:]+):.*$"), r"\1; choose one of them, or what to make of all"),
     (re.compile(r"; the columns are .*$"), ""),
