@@ -45,9 +45,8 @@ class BNSLModel(Model):
     result = model.fit(y, model.guess(y, x=x), x=x, weights=1 / y)
     ```
 
-    lmfit minimises the differences of y unless it is given weights; 1 / y makes them relative, nearly as the
-    logarithms that `bnsl.fit` compares. Expressions, bounds, other minimisers, composite models and
-    confidence intervals are those of lmfit.
+    lmfit minimises absolute errors of y. Weights of 1 / y make them relative, nearly as in `bnsl.fit`.
+    Expressions, bounds, minimisers, composite models and confidence intervals of lmfit work as usual.
 
     Args:
         n_breaks: number of breaks.
@@ -81,12 +80,12 @@ class BNSLModel(Model):
                 self.set_param_hint(name, min=0.0)
 
     def guess(self, data: ArrayLike, x: ArrayLike, **values: Any) -> Parameters:
-        """Starting values: the least-squares fit of `bnsl.fit` with as many breaks, by its global search.
+        """Starting values: the least-squares fit of `bnsl.fit` with the same number of breaks.
 
         Args:
             data: measured values (N,).
             x: positive inputs (N,).
-            values: parameters to set otherwise than guessed.
+            values: parameters to set instead of guessing.
 
         Raises:
             InputError: data that cannot be fitted.

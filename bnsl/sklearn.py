@@ -41,18 +41,18 @@ class BNSLRegressor(RegressorMixin, BaseEstimator):
 
     Args:
         form: "bnsl", "m1" to "m4", a Form; or "forecast", which averages laws and takes no other options.
-        n_breaks: number of breaks of a BNSL; None to have it chosen by the evidence of the curve.
+        n_breaks: number of breaks of a BNSL; if None, it is chosen by evidence.
         loss: "log", "log1p" or "linear".
         robust: None, "huber" or "soft_l1".
-        fixed: parameters held at a value.
+        fixed: parameters fixed at a value.
         bounds: (lower, upper) of parameters.
-        offset: what is added to X, in its units; 1 for steps that count from 0.
-        feature: which column of X is x, by its place, or by its name in a DataFrame; None where it has one.
+        offset: added to X, in its units; 1 for steps that count from 0.
+        feature: the column of X that is x, by position, or by name in a DataFrame; None if X has one column.
 
     Attributes:
         result_: the FitResult or Forecast, with its summary, parameters and warnings.
         n_features_in_: number of columns of X.
-        feature_: the place of the column that is x.
+        feature_: position of the column that is x.
     """
 
     def __init__(
@@ -108,8 +108,8 @@ class BNSLRegressor(RegressorMixin, BaseEstimator):
 
         Args:
             X: inputs >= 0, shape (N, 1); or (N, k) with `feature` given.
-            return_std: also the standard deviation of a new measurement: half the width of the interval that
-                holds 68.3 %. The interval itself, which need not be symmetric, is `interval`.
+            return_std: also return the standard deviation of a new measurement, half the width of the 68.3 %
+                interval. `interval` gives intervals, which need not be symmetric.
         """
         x = self._inputs(X)
         mean = self.result_.predict(x)
@@ -119,7 +119,7 @@ class BNSLRegressor(RegressorMixin, BaseEstimator):
         return mean, 0.5 * (upper - lower)
 
     def interval(self, X: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:  # noqa: N803
-        """Lower and upper end (N,) of where a new measurement at X falls with probability `level`."""
+        """Interval (lower, upper), each (N,), for a new measurement at X with probability `level`."""
         return self.result_.interval(self._inputs(X), level)
 
     def __sklearn_tags__(self) -> Any:

@@ -111,7 +111,7 @@ class ContinualResult:
 
         Args:
             peak: the rate to warm up to; the highest of the fitted runs if not given.
-            warmup: steps of the rise from 0: a number, or their share as 0.01 or "1%".
+            warmup: steps of the rise from 0: a number, or a share such as 0.01 or "1%".
             steps: length of the run; that of the longest fitted run if not given.
             replay: the share of old data in every batch.
             floor: the last rate; a tenth of the peak if not given.

@@ -29,7 +29,7 @@ def optimise_schedule(
         result: what `fit_runs` returned.
         steps: length of the schedule.
         peak: its highest rate; that of the fitted runs if not given.
-        warmup: steps of a linear warm-up: a number, or their share as 0.01 or "1%".
+        warmup: steps of a linear warm-up: a number, or a share such as 0.01 or "1%".
 
     Raises:
         InputError: (a ValueError) no such result, no steps, or a peak of 0.

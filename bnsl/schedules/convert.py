@@ -30,11 +30,11 @@ def to_optax(schedule: Schedule) -> Callable[[Any], Any]:
 
 
 def from_optax(schedule: Callable[[Any], Any], steps: int) -> Schedule:
-    """The schedule of optax, or any function of the step, as a value.
+    """A schedule of optax, or any function of the step, as a Schedule.
 
     Args:
         schedule: a function from the step to the rate.
-        steps: the last step that it is asked for.
+        steps: the last step.
     """
     if not callable(schedule):
         raise InputError(f"schedule = {schedule!r:.60} is not a function of the step")
@@ -54,12 +54,12 @@ def to_lambda(schedule: Schedule, base: float | None = None) -> Callable[[int], 
 
 
 def from_lambda_lr(scheduler: Any, steps: int, group: int = 0) -> Schedule:
-    """The schedule of a `LambdaLR` of PyTorch as a value.
+    """A `LambdaLR` of PyTorch as a Schedule.
 
     Args:
         scheduler: a `torch.optim.lr_scheduler.LambdaLR`; it is not stepped.
         steps: the last step.
-        group: which group of parameters.
+        group: number of the parameter group.
     """
     number, last = check_count(group, "group"), check_count(steps, "steps", 1)
     try:

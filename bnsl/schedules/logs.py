@@ -16,18 +16,18 @@ STEEPER = 8.0  # so many times steeper than before and after: it is one
 
 
 def from_log(step: ArrayLike, lr: ArrayLike, *, warmup: int | None = None) -> Schedule:
-    """The schedule that a run has logged.
+    """The schedule in the log of a run.
 
-    Rows are sorted by step, so that the log of a resumed run will do; of a step that is there twice, the
-    later row counts. Between two logged steps the rate is a straight line; but a sudden fall between two
-    level stretches is a jump, half-way between the two steps.
+    Rows are sorted by step, so the log of a resumed run works; if a step occurs twice, the later row counts.
+    The rate is linear between two logged steps, except that a sudden fall between two level stretches becomes
+    a jump half-way between them.
 
     Args:
         step: the logged steps, whole numbers from 0 on.
         lr: the rate at each of them.
-        warmup: steps of a linear warm-up from 0, at whose end the rate is the first that was logged from
-            there on; rows before its end are left out. If not given, the rate before the first logged step
-            is that of the first, or, if the log begins while the rate still rises, a straight line from 0.
+        warmup: steps of a linear warm-up from 0 to the first rate logged after it; rows before its end are
+            left out. If not given, the rate before the first logged step is constant or, if the log begins
+            while the rate still rises, linear from 0.
 
     Raises:
         InputError: (a ValueError) rates that are negative or not finite, or all 0; steps that are negative or
@@ -56,7 +56,7 @@ def from_log(step: ArrayLike, lr: ArrayLike, *, warmup: int | None = None) -> Sc
 
 
 def from_function(rate: Callable[[int], float], steps: int) -> Schedule:
-    """The schedule of a function of the step, asked at 0, 1, ..., `steps`; straight stretches are kept short.
+    """The schedule of a function of the step, evaluated at 0, 1, ..., `steps`.
 
     Raises:
         InputError: (a ValueError) rates that are negative or not finite, or all 0.

@@ -14,14 +14,14 @@ COOLDOWNS = ("cosine", "inv_sqrt")
 
 
 def constant(rate: float, steps: int, warmup: Length = 0, *, start: float = 0.0, first: int = 0) -> Schedule:
-    """The same rate at every step, after a linear warm-up if one is asked for.
+    """A constant rate, after an optional linear warm-up.
 
     Args:
         rate: the rate.
-        steps: how many steps, the warm-up among them.
-        warmup: steps that the rise to `rate` takes: a number, or their share as 0.01 or "1%".
+        steps: length, including the warm-up.
+        warmup: steps of the rise to `rate`: a number, or a share such as 0.01 or "1%".
         start: the rate at the first step of the warm-up.
-        first: the number of the first step in the equations: 0, or 1 where a library counts t + 1.
+        first: t of the first step in the equations: 0, or 1 for libraries that count t + 1.
     """
     high = _positive(rate, "rate")
     whole, rise = _lengths(steps, warmup=warmup)
@@ -35,9 +35,9 @@ def linear(start: float, end: float, steps: int, *, first: int = 0) -> Schedule:
 
     Args:
         start: the rate at step 0.
-        end: the rate at the last step; not 0 as well.
+        end: the rate at the last step; `start` and `end` must not both be 0.
         steps: how many steps.
-        first: the number of the first step in the equation: 0, or 1 where a library counts t + 1.
+        first: t of the first step in the equation: 0, or 1 for libraries that count t + 1.
     """
     ends = _rate(start, "start"), _rate(end, "end")
     if max(ends) == 0:
@@ -60,12 +60,13 @@ def cosine(
 
     Args:
         peak: the highest rate.
-        steps: how many steps, the warm-up among them; the floor is reached at step `steps`.
-        warmup: steps that the rise to the peak takes: a number, or their share as 0.01 or "1%".
+        steps: length, including the warm-up; the floor is reached at step `steps`.
+        warmup: steps of the rise to the peak: a number, or a share such as 0.01 or "1%".
         floor: the last rate; a tenth of the peak if not given, as in both papers on continual pre-training.
         start: the rate at the first step of the warm-up.
-        first: the number of the first step in the equations. 0: the rate at step 0 is `start`. 1: step 0 has
-            the rate of t = 1, for libraries that count t + 1; the schedule then ends at step `steps` - 1.
+        first: t of the first step in the equations. With 0, the rate at step 0 is `start`. With 1, for
+            libraries that count t + 1, step 0 has the rate of t = 1, and the schedule is one step
+            shorter.
     """
     high = _positive(peak, "peak")
     low = _below(0.1 * high if floor is None else floor, "floor", high, "peak")
@@ -84,18 +85,18 @@ def wsd(
     start: float = 0.0,
     first: int = 0,
 ) -> Schedule:
-    """Warm-up, stable, decay (arXiv 2404.06395): the rate falls in the last steps only.
+    """Warm-up, stable, decay (arXiv 2404.06395): the rate falls only in the last steps.
 
     Args:
         peak: the highest rate.
-        steps: how many steps in all.
-        warmup: steps of the rise: a number, or their share as 0.01 or "1%".
+        steps: total length.
+        warmup: steps of the rise: a number, or a share such as 0.01 or "1%".
         cooldown: steps of the decay, likewise.
         floor: the last rate; above 0 for an exponential decay.
         decay: with u from 0 to 1, "linear" (1 - u), "sqrt" (1 - sqrt(u)), "cosine", each between peak and
             floor; or "exponential", peak (floor / peak)^u.
         start: the rate at the first step of the warm-up.
-        first: the number of the first step in the equations, as in `cosine`.
+        first: t of the first step in the equations, as in `cosine`.
     """
     high = _positive(peak, "peak")
     check_choice(decay, "decay", DECAYS)
@@ -130,14 +131,14 @@ def infinite(
         peak: the highest rate.
         constant: the rate of the constant phase; 0.55 of the peak if not given, as in the paper.
         floor: the last rate, above 0; a tenth of the peak if not given.
-        warmup: steps of the rise: a number, or their share as 0.01 or "1%".
+        warmup: steps of the rise: a number, or a share such as 0.01 or "1%".
         cooldown: steps of the cool-down, likewise.
-        steps: how many steps in all; what the others leave is the constant phase.
+        steps: total length; the constant phase takes what the others leave.
         kind: of the cool-down, "cosine" or "inv_sqrt".
-        timescale: of "inv_sqrt"; the paper has 1 and 10.
+        timescale: of "inv_sqrt"; the paper uses 1 and 10.
         anneal: steps of the annealing at the end: a number, or their share.
         start: the rate at the first step of the warm-up.
-        first: the number of the first step in the equations, as in `cosine`.
+        first: t of the first step in the equations, as in `cosine`.
     """
     high = _positive(peak, "peak")
     check_choice(kind, "kind", COOLDOWNS)

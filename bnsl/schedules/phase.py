@@ -25,11 +25,11 @@ class Phase:
     """A stretch of steps along which the rate goes from one value to another by one formula.
 
     Attributes:
-        name: what it is for: "warm-up", "stable", "decay", ...
-        steps: how many steps it lasts.
+        name: "warm-up", "stable", "decay", ...
+        steps: its length.
         start, end: the rate where the formula begins and where it ends.
         shape: "constant", "linear", "cosine", "sqrt", "inv_sqrt" or "exponential".
-        timescale: of "inv_sqrt" (arXiv 2403.08763, section 4): how bent it is.
+        timescale: of "inv_sqrt" (arXiv 2403.08763, section 4).
         skip: the step of the formula at which this stretch begins.
         whole: the steps that the formula takes in all; `steps` if not given.
     """

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The learning rate at every step of a run: immutable, made of phases, joinable.
+    """A learning-rate schedule: the rate at every step, immutable, made of phases, joinable.
 
-    Steps count from 0, and `at(0)` is what the equations give for t = 0: under a warm-up, a rate of 0. A
-    schedule of N steps has a rate at 0, 1, ..., N. Where two phases meet, the step belongs to the later one.
+    Steps count from 0; `at(0)` is the equation at t = 0, which is a rate of 0 under a warm-up. A schedule of
+    N steps has a rate at 0, 1, ..., N. Where two phases meet, the step belongs to the later one.
 
     Two schedules of the same phases are equal. Made by `bnsl.schedules.cosine`, `wsd`, `infinite`,
     `from_log` and the others.
@@ -99,10 +99,10 @@ class Schedule:
     # --- other schedules from this one --------------------------------------------------------------
 
     def then(self, other: Schedule) -> Schedule:
-        """This schedule, and at its last step the other one's step 0.
+        """This schedule followed by another, whose step 0 is the last step of this one.
 
-        The other one keeps its rates: if it begins with a warm-up from 0, the rate falls to 0 first.
-        `rewarm` goes on from the last rate instead.
+        The other keeps its rates: if it begins with a warm-up from 0, the rate falls to 0 first. Use `rewarm`
+            to go on from the last rate instead.
         """
         if not isinstance(other, Schedule):
             raise InputError(f"other = {other!r:.60} is not a schedule of bnsl.schedules")
@@ -111,12 +111,12 @@ class Schedule:
     def rewarm(
         self, peak: float, warmup: int | float | str, steps: int, floor: float | None = None
     ) -> Schedule:
-        """This schedule, then up from its last rate to `peak`, and down along a cosine (arXiv 2403.08763).
+        """This schedule, then a warm-up from its last rate to `peak` and a cosine decay (arXiv 2403.08763).
 
         Args:
             peak: the rate to warm up to.
-            warmup: how many of the steps the rise takes; or their share, such as 0.01 or "1%".
-            steps: how many steps rise and decay take together.
+            warmup: steps of the rise: a number, or a share such as 0.01 or "1%".
+            steps: of rise and decay together.
             floor: the last rate; a tenth of `peak` if not given.
         """
         from bnsl.schedules.makers import cosine
@@ -124,11 +124,11 @@ class Schedule:
         return self.then(cosine(peak, steps, warmup, floor, start=self.final))
 
     def until(self, step: int) -> Schedule:
-        """Its steps from 0 to `step`."""
+        """The schedule from step 0 to `step`."""
         return self._part(0, step)
 
     def after(self, step: int) -> Schedule:
-        """Its steps from `step` on, which become 0, 1, ..."""
+        """The schedule from `step` on, which becomes step 0."""
         return self._part(step, self.steps)
 
     def scaled(self, factor: float) -> Schedule:
@@ -150,19 +150,19 @@ class Schedule:
     # --- other libraries and figures ------------------------------------------------------------------
 
     def to_optax(self) -> Any:
-        """The same as a schedule of optax: a function of the step that JAX can trace.
+        """The schedule as a function of the step that optax and JAX can trace.
 
-        Beyond the last step the rate stays what it was there.
+        Beyond the last step the rate stays constant.
         """
         from bnsl.schedules.convert import to_optax
 
         return to_optax(self)
 
     def to_lambda(self, base: float | None = None) -> Any:
-        """The same as a function for PyTorch's `LambdaLR`: what the rate `base` is multiplied by at a step.
+        """The schedule as a function for PyTorch's `LambdaLR`: the factor of the rate `base` at a step.
 
         Args:
-            base: the learning rate that the optimizer was made with; the schedule's peak if not given.
+            base: the learning rate of the optimizer; the schedule's peak if not given.
         """
         from bnsl.schedules.convert import to_lambda
 

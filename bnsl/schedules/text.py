@@ -25,7 +25,7 @@ def from_text(text: str, **usual: Any) -> Schedule:
 
     Args:
         text: such as "cosine:peak=3e-4,steps=100000,warmup=1%" or "constant:rate=1e-3,steps=900+linear:...".
-        usual: arguments for those that the text leaves out, such as the steps.
+        usual: defaults of arguments, such as the steps.
 
     Raises:
         InputError: (a ValueError) an unknown name or argument, or a value that does not do.
