@@ -229,6 +229,17 @@ def test_further_inputs_make_runs_of_several_inputs(sessions):
     assert all(f"figure-{name}" in shown for name in list(figures)[1:])
 
 
+def test_three_inputs_have_held_out_runs_on_top(sessions):
+    table = surface_table().assign(epochs=[1 + i % 4 for i in range(56)])
+    token = sessions.add_file("runs.csv", table.to_csv(index=False).encode())
+    found = sessions.analysis(Choice(Points(token, "params", "loss", more=("tokens", "epochs")), 40))
+    figures = surface_parts(found)
+    assert list(figures) == ["held", "residuals0", "residuals1", "residuals2"]
+    shown = str(surface_numbers(found, figures, "light"))
+    assert "figure-held" not in shown
+    assert "figure-residuals2" in shown
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

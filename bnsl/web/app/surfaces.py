@@ -24,12 +24,12 @@ def surface_numbers(found: SurfaceAnalysis, figures: dict[str, Figure], theme: s
         parts.append(shown_table(surface_tables.allocation(found), "The best inputs, with 90 % intervals"))
     if found.held_out is not None:
         table = shown_table(surface_tables.checked(found), "Runs that the forecast has not seen")
-        parts += [html.H3("Held-out runs against predictions"), graphs["held"]]
+        parts += [html.H3("Held-out runs against predictions"), *filter(None, [graphs.get("held")])]
         parts.append(html.Details([html.Summary("Held-out runs"), table]))
     parts += [html.H3("Laws and their weights"), shown_table(surface_tables.laws(found), "Laws")]
-    parts.append(shown_table(surface_tables.predictions(found), "Forecast"))
+    parts.append(shown_table(surface_tables.predictions(found), "Where a new measurement will fall"))
     left_over = [graph for name, graph in graphs.items() if name.startswith("residuals")]
-    parts.append(html.Details([html.Summary("What the forecast leaves over"), *left_over], open=True))
+    parts.append(html.Details([html.Summary("Residuals of the forecast"), *left_over], open=True))
     return [*parts, html.H3("Before you rely on it"), note_list(surface_tables.notes(found))]
 
 
