@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, suggest
+from bnsl._base.checks import InputError, as_array, suggest
 from bnsl.curves.accuracy import check_accuracy, with_errors
 from bnsl.curves.curve import Curve
 from bnsl.forms.inputs import Input, X, usable_inputs
@@ -169,6 +169,8 @@ def column(table: Any, name: Any, argument: str) -> Any:
     if len(frame.columns) > len(set(names)):
         raise InputError(f"{argument}: the frame has several columns {name!r}; rename them")
     frame = with_numbers(frame, names)
+    for text in (other for other in names if frame[other].dtype.kind not in "biufcmM" and len(names) > 1):
+        frame = frame.assign(**{text: as_array(frame[text].to_numpy(), text)})
     return (frame[name] if _is_name(name) else frame[names]).to_numpy()
 
 

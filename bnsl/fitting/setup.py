@@ -23,8 +23,9 @@ from bnsl.solver.search import polish, search, search_from
 from bnsl.solver.walk import Drive, follow
 
 BACKENDS = ("auto", "numpy", "jax")
-THINNED = 1024  # means on which the search runs when there are many more points
+THINNED = 1024  # means, or points, on which the search runs when there are many more points
 THIN_ABOVE = 4096
+POLISHED = 3  # the best laws of some of the points, which all points decide between
 ROBUST_ROUNDS = 3  # re-estimates of a robust loss's scale
 HUBER_TUNING = 1.345  # scale in standard deviations: 95 % efficiency on normal noise (Huber, 1981)
 # A law runs away that is so many times the range of the data off before so many times the last x. It gives
@@ -32,6 +33,9 @@ HUBER_TUNING = 1.345  # scale in standard deviations: 95 % efficiency on normal 
 RUNAWAY, SOON, AS_WELL = 1e3, 2.0, 2.0
 FLATTEST, ASIDE, WIDEST_STEP = 2, (0.3, 0.7, 1.5, 3.0, 6.0), 3.0  # how far to look beside a robust law
 LEAST_SCALE = 1e-12  # of a robust loss
+# A law of several inputs may creep along a valley for ever. It is as good as converged once many more steps
+# lower its cost by no more than this share.
+SETTLED = 1e-4
 
 
 class Setup(NamedTuple):
@@ -168,10 +172,19 @@ def solve(
             if method.form.has_starts and np.isfinite(pool.cost[0]):
                 aside = _along_valleys(method, problem, pool.theta[0])
                 pool = joined(pool, search_from(method, problem, aside, drive))
+        if len(method.form.inputs) > 1 and np.isfinite(pool.cost[0]) and not pool.converged[0]:
+            pool = _settled(method, problem, pool, drive)
     pool = _representable(method.form, pool, ready.log_s, ready.log_t)
     pool = _positive(method, pool, problem.log_x)
     local = linearised(method, problem, pool.theta[0])
     return ready._replace(method=method, problem=problem), pool, local
+
+
+def _settled(method: Method, problem: Problem, pool: Pool, drive: Drive) -> Pool:
+    """The pool with its best law taken further; it has converged if that hardly lowers the cost."""
+    further = search_from(method, problem, pool.theta[:1], drive)
+    hardly = pool.cost[0] - further.cost[0] <= SETTLED * pool.cost[0]
+    return joined(further._replace(converged=further.converged | hardly), pool)
 
 
 def _along_valleys(method: Method, problem: Problem, theta: np.ndarray) -> np.ndarray:
@@ -218,13 +231,20 @@ def scale_of(residual: np.ndarray, seen: np.ndarray | None = None) -> np.ndarray
 
 
 def _searched(method: Method, problem: Problem, drive: Drive, starts: np.ndarray | None) -> Pool:
-    """Search on all points; with very many, on weighted means of runs of them, then polish on all."""
+    """Search on all points; with very many, on fewer, then polish on all.
+
+    Of one input these are weighted means of runs of points, of several some of the points, evenly.
+    """
 
     def found(problem: Problem) -> Pool:
         if starts is None:
             return search(method, problem, drive=drive)
         return search_from(method, problem, starts, drive)
 
+    if problem.log_x.ndim > 1 and len(problem.y) > THINNED:
+        some = np.unique(np.linspace(0, len(problem.y) - 1, THINNED).astype(int))
+        fewer = {name: getattr(problem, name)[some] for name in ("log_x", "y", "weight")}
+        return polish(method, problem, found(problem._replace(**fewer)).theta[:POLISHED])
     if len(problem.y) <= THIN_ABOVE:
         return found(problem)
     pool = found(block_means(problem, THINNED))

@@ -15,6 +15,7 @@ COLLINEAR = 0.98  # correlation of the logarithms of two inputs
 AT_ZERO = 1e-6  # a limit below this share of the smallest y
 LOOSE = float(np.log(2.0))  # standard error of a logarithm: known to a factor of 2
 ALIKE = 0.3  # correlation of residuals that share an input from which on rows are not independent
+COUNTED = 1e5  # tokens; less is hardly a count of single ones
 SHARED = 3  # rows that share an input, on average, from which on this is looked at
 
 
@@ -33,6 +34,14 @@ def data_notes(result: FitResult) -> list[FitWarning]:
                     "effects cannot be separated; add runs with other ratios"
                 )
                 notes.append(FitWarning("inputs_collinear", text))
+    for name, values in zip(names, curve.x.T, strict=True):
+        if values.min() == values.max():
+            text = (
+                f"{name} is {values[0]:g} in every row, so that nothing is known of what it does: "
+                "leave it out of the inputs, or add runs"
+            )
+            notes.append(FitWarning("input_constant", text))
+    notes += _unit_notes(result)
     limit = result.params.get("E", result.params.get("E0"))
     if limit is not None and "E" not in result.fixed and limit < AT_ZERO * curve.y.min():
         notes.append(FitWarning("limit_at_zero", "E is 0: these runs show no limit of the loss"))
@@ -54,6 +63,22 @@ def data_notes(result: FitResult) -> list[FitWarning]:
             )
             notes.append(FitWarning("rows_alike", text))
     return notes
+
+
+def _unit_notes(result: FitResult) -> list[FitWarning]:
+    """What a law says that is another in other units."""
+    form = result.form
+    return [
+        FitWarning(
+            "unit_matters",
+            f"form {form.name!r} is another law in other units of {name}; it is meant for a plain count, "
+            f"and {name} ends at {top:g}",
+        )
+        for entry, name, top in zip(
+            form.inputs, result.curve.input_names, result.curve.x.max(axis=0), strict=True
+        )
+        if not entry.any_unit and entry.name == "D" and top < COUNTED
+    ]
 
 
 def _alike(result: FitResult) -> float:

@@ -37,7 +37,16 @@ from bnsl.fitting.record import Entries, damaged, of_type, parsed
 from bnsl.fitting.result import FitResult, Status
 from bnsl.forecasting.mixture import Mixture, centre, draws, quantile
 from bnsl.forecasting.nearby import Nearby, carried
-from bnsl.forecasting.surface_laws import backtest, cheaper, enough, filled, laws_of, log_y_of, needed
+from bnsl.forecasting.surface_laws import (
+    backtest,
+    cheaper,
+    enough,
+    filled,
+    laws_of,
+    log_y_of,
+    needed,
+    outliers,
+)
 from bnsl.forms.form import Form
 from bnsl.solver import losses
 
@@ -47,10 +56,17 @@ if TYPE_CHECKING:
 KIND = "surface_forecast"
 # A back-test counts for so many independent runs: a weight is the error to the power of minus this.
 WORTH = 8.0
+# A cut may be met by luck, so this share of the variance that a law leaves beyond the least counts as well.
+MISFIT = 0.3
 FURTHEST = 16.0  # times as far as in the back-test, up to which an error grows, as the root of the distance
 LINEAR = 0.05  # standard deviation of a law's log y up to which its derivatives tell it; else draws do,
 DRAWS = 200  # so many
 WIDEST = 1.0  # standard deviation of a law's log y beyond which it says nothing
+
+
+RISES = (
+    "{y} rises with the inputs, and the laws are of a loss that falls; of an accuracy give accuracy='share'"
+)
 
 
 class Member(NamedTuple):
@@ -273,12 +289,39 @@ def surface_forecast(curve: Curve) -> SurfaceForecast:
             f"{len(curve)} runs are too few for a law of {curve.inputs} inputs; the simplest needs "
             f"{needed(curve)}"
         )
+    out = outliers(curve)
+    notes = [_left_out(curve.take(out))] if out.any() else []
+    if out.any():
+        curve = curve.take(~out)
+    if _rises(curve):
+        notes.append(FitWarning("rises", RISES.format(y=curve.y_label)))
     fitted = [(label, form, held, fit(curve, form=form, fixed=held)) for label, form, held in candidates]
     fitted = [law for law in fitted if law[-1].status is not Status.FAILED]
     tested = backtest(curve, fitted)
-    scatter = [result.residual_scale for *_, result in fitted]
+    scatter = np.array([result.residual_scale for *_, result in fitted])
     error = filled(np.sqrt(np.mean(tested**2, axis=0)), scatter)
-    weight = np.exp(log_softmax(-WORTH * np.log(filled(np.exp(np.mean(np.log(tested), axis=0)), scatter))))
+    usual = filled(np.exp(np.mean(np.log(tested), axis=0)), scatter)
+    noise = np.nan_to_num(scatter, nan=np.inf)
+    excess = noise**2 - min(np.min(noise), 1.0) ** 2
+    weight = np.exp(log_softmax(-0.5 * WORTH * np.log(usual**2 + MISFIT * np.minimum(excess, 1.0))))
     order = np.argsort(-weight, kind="stable")
     members = tuple(Member(fitted[i][0], fitted[i][-1], float(weight[i]), float(error[i])) for i in order)
-    return SurfaceForecast(curve, members, members[0].result.warnings)
+    return SurfaceForecast(curve, members, (*notes, *members[0].result.warnings))
+
+
+def _left_out(runs: Curve) -> FitWarning:
+    """What to say of outliers."""
+    rows = np.arange(len(runs)) if runs.rows is None else runs.rows
+    shown = "; ".join(
+        f"row {row} ({', '.join(f'{n} = {v:g}' for n, v in zip(runs.input_names, x, strict=True))}, "
+        f"{runs.y_label} = {y:g})"
+        for row, x, y in list(zip(rows, runs.x, runs.y, strict=True))[:2]
+    )
+    more = f" and {len(runs) - 2} more" if len(runs) > 2 else ""
+    return FitWarning("outliers", f"left out, far off what all other runs say: {shown}{more}; look at them")
+
+
+def _rises(curve: Curve) -> bool:
+    """Whether y is larger for the dearest third of the runs than for the cheapest, by their medians."""
+    low, high = np.quantile(curve.effort, [1 / 3, 2 / 3])
+    return bool(np.median(curve.y[curve.effort >= high]) > np.median(curve.y[curve.effort <= low]))

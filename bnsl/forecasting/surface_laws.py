@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from bnsl.curves.curve import Curve
+from bnsl.evidence.points import MEDIAN
 from bnsl.fitting.fit import fit
 from bnsl.fitting.result import FitResult
 from bnsl.forecasting.nearby import carried
@@ -16,6 +17,9 @@ from bnsl.forms.registry import get_form
 
 OF_TWO = ("chinchilla_tied", "chinchilla", "skaling", "interaction", "bilinear")
 CUTS = (0.6, 0.8)  # shares of the runs, the cheapest first, from which the others are predicted
+OUTLYING, OFF_BY = 10.0, 0.1  # standard deviations, and log y, from which on a run is an outlier;
+FEWEST, MOST = 10, 0.05  # of so many runs, and at most this share of them
+ROUNDING = 1e-9  # by which products of the same compute may differ
 Candidate = tuple[str, Form, dict[str, float]]  # label, form and held parameters
 
 
@@ -47,10 +51,24 @@ def needed(curve: Curve) -> int:
     return min(len(form.names) - len(held) for _, form, held in laws_of(curve)) + 2
 
 
+def outliers(curve: Curve) -> np.ndarray:
+    """Which runs (N,) lie far off what all others say by the stiffest law; none if these are many.
+
+    Rich laws follow a run that went wrong at the edge of the data wherever it leads.
+    """
+    _, form, held = laws_of(curve)[1 if curve.inputs == 2 else 0]
+    none = np.zeros(len(curve), bool)
+    if len(curve) < FEWEST or np.abs(fit(curve, form=form, fixed=held).residuals).max() < OFF_BY:
+        return none
+    off = np.abs(fit(curve, form=form, fixed=held, robust="huber").residuals)
+    out = off > max(OUTLYING * np.median(off) / MEDIAN, OFF_BY)
+    return out if out.sum() <= max(1, MOST * len(curve)) else none
+
+
 def cheaper(curve: Curve) -> list[np.ndarray]:
     """Which runs (N,) are the cheaper ones from which the others are predicted, for every cut."""
     effort = curve.effort
-    parts = [effort <= np.quantile(effort, share) for share in CUTS]
+    parts = [effort <= np.quantile(effort, share) * (1.0 + ROUNDING) for share in CUTS]
     return [part for part in parts if not part.all()]
 
 
@@ -80,9 +98,9 @@ def log_y_of(result: FitResult, points: np.ndarray) -> np.ndarray:
         return np.asarray(result.form.log_y(result.theta, result.form.seen(points)))
 
 
-def filled(errors: np.ndarray, scatter: Sequence[float]) -> np.ndarray:
+def filled(errors: np.ndarray, scatter: np.ndarray) -> np.ndarray:
     """Errors (L,) in the back-test; a law not tested at every cut has twice the worst, or its scatter."""
     known = np.isfinite(errors)
     if known.any():
         return np.maximum(np.where(known, errors, 2.0 * np.max(errors[known])), 1e-12)
-    return np.maximum(np.nan_to_num(np.array(scatter), nan=1.0), 1e-12)
+    return np.maximum(np.nan_to_num(scatter, nan=1.0), 1e-12)

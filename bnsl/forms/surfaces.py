@@ -162,7 +162,8 @@ class Interaction(_PowerLaws):
 class Bilinear(_Boxed):
     """L = E + A / N^alpha + B / D^(beta + gamma log N): larger models learn more, or less, from a token.
 
-    It is a law of its own in every unit of D, which is therefore kept; tokens are what it is meant for.
+    Give D in single tokens: in another unit this is another law, since D = 1 is where N changes nothing. The
+    unit is therefore kept, and fits whose D is below 1e5 carry the warning `unit_matters`.
     """
 
     name: ClassVar[str] = "bilinear"

@@ -131,3 +131,42 @@ def test_hold_out_by_compute_or_by_a_condition():
     assert (by_size.held_out.x[:, 0] > 2e9).all()
     with pytest.raises(bnsl.InputError, match="held_out must be one True or False per row"):
         bnsl.extrapolate(frame, inputs=["n", "d"], y="loss", form="skaling", held_out=[True])
+
+
+def test_an_input_that_never_changes_and_a_unit_that_is_no_count_are_told():
+    rng = np.random.default_rng(7)
+    x = np.exp(rng.uniform(0.0, 5.0, (20, 2)))
+    y = 1.5 + 0.8 * x[:, 0] ** -0.3 + x[:, 1] ** -0.4
+    same = np.column_stack([np.full(20, 1e8), x[:, 1]])
+    told = {note.code: note.message for note in bnsl.fit(same, y, form="chinchilla").warnings}
+    assert "is 1e+08 in every row" in told["input_constant"]
+    codes = [note.code for note in bnsl.fit(x, y, form="bilinear").warnings]
+    assert "unit_matters" in codes
+    assert "unit_matters" not in [n.code for n in bnsl.fit(x * 1e9, y, form="bilinear").warnings]
+
+
+def test_many_rows_are_searched_on_some_and_fitted_on_all():
+    rng = np.random.default_rng(8)
+    x = np.exp(rng.uniform([16.0, 20.0], [22.0, 26.0], (3000, 2)))
+    law = {"E": 1.7, "A": 400.0, "B": 2000.0, "alpha": 0.34, "beta": 0.37}
+    form = bnsl.get_form("chinchilla")
+    y = form.evaluate(law, x) * np.exp(0.01 * rng.standard_normal(3000))
+    result = bnsl.fit(x, y, form="chinchilla")
+    assert result.status.name == "CONVERGED"
+    assert np.sum(result.residuals**2) < np.sum(np.log(form.evaluate(law, x) / y) ** 2)
+    # At a minimum no derivative is left.
+    seen = form.seen(result.curve.x)
+    slopes = form.log_y_and_jacobian(result.theta, seen)[1]
+    assert (
+        np.abs(slopes @ result.residuals / np.linalg.norm(slopes, axis=1)).max() < 1e-4 * np.sqrt(3000) * 0.01
+    )
+
+
+def test_words_among_numbers_are_named_by_column_and_row():
+    frame = {
+        "params": ["big", *range(1, 12)],
+        "tokens": np.arange(1.0, 13.0),
+        "loss": 1 + 1 / np.arange(1.0, 13.0),
+    }
+    with pytest.raises(bnsl.InputError, match=r"params\[0\] = 'big' is not a number"):
+        bnsl.fit(frame, inputs=["params", "tokens"], y="loss", form="chinchilla")
