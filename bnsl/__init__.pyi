@@ -54,6 +54,7 @@ from .runs.run import Run
 from .uncertainty.bootstrap import Bootstrap, bootstrap
 from .uncertainty.profile import Profile, prediction_interval, profile, profile_intervals
 from .web.page import write_report
+from .web.runs import write_runs_report
 
 __version__: str
 
@@ -161,4 +162,5 @@ __all__ = [
     "suggest",
     "transformer_flops",
     "write_report",
+    "write_runs_report",
 ]

@@ -86,7 +86,9 @@ def check_choice(value: object, argument: str, known: Iterable[str]) -> None:
 
 
 def check_count(value: object, argument: str, least: int = 0) -> int:
-    """`value` as an int that is at least `least`."""
+    """`value` as an int that is at least `least`; 1e5 will do for 100000."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise InputError(f"{argument} = {value!r} must be a whole number >= {least}")
     return int(value)

@@ -10,7 +10,8 @@ from bnsl._base.display import aligned, paragraphs
 from bnsl.cli._arguments import add_json_option, add_plot_option
 from bnsl.cli._output import check_outputs, put_out
 from bnsl.cli._text import json_text
-from bnsl.cli.runs import add_file, runs_of
+from bnsl.cli.runs import add_file, add_report, runs_of, write_report
+from bnsl.web.page import check_path
 
 EXAMPLE = """examples:
   bnsl datasets continual_pretraining > runs.csv
@@ -31,11 +32,14 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--steps", type=int, metavar="N", help="steps (default: as many as the longest run)")
     add_plot_option(command)
     add_json_option(command)
+    add_report(command)
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     check_outputs(args)
+    if args.report is not None:
+        check_path(args.report)
     shares = _numbers(args.replay, "--replay")
     peaks = None if args.peak is None else _numbers(args.peak, "--peak")
     runs, steps = runs_of(args), args.steps
@@ -84,6 +88,7 @@ def run(args: argparse.Namespace) -> None:
         lambda ax: bnsl.plot_front(result, ax=ax, replay=shares, peak=peaks or [result.peak], steps=steps),
         wide=True,
     )
+    write_report(args, result, replay=shares)
 
 
 def _numbers(text: str, name: str) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from typing import Any
 
 import bnsl
@@ -10,11 +11,14 @@ from bnsl._base.checks import InputError, check_share
 from bnsl._base.display import aligned, paragraphs, plain
 from bnsl.cli._arguments import add_json_option, add_plot_option
 from bnsl.cli._output import LEVEL, check_outputs, put_out
+from bnsl.cli._terminal import note
 from bnsl.cli._text import json_text
 from bnsl.runs.laws import LAWS
 from bnsl.runs.reading import read_runs
 from bnsl.runs.run import Run
 from bnsl.schedules.text import from_text
+from bnsl.web.page import check_path
+from bnsl.web.runs import write_runs_report
 
 EXAMPLE = """examples:
   bnsl datasets continual_pretraining > runs.csv
@@ -79,11 +83,26 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     add_plot_option(command)
     add_json_option(command)
+    add_report(command)
+
+
+def add_report(command: argparse.ArgumentParser) -> None:
+    """Where to write the page."""
+    command.add_argument("--report", metavar="OUT.html", help="also write a web page that needs no network")
+
+
+def write_report(args: argparse.Namespace, result: Any, **options: Any) -> None:
+    """Write the page, where one is asked for."""
+    if args.report is not None:
+        write_runs_report(result, args.report, command=shlex.join(["bnsl", *args.argv]), **options)
+        note(f"wrote {args.report}")
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     check_outputs(args)
+    if args.report is not None:
+        check_path(args.report)
     level = check_share(args.level, "--level")
     wanted = {text: from_text(text) for text in args.predict}
     result = bnsl.fit_runs(runs_of(args), args.law)
@@ -110,6 +129,7 @@ def run(args: argparse.Namespace) -> None:
         lambda ax: bnsl.plot_runs(result, wanted, ax=ax, level=level),
         wide=True,
     )
+    write_report(args, result, schedules=wanted, level=level)
 
 
 def _table(rows: list[dict[str, Any]], level: float) -> str:

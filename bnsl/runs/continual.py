@@ -13,8 +13,9 @@ from bnsl._base.display import FitWarning, paragraphs, warning_lines
 from bnsl.fitting.covariance import students_t
 from bnsl.runs.fitted import LawFit, fit_law
 from bnsl.runs.notes import undetermined
-from bnsl.runs.result import FREEDOM, MISFIT, warn_if_other
-from bnsl.runs.run import NEW, OLD, Run, check_runs
+from bnsl.runs.replay import check_union
+from bnsl.runs.result import FREEDOM, warn_if_other
+from bnsl.runs.run import NEW, OLD, Run, check_runs, own_steps
 from bnsl.runs.shift import SIDES, continued, measured_share, points_on
 from bnsl.schedules.makers import Length, constant, cosine
 from bnsl.schedules.schedule import Schedule
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 SHARES = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)  # of replay that are looked at
 PEAKS = (0.25, 0.5, 1.0, 2.0)  # times the fitted peak
+MISFIT = 2.0  # times the errors of the later fitted points: errors of the law itself on another run
+ALIKE = 1.02  # rates within such a factor count as one
 GRID = 200  # shares among which a critical one is looked for
 
 
@@ -64,6 +67,15 @@ class ContinualResult:
         """How long the longest continued run is."""
         return max(run.schedule.steps for run in self.runs)
 
+    def _peaks(self) -> list[float]:
+        """The peak rates of the runs that were warmed up again, those that are alike once."""
+        last = self.pretraining.schedule.final
+        found: list[float] = []
+        for peak in sorted({run.schedule.peak for run in self.runs}, reverse=True):
+            if peak > ALIKE * last and all(other > ALIKE * peak for other in found):
+                found.append(peak)
+        return found[::-1] or [self.peak]
+
     def predict(self, schedule: Schedule, step: Any = None, *, replay: float = 0.0, on: str = OLD) -> Any:
         """The loss on `on` ("old" or "new") data along a continued run under a schedule.
 
@@ -81,8 +93,9 @@ class ContinualResult:
         share = as_number(replay, "replay")
         if not 0 <= share <= 1:
             raise InputError(f"replay = {share:g} lies outside [0, 1]; it is a share of every batch")
-        asked = np.atleast_1d(np.asarray(schedule.steps if step is None else step, int))
-        schedule.at(asked)
+        if not isinstance(schedule, Schedule):
+            raise InputError(f"schedule = {schedule!r:.60} is not a schedule of bnsl.schedules")
+        asked, shape = own_steps(schedule, schedule.steps if step is None else step)
         peaks = [run.schedule.peak for run in self.runs]
         warn_if_other(schedule, (min(peaks), max(peaks)), self.steps)
         begins = self.pretraining.end
@@ -91,10 +104,10 @@ class ContinualResult:
         whole = self.pretraining.whole.then(schedule)
         found = continued(whole, order, fit.unit, begins, measured_share(share, on))
         mean = fit.predict(found)
-        deviation = np.hypot(fit.deviation(found), MISFIT * fit.rms * mean)
-        if step is None or np.ndim(step) == 0:
+        deviation = np.hypot(fit.deviation(found), MISFIT * fit.late * mean)
+        if shape == ():
             return float(mean[0]), float(deviation[0])
-        return mean[back], deviation[back]
+        return mean[back].reshape(shape), deviation[back].reshape(shape)
 
     def final(
         self,
@@ -118,9 +131,12 @@ class ContinualResult:
             schedule: another schedule than this cosine.
             level: probability of the intervals, between 0 and 1.
         """
-        one = schedule or cosine(peak or self.peak, steps or self.steps, warmup, floor)
+        if schedule is None:
+            schedule = cosine(
+                self.peak if peak is None else peak, self.steps if steps is None else steps, warmup, floor
+            )
         times = students_t(check_share(level, "level"), FREEDOM)
-        (old, old_sd), (new, new_sd) = (self._at(one, None, replay, side) for side in (OLD, NEW))
+        (old, old_sd), (new, new_sd) = (self._at(schedule, None, replay, side) for side in (OLD, NEW))
         return Final(
             old,
             new,
@@ -138,7 +154,9 @@ class ContinualResult:
         """Old and new losses over replay share and peak rate, one row per pair, with a column `best`."""
         import pandas as pd
 
-        peaks = sorted({run.schedule.peak for run in self.runs}) if peak is None else list(peak)
+        peaks = self._peaks() if peak is None else list(peak)
+        if not len(replay) or not peaks:
+            raise InputError("replay and peak must have one entry or more")
         rows = []
         for high in peaks:
             for share in replay:
@@ -157,9 +175,7 @@ class ContinualResult:
             max_forgetting: by how much the old loss may end above that of the pre-training.
             options: of `front`.
         """
-        weight = as_number(weight_old, "weight_old")
-        if not 0 <= weight <= 1:
-            raise InputError(f"weight_old = {weight:g} lies outside [0, 1]")
+        weight = _weight(weight_old)
         table = self.front(**options)
         if max_forgetting is not None:
             table = table[
@@ -177,16 +193,16 @@ class ContinualResult:
         """The smallest replay share whose average loss is within a tolerance of the union's, or of the best.
 
         Args:
-            tolerance: as a share of that average.
+            tolerance: by which share the perplexity, exp of the average loss in nats, may lie above.
             union: losses on old and new data after training on both from scratch; the best average over all
                 shares if not given.
             options: of `final`.
         """
-        near = check_share(tolerance, "tolerance")
+        room = np.log1p(check_share(tolerance, "tolerance"))
         shares = np.linspace(0.0, 1.0, GRID + 1)[:-1]
         average = np.array([0.5 * sum(self.final(replay=float(r), **options)[:2]) for r in shares])
-        aim = 0.5 * sum(union) if union is not None else float(average.min())
-        enough = average <= (1.0 + near) * aim
+        aim = 0.5 * sum(check_union(union)) if union is not None else float(average.min())
+        enough = average <= aim + room
         return float(shares[np.argmax(enough)]) if enough.any() else None
 
     def worth_rewarming(self, weight_old: float = 0.0, replay: float = 0.0, **options: Any) -> bool:
@@ -198,9 +214,9 @@ class ContinualResult:
             options: of `final`.
         """
         rewarmed = self.final(replay=replay, **options)
-        steps = check_count(options.get("steps") or self.steps, "steps", 1)
+        steps = check_count(options.get("steps", self.steps), "steps", 1)
         level = self.final(schedule=constant(self.pretraining.schedule.final, steps), replay=replay)
-        weights = (weight_old, 1.0 - weight_old)
+        weights = (_weight(weight_old), 1.0 - weight_old)
         return float(np.dot(weights, rewarmed[:2])) < float(np.dot(weights, level[:2]))
 
     def against(self, union: tuple[float, float], **options: Any) -> dict[str, float]:
@@ -213,6 +229,7 @@ class ContinualResult:
         Returns:
             Differences "old", "new" and "average", and "relative", the last as a share of the union's.
         """
+        union = check_union(union)
         end = self.final(**options)
         old, new = end.old - union[0], end.new - union[1]
         return {"old": old, "new": new, "average": 0.5 * (old + new), "relative": (old + new) / sum(union)}
@@ -233,6 +250,31 @@ class ContinualResult:
         import bnsl
 
         return bnsl.plot_front(self, **options)
+
+    def to_json(self, indent: int | None = None) -> str:
+        """The runs and the parameters as JSON, exact to the last bit."""
+        from bnsl.runs.record import written_continual
+
+        return written_continual(self, indent)
+
+    @classmethod
+    def from_json(cls, text: str) -> ContinualResult:
+        """The result that `to_json` wrote, fitted again to its runs.
+
+        Raises:
+            InputError: (a ValueError) text that is not such a record, or a damaged one.
+        """
+        from bnsl.runs.record import read_continual
+
+        return read_continual(text)
+
+
+def _weight(value: float) -> float:
+    """The weight of the old data's loss."""
+    weight = as_number(value, "weight_old")
+    if not 0 <= weight <= 1:
+        raise InputError(f"weight_old = {weight:g} lies outside [0, 1]")
+    return weight
 
 
 def continual(pretraining: Run | Iterable[Run], runs: Iterable[Run]) -> ContinualResult:

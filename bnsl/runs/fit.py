@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from bnsl.runs.result import RunsResult
 from bnsl.runs.run import Run, check_runs
 
 FEWEST = 6  # points of all runs together
-WORSE = 2.0  # times the error of the best: laws beyond it are not averaged
+WORSE = 3.0  # times the error of the best: laws beyond it are not averaged
 
 
 def fit_runs(runs: Run | Iterable[Run], law: str | None = None) -> RunsResult:
@@ -42,7 +43,7 @@ def fit_runs(runs: Run | Iterable[Run], law: str | None = None) -> RunsResult:
         check_choice(law, "law", ["average", *LAWS])
     chosen = [LAWS[name] for name in ([law] if law in LAWS else AVERAGED)]
     unit = max(run.whole.peak for run in found)
-    parts = [points_of(run, unit) for run in found]
+    parts = measured = [points_of(run, unit) for run in found]
     count = sum(len(part.step) for part in parts)
     if count < FEWEST:
         raise InputError(f"runs have {count} points after their warm-ups; a fit needs at least {FEWEST}")
@@ -54,7 +55,8 @@ def fit_runs(runs: Run | Iterable[Run], law: str | None = None) -> RunsResult:
             parts, dropped = without_leading(parts, fit)
             fit = fit_law(one, parts) if dropped else fit
         fits.append(fit)
-    fits, weights = _averaged(fits)
+    reach = min(float(part.history.total[0]) for part in measured)
+    fits, weights = _averaged([replace(fit, reach=reach) for fit in fits])
     names = tuple(dict.fromkeys(name for fit in fits for name in undetermined(fit, found)))
     return RunsResult(
         runs=tuple(found),

@@ -20,8 +20,10 @@ HUBER = (
 ROUNDS = 8  # of reweighting
 POINTS = 256  # of a run: longer ones are fitted as means of neighbours
 COARSE = 24  # points of a run on which the grid is looked at
+EARLY = 100.0  # times less than at the first point S1 is, where a law has lost all meaning
 LEADING = 8.0  # times the usual error: the first points of a run that are as far off are not under the law
-PRIOR = 0.5  # of half a box: standard deviation of what is believed of an exponent without data
+ROUGH = 3e-3  # usual error of the points while the grid is searched, for the prior to be weighed against
+BOX = 0.5  # of half a box: standard deviation of an exponent without a prior, for what the data leave open
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,16 @@ class Points:
         return replace(self, step=self.step[rows], loss=self.loss[rows])
 
 
+def risen(schedule: Schedule) -> int:
+    """The step at which the very first warm-up ends."""
+    return int(np.argmax(np.append(np.diff(schedule.rates()) <= 0, True)))
+
+
 def points_of(run: Run, unit: float) -> Points:
     """The points of a run after its warm-up; long ones as means of neighbours."""
     whole = run.whole
     step = run.step + run.begins
-    rates = whole.rates()
-    risen = int(np.argmax(np.append(np.diff(rates) <= 0, True)))  # of the very first warm-up
-    kept = step >= max(risen, 1)
+    kept = step >= max(risen(whole), 1)
     if kept.sum() < 3:
         kept = step >= 1
     step, loss = step[kept], np.asarray(run.loss)[kept]
@@ -87,7 +92,8 @@ class LawFit:
         amounts: what it is linear in (k,), in the units of the fit.
         covariance: of amounts and coordinates (k + E, k + E), with what is believed of exponents in it.
         scale: the usual relative error of a point.
-        rms: the root mean square of relative errors.
+        reach: S1 at the first point of all runs; before it the law is held at its value there.
+        rms: the root mean square of relative errors, and `late` that of the later half of each run.
         spread: standard deviations of the coordinates from the data alone (E,); infinite where unknown.
         at_bound: whether each coordinate is at an end of its box.
     """
@@ -101,15 +107,29 @@ class LawFit:
     rms: float
     spread: np.ndarray
     at_bound: np.ndarray
+    late: float = 0.0
+    reach: float = 0.0
 
     def predict(self, found: History) -> np.ndarray:
         """The loss at the points of a history (N,)."""
-        return self.law.columns(found, self.law.values(self.coordinates)) @ self.amounts
+        return self.law.columns(self._held(found), self.law.values(self.coordinates)) @ self.amounts
+
+    def _held(self, found: History) -> History:
+        """The history with S1 no smaller than at the first point; the sums over steps are as they are."""
+        if not (found.total < self.reach).any():
+            return found
+        return replace(found, total=np.maximum(found.total, self.reach))
 
     def deviation(self, found: History) -> np.ndarray:
         """Standard deviation of `predict` from what the data leave open (N,)."""
-        gradient = _gradient(self.law, [found], self.coordinates, self.amounts)
-        return np.sqrt(np.maximum(np.einsum("np,pq,nq->n", gradient, self.covariance, gradient), 0.0))
+        held = self._held(found)
+        gradient = _gradient(self.law, [held], self.coordinates, self.amounts)
+        known = np.einsum("np,pq,nq->n", gradient, self.covariance, gradient)
+        if held is not found:  # what the power of S1 would add if it went on
+            alpha = self.law.values(self.coordinates)[0]
+            least = np.maximum(found.total, self.reach / EARLY)
+            known += (self.amounts[1] * (least**-alpha - held.total**-alpha)) ** 2 * (least < held.total)
+        return np.sqrt(np.maximum(known, 0.0))
 
 
 def fit_law(law: Law, parts: Sequence[Points]) -> LawFit:
@@ -119,19 +139,33 @@ def fit_law(law: Law, parts: Sequence[Points]) -> LawFit:
     aim = np.concatenate([part.loss for part in coarse])
     grid = [one.values() for one in law.exponents]
     low, high = (np.array([values[i] for values in grid]) for i in (0, -1))
-    best = projection.search(_design(law, coarse, 1.0 / aim), np.ones(len(aim)), grid)
+    best = projection.search(_design(law, coarse, 1.0 / aim), np.ones(len(aim)), grid, _prior(law, ROUGH))
     columns = _design(law, parts, 1.0 / target)
     even = np.concatenate([_spans(part.step) for part in parts])
-    weights = even
+    weights, prior = even, _prior(law, ROUGH)
     for _ in range(ROUNDS):
         before, now = best, weights
-        best = projection.refine(_weighted(columns, now), now, best.coordinates, low, high)
+        best = projection.refine(_weighted(columns, now), now, best.coordinates, low, high, prior)
         if _ and np.allclose(before.coordinates, best.coordinates, atol=1e-3):
             break
+        prior = _prior(law, _noise(best.residuals / weights, parts))
         errors = np.abs(best.residuals) / weights
         delta = max(HUBER, 1.5 * float(np.median(errors)))
         weights = even * np.sqrt(np.minimum(1.0, delta / np.maximum(errors, 1e-300)))
     return _with_errors(law, parts, best, weights, low, high)
+
+
+def _noise(errors: np.ndarray, parts: Sequence[Points]) -> float:
+    """The usual error of a point, as large as if errors of neighbours did not go together."""
+    together = _together(np.split(errors, np.cumsum([len(part.step) for part in parts])[:-1]))
+    return float(np.sqrt(together) * min(np.sqrt(np.mean(errors**2)), 3.0 * np.median(np.abs(errors))))
+
+
+def _prior(law: Law, noise: float) -> projection.Prior:
+    """How far exponents are from their priors, in the unit of relative errors whose usual size is `noise`."""
+    centre = np.array([one.centre for one in law.exponents])
+    spread = np.array([one.spread for one in law.exponents])
+    return lambda coordinates: noise * (coordinates - centre) / spread
 
 
 def _weighted(columns: projection.Design, weights: np.ndarray) -> projection.Design:
@@ -174,7 +208,8 @@ def _with_errors(
     errors = best.residuals / weights
     rms = float(np.sqrt(np.mean(errors**2)))
     scale = max(1.4826 * float(np.median(np.abs(errors))), 1e-9)
-    together = _together(np.split(errors, np.cumsum([len(part.step) for part in parts])[:-1]))
+    each = np.split(errors, np.cumsum([len(part.step) for part in parts])[:-1])
+    together = _together(each)
     gradient = _gradient(law, [part.history for part in parts], best.coordinates, best.amounts)
     weighted = gradient * (weights / target)[:, None]
     free = max(len(target) / together - gradient.shape[1], 1.0)
@@ -182,7 +217,8 @@ def _with_errors(
     variance *= 1.0 + 2.0 / free
     information = weighted.T @ weighted / max(variance, 1e-24)
     prior = np.zeros(len(information))
-    prior[len(best.amounts) :] = (PRIOR * (high - low) / 2.0) ** -2.0
+    spread = np.array([one.spread for one in law.exponents])
+    prior[len(best.amounts) :] = np.where(np.isfinite(spread), spread, BOX * (high - low) / 2.0) ** -2.0
     active = np.append(best.amounts > 0, np.ones(len(low), bool))
     return LawFit(
         law=law,
@@ -194,6 +230,7 @@ def _with_errors(
         rms=rms,
         spread=np.sqrt(np.diag(_inverse(information, active)))[len(best.amounts) :],
         at_bound=(best.coordinates <= low + 1e-6) | (best.coordinates >= high - 1e-6),
+        late=float(np.sqrt(np.mean(np.concatenate([one[len(one) // 2 :] for one in each]) ** 2))),
     )
 
 

@@ -24,6 +24,8 @@ class Exponent:
         name: as in the paper.
         low, high: where it is looked for; `high` of a time is a share of the steps.
         grid: how many values are tried at first.
+        usual, spread: where it is without data, and how far from there, as coordinates: the mean and the
+            standard deviation of its prior; an infinite spread is no prior.
         log: whether it is looked for on a log scale.
     """
 
@@ -31,7 +33,14 @@ class Exponent:
     low: float
     high: float
     grid: int
+    usual: float = 1.0
+    spread: float = np.inf
     log: bool = True
+
+    @property
+    def centre(self) -> float:
+        """`usual` as a coordinate."""
+        return float(np.log(self.usual)) if self.log else self.usual
 
     def values(self) -> np.ndarray:
         """The values tried at first, as coordinates."""
@@ -141,14 +150,17 @@ def _mean_power(scale: np.ndarray, low: np.ndarray, high: np.ndarray, power: flo
         return np.where(ratio > 1e-6, whole, near**-power)
 
 
-def _alpha() -> Exponent:
-    return Exponent("alpha", 0.05, 2.0, 8)
+# The priors of the exponents, for rates relative to the peak. They were chosen on runs of arXiv 2405.18392
+# with other sizes and peak rates than those of the benchmark, and by leaving out one of the runs that the
+# benchmark fits, or their later part. They weigh as much as a few points, and matter where these say little.
+def _alpha(spread: float = 0.3) -> Exponent:
+    return Exponent("alpha", 0.05, 2.0, 8, 0.5, spread)
 
 
 ANNEALING = Law(
     "annealing",
     ("L0", "A", "C"),
-    (_alpha(), Exponent("memory", 4.0, 1e5, 12)),
+    (_alpha(0.4), Exponent("memory", 4.0, 1e5, 12, 400.0, 1.0)),
     lambda history, found: -annealing_sum(history, found[0])[:, None],
     "L0 + A S1^-alpha - C S2",
     "arXiv 2408.11029",
@@ -157,7 +169,7 @@ ANNEALING = Law(
 MULTI_POWER = Law(
     "multi_power",
     ("L0", "A", "B"),
-    (_alpha(), Exponent("C", 1e-4, 30.0, 8), Exponent("beta", 0.05, 1.5, 6)),
+    (_alpha(), Exponent("C", 1e-4, 30.0, 8, 0.01, 1.0), Exponent("beta", 0.05, 1.5, 6, 0.8, 0.25)),
     lambda history, found: -power_sum(history, found[0], found[1], found[1])[:, None],
     "L0 + A S1^-alpha - B sum_k (eta_{k-1} - eta_k) G(eta_k^-gamma S_k)",
     "arXiv 2503.12811",
@@ -168,9 +180,9 @@ MULTI_POWER_FREE = Law(
     ("L0", "A", "B"),
     (
         _alpha(),
-        Exponent("C", 1e-4, 30.0, 8),
-        Exponent("beta", 0.05, 1.5, 4),
-        Exponent("gamma", 0.0, 1.0, 4, log=False),
+        Exponent("C", 1e-4, 30.0, 8, 0.01, 1.0),
+        Exponent("beta", 0.05, 1.5, 4, 0.8, 0.25),
+        Exponent("gamma", 0.0, 1.0, 4, 0.6, 0.5, log=False),
     ),
     lambda history, found: -power_sum(history, *found)[:, None],
     "L0 + A S1^-alpha - B sum_k (eta_{k-1} - eta_k) G(eta_k^-gamma S_k)",
@@ -179,7 +191,7 @@ MULTI_POWER_FREE = Law(
 FUNCTIONAL = Law(
     "functional",
     ("L0", "A", "B"),
-    (_alpha(), Exponent("C", 1e-5, 30.0, 10), Exponent("p", 0.1, 3.0, 6)),
+    (_alpha(), Exponent("C", 1e-5, 30.0, 10, 1.0, 1.5), Exponent("p", 0.1, 3.0, 6, 1.3, 0.175)),
     lambda history, found: noise_sum(history, *found)[:, None],
     "L0 + A S1^-alpha + B sum_k eta_k^2 (1 + C S_k)^-p",
     "arXiv 2509.19189",

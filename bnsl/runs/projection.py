@@ -19,6 +19,7 @@ REFINED = 3  # of the best cells of the grid
 RIDGE = 1e-13  # that keeps normal equations of like columns solvable
 
 Design = Callable[[np.ndarray], np.ndarray]  # coordinates of the exponents (E,) -> columns (N, k)
+Prior = Callable[[np.ndarray], np.ndarray]  # coordinates (E,) -> residuals (E,)
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,24 @@ class Projected:
         coordinates: of the exponents (E,).
         amounts: what each column is multiplied by (k,), at least 0.
         residuals: weighted (N,).
+        apart: how far each coordinate is from its prior, in the unit of the residuals (E,), or None.
         cost: half of their sum of squares.
     """
 
     coordinates: np.ndarray
     amounts: np.ndarray
     residuals: np.ndarray
+    apart: np.ndarray | None = None
+
+    @property
+    def all(self) -> np.ndarray:
+        """The residuals, and those of the prior (N,) or (N + E,)."""
+        return self.residuals if self.apart is None else np.concatenate([self.residuals, self.apart])
 
     @property
     def cost(self) -> float:
         """Half of the sum of squares."""
-        return 0.5 * float(self.residuals @ self.residuals)
+        return 0.5 * float(self.all @ self.all)
 
 
 def best_amounts(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -75,7 +83,9 @@ def best_amounts(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
     return best / norm
 
 
-def project(design: Design, target: np.ndarray, coordinates: np.ndarray) -> Projected:
+def project(
+    design: Design, target: np.ndarray, coordinates: np.ndarray, prior: Prior | None = None
+) -> Projected:
     """The best amounts for these exponents, to rounding."""
     columns = design(coordinates)
     amounts = best_amounts(columns, target)
@@ -86,28 +96,35 @@ def project(design: Design, target: np.ndarray, coordinates: np.ndarray) -> Proj
         if (exact >= 0).all():
             amounts = np.zeros(columns.shape[1])
             amounts[active] = exact
-    return Projected(np.asarray(coordinates, float), amounts, columns @ amounts - target)
+    at, residuals = np.asarray(coordinates, float), columns @ amounts - target
+    return Projected(at, amounts, residuals, None if prior is None else prior(at))
 
 
 def refine(
-    design: Design, target: np.ndarray, start: np.ndarray, low: np.ndarray, high: np.ndarray
+    design: Design,
+    target: np.ndarray,
+    start: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    prior: Prior | None = None,
 ) -> Projected:
     """The minimum near a start, by damped Gauss-Newton steps on the projected residuals, inside the box."""
-    here = project(design, target, np.clip(start, low, high))
+    here = project(design, target, np.clip(start, low, high), prior)
     damping = 1e-3
-    jacobian = derivatives(design, target, here, low, high)
+    jacobian = derivatives(design, target, here, high, prior)
     for _ in range(STEPS):
-        gradient = jacobian @ here.residuals
+        gradient = jacobian @ here.all
         curvature = jacobian @ jacobian.T
         scale = np.diag(curvature) + 1e-12 * max(np.trace(curvature), 1e-300)
-        step = -np.linalg.solve(curvature + damping * np.diag(scale), gradient)
-        there = project(design, target, np.clip(here.coordinates + np.clip(step, -2.0, 2.0), low, high))
+        step = _inside(curvature + damping * np.diag(scale), gradient, here.coordinates, low, high)
+        there = np.clip(here.coordinates + np.clip(step, -2.0, 2.0), low, high)
+        there = project(design, target, there, prior)
         if there.cost < here.cost:
             fell = here.cost - there.cost
             here, damping = there, max(damping / 10.0, 1e-9)
             if fell < CLOSE * here.cost:
                 break
-            jacobian = derivatives(design, target, here, low, high)
+            jacobian = derivatives(design, target, here, high, prior)
         elif damping > 1e6:
             break
         else:
@@ -115,8 +132,22 @@ def refine(
     return here
 
 
+def _inside(
+    curvature: np.ndarray, gradient: np.ndarray, at: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> np.ndarray:
+    """The step to the minimum; coordinates at an end of the box that it would leave are held there."""
+    free = np.ones(len(at), bool)
+    while True:
+        step = np.zeros(len(at))
+        step[free] = -np.linalg.solve(curvature[np.ix_(free, free)], gradient[free])
+        leaves = free & (((at <= low) & (step < 0)) | ((at >= high) & (step > 0)))
+        if not leaves.any():
+            return step
+        free &= ~leaves
+
+
 def derivatives(
-    design: Design, target: np.ndarray, here: Projected, low: np.ndarray, high: np.ndarray
+    design: Design, target: np.ndarray, here: Projected, high: np.ndarray, prior: Prior | None = None
 ) -> np.ndarray:
     """Derivatives (E, N) of the projected residuals by the coordinates; of differences into the box."""
     rows = []
@@ -124,23 +155,28 @@ def derivatives(
         nudge = NUDGE if coordinate + NUDGE <= high[i] else -NUDGE
         beside = here.coordinates.copy()
         beside[i] += nudge
-        rows.append((project(design, target, beside).residuals - here.residuals) / nudge)
+        rows.append((project(design, target, beside, prior).all - here.all) / nudge)
     return np.array(rows).reshape(len(rows), -1)
 
 
-def search(design: Design, target: np.ndarray, grid: Sequence[np.ndarray]) -> Projected:
+def search(
+    design: Design, target: np.ndarray, grid: Sequence[np.ndarray], prior: Prior | None = None
+) -> Projected:
     """The best exponents in a box, without a guess.
 
     Args:
         design: the columns, weighted.
         target: what they should give, weighted.
         grid: the values of each coordinate that are tried; their ends are the box.
+        prior: what is believed of the coordinates without data, if anything.
     """
     low, high = (np.array([ends[i] for ends in grid]) for i in (0, -1))
     cells = np.array([(*cell[-1:], *cell[:-1]) for cell in itertools.product(*grid[1:], grid[0])])
     costs = np.array([_cost(design(cell), target) for cell in cells])
+    if prior is not None:
+        costs += np.array([float(np.sum(prior(cell) ** 2)) for cell in cells])
     starts = _distinct(cells[np.argsort(costs)], grid)
-    near = [refine(design, target, start, low, high) for start in starts]
+    near = [refine(design, target, start, low, high, prior) for start in starts]
     return min(near, key=lambda one: one.cost)
 
 

@@ -22,6 +22,7 @@ KNOWN = {
     "lr": ("lr", "learning_rate", "lr-adamw", "rate", "lr_scheduler"),
     "loss": ("val_loss", "eval_loss", "test_loss", "loss", "train_loss"),
 }
+GAP = 3.0  # usual distances of logged steps, within which the log of a run begins after its parent ends
 PAIR = {OLD: "loss_old", NEW: "loss_new"}
 
 
@@ -64,6 +65,8 @@ def read_runs(
         table = table[_equal(table[name], value)]
         if table.empty:
             raise InputError(f"where: no row has {name} = {value}")
+    if table.empty:
+        raise InputError("the table has no rows")
     columns = {
         "step": _column(table, "step", step),
         "lr": _column(table, "lr", lr),
@@ -128,6 +131,32 @@ def _parent(rows: pd.DataFrame) -> str:
     return "" if value is None or value != value else str(value)
 
 
+def _numbers(column: pd.Series, who: str) -> np.ndarray:
+    """A column as numbers; empty cells are NaN."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(column, errors="coerce")
+    bad = numbers.isna() & column.notna()
+    if bad.any():
+        i = int(np.argmax(bad.to_numpy()))
+        told = f"row {column.index[i]}: {column.name} = {column.iloc[i]!r:.40}"
+        raise InputError(f"{who}{told} is not a number")
+    return numbers.to_numpy(float)
+
+
+def _shift(step: np.ndarray, parent: Run, who: str) -> int:
+    """Where the steps of a child count from: 0, or the end of its parent."""
+    first, known = step.min(), np.unique(step)
+    gap = GAP * float(np.median(np.diff(known))) if len(known) > 1 else np.inf
+    for begins in (parent.end, 0):
+        if begins <= first <= begins + gap:
+            return begins
+    raise InputError(
+        f"{who}its log begins at step {first:g}, but its parent ends at step {parent.end}; count its steps "
+        "from 0 or from the parent's end, and cut a parent that goes on beyond the branch"
+    )
+
+
 def _run(
     name: str,
     rows: pd.DataFrame,
@@ -138,16 +167,15 @@ def _run(
     warmup: int | None,
 ) -> Run:
     """One run, on one loss."""
-    step, lr = (rows[columns[kind]].to_numpy(float) for kind in ("step", "lr"))
-    value = rows[loss].to_numpy(float)
     who = f"run {name!r}: " if name else ""
+    step, lr, value = (_numbers(rows[column], who) for column in (columns["step"], columns["lr"], loss))
     rated, measured = np.isfinite(lr), np.isfinite(value)
     for known, what in ((rated, "rate"), (measured, "loss")):
         if not known.any():
             raise InputError(f"{who}no row has a {what}")
     parent = _parent(rows)
     before = found.get((parent, OLD), found.get((parent, side))) if parent else None
-    shift = before.end if before is not None and step.min() >= before.end else 0
+    shift = 0 if before is None else _shift(step, before, who)
     try:
         schedule = from_log(step[rated] - shift, lr[rated], warmup=warmup if before is None else None)
     except InputError as error:
@@ -157,6 +185,6 @@ def _run(
     at, losses = at[order], losses[order]
     last = np.append(np.diff(at) > 0, True)
     kept = last & (at <= schedule.steps)
-    share = float(rows["replay"].iloc[0]) if "replay" in rows and before is not None else 0.0
+    share = float(_numbers(rows["replay"], who)[0]) if "replay" in rows and before is not None else 0.0
     on = str(rows["trained_on"].iloc[0]) if "trained_on" in rows else ""
     return Run(schedule, at[kept], losses[kept], before, share, on, side, name)

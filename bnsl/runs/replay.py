@@ -136,13 +136,16 @@ def _fit(share: np.ndarray, loss: np.ndarray, law: str) -> ReplayFit:
 
     def columns(coordinates: np.ndarray) -> np.ndarray:
         shifted = place + np.exp(coordinates[-1])
-        bent = -np.log(shifted) if law == LOG else shifted ** -np.exp(coordinates[0])
+        power = np.exp(coordinates[0])
+        bent = -np.log(shifted) if law == LOG else (shifted**-power - 1.0) / power  # -log where it is small
         return np.stack([np.ones_like(bent), bent], axis=1)
 
     best = projection.search(columns, loss, grid)
     found = {"c": best.amounts[0], "k": best.amounts[1], "eps": np.exp(best.coordinates[-1])}
     if law == POWER:
         found["g"] = np.exp(best.coordinates[0])
+        found["k"] /= found["g"]
+        found["c"] -= found["k"]
     rmse = float(np.sqrt(np.mean(best.residuals**2)))
     count, free = len(loss), 2 + len(grid)
     evidence = -count * np.log(np.hypot(rmse, ROUNDING)) - 0.5 * free * np.log(count)
@@ -154,7 +157,7 @@ def critical_replay(
     old: ReplayResult,
     new: ReplayResult,
     union: tuple[float, float],
-    tolerance: float = 0.01,
+    tolerance: float = 0.02,
     among: Sequence[float] | None = None,
 ) -> float | None:
     """The smallest share of old data whose average loss comes close to that of training on all data.
@@ -163,16 +166,31 @@ def critical_replay(
         old: the fit of the old data's final losses.
         new: that of the new data's.
         union: the losses of old and of new data after training on both from scratch.
-        tolerance: how far the average may lie above the union's, as a share of it.
+        tolerance: by which share the perplexity, exp of the average loss in nats, may lie above the union's.
         among: the shares to choose from; a fine grid from 0 to 1 if not given.
 
     Returns:
         The share, or None if no share comes as close.
+
+    Raises:
+        InputError: (a ValueError) no such fits, or no two losses of the union.
     """
+    for name, fit in (("old", old), ("new", new)):
+        if not isinstance(fit, ReplayResult):
+            raise InputError(f"{name} = {fit!r:.60} is not what bnsl.fit_replay returns")
     shares = np.linspace(0.0, 1.0, 1001) if among is None else np.sort(as_array(list(among), "among"))
     average = 0.5 * (old.predict(shares) + new.predict(shares))
-    near = average <= (1.0 + check_share(tolerance, "tolerance")) * 0.5 * sum(union)
+    near = average <= 0.5 * sum(check_union(union)) + np.log1p(check_share(tolerance, "tolerance"))
     return float(shares[np.argmax(near)]) if near.any() else None
+
+
+def check_union(union: tuple[float, float]) -> tuple[float, float]:
+    """The losses on old and on new data after training on both from scratch."""
+    losses = as_array(union, "union")
+    if len(losses) != 2:
+        raise InputError(f"union has {len(losses)} entries; it must be the loss on old and that on new data")
+    reject(losses, losses <= 0, "union", "is not positive")
+    return float(losses[0]), float(losses[1])
 
 
 def _check_shares(share: np.ndarray) -> None:

@@ -25,7 +25,7 @@ from bnsl._base.display import (
 )
 from bnsl.fitting.covariance import students_t
 from bnsl.fitting.result import Status
-from bnsl.runs.fitted import LawFit
+from bnsl.runs.fitted import LawFit, risen
 from bnsl.runs.history import BATCH, History, history
 from bnsl.runs.run import Run, own_steps
 from bnsl.schedules.schedule import Schedule
@@ -141,8 +141,20 @@ class RunsResult:
             raise InputError(f"schedule = {schedule!r:.60} is neither a schedule of bnsl.schedules nor a Run")
         flat, shape = own_steps(own, own.steps if step is None else step)
         flat = flat + begins
-        warn_if_other(schedule.until(max(int(flat.max(initial=1)), 1)), self.peaks, self.horizon)
+        seen = schedule.until(max(int(flat.max()), risen(schedule)))  # a warm-up alone is no other peak
+        warn_if_other(seen, self.peaks, self.horizon)
+        self._warn_if_early(schedule, int(flat.min()))
         return schedule, flat, shape
+
+    def _warn_if_early(self, schedule: Schedule, step: int) -> None:
+        """Issue an ExtrapolationWarning for steps before the first fitted point."""
+        fit = self.fits[0]
+        if schedule.until(step).rates().sum() < fit.reach * fit.unit * (1.0 - 1e-9):
+            warnings.warn(
+                f"step {step} lies before the first fitted point: these laws do not hold there, and are held",
+                ExtrapolationWarning,
+                stacklevel=4,
+            )
 
     def _laws(self, schedule: Schedule, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the predictions of all laws at steps in any order."""
@@ -181,7 +193,8 @@ class RunsResult:
             f"status   {self.status.value}",
         ]
 
-    def _rows(self) -> list[tuple[str, ...]]:
+    def parameter_rows(self) -> list[tuple[str, ...]]:
+        """Law, parameter, value and whether the runs determine it, as text."""
         return [
             (fit.law.name, name, f"{value:.5g}", "no" if name in self.undetermined_of(fit) else "yes")
             for fit in self.fits
@@ -196,13 +209,13 @@ class RunsResult:
 
     def summary(self) -> str:
         """The fit in plain text."""
-        lines = parameter_lines(("law", "parameter", "value", "determined"), self._rows())
+        lines = parameter_lines(("law", "parameter", "value", "determined"), self.parameter_rows())
         return paragraphs(self._facts(), lines, warning_lines(self.warnings))
 
     __str__ = summary
 
     def _repr_html_(self) -> str:
-        table = html_table(self._rows(), ("law", "parameter", "value", "determined"))
+        table = html_table(self.parameter_rows(), ("law", "parameter", "value", "determined"))
         facts = html_table([tuple(line.split(None, 1)) for line in self._facts()])
         return html_of("Loss under a schedule", facts, table, html_warnings(self.warnings))
 

@@ -118,6 +118,8 @@ class Run:
 
 def check_runs(runs: Any, argument: str = "runs") -> list[Run]:
     """Runs as a list; one alone will do."""
+    if not isinstance(runs, Run) and not hasattr(runs, "__iter__"):
+        raise InputError(f"{argument} = {runs!r:.60} must be a list of bnsl.Run")
     found = [runs] if isinstance(runs, Run) else list(runs)
     if not found:
         raise InputError(f"{argument} is empty; give at least one bnsl.Run")
@@ -135,6 +137,8 @@ def own_steps(
 
     array = _floats(step, argument)
     flat = array.reshape(-1)
+    if not flat.size:
+        raise InputError(f"{argument} is empty; ask for one step or more")
     bad = ~((flat >= 0) & (flat <= schedule.steps))
     if bad.any():
         i = int(np.argmax(bad))

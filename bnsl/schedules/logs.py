@@ -63,7 +63,7 @@ def from_function(rate: Callable[[int], float], steps: int) -> Schedule:
     """
     count = check_count(steps, "steps", 1)
     at = np.arange(count + 1)
-    values = _checked(np.array([float(rate(int(t))) for t in at]), "rate")
+    values = _checked(as_array([rate(int(t)) for t in at], "rate"), "rate")
     return Schedule((_thinned(at, values),))
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from bnsl._base.checks import InputError, as_array, as_number, check_choice, check_count, reject
+
 # Share of the way from the first rate to the last at the share u of a phase; each goes from 0 to 1.
 SHAPES: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "constant": lambda u, _: np.zeros_like(u),
@@ -42,6 +44,17 @@ class Phase:
     timescale: float = 1.0
     skip: int = 0
     whole: int | None = None
+
+    def __post_init__(self) -> None:
+        check_count(self.steps, "steps")
+        for name in ("start", "end"):
+            if as_number(getattr(self, name), name) < 0:
+                raise InputError(
+                    f"{name} = {getattr(self, name):g} is negative; a learning rate is 0 or more"
+                )
+        check_choice(self.shape, "shape", (*SHAPES, EXPONENTIAL))
+        if self.shape == EXPONENTIAL and min(self.start, self.end) == 0:
+            raise InputError("start and end of an exponential phase must be above 0")
 
     def rate(self, step: np.ndarray) -> np.ndarray:
         """The rate at steps 0 to `steps` of this phase, an array of the same shape."""
@@ -80,6 +93,12 @@ class Logged:
     name: str
     knots: tuple[int, ...] = field(repr=False)
     values: tuple[float, ...] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        knots, values = as_array(self.knots, "knots"), as_array(self.values, "values")
+        if len(knots) != len(values) or knots[0] != 0 or (np.diff(knots) <= 0).any():
+            raise InputError("knots must ascend from 0, with a rate in values for each of them")
+        reject(values, values < 0, "values", "is negative; a learning rate is 0 or more")
 
     @property
     def steps(self) -> int:

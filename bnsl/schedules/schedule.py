@@ -34,6 +34,9 @@ class Schedule:
     def __post_init__(self) -> None:
         if not self.phases:
             raise InputError("phases is empty; a schedule needs at least one phase")
+        for i, phase in enumerate(self.phases):
+            if not isinstance(phase, Phase | Logged):
+                raise InputError(f"phases[{i}] = {phase!r:.60} is no Phase; bnsl.schedules.cosine makes some")
 
     @property
     def steps(self) -> int:

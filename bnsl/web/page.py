@@ -17,7 +17,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -104,7 +104,7 @@ def write_report(
         InputError: (a ValueError) bad input, a path that is no .html, or a missing jinja2.
     """
     target = check_path(path)
-    _environment()  # before any work, since it may be missing
+    environment()  # before any work, since it may be missing
     x, names = named_inputs(data, x, inputs)
     analysis: Analysis | SurfaceAnalysis
     if names is not None and len(names) > 1:
@@ -188,22 +188,39 @@ def render(
     }
     if law is not None:
         texts["parameters"] = tables.parameters_json(law)
-    figures = shown["figures"]
+    return page_of(
+        shown["template"],
+        shown["figures"],
+        texts,
+        **{key: shown[key] for key in shown.keys() - {"template", "figures", "texts", "what"}},
+        title=title or f"{shown['what']} of {name or shown['of']}",
+        analysis=analysis,
+        words=words,
+        level=tables.LEVEL,
+        points_file=points_file,
+        source=source,
+    )
+
+
+def page_of(template: str, figures: Mapping[str, Figure], texts: Mapping[str, str], **given: Any) -> str:
+    """A page with everything that it needs, as text.
+
+    Args:
+        template: the name of its template, which extends `frame.html.j2`.
+        figures: its figures by name.
+        texts: what its buttons copy or save, by name.
+        given: what else the template asks for.
+    """
     script, library = _asset("../app/assets/ticks.js") + _asset("report.js"), _asset("plotly-basic.min.js")
     return (
-        _environment()
-        .get_template(shown["template"])
+        environment()
+        .get_template(template)
         .render(
-            **{key: shown[key] for key in shown.keys() - {"template", "texts", "what"}},
-            title=title or f"{shown['what']} of {name or shown['of']}",
-            analysis=analysis,
-            words=words,
-            level=tables.LEVEL,
+            **given,
+            figures=figures,
             figure_json=_json({key: _figure(figure) for key, figure in figures.items()}),
             texts=texts,
             texts_json=_json(texts),
-            points_file=points_file,
-            source=source,
             style=_asset("report.css"),
             script=script,
             library=library,
@@ -257,7 +274,12 @@ def _of_runs(analysis: SurfaceAnalysis) -> dict[str, Any]:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Where templates come from.
+
+    Raises:
+        InputError: jinja2 is missing.
+    """
     try:
         import jinja2
     except ImportError:

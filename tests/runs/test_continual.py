@@ -71,13 +71,54 @@ def test_choices(result):
     kept = result.best(weight_old=0.2, max_forgetting=0.5)
     assert kept["old"] <= result.pretraining.final + 0.5
     share = result.critical_replay(0.05, UNION)
-    near = result.against(UNION, replay=share)
-    assert near["relative"] <= 0.05
+    assert result.against(UNION, replay=share)["average"] <= np.log(1.05)
     assert result.critical_replay(0.02) >= result.critical_replay(0.2)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         result.final(peak=1e-2)
     assert any("peak rate 0.01" in str(one.message) for one in told)
+
+
+def test_a_result_goes_to_json_and_back(result):
+    text = result.to_json()
+    again = bnsl.ContinualResult.from_json(text)
+    assert again.to_json() == text
+    assert again.final(replay=0.25) == result.final(replay=0.25)
+    assert again.pretraining.step.tolist() == result.pretraining.step.tolist()
+    for damaged, message in (
+        (text[:200], "not valid JSON"),
+        (text.replace('"fitted"', '"fited"'), "the entry 'fitted' is missing"),
+        (text.replace('"continual"', '"runs"', 1), "not a saved bnsl continual"),
+    ):
+        with pytest.raises(InputError, match=message):
+            bnsl.ContinualResult.from_json(damaged)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda r: r.final(peak=0), "peak = 0 must be above 0"),
+        (lambda r: r.final(steps=0), "steps = 0 must be a whole number"),
+        (lambda r: r.final(schedule=3), "schedule = 3 is not a schedule"),
+        (lambda r: r.final(replay=2), r"replay = 2 lies outside \[0, 1\]"),
+        (lambda r: r.front(replay=[]), "must have one entry or more"),
+        (lambda r: r.against(2.0), "union must be one-dimensional"),
+        (lambda r: r.against((2.0,)), "union has 1 entries"),
+        (lambda r: r.worth_rewarming(weight_old=3), r"weight_old = 3 lies outside \[0, 1\]"),
+        (lambda r: r.predict(schedules.cosine(1e-3, 10), 11), r"step\[0\] = 11 lies outside"),
+    ],
+)
+def test_bad_questions_are_told(result, call, message):
+    with pytest.raises(InputError, match=message):
+        call(result)
+
+
+def test_peaks_that_are_alike_count_once(runs):
+    twice = bnsl.continual(
+        runs["pretraining", "old"], [run for (name, _), run in runs.items() if run.parent is not None]
+    )
+    peaks = twice.front(replay=[0.1])["peak"]
+    assert peaks.tolist() == pytest.approx([1.5e-3, 3e-3, 6e-3], rel=1e-3)
 
 
 def test_a_log_is_read_whatever_its_columns_are_called():
@@ -102,6 +143,13 @@ def test_a_log_is_read_whatever_its_columns_are_called():
         ),
         (lambda: read_runs(TABLE[:54].assign(lr=np.nan)), "run 'pretraining': no row has a rate"),
         (lambda: read_runs(TABLE[:54].assign(lr=-1.0)), r"run 'pretraining': lr\[0\] = -1 is negative"),
+        (lambda: read_runs(TABLE[:0]), "the table has no rows"),
+        (
+            lambda: read_runs(TABLE[:54].assign(loss_old="x")),
+            "run 'pretraining': row 0: loss_old = 'x' is not",
+        ),
+        (lambda: read_runs(_moved(3000)), "its log begins at step 7000, but its parent ends at step 4000"),
+        (lambda: read_runs(_moved(-3500)), "its log begins at step 500, but its parent ends at step 4000"),
         (lambda: bnsl.continual(_alone(), [_alone()]), r"runs\[0\] has no parent"),
         (lambda: bnsl.continual(_alone(), [_child("")]), "measured_on = '' must be 'old' or 'new'"),
         (lambda: bnsl.continual(_alone(), [_child("old")]), "no run is measured on 'new' data"),
@@ -110,6 +158,13 @@ def test_a_log_is_read_whatever_its_columns_are_called():
 def test_bad_input_is_told(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def _moved(by):
+    """The pre-training and a run that went on from it, whose steps count on and are off by so much."""
+    some = TABLE[(TABLE["shift"] == "weak") & TABLE["run"].isin(["pretraining", "rewarm"])]
+    went_on = some["run"] == "rewarm"
+    return some.assign(step=some["step"] + went_on * (4000 + by))
 
 
 def _alone():

@@ -165,6 +165,7 @@ CHILD = schedules.cosine(PEAK, 1000, 10)
             "parent ends at step 4000, but the steps of its child go from 3000 to 4500",
         ),
         (lambda: bnsl.fit_runs([]), "runs is empty"),
+        (lambda: bnsl.fit_runs(None), "runs = None must be a list of bnsl.Run"),
         (lambda: bnsl.fit_runs([1]), r"runs\[0\] = 1 is not a bnsl.Run"),
         (lambda: bnsl.fit_runs(measured(COSINE), "anealing"), "Did you mean 'annealing'"),
         (lambda: bnsl.fit_runs(Run(COSINE, [200, 300], [3, 2])), "2 points"),
@@ -173,6 +174,22 @@ CHILD = schedules.cosine(PEAK, 1000, 10)
 def test_bad_input_is_told(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_steps_before_the_first_point_are_held_and_their_interval_is_wide(average):
+    with pytest.warns(bnsl.ExtrapolationWarning, match="step 0 lies before the first fitted point"):
+        early = average.predict(COSINE, [0, 5, 20])
+    first = min(run.step[0] for run in average.runs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        begin = average.predict(COSINE, first)
+    np.testing.assert_allclose(early, begin, rtol=0.2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        low, high = average.interval(COSINE, [5, first])
+    assert high[0] - low[0] > 5 * (high[1] - low[1])
+    with pytest.raises(InputError, match="step is empty"):
+        average.predict(COSINE, [])
 
 
 def test_steps_that_count_on_from_the_parent_are_understood():

@@ -395,12 +395,12 @@ def test_shell_says_it_in_one_line(tmp_path, monkeypatch, capsys):
 
 def test_a_missing_jinja2_is_told(monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "jinja2", None)
-    page._environment.cache_clear()
+    page.environment.cache_clear()
     try:
         with pytest.raises(bnsl.InputError, match=r"jinja2; pip install .*\[report\]"):
             bnsl.write_report(*noisy(count=12), path=tmp_path / "report.html")
     finally:
-        page._environment.cache_clear()
+        page.environment.cache_clear()
 
 
 def test_the_library_is_the_one_whose_licence_is_beside_it():

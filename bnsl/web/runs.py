@@ -1,0 +1,177 @@
+"""The report of losses under a learning-rate schedule, or of continual pre-training, as one HTML page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bnsl._base.checks import InputError, check_share
+from bnsl._base.display import ExtrapolationWarning, FitWarning
+from bnsl.runs.continual import ContinualResult
+from bnsl.runs.result import RunsResult
+from bnsl.schedules.schedule import Schedule
+from bnsl.web.page import check_path, environment, page_of
+from bnsl.web.run_figures import continued_figure, front_figure, losses_figure, schedules_figure
+from bnsl.web.tables import Table
+from bnsl.web.words import Fact, Note, number
+
+REPLAYS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5)  # shares of old data that the page shows
+
+
+def write_runs_report(
+    result: RunsResult | ContinualResult,
+    path: str | os.PathLike[str],
+    *,
+    schedules: Mapping[str, Schedule] | None = None,
+    replay: Sequence[float] = REPLAYS,
+    title: str | None = None,
+    level: float = 0.9,
+    command: str | None = None,
+) -> Path:
+    """Write a report on fitted runs: an HTML page that needs no network, to mail to others.
+
+    Args:
+        result: what `bnsl.fit_runs` or `bnsl.continual` returned.
+        path: where to write it, ending in .html.
+        schedules: of `fit_runs`: other schedules by name, whose losses are predicted.
+        replay: of `continual`: shares of old data whose final losses are predicted.
+        title: what to call it.
+        level: of the intervals.
+        command: the shell command that made it, shown at the end.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: (a ValueError) no such result, a path that is no .html, or a missing jinja2.
+    """
+    target = check_path(path)
+    environment()  # before any work, since it may be missing
+    share = check_share(level, "level")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExtrapolationWarning)  # the tables say it
+        if isinstance(result, RunsResult):
+            given = _of_runs(result, schedules or {}, share)
+        elif isinstance(result, ContinualResult):
+            given = _of_continual(result, replay, share)
+        else:
+            raise InputError(f"result = {result!r:.60} is not what bnsl.fit_runs or bnsl.continual returns")
+    if command is not None:
+        given["texts"]["shell"] = command
+    if title is not None:
+        given["title"] = title
+    target.write_text(page_of("runs.html.j2", level=share, **given), encoding="utf-8")
+    return target
+
+
+def _of_runs(result: RunsResult, schedules: Mapping[str, Schedule], level: float) -> dict[str, Any]:
+    rows: list[tuple[str, ...]] = []
+    numbers: list[tuple[Any, ...]] = []
+    for name, one in schedules.items():
+        low, high = result.interval(one, level=level)
+        value = result.predict(one)
+        rows.append((name, f"{one.steps:,}", number(one.peak), *(f"{v:.4f}" for v in (value, low, high))))
+        numbers.append((name, one.steps, one.peak, value, low, high))
+    head = ("schedule", "steps", "peak rate", "final loss", f"low {level:.0%}", f"high {level:.0%}")
+    runs = [(run.name or f"run {i}", run.whole) for i, run in enumerate(result.runs)]
+    first = (
+        [Fact("predicted final loss", rows[0][3], f"{rows[0][0]}; {rows[0][4]} to {rows[0][5]}")]
+        if rows
+        else []
+    )
+    points = sum(len(run.step) for run in result.runs)
+    return {
+        "title": "Loss under a learning-rate schedule",
+        "sub": f"{len(runs)} run{'s' * (len(runs) > 1)} with {points:,} points, to step {result.horizon:,}",
+        "facts": [
+            *first,
+            Fact("usual error of the fit", f"{100 * result.rms:.2g} %", "of the loss, root mean square"),
+            Fact("law", result.law.replace("_", " "), ", ".join(f.law.source for f in result.fits)),
+        ],
+        "figures": {
+            "schedules": schedules_figure(dict(runs), schedules),
+            "losses": losses_figure(result, schedules, level),
+        },
+        "tables": [Table(head, rows, (0,))] if rows else [],
+        "captions": [f"Final losses under other schedules, with {level:.0%} intervals"],
+        "parameters": Table(("law", "parameter", "value", "determined"), result.parameter_rows(), (0, 1, 3)),
+        "notes": _notes(result.warnings),
+        "texts": {"numbers": _csv(("schedule", "steps", "peak", "loss", "lower", "upper"), numbers)},
+    }
+
+
+def _of_continual(result: ContinualResult, replay: Sequence[float], level: float) -> dict[str, Any]:
+    rows: list[tuple[str, ...]] = []
+    numbers: list[tuple[float, ...]] = []
+    for share in replay:
+        end = result.final(replay=share, level=level)
+        forgetting = end.old - result.pretraining.final
+        between = (f"{low:.3f} to {high:.3f}" for low, high in (end.old_interval, end.new_interval))
+        old_between, new_between = between
+        rows.append(
+            (
+                f"{share:.3g}",
+                f"{end.old:.4f}",
+                old_between,
+                f"{end.new:.4f}",
+                new_between,
+                f"{forgetting:+.4f}",
+            )
+        )
+        numbers.append((share, end.old, *end.old_interval, end.new, *end.new_interval, forgetting))
+    head = ("replay", "old data", f"{level:.0%} interval", "new data", f"{level:.0%} interval", "forgetting")
+    names = ("replay", "old", "old_lower", "old_upper", "new", "new_lower", "new_upper", "forgetting")
+    best = result.best()
+    runs = {"pre-training": result.pretraining.schedule}
+    runs |= {run.name or f"run {i}": run.whole for i, run in enumerate(result.runs)}
+    rewarm = "lower" if result.worth_rewarming() else "higher"
+    fits = [(fit.law.name + " data", fit) for fit in (result.old, result.new)]
+    cells: list[tuple[str, ...]] = [
+        (side, name, f"{value:.5g}") for side, fit in fits for name, value in fit.law.parameters(fit).items()
+    ]
+    return {
+        "title": "Continual pre-training",
+        "sub": f"{len(result.runs)} curves that go on from step {result.pretraining.end:,}; the old loss was "
+        f"{result.pretraining.final:.4g} there",
+        "facts": [
+            Fact(
+                "lowest average",
+                f"{(best['old'] + best['new']) / 2:.4f}",
+                f"at {best['replay']:.3g} replay and peak {best['peak']:g}, both losses counted alike",
+            ),
+            Fact("forgetting without replay", f"{result.forgetting():+.3f}", "of the loss on old data"),
+            Fact("re-warming ends", rewarm, "on new data than going on at the last rate"),
+            Fact(
+                "usual error of the fit",
+                f"{100 * result.old.rms:.2g} %, {100 * result.new.rms:.2g} %",
+                "of the losses on old and new data",
+            ),
+        ],
+        "figures": {
+            "schedules": schedules_figure(runs, {}),
+            "front": front_figure(result, replay),
+            "losses": continued_figure(result),
+        },
+        "tables": [Table(head, rows)],
+        "captions": [
+            f"Final losses after {result.steps:,} steps at peak {result.peak:g}, over the share of old data"
+        ],
+        "parameters": Table(("data", "parameter", "value"), cells, (0, 1)),
+        "notes": _notes(result.warnings),
+        "texts": {"numbers": _csv(names, numbers)},
+    }
+
+
+def _notes(found: Sequence[FitWarning]) -> list[Note]:
+    return [Note("Fit", f"{text[:1].upper()}{text[1:]}.") for _, text in found]
+
+
+def _csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([names, *rows])
+    return text.getvalue()
