@@ -156,7 +156,7 @@ def add_file(command: argparse.ArgumentParser) -> None:
 def add_law(command: argparse.ArgumentParser, split: bool = True) -> None:
     """What is to be fitted."""
     command.epilog = f"{command.epilog}\n{forms_text()}"
-    command.add_argument("--form", default="bnsl", help=f"{', '.join(FORMS)}; see below (default: bnsl)")
+    command.add_argument("--form", default="bnsl", help=f"{', '.join(FORMS)}, ...; see below (default: bnsl)")
     command.add_argument(
         "--n-breaks",
         type=_count,

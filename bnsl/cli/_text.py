@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnsl._base.display import aligned
-from bnsl.forms.registry import FORMS
+from bnsl.forms.registry import FORMS, SURFACES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,12 @@ def json_text(record: Any) -> str:
     return json.dumps(record, indent=2, allow_nan=False)
 
 
-def forms_text(forms: Mapping[str, type[Form]] = FORMS) -> str:
-    """What forms there are, for the help of a command."""
+def forms_text(several: bool = False) -> str:
+    """What forms there are, for the help of a command; with `several`, only those of several inputs."""
+    text = "" if several else f"forms, their other names and formulas:\n{_rows_of(FORMS)}\n"
+    return f"{text}forms of several inputs, such as --x params,tokens:\n{_rows_of(SURFACES)}"
+
+
+def _rows_of(forms: Mapping[str, type[Form]]) -> str:
     rows = [(name, ", ".join(form.known_as), form.formula) for name, form in forms.items()]
-    return f"forms, their other names and formulas:\n{indent(aligned(rows, (0, 1, 2)), '  ')}\n"
+    return f"{indent(aligned(rows, (0, 1, 2)), '  ')}\n"

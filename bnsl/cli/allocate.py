@@ -17,7 +17,6 @@ from bnsl.cli._surfaces import draw_panels, read_runs
 from bnsl.cli._text import forms_text, json_text, rows_text
 from bnsl.fitting.fit import check_robust, fit
 from bnsl.forecasting.forecast import forecast
-from bnsl.forms.registry import SURFACES
 from bnsl.planning.allocation import allocate, frontier
 from bnsl.planning.costs import flops
 
@@ -35,7 +34,7 @@ EXAMPLE = """examples:
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    command.epilog = f"{command.epilog}\n{forms_text(SURFACES)}"
+    command.epilog = f"{command.epilog}\n{forms_text(several=True)}"
     add_file(command)
     command.add_argument("--x", metavar="A,B", help="columns of the inputs, such as params,tokens")
     command.add_argument("--y", metavar="COLUMN", help="column of the measured values (default: loss)")
