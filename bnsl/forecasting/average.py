@@ -17,7 +17,8 @@ from bnsl.evidence.predict import Components, Places, beyond, of_grid, of_law, p
 from bnsl.evidence.prior import LEARNT, MOST_BREAKS, Prior, limit_weights, odds_of_breaks
 from bnsl.evidence.refined import SPARE, Fitted, fitted_law
 from bnsl.fitting.orientation import other_wanted
-from bnsl.forecasting.mixture import Mixture, chunks
+from bnsl.forecasting.mixture import Mixture, chunks, quantile
+from bnsl.forecasting.tail import SOON, last_points, odds_of_tail
 from bnsl.forms.broken import BNSL
 from bnsl.solver.problem import Method
 from bnsl.solver.search import refine_many
@@ -37,25 +38,62 @@ class Average(NamedTuple):
     refined: tuple[Fitted | None, ...]  # by number of breaks
     log_evidence: np.ndarray  # (2, 5) of the grid's and of the refined laws: smooth, 0, 1, 2, 3 breaks
     prior: Prior
+    tail: bool = False  # whether these are laws of the last points alone
 
 
 def averages(curve: Curve, scale: Scale = LOG, prior: Prior = LEARNT) -> tuple[Average, ...]:
-    """The average of falling laws and, for a curve that climbs or falls ever faster, that of rising ones.
+    """The average over laws of all points, and that over laws of the last of them alone.
 
+    Each is one of falling laws and, for a curve that climbs or falls ever faster, of rising ones.
     On a linear scale y has no way that is usual, and both are averaged.
 
     The grid's rising laws are those whose inverse falls to a limit: they are fitted to -log y. The refined
     ones are a - g.
     """
+    return pooled(_of_all(curve, scale, prior), curve, scale, prior)
+
+
+def _of_all(curve: Curve, scale: Scale, prior: Prior) -> tuple[Average, ...]:
+    return _both_ways(data_of(curve, scale), scale, prior)
+
+
+def pooled(whole: tuple[Average, ...], curve: Curve, scale: Scale, prior: Prior) -> tuple[Average, ...]:
+    """The averages over laws of all points, with those of the last points."""
+    last = last_points(data_of(curve, scale))
+    if last is None:
+        return whole
+    end = tuple(part._replace(tail=True) for part in _both_ways(last, scale, prior))
+    odds = odds_of_tail(_width(whole), _width(end), len(last.log_x))
+    return tuple(
+        part._replace(log_evidence=part.log_evidence - _total(parts) + more)
+        for parts, more in ((whole, 0.0), (end, odds))
+        for part in parts
+    )
+
+
+def _total(parts: tuple[Average, ...]) -> float:
+    """Log of the weight of all laws."""
+    return float(logsumexp(np.stack([part.log_evidence for part in parts])))
+
+
+def _width(parts: tuple[Average, ...]) -> float:
+    """Width of the 90 % interval of log y soon after the last x."""
+    mixture = mixtures(parts, parts[0].state.points.origin[:1] + np.log(SOON))[0]
+    return float((quantile(mixture, 0.95) - quantile(mixture, 0.05))[0])
+
+
+def _both_ways(data: Data, scale: Scale, prior: Prior) -> tuple[Average, ...]:
+    """The averages over falling and, if need be, rising laws of some points."""
     if not scale.logarithmic:  # rewards need no more to fall than to rise
         prior = prior._replace(later_fall=0.0)
     with np.errstate(all="ignore"):
-        data = data_of(curve, scale)
         points = points_of(data, prior)
         parts = [_average(data, points, prior, rising=False)]
-        if not scale.logarithmic or curve.climbs or _bent(parts[0], points):
+        third = max(len(data.log_y) // 3, 1)
+        climbs = np.median(data.log_y[-third:]) > np.median(data.log_y[:third])
+        if not scale.logarithmic or climbs or _bent(parts[0], points):
             parts.append(_average(data, points, _unlimited(prior), rising=True))
-        total = float(logsumexp(np.stack([part.log_evidence for part in parts])))
+        total = _total(tuple(parts))
         return tuple(part._replace(state=_heavy(part.state, part.log_evidence[0] - total)) for part in parts)
 
 
@@ -67,13 +105,13 @@ def on_its_scale(curve: Curve, scales: tuple[Scale, ...]) -> tuple[Scale, tuple[
     """
     if len(scales) == 1:
         return scales[0], averages(curve, scales[0])
-    found = {scale: averages(curve, scale) for scale in scales}
+    found = {scale: _of_all(curve, scale, LEARNT) for scale in scales}
     log, linear = found
     power = _log_evidence(curve, log, [part.log_evidence[:, 1] for part in found[log]])
     every = _log_evidence(curve, linear, [part.log_evidence for part in found[linear]])
     clear = noise_of(np.log(curve.x), np.log(curve.y)) < CLOSE
     chosen = log if clear and power > every + BETTER else linear
-    return chosen, found[chosen]
+    return chosen, pooled(found[chosen], curve, chosen, LEARNT)
 
 
 def _log_evidence(curve: Curve, scale: Scale, parts: list[np.ndarray]) -> float:
@@ -214,6 +252,21 @@ def law_mean(parts: tuple[Average, ...], where: Places) -> np.ndarray:
         return np.asarray(weight @ mean[fine])
 
 
+def shares(parts: tuple[Average, ...], log_x: np.ndarray) -> list[np.ndarray]:
+    """How much of its weight every average has at log x (M,).
+
+    The last points say nothing of what lies before them, and ever more towards the end.
+    """
+    end = tuple(part for part in parts if part.tail)
+    if not end:
+        return [np.ones(len(log_x)) for _ in parts]
+    points = end[0].state.points
+    spoken = np.clip((log_x - points.origin[0]) / -points.u[0] + 1.0, 0.0, 1.0)
+    weight = np.exp(_total(end) - _total(parts))
+    rest = (1.0 - weight * spoken) / (1.0 - weight)
+    return [spoken if part.tail else rest for part in parts]
+
+
 def mixtures(parts: tuple[Average, ...], log_x: np.ndarray) -> list[Mixture]:
     """The predictive distribution at log x (M,), in chunks."""
     with np.errstate(all="ignore"):
@@ -221,24 +274,27 @@ def mixtures(parts: tuple[Average, ...], log_x: np.ndarray) -> list[Mixture]:
 
 
 def _mixture(parts: tuple[Average, ...], log_x: np.ndarray) -> Mixture:
-    where = places(parts[0].state.points, log_x)
-    ways = [way for part in parts for way in components(part, log_x)]
-    laws = [found for way in ways for found in way]
-    # What may happen besides makes intervals wider. The prediction is that of the laws as they go on.
-    on = np.concatenate(
-        [np.full(len(found.log_weight), i == 0) for way in ways for i, found in enumerate(way)]
-    )
+    laws, on, spoken, sds = [], [], [], []
+    for part, believed in zip(parts, shares(parts, log_x), strict=True):
+        where = places(part.state.points, log_x)
+        for way in components(part, log_x):
+            # What may happen besides makes intervals wider. The prediction is that of the laws as they go on.
+            for i, found in enumerate(way):
+                laws.append(found)
+                on.append(np.full(len(found.log_weight), i == 0))
+                spoken.append(np.broadcast_to(believed, found.mean.shape))
+                sds.append(standard_deviation(found, where))
     weight = np.concatenate([found.log_weight for found in laws])
     weight = np.exp(weight - logsumexp(weight))
-    mean = np.concatenate([found.mean for found in laws])
-    sd = np.concatenate([standard_deviation(found, where) for found in laws])
+    mean, sd = np.concatenate([found.mean for found in laws]), np.concatenate(sds)
+    central, share = np.concatenate(on), np.concatenate(spoken)
     there = np.isfinite(mean) & np.isfinite(sd)
-    if there.all():
+    if there.all() and (share == 1.0).all():
         heavy = weight > NEGLIGIBLE
-        return Mixture(weight[heavy] / weight[heavy].sum(), mean[heavy], sd[heavy], on[heavy])
+        return Mixture(weight[heavy] / weight[heavy].sum(), mean[heavy], sd[heavy], central[heavy])
     # A rising law may fall below 0 far beyond the data; then it is no law there.
-    weight = np.where(there, weight[:, None], 0.0)
+    weight = np.where(there, weight[:, None] * share, 0.0)
     weight = weight / weight.sum(axis=0)
     heavy = (weight > NEGLIGIBLE).any(axis=1)
     mean, sd = np.where(there, mean, 0.0), np.where(there, sd, 1.0)
-    return Mixture(weight[heavy], mean[heavy], sd[heavy], on[heavy])
+    return Mixture(weight[heavy] / weight[heavy].sum(axis=0), mean[heavy], sd[heavy], central[heavy])

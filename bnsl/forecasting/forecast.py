@@ -58,7 +58,8 @@ class Forecast:
     Attributes:
         curve: its points.
         warnings: what to know before relying on it, as (code, message).
-        averages: the average of falling laws and, for curves that climb or fall ever faster, of rising laws.
+        averages: the average of falling laws and, for curves that climb or fall ever faster, of rising laws;
+            then those of laws of the last points alone.
         robust: None, or the loss by which outliers were found and left out.
         scale: of y: laws are averaged in log y, or on a linear scale where y may have any sign.
     """
@@ -161,7 +162,8 @@ class Forecast:
         Columns: weight (posterior probability), limit (median of the law's limit, in units of y),
         end_slope (mean of d log|y - limit| / d log x at the last point), breaks (positions of the breaks of
         the likeliest law of that kind, in units of x; none for smooth laws, which bend a little everywhere).
-        Laws of the grid have breaks at trial places; those called refined were fitted.
+        Laws of the grid have breaks at trial places; those called refined were fitted. Those of the "last
+        points" were found from the last third of the points alone.
         """
         import pandas as pd
 
@@ -170,6 +172,7 @@ class Forecast:
         for part in self.averages:
             weights = np.exp(part.log_evidence - total)
             way = "rising, " if part.rising else ""
+            way = f"last points, {way}" if part.tail else way
             for kind, nodes in enumerate(part.state.kinds):
                 facts = _facts_of_nodes(part, nodes, self.scale, sharp=kind > 0)
                 rows.append({"law": way + LAWS[kind], "weight": weights[0, kind], **facts})

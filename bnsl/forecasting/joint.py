@@ -16,7 +16,7 @@ from bnsl._base.arrays import logsumexp
 from bnsl._base.checks import InputError, as_number, check_count, positive_inputs
 from bnsl.evidence.points import Points
 from bnsl.evidence.predict import Places, covariance, places
-from bnsl.forecasting.average import NEGLIGIBLE, components
+from bnsl.forecasting.average import NEGLIGIBLE, components, shares
 from bnsl.forecasting.forecast import Forecast
 
 STEPS = 200  # points in x at which a curve is looked at for the place where it reaches a value
@@ -62,16 +62,22 @@ class Joint(NamedTuple):
 def joint(forecast: Forecast, x: ArrayLike) -> Joint:
     """The joint predictive distribution of log y at x (M,)."""
     points, _ = positive_inputs(x, 1)
-    state = forecast.averages[0].state
+    log_x = np.log(points)
+    parts, departures, kinds, share = [], [], [], []
+    # Along a draw one law holds, as far as it speaks of all places.
+    spoken = shares(forecast.averages, log_x.min(initial=np.inf, keepdims=True))
     with np.errstate(all="ignore"):
-        where = places(state.points, np.log(points))
-        ways = [way for average in forecast.averages for way in components(average, np.log(points))]
-        parts = [part for way in ways for part in way]
+        for i, average in enumerate(forecast.averages):
+            where = places(average.state.points, log_x)
+            departures.append(_departure(average.state.points, where))
+            for part in (found for way in components(average, log_x) for found in way):
+                parts.append(part)
+                kinds.append(part.kind + i * len(departures[0]))
+                share.append(np.full(len(part.kind), spoken[i][0]))
         weight = np.concatenate([part.log_weight for part in parts])
-        weight = np.exp(weight - logsumexp(weight))
-        departure = _departure(state.points, where)
-    mean, bend, level, kind = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("mean", "bend", "level", "kind")
+        weight = np.exp(weight - logsumexp(weight)) * np.concatenate(share)
+    mean, bend, level = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("mean", "bend", "level")
     )
     widest = max(part.moved.shape[1] for part in parts)
     moved = np.concatenate([_padded(part.moved, widest) for part in parts])
@@ -87,9 +93,9 @@ def joint(forecast: Forecast, x: ArrayLike) -> Joint:
         moved[heavy].mT,
         bend[heavy],
         level[heavy],
-        kind[heavy],
+        np.concatenate(kinds)[heavy],
         _root(_walk(np.maximum(where.u, 0.0))),
-        departure,
+        np.concatenate(departures),
     )
 
 

@@ -84,6 +84,7 @@ def _named(curve: Curve, which: np.ndarray) -> str:
 
 def _missed(parts: tuple[Average, ...], off: np.ndarray) -> float:
     """What the laws leave of the points, in units of the scatter of neighbours; 0 for next to nothing."""
+    parts = tuple(part for part in parts if not part.tail)
     points = parts[0].state.points
     if len(points.u) < FEW or off.any():
         return 0.0
