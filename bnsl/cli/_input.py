@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
@@ -53,8 +54,19 @@ def read_curves(args: argparse.Namespace, form: Form | None = None) -> dict[str,
 
 def input_names(args: argparse.Namespace) -> tuple[str, ...]:
     """The columns of several inputs, which --x names with commas between; none of one input."""
-    names = tuple(name.strip() for name in (args.x or "").split(",") if name.strip())
+    names = _names_of_x(args)
     return names if len(names) > 1 else ()
+
+
+def name_of_x(args: argparse.Namespace) -> str | None:
+    """The column of one input, if --x names it."""
+    return args.x if "," not in (args.x or "") else next(iter(_names_of_x(args)), None)
+
+
+def _names_of_x(args: argparse.Namespace) -> tuple[str, ...]:
+    """The names in --x; one with a comma in it stands between double quotes, as in a CSV file."""
+    cells = next(csv.reader([args.x or ""], skipinitialspace=True), [])
+    return tuple(name.strip() for name in cells if name.strip())
 
 
 def form_of(args: argparse.Namespace) -> Form:
@@ -102,7 +114,7 @@ def _read(
     source = source_of(args)
     if curation is not None:
         curation = replace(curation, by=split_names(args.by, source.table.columns))
-    asked = (source, args.x, args.y, args.sigma)
+    asked = (source, name_of_x(args), args.y, args.sigma)
     try:
         found = read(*asked, loss=args.loss or "log", curation=curation)
     except InputError:

@@ -67,6 +67,8 @@ def runs_table(
             raise InputError(f"--y COLUMN is missing; the columns are {', '.join(known)}")
         y = MEASURED
         note(f"took y = {y!r}; --y chooses another column")
+    if args.x in known:
+        raise InputError(f"--x {args.x!r} names several inputs; of that one column write --x '\"{args.x}\"'")
     named = [("--x", name) for name in inputs]
     for option, name in [*named, ("--y", y), ("--sigma", args.sigma), ("--groups", args.groups)]:
         if name is not None and name not in known:

@@ -15,6 +15,7 @@ from bnsl.cli._input import (
     curation_of,
     input_names,
     law_options,
+    name_of_x,
     points_asked_for,
     source_of,
     split_names,
@@ -88,7 +89,7 @@ def run(args: argparse.Namespace) -> None:
     source = source_of(args)
     by = list(split_names(args.by, source.table.columns))
     inputs = input_names(args)
-    named = [("--x", name) for name in inputs or [args.x]]
+    named = [("--x", name) for name in inputs or [name_of_x(args)]]
     for option, name in [*named, ("--y", args.y), ("--sigma", args.sigma)]:
         if name is not None and name in by:
             raise InputError(f"{option} {name}: --by has this column already; it cannot be both")
@@ -100,7 +101,7 @@ def run(args: argparse.Namespace) -> None:
     numbers = source.table.drop(columns=[name for name in by if name in source.table.columns])
     steps, measured = (None if name in by else name for name in (source.x, source.y))
     columns = choose_columns(
-        numbers, args.x, args.y, args.sigma, steps=steps, measured=measured, aside=source.aside
+        numbers, name_of_x(args), args.y, args.sigma, steps=steps, measured=measured, aside=source.aside
     )
     tell_columns(columns)
     for text in (*source.notes, *(source.told[name] for name in columns.names if name in source.told)):

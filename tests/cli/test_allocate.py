@@ -139,6 +139,20 @@ def test_fit_many_fits_every_part(run):
     assert rows.loc[1, "E"] == pytest.approx(2 * CHINCHILLA.params["E"], rel=1e-6)
 
 
+def test_a_column_with_a_comma_in_its_name_is_quoted(run):
+    frame = pd.read_csv("runs.csv").rename(columns={"params": "params, all"})
+    frame.to_csv("comma.csv", index=False)
+    _, _, err = run("forecast comma.csv --y loss --x 'params, all'")
+    assert err.strip().endswith("""of that one column write --x '"params, all"'""")
+    line = "comma.csv --y loss --form m1 --x"
+    code, out, _ = run(f"""fit {line} '"params, all"'""")
+    assert code == 0
+    assert "params, all from 3e+07 to 3e+09" in out
+    code, out, _ = run("""fit comma.csv --x '"params, all",tokens' --y loss --form chinchilla""")
+    assert code == 0
+    assert "params, all from 3e+07 to 3e+09, tokens from" in out
+
+
 @pytest.mark.parametrize("columns", ["params,tokens", "params,tokens,epochs"])
 def test_plot_draws_any_number_of_inputs(run, columns):
     frame = pd.read_csv("runs.csv")

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from browser import DARK, DESKTOP, PHONE, chromium, tab
+from chinchilla import LAW, runs
 from matplotlib.colors import to_rgb
 
 import bnsl
@@ -282,3 +283,20 @@ def test_a_script_that_gets_onto_the_page_does_not_run(browser, address):
         assert found.page.evaluate("() => window.ran === undefined")
         assert found.refused == []  # the picture was not even asked for
         assert sum("Content Security Policy" in text for text in found.complaints) == 2
+
+
+def test_runs_of_two_inputs_are_drawn_on_a_phone(browser, tmp_path):
+    path, inputs = tmp_path / "runs.html", ["params", "tokens"]
+    bnsl.write_report(runs(LAW), inputs=inputs, y="loss", path=path, train_fraction=0.75)
+    with tab(browser, PHONE, allowed="file:") as found:
+        found.page.goto(path.as_uri())
+        found.page.wait_for_selector("html[data-ready]", timeout=30000)
+        for name in ("contours", "allocation", "held", "residuals0", "residuals1"):
+            assert found.page.locator(f"#figure-{name} .scatterlayer .trace").count() > 0
+        assert found.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        shown = found.page.get_by_role("button", name="Held-out runs", exact=True)
+        shown.click()
+        held = "document.getElementById('figure-contours')._fullData.find((t) => t.name === 'Held-out runs')"
+        assert found.page.evaluate(f"{held}.visible") is False
+    assert found.complaints == []
+    assert found.refused == []
