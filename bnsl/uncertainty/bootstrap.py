@@ -178,8 +178,12 @@ def bootstrap(
     n = len(residual)
     changes: dict[str, Any] = {}
     if kind == "pairs":
-        drawn = np.stack([np.bincount(row, minlength=n) for row in rng.integers(0, n, (count, n))])
-        changes["weight"] = np.sqrt(drawn) * ready.problem.weight
+        drawn = rng.integers(0, n, (count, n))
+        if result.robust:  # a point drawn twice costs twice, which a weight within a robust loss does not say
+            changes = {name: getattr(ready.problem, name)[drawn] for name in ("log_x", "y", "weight")}
+        else:
+            often = np.stack([np.bincount(row, minlength=n) for row in drawn])
+            changes["weight"] = np.sqrt(often) * ready.problem.weight
     else:
         if kind == "residual":
             noise = rng.choice(modified, (count, n))

@@ -279,3 +279,19 @@ def test_they_read_well(good, hard):
     assert "50 replicates" in repr(found)
     assert "<table" in found._repr_html_()
     assert "90 % from" in repr(bnsl.profile(hard, "d1", points=9))
+
+
+def test_points_drawn_twice_cost_twice_under_a_robust_loss():
+    rng = np.random.default_rng(12)
+    x = np.exp(rng.uniform([16.0, 20.0], [24.0, 28.0], (60, 2)))
+    law = {"E": 1.7, "A": 400.0, "B": 2000.0, "alpha": 0.34, "beta": 0.37}
+    y = bnsl.get_form("chinchilla").evaluate(law, x) * np.exp(0.006 * rng.standard_t(4, 60))
+    robust = {"form": "chinchilla", "robust": "huber", "robust_scale": 1e-3}
+    result = bnsl.fit(x, y, **robust)
+    theta = bnsl.bootstrap(result, 8, kind="pairs", seed=5).theta
+    drawn = np.random.default_rng([5, 0]).integers(0, 60, (8, 60))
+    for rows, found in zip(drawn, theta, strict=True):
+        some, values = result.curve.x[rows], result.curve.y[rows]
+        size = np.abs(result.form.log_y(found, np.log(some)) - np.log(values))
+        cost = np.sum(np.where(size < 1e-3, 0.5 * size**2, 1e-3 * (size - 5e-4)))
+        assert cost < 1.0005 * bnsl.fit(some, values, **robust).cost
