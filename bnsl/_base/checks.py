@@ -34,7 +34,7 @@ def as_array(value: ArrayLike, argument: str, *, columns: int = 1) -> np.ndarray
     if columns > 1 and (array.ndim != 2 or array.shape[1] != columns):
         raise InputError(f"{argument} must have shape (N, {columns}); its shape is {array.shape}")
     if array.shape[0] == 0:
-        raise InputError(f"{argument} is empty; a fit needs at least three distinct points")
+        raise InputError(f"{argument} is empty; give at least one value")
     why = "is not a finite number; drop or repair this row"
     if np.isnan(array).any():
         why += f" (keep = numpy.isfinite({argument}) tells which are left)"

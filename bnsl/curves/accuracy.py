@@ -36,9 +36,9 @@ def with_errors(curve: Curve, accuracy: str, resolution: float | None = None) ->
         InputError: a value that is no accuracy.
     """
     top = ACCURACIES[accuracy]
-    hint = "; of percentages say accuracy='percent'" if accuracy == "share" and curve.y.max() <= 100 else ""
-    reject(curve.y, curve.y > top, "y", f"is above {top:g}, and an accuracy is not{hint}", curve.rows)
-    reject(curve.y, curve.y < 0, "y", "is below 0, and an accuracy is not", curve.rows)
+    hint = "; for percentages use accuracy='percent'" if accuracy == "share" and curve.y.max() <= 100 else ""
+    reject(curve.y, curve.y > top, "y", f"is above {top:g}, which an accuracy cannot be{hint}", curve.rows)
+    reject(curve.y, curve.y < 0, "y", "is below 0, which an accuracy cannot be", curve.rows)
     sigma = None if curve.sigma is None else curve.sigma / top
     y = (top - clipped(curve.y, accuracy, resolution)) / top
     return replace(curve, y=y, sigma=sigma, y_label=error_label(curve.y_label, accuracy), within=(0.0, 1.0))

@@ -273,7 +273,7 @@ def check_curve(curve: Curve, loss: str = "log", way_out: str = "use loss='linea
             "is not positive, and loss='log' compares logarithms; fit an error such as 1 - accuracy, drop "
             f"the row, or {way_out}"
             if curve.y.max() > 0
-            else f"is not positive, as no y is, and loss='log' compares logarithms; if the sign is a "
+            else f"is not positive, like all other y, and loss='log' compares logarithms; if the sign is a "
             f"convention, fit -y, or {way_out}",
             curve.rows,
         )

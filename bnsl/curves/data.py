@@ -86,8 +86,9 @@ def _handed_over(
         return _of_curve(named["x"], named["y"], named["sigma"], axes, groups)
     missing = [name for name in ("x", "y") if named[name] is None]
     if missing:
-        held = f"; it has {_columns(named['x'])}" if is_table(named["x"]) else ""
-        raise InputError(f"{' and '.join(missing)} missing; {ONE_OF}{held}")
+        held = f"; the table has {_columns(named['x'])}" if is_table(named["x"]) else ""
+        are = "are" if len(missing) > 1 else "is"
+        raise InputError(f"{' and '.join(missing)} {are} missing; {ONE_OF}{held}")
     said: dict[str, Any] = {f"{k}_label": _label(named[k], k) for k in ("x", "y")} | _said(
         axes, named["x"], labels
     )
@@ -235,7 +236,7 @@ def _of_columns(table: Any, named: Mapping[str, Any], axes: tuple[Input, ...], g
     missing = [name for name in ("x", "y") if named[name] is None]
     if missing:
         raise InputError(
-            f"the column of {' and '.join(missing)} is missing; {ONE_OF}; it has {_columns(table)}"
+            f"the column of {' and '.join(missing)} is missing; {ONE_OF}; the table has {_columns(table)}"
         )
     names = {k: v for k, v in named.items() if _is_name(v) or (k == "x" and _are_names(v))}
     if "x" in names and names["x"] == names.get("y"):

@@ -62,7 +62,7 @@ BAD = {
     "two-dimensional": ((np.ones((4, 2)), Y), {}, "x must be one-dimensional; its shape is (4, 2)"),
     "a scalar": ((3.0, 4.0), {}, "x must be one-dimensional"),
     "a set": (({1.0, 2.0, 3.0}, Y), {}, "x must hold numbers only"),
-    "y missing": ((X,), {}, "y missing; give x and y, a Curve, or a table"),
+    "y missing": ((X,), {}, "y is missing; give x and y, a Curve, or a table"),
     "y twice": ((bnsl.Curve(X, Y), Y), {}, "y was given together with a Curve"),
     "sigma < 0": ((X, Y), {"sigma": [0.1, -0.1, 0.1, 0.1]}, "sigma[1] = -0.1 must be a positive"),
     "sigma = 0": ((X, Y), {"sigma": [0.1, 0.1, 0.0, 0.1]}, "sigma[2] = 0 must be a positive"),

@@ -110,11 +110,11 @@ def test_a_series_beside_an_array_goes_by_place():
 @pytest.mark.parametrize(
     ("given", "named", "message"),
     [
-        ((), {}, "x and y missing"),
-        ((COMPUTE,), {}, "y missing"),
-        ((FRAME,), {}, "column of x and y is missing; .* it has compute, loss, spread, tokens"),
+        ((), {}, "x and y are missing"),
+        ((COMPUTE,), {}, "y is missing"),
+        ((FRAME,), {}, "column of x and y is missing; .* the table has compute, loss, spread, tokens"),
         ((FRAME,), {"x": "compute"}, "column of y is missing"),
-        ((), {"x": FRAME}, "y missing; .* it has compute"),
+        ((), {"x": FRAME}, "y is missing; .* the table has compute"),
         ((FRAME,), {"x": "compute", "y": "los"}, "no column 'los'.*Did you mean 'loss'"),
         ((FRAME,), {"x": "loss", "y": "loss"}, "x and y are the same column, 'loss'"),
         ((FRAME, "compute"), {"x": "tokens", "y": "loss"}, "x was given twice"),
