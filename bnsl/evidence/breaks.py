@@ -16,7 +16,7 @@ from bnsl.evidence.prior import COUNTING, MOST_BREAKS, odds_of_breaks
 from bnsl.forms.broken import BNSL
 from bnsl.solver.pool import Pool
 from bnsl.solver.problem import Method, Problem
-from bnsl.solver.search import quick_pools, rough_pools
+from bnsl.solver.search import pools_from, quick_pools, rough_pools
 
 MOST = MOST_BREAKS
 ALWAYS_TRIED = 2  # more are tried only where the last was the best so far, or the best one misfits:
@@ -156,6 +156,23 @@ class _Asked:
             law = form.log_y(laws[0], self.points.u)
             left = float(np.sqrt(np.mean((self.points.log_y - law) ** 2)))
             self.best, self.best_n, self.left = value, n, left
+
+
+def minima_near(curves: Sequence[Curve], weighed: Sequence[Weighed], n: int) -> list[np.ndarray]:
+    """The least-squares laws (K, p) next to the likely falling laws of n breaks, of each of several curves.
+
+    Args:
+        curves: of at most MOST_POINTS points, with likely laws.
+        weighed: their numbers of breaks.
+        n: the number.
+    """
+    form = BNSL(n)
+    laws = [each.laws[n, False] for each in weighed]
+    pools = pools_from(Method(form), [problem_of(data_of(curve), form) for curve in curves], laws)
+    return [
+        form.rescaled(pool.theta[np.isfinite(pool.cost)], *map(np.float64, each.origin))
+        for pool, each in zip(pools, weighed, strict=True)
+    ]
 
 
 def points_needed(n: int, spare: int = ENOUGH) -> int:

@@ -37,6 +37,7 @@ from bnsl.forms.form import AHEAD, Form
 from bnsl.forms.hyperbreaks import HyperBNSL
 from bnsl.forms.registry import get_form, given_breaks
 from bnsl.solver import losses
+from bnsl.solver.effort import EXACT_STEPS, POLISH
 from bnsl.solver.pool import Pool
 from bnsl.solver.problem import Linearised
 
@@ -143,13 +144,18 @@ def fit_weighed(
     weighed: Weighed,
     *,
     loss: str = "log",
-    law: tuple[BNSL, Mapping[str, float]] | None = None,
+    near: tuple[BNSL, np.ndarray] | None = None,
 ) -> FitResult:
     """What `fit` gives of a curve whose numbers of breaks are weighed already.
 
-    `law` is that of least squares with the number that was chosen, if it is known.
+    Args:
+        curve: the curve.
+        weighed: its numbers of breaks.
+        loss: as in `fit`.
+        near: a form of the number that was chosen, and coordinates (K, p) of its least-squares laws, if these
+            are known but for their last digits.
     """
-    return _fitted(curve, BNSL(chosen(weighed.candidates)), weighed, loss, law=law)
+    return _fitted(curve, BNSL(chosen(weighed.candidates)), weighed, loss, near=near)
 
 
 def _fitted(
@@ -162,9 +168,9 @@ def _fitted(
     fixed: Mapping[str, float] | None = None,
     bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
     backend: str = "auto",
-    law: tuple[BNSL, Mapping[str, float]] | None = None,
+    near: tuple[BNSL, np.ndarray] | None = None,
 ) -> FitResult:
-    """The fit of a form to a curve, once the number of breaks is known, or even the law nearly is."""
+    """The fit of a form to a curve, once the number of breaks is known, or even laws `near` it are."""
     free = len(wanted.names) - len(fixed or {})
     if wanted.picks > len(curve) or (wanted.n_breaks > MOST and free > len(curve) + 3):
         raise InputError(
@@ -176,17 +182,18 @@ def _fitted(
     possible = orientations(wanted, curve.climbs, fixed, bounds)
     checked = [(f, check_constraints(f, loss, fixed, bounds)) for f in possible]
 
-    def refit(form: BNSL, laws: np.ndarray, held: Mapping[str, float]) -> FitResult:
+    def refit(form: BNSL, laws: np.ndarray, held: Mapping[str, float], steps: int = EXACT_STEPS) -> FitResult:
         constraints = check_constraints(form, loss, held, None)
         ready = set_up(form, constraints, loss, curve.x, curve.y, curve.sigma)
         starts = form.rescaled(laws, -ready.log_s, -ready.log_t)
-        return _result(form, constraints, curve, *solve(ready, robust, robust_scale, backend, starts))
+        solution = solve(ready, robust, robust_scale, backend, starts, steps)
+        return _result(form, constraints, curve, *solution)
 
     # Values of 1e300 beside 1e-300 overflow on the way to a covariance, which then is not known.
     with np.errstate(all="ignore"):
         results: list[FitResult] = []
-        if law is not None:
-            best, checked = refit(law[0], law[0].from_params(law[1])[None], {}), []
+        if near is not None and near[0].n_breaks < SEVERAL:  # the other orientation was looked at, too
+            best, checked = refit(*near, {}, POLISH), []
         for oriented, constraints in checked:
             if results and not curve.climbs and not _other_wanted(results[0]):
                 continue
@@ -194,7 +201,11 @@ def _fitted(
             if results and not curve.climbs and not _promising(ready, results[0]):
                 continue
             starts = None if fixed or bounds else _likely_laws(weighed, oriented, ready)
-            solution = solve(ready, robust, robust_scale, backend, starts)
+            known = near is not None and oriented == near[0]
+            if near is not None and known:
+                starts = oriented.rescaled(near[1], -ready.log_s, -ready.log_t)
+            steps = POLISH if known else EXACT_STEPS
+            solution = solve(ready, robust, robust_scale, backend, starts, steps)
             results.append(_result(oriented, constraints, curve, *solution))
             best = _best(results)
         if curve.inputs > 1 and best.status is not Status.FAILED:

@@ -17,6 +17,7 @@ from bnsl.fitting.constraints import Constraints, in_units
 from bnsl.forms.autodiff import runnable
 from bnsl.forms.form import Form
 from bnsl.solver import losses
+from bnsl.solver.effort import EXACT_STEPS
 from bnsl.solver.pool import Pool, joined
 from bnsl.solver.problem import Linearised, Method, Problem, block_means, linearised
 from bnsl.solver.search import polish, search, search_from
@@ -153,14 +154,15 @@ def solve(
     robust_scale: float | None,
     backend: str,
     starts: np.ndarray | None = None,
+    steps: int = EXACT_STEPS,
 ) -> tuple[Setup, Pool, Linearised]:
     """The best laws of one curve: the setup with a robust loss's scale, the pool, and its surroundings.
 
-    With `starts` (K, p), in the units of the setup, the laws next to these.
+    With `starts` (K, p), in the units of the setup, the laws next to these, to which so many steps may lead.
     """
     problem, method = ready.problem, ready.method
     with _driver(backend) as drive:
-        pool = _searched(method, problem, drive, starts)
+        pool = _searched(method, problem, drive, starts, steps)
         if robust is not None:
             plain, method = method, method._replace(robust=robust)
             for _ in range(ROBUST_ROUNDS if robust_scale is None else 1):
@@ -168,7 +170,7 @@ def solve(
                 if scale is None:
                     scale = scale_of(linearised(plain, problem, pool.theta[0]).residual)
                 problem = problem._replace(scale=scale)
-                pool = _searched(method, problem, drive, starts)
+                pool = _searched(method, problem, drive, starts, steps)
             if method.form.has_starts and np.isfinite(pool.cost[0]):
                 aside = _along_valleys(method, problem, pool.theta[0])
                 pool = joined(pool, search_from(method, problem, aside, drive))
@@ -230,7 +232,7 @@ def scale_of(residual: np.ndarray, seen: np.ndarray | None = None) -> np.ndarray
     return np.maximum(HUBER_TUNING * middle / 0.6745, LEAST_SCALE)
 
 
-def _searched(method: Method, problem: Problem, drive: Drive, starts: np.ndarray | None) -> Pool:
+def _searched(method: Method, problem: Problem, drive: Drive, starts: np.ndarray | None, steps: int) -> Pool:
     """Search on all points; with very many, on fewer, then polish on all.
 
     Of one input these are weighted means of runs of points, of several some of the points, evenly.
@@ -239,7 +241,7 @@ def _searched(method: Method, problem: Problem, drive: Drive, starts: np.ndarray
     def found(problem: Problem) -> Pool:
         if starts is None:
             return search(method, problem, drive=drive)
-        return search_from(method, problem, starts, drive)
+        return search_from(method, problem, starts, drive, steps)
 
     if problem.log_x.ndim > 1 and len(problem.y) > THINNED:
         some = np.unique(np.linspace(0, len(problem.y) - 1, THINNED).astype(int))

@@ -12,8 +12,9 @@ from bnsl._base.checks import InputError
 from bnsl._base.display import ExtrapolationWarning
 from bnsl.curves.curve import Curve, check_curve
 from bnsl.curves.ragged import Curves, Points
-from bnsl.evidence.breaks import Weighed, chosen, weigh_side_by_side
-from bnsl.fitting.fit import fit, fit_weighed
+from bnsl.evidence.breaks import MOST, Weighed, chosen, minima_near, weigh_side_by_side
+from bnsl.evidence.points import MOST_POINTS
+from bnsl.fitting.fit import SEVERAL, fit, fit_weighed
 from bnsl.fitting.result import Status
 from bnsl.fitting.setup import THIN_ABOVE
 from bnsl.forecasting.forecast import forecast
@@ -28,8 +29,8 @@ BESIDE = 48  # curves whose breaks are weighed side by side
 
 # One row: column -> value.
 Row = dict[str, Any]
-# A form and its parameters.
-Law = tuple[BNSL, dict[str, float]]
+# A form, and coordinates (K, p) of laws.
+Near = tuple[BNSL, np.ndarray]
 
 
 def silent(count: float) -> None:
@@ -52,6 +53,7 @@ def begin_rows(
 ) -> Callable[[], pd.DataFrame]:
     """Begin on `rows_of`, which the function that is returned ends; meanwhile a GPU is at work."""
     weighed: dict[int, Weighed] = {}
+    near: dict[int, Near] = {}
     begun = []
     if settings.together:
         begun = _begun_together(curves, np.arange(len(curves)), settings, report)
@@ -60,7 +62,8 @@ def begin_rows(
         numbers = np.array(
             [chosen(weighed[i].candidates) if i in weighed else -1 for i in range(len(curves))]
         )
-        for n in (0, 1):
+        near = _minima(curves, weighed, numbers, settings)
+        for n in range(SEVERAL):
             given = settings._replace(form=BNSL(n), n_breaks=n)
             begun += _begun_together(curves, np.flatnonzero(numbers == n), given, report)
 
@@ -69,12 +72,12 @@ def begin_rows(
 
         left = np.arange(len(curves))
         pieces = []
-        laws: dict[int, Law] = {}
         for which, end in begun:
             columns, alone = end()
             if settings.chosen:  # `fit` says what becomes of a break that left the data
                 left_data = np.array(["break_outside_data" in text for text in columns["warnings"]], bool)
-                laws |= {int(which[i]): _law(columns, i) for i in np.flatnonzero(left_data & ~alone).tolist()}
+                known = np.flatnonzero(left_data & ~alone).tolist()
+                near.update({int(which[i]): _law(columns, i) for i in known})
                 alone = alone | left_data
             done = which[~alone]
             pieces.append(pd.DataFrame({name: v[~alone] for name, v in columns.items()}, index=done))
@@ -82,7 +85,7 @@ def begin_rows(
             left = np.setdiff1d(left, done)
         rows = []
         for i in left.tolist():
-            rows.append(_alone(curves[i], settings, weighed.get(i), laws.get(i)))
+            rows.append(_alone(curves[i], settings, weighed.get(i), near.get(i)))
             report(1)
         if rows:
             pieces.append(pd.DataFrame(rows, index=left))
@@ -91,10 +94,30 @@ def begin_rows(
     return finish
 
 
-def _law(columns: dict[str, np.ndarray], i: int) -> Law:
+def _law(columns: dict[str, np.ndarray], i: int) -> Near:
     """The law of a row of some columns."""
     form = BNSL(int(columns["n_breaks"][i]), bool(columns["b"][i] < 0))
-    return form, {name: float(columns[name][i]) for name in form.names}
+    return form, form.from_params({name: float(columns[name][i]) for name in form.names})[None]
+
+
+def _minima(
+    curves: Curves, weighed: dict[int, Weighed], numbers: np.ndarray, settings: Settings
+) -> dict[int, Near]:
+    """The least-squares laws of curves of several breaks that fall, by their places, sought side by side."""
+    out: dict[int, Near] = {}
+    if settings.options.get("loss", "log") != "log":
+        return out
+    for n in range(SEVERAL, MOST + 1):
+        which = [
+            i
+            for i in np.flatnonzero((numbers == n) & (curves.lengths <= MOST_POINTS)).tolist()
+            if len(weighed[i].laws.get((n, False), ())) and (n, True) not in weighed[i].laws
+        ]
+        for first in range(0, len(which), BESIDE):
+            some = which[first : first + BESIDE]
+            found = minima_near([Curve(*curves[i]) for i in some], [weighed[i] for i in some], n)
+            out |= {i: (BNSL(n), laws) for i, laws in zip(some, found, strict=True) if len(laws)}
+    return out
 
 
 def _weighed(curves: Curves, settings: Settings) -> dict[int, Weighed]:
@@ -143,26 +166,28 @@ def note(curve: Points, status: str, message: str) -> Row:
     return {"status": status, "warnings": "", "message": message, "n_points": len(curve.x)}
 
 
-def _alone(curve: Points, settings: Settings, weighed: Weighed | None = None, law: Law | None = None) -> Row:
-    """The row of one curve by `fit` or `forecast`; breaks may be weighed, and their law be known already."""
+def _alone(
+    curve: Points, settings: Settings, weighed: Weighed | None = None, near: Near | None = None
+) -> Row:
+    """The row of one curve by `fit` or `forecast`; breaks may be weighed, and laws be known already."""
     try:
         check_curve(Curve(*curve), "linear" if settings.forecast else settings.options.get("loss", "log"))
         with python_warnings.catch_warnings():
             python_warnings.simplefilter("ignore", ExtrapolationWarning)
             if settings.forecast:
                 return _forecast_row(curve, settings)
-            return _fit_row(curve, settings, weighed, law)
+            return _fit_row(curve, settings, weighed, near)
     except InputError as error:
         return note(curve, INVALID, str(error))
     except Exception as error:  # whatever it is, the other curves go on
         return note(curve, ERROR, f"{type(error).__name__}: {error}")
 
 
-def _fit_row(curve: Points, settings: Settings, weighed: Weighed | None, law: Law | None) -> Row:
+def _fit_row(curve: Points, settings: Settings, weighed: Weighed | None, near: Near | None) -> Row:
     options = {k: v for k, v in settings.options.items() if k != "sigma"}
     breaks = settings.n_breaks if isinstance(settings.form, str) else None
     if weighed is not None:
-        result = fit_weighed(Curve(*curve), weighed, loss=options.get("loss", "log"), law=law)
+        result = fit_weighed(Curve(*curve), weighed, loss=options.get("loss", "log"), near=near)
     else:
         result = fit(curve.x, curve.y, form=settings.form, n_breaks=breaks, sigma=curve.sigma, **options)
     row: Row = {

@@ -132,14 +132,38 @@ def _from_smooth_starts(
     return group, drive(method, rows, group, walk, steps=steps, tolerance=TOLERANCE), rows
 
 
-def search_from(method: Method, problem: Problem, starts: np.ndarray, drive: Drive = follow) -> Pool:
-    """The local minima next to laws (K, p) of one curve, best first."""
+def search_from(
+    method: Method,
+    problem: Problem,
+    starts: np.ndarray,
+    drive: Drive = follow,
+    steps: int = EXACT_STEPS,
+) -> Pool:
+    """The local minima next to laws (K, p) of one curve, best first, by so many exact steps."""
+    return pools_from(method, [problem], [starts], drive, steps)[0]
+
+
+def pools_from(
+    method: Method,
+    problems: list[Problem],
+    starts: list[np.ndarray],
+    drive: Drive = follow,
+    steps: int = EXACT_STEPS,
+) -> list[Pool]:
+    """`search_from` of several curves, side by side."""
     method = method._replace(form=runnable(method.form))
     with np.errstate(all="ignore"):
-        one = several(method.form, problem)
-        rows = rows_of(method, one)
-        steps = CREEPING if method.form.n_breaks <= 1 else EXACT_STEPS
-        return _exactly(method, rows, placed(one, rows, starts[None])[0], steps, drive)
+        inside = []
+        for problem, laws in zip(problems, starts, strict=True):
+            one = several(method.form, problem)
+            inside.append(placed(one, rows_of(method, one), laws[None])[0])
+        group = np.repeat(np.arange(len(problems)), [len(laws) for laws in inside])
+        rows = rows_of(method, beside(method.form, problems))
+        theta, walk = _to_their_ends(method, rows, group, np.concatenate(inside), steps, drive)
+    return [
+        pool_of(theta[group == curve], walk.cost[group == curve], walk.converged[group == curve])
+        for curve in range(len(problems))
+    ]
 
 
 def quick_pools(method: Method, problems: list[Problem], drive: Drive = follow) -> list[Pool]:
@@ -332,16 +356,17 @@ def _exactly(
     method: Method, rows: Rows, starts: np.ndarray, steps: int = EXACT_STEPS, drive: Drive = follow
 ) -> Pool:
     """Starts (K, p) of one curve taken to their ends by exact steps."""
-    group, rivals = np.zeros(len(starts), int), np.full(1, np.inf)
-    options: dict[str, Any] = {
-        "steps": steps,
-        "tolerance": EXACT_TOLERANCE,
-        "exact": True,
-        "rivals": rivals,
-        "drive": drive,
-    }
-    theta, walk = refined(method, rows, group, starts, **options)
+    theta, walk = _to_their_ends(method, rows, np.zeros(len(starts), int), starts, steps, drive)
     return pool_of(theta, walk.cost, walk.converged)
+
+
+def _to_their_ends(
+    method: Method, rows: Rows, group: np.ndarray, starts: np.ndarray, steps: int, drive: Drive
+) -> tuple[np.ndarray, Walk]:
+    """Starts (B, p) of some curves (B,), rivals of one another, taken to their ends by exact steps."""
+    options: dict[str, Any] = {"steps": steps, "tolerance": EXACT_TOLERANCE, "exact": True, "drive": drive}
+    rivals = np.full(len(rows.data), np.inf)
+    return refined(method, rows, group, starts, rivals=rivals, **options)
 
 
 def _remains(pool: Pool, points: float, least: float) -> bool:

@@ -103,13 +103,23 @@ def test_other_forms_and_wishes_go_the_way_of_fit(frame):
             assert set(alone.params) <= set(table), options
 
 
-def test_the_number_of_breaks_is_chosen_for_each_curve(frame):
-    good = frame[(frame["model"] == "A") & (frame["task"] < 1)]
-    row = bnsl.fit_many(good, x="tokens", y="loss", by="task").iloc[0]
-    alone = bnsl.fit(good["tokens"], good["loss"])
-    assert row["n_breaks"] == alone.n_breaks
-    assert row["rmsle"] == pytest.approx(alone.rmsle)
-    assert {"c3", "d3", "f3"} <= set(row.index)
+def test_the_number_of_breaks_is_chosen_for_each_curve():
+    none, two = {"a": 0.2, "b": 2.0, "c0": 0.3}, {"c1": -1.0, "d1": 30.0, "c2": 1.1, "d2": 600.0}
+    laws = (LAW, none, LAW | two | {"c0": 0.3, "f1": 0.2, "f2": 0.2}, LAW | {"d1": 1.5})
+    parts = []
+    for i, (law, points) in enumerate(zip(laws, (26, 15, 34, 30), strict=True)):
+        x = np.geomspace(1, 1e4, points)
+        y = BNSL(sum(name[0] == "d" for name in law)).evaluate(law, x)
+        y = y * np.exp(0.01 * np.random.default_rng(i).normal(size=points))
+        parts.append(pd.DataFrame({"curve": i, "x": x, "y": y}))
+    table = bnsl.fit_many(pd.concat(parts), x="x", y="y", by="curve")
+    assert table["n_breaks"].tolist()[:3] == [1, 0, 2]
+    for row, points in zip(table.to_dict("records"), parts, strict=True):
+        alone = bnsl.fit(points["x"], points["y"])
+        assert row["n_breaks"] == alone.n_breaks
+        assert row["status"] == alone.status.name.lower()
+        assert row["rmsle"] == pytest.approx(alone.rmsle, rel=1e-4)
+    assert {"c3", "d3", "f3"} <= set(table)
 
 
 def test_an_interrupted_run_goes_on(frame, tmp_path, monkeypatch, fitted):
