@@ -66,18 +66,15 @@ def data_notes(result: FitResult) -> list[FitWarning]:
 
 
 def _unit_notes(result: FitResult) -> list[FitWarning]:
-    """What a law says that is another in other units."""
-    form = result.form
+    """That a law of tokens was given another unit: small numbers that are not whole."""
+    form, curve = result.form, result.curve
     return [
         FitWarning(
             "unit_matters",
-            f"form {form.name!r} is another law in other units of {name}; it is meant for a plain count, "
-            f"and {name} ends at {top:g}",
+            f"{form.name} is another law in other units of {name}: give single tokens, not billions",
         )
-        for entry, name, top in zip(
-            form.inputs, result.curve.input_names, result.curve.x.max(axis=0), strict=True
-        )
-        if not entry.any_unit and entry.name == "D" and top < COUNTED
+        for entry, name, values in zip(form.inputs, curve.input_names, curve.x.T, strict=True)
+        if not entry.any_unit and values.max() < COUNTED and (values != np.rint(values)).any()
     ]
 
 

@@ -163,7 +163,7 @@ class Bilinear(_Boxed):
     """L = E + A / N^alpha + B / D^(beta + gamma log N): larger models learn more, or less, from a token.
 
     Give D in single tokens: in another unit this is another law, since D = 1 is where N changes nothing. The
-    unit is therefore kept, and fits whose D is below 1e5 carry the warning `unit_matters`.
+    unit is therefore kept, and fits whose D looks like millions or billions carry the warning `unit_matters`.
     """
 
     name: ClassVar[str] = "bilinear"
