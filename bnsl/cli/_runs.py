@@ -36,7 +36,7 @@ def row(
     ahead: pd.DataFrame,
     warnings: Sequence[FitWarning],
 ) -> list[dict[str, Any]]:
-    """What there is to say of a run, a row a prediction."""
+    """What there is to say of a run, one row per prediction."""
     codes = ", ".join(dict.fromkeys(warning.code for warning in warnings))
     said = {"run": name, "points": len(curve), **facts}
     return [said | point | {"warnings": codes} for point in records(ahead)]

@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 class _Answer(NamedTuple):
-    """What is said of a curve."""
+    """The text about a curve."""
 
     found: Forecast | SurfaceForecast
     ahead: pd.DataFrame  # a row per point: x, predicted, lower, upper
@@ -196,7 +196,7 @@ def _text(answer: _Answer) -> str:
 
 
 def _laws_text(found: Forecast | SurfaceForecast) -> list[str]:
-    """What is averaged: a heading, and a row a law."""
+    """What is averaged: a heading, and one row per law."""
     laws = found.laws.reset_index()
     laws = laws[laws["weight"] >= LEAST_WEIGHT]
     if isinstance(found, SurfaceForecast):

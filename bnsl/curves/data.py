@@ -39,7 +39,7 @@ def as_curve(
     accuracy: str | None = None,
     resolution: float | None = None,
 ) -> Curve:
-    """The curve that a caller handed over.
+    """The curve that a caller passed.
 
     Args:
         data: what was given without a name: x and y; or a Curve; or a table, whose columns the others name.

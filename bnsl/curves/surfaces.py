@@ -73,7 +73,7 @@ def chinchilla_from_table(table: pd.DataFrame, source: str) -> pd.DataFrame:
 
 
 def load_loss_surface(path: Path) -> pd.DataFrame:
-    """The table of `data/loss_surface.csv`, a row a design; `data/loss_surface.md` says what was measured."""
+    """The table of `data/loss_surface.csv`, one row per design; see `data/loss_surface.md`."""
     return _read(path)
 
 

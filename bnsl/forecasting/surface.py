@@ -322,6 +322,6 @@ def _left_out(runs: Curve) -> FitWarning:
 
 
 def _rises(curve: Curve) -> bool:
-    """Whether y is larger for the dearest third of the runs than for the cheapest, by their medians."""
+    """Whether the median y of the most expensive third of the runs exceeds that of the cheapest."""
     low, high = np.quantile(curve.effort, [1 / 3, 2 / 3])
     return bool(np.median(curve.y[curve.effort >= high]) > np.median(curve.y[curve.effort <= low]))

@@ -19,7 +19,7 @@ WIDEST = 40.0  # logarithms of coefficients are sought so far from log y, y and 
 
 
 class Term(NamedTuple):
-    """A positive term of a law: its logarithm, and the derivatives of that by the coordinates it hangs on."""
+    """A positive term of a law: its logarithm, with the derivatives by its coordinates."""
 
     log: Array  # (..., N)
     by: Mapping[str, Array | float]  # (..., N) by the name of the parameter
@@ -105,7 +105,7 @@ class SumOfTerms(Form):
 
 
 def scale(name: str) -> Parameter:
-    """A positive coefficient, whose unit hangs on an exponent."""
+    """A positive coefficient, whose unit depends on an exponent."""
     return Parameter(name, log=True, lower=0.0, mixes=True)
 
 

@@ -32,7 +32,7 @@ class Optimum:
     """A power law of the best input against the budget: log x* = intercept + exponent (log C - centre).
 
     Attributes:
-        table: what the law was fitted to, a row a budget.
+        table: what the law was fitted to, one row per budget.
         x, y, budget: names of the columns.
         exponent: of x* against the budget; NaN if fewer than two minima were found.
         intercept: log x* at the centre.

@@ -81,7 +81,7 @@ def continued_figure(result: ContinualResult) -> Figure:
 
 
 def front_figure(result: ContinualResult, replay: Sequence[float]) -> Figure:
-    """The loss on old data against that on new data, a line a peak."""
+    """The loss on old data against that on new data, one line per peak."""
     draw = Drawing()
     table = result.front(replay)
     for i, (peak, rows) in enumerate(table.groupby("peak")):

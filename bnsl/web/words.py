@@ -69,7 +69,7 @@ PLAIN = {
     "new, and may do so again.",
     "remade": "This forecast was saved by another version of the program, which predicted something else.",
     "optimum_outside_data": "The best inputs for some budgets lie over 10 times beyond these runs: there "
-    "they hang on the form of the law.",
+    "they depend on the form of the law.",
     "budget_outside_data": "Some budgets are over 100 times beyond these runs.",
     "no_optimum": "For some budgets there is no best size: one input does nothing in this law.",
     "optimum_at_bounds": "For some budgets the best lies at a bound.",
