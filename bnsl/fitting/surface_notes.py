@@ -37,8 +37,8 @@ def data_notes(result: FitResult) -> list[FitWarning]:
     for name, values in zip(names, curve.x.T, strict=True):
         if values.min() == values.max():
             text = (
-                f"{name} is {values[0]:g} in every row, so that nothing is known of what it does: "
-                "leave it out of the inputs, or add runs"
+                f"{name} is {values[0]:g} in every row, so its effect is unknown: leave it out, "
+                "or add runs with other values"
             )
             notes.append(FitWarning("input_constant", text))
     notes += _unit_notes(result)
@@ -71,7 +71,7 @@ def _unit_notes(result: FitResult) -> list[FitWarning]:
     return [
         FitWarning(
             "unit_matters",
-            f"{form.name} is another law in other units of {name}: give single tokens, not billions",
+            f"{form.name} depends on the unit of {name}: give counts (single tokens), not billions",
         )
         for entry, name, values in zip(form.inputs, curve.input_names, curve.x.T, strict=True)
         if not entry.any_unit and values.max() < COUNTED and (values != np.rint(values)).any()

@@ -64,9 +64,7 @@ DRAWS = 200  # so many
 WIDEST = 1.0  # standard deviation of a law's log y beyond which it says nothing
 
 
-RISES = (
-    "{y} rises with the inputs, and the laws are of a loss that falls; of an accuracy give accuracy='share'"
-)
+RISES = "{y} rises with the inputs, but these laws fall; if it is an accuracy, pass accuracy='share'"
 
 
 class Member(NamedTuple):
