@@ -89,6 +89,9 @@ class Curve:
             groups = np.asarray(self.groups)
             if groups.shape != y.shape:
                 raise InputError(f"groups must have one entry per row; {groups.shape} for {len(y)} rows")
+            missing = [row for row, group in enumerate(groups.tolist()) if group is None or group != group]
+            if missing:
+                raise InputError(f"groups[{missing[0]}] is missing; name the group of every row")
             object.__setattr__(self, "groups", _frozen(groups[order]))
 
     def __repr__(self) -> str:

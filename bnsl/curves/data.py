@@ -170,8 +170,6 @@ def column(table: Any, name: Any, argument: str) -> Any:
     if len(frame.columns) > len(set(names)):
         raise InputError(f"{argument}: the frame has several columns {name!r}; rename them")
     frame = with_numbers(frame, names)
-    for text in (other for other in names if frame[other].dtype.kind not in "biufcmM" and len(names) > 1):
-        frame = frame.assign(**{text: as_array(frame[text].to_numpy(), text)})
     return (frame[name] if _is_name(name) else frame[names]).to_numpy()
 
 
@@ -250,6 +248,8 @@ def _of_columns(table: Any, named: Mapping[str, Any], axes: tuple[Input, ...], g
     if _are_names(names.get("x")):
         cells |= dict(zip(names["x"], values["x"].T, strict=True))
     check_missing(cells)
+    if _are_names(names.get("x")):
+        values["x"] = np.column_stack([as_array(cells[name], name) for name in names["x"]])
     more = _said(axes, None, [names["x"]] if _is_name(names.get("x")) else names.get("x"))
     try:
         return Curve(**values, **labels, **more)

@@ -17,8 +17,8 @@ from bnsl.forms.registry import get_form
 
 OF_TWO = ("chinchilla_tied", "chinchilla", "skaling", "interaction", "bilinear")
 CUTS = (0.6, 0.8)  # shares of the runs, the cheapest first, from which the others are predicted
-OUTLYING, OFF_BY = 10.0, 0.1  # standard deviations, and log y, from which on a run is an outlier;
-FEWEST, MOST = 10, 0.05  # of so many runs, and at most this share of them
+OUTLYING, OFF_BY = 10.0, 0.2  # standard deviations, and log y, from which on a run is an outlier;
+FEWEST, MOST = 8, 0.05  # of so many runs, and at most this share of them
 ROUNDING = 1e-9  # by which products of the same compute may differ
 Candidate = tuple[str, Form, dict[str, float]]  # label, form and held parameters
 
@@ -56,7 +56,7 @@ def outliers(curve: Curve) -> np.ndarray:
 
     Rich laws follow a run that went wrong at the edge of the data wherever it leads.
     """
-    _, form, held = laws_of(curve)[1 if curve.inputs == 2 else 0]
+    _, form, held = laws_of(curve)[0]
     none = np.zeros(len(curve), bool)
     if len(curve) < FEWEST or np.abs(fit(curve, form=form, fixed=held).residuals).max() < OFF_BY:
         return none

@@ -162,11 +162,31 @@ def test_many_rows_are_searched_on_some_and_fitted_on_all():
     )
 
 
-def test_words_among_numbers_are_named_by_column_and_row():
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("big", r"params\[0\] = 'big' is not a number"),
+        (np.inf, r"params\[0\] = inf"),
+        (None, "column 'params', row 0"),
+    ],
+)
+def test_cells_that_are_no_numbers_are_named_by_column_and_row(cell, said):
     frame = {
-        "params": ["big", *range(1, 12)],
+        "params": [cell, *range(1, 12)],
         "tokens": np.arange(1.0, 13.0),
         "loss": 1 + 1 / np.arange(1.0, 13.0),
     }
-    with pytest.raises(bnsl.InputError, match=r"params\[0\] = 'big' is not a number"):
+    with pytest.raises(bnsl.InputError, match=said):
         bnsl.fit(frame, inputs=["params", "tokens"], y="loss", form="chinchilla")
+
+
+def test_every_row_needs_a_group():
+    frame = pd.DataFrame({"params": np.arange(1.0, 13.0), "tokens": np.arange(12.0, 0.0, -1.0), "loss": 1.0})
+    with pytest.raises(bnsl.InputError, match=r"groups\[11\] is missing"):
+        bnsl.fit(
+            frame.assign(run=["a"] * 11 + [None]),
+            inputs=["params", "tokens"],
+            y="loss",
+            form="chinchilla",
+            groups="run",
+        )

@@ -26,6 +26,14 @@ def test_a_run_that_went_wrong_is_an_outlier_wherever_it_is(row, factor):
     assert curve.rows[outliers(curve)].tolist() == [row]
 
 
+def test_an_outlier_of_nine_runs():
+    x, y = grid()
+    x, y = x[[0, 2, 4, 10, 12, 14, 25, 27, 29]], y[[0, 2, 4, 10, 12, 14, 25, 27, 29]]
+    assert not outliers(bnsl.Curve(x, y, **PAIR)).any()
+    y[8] *= 3.0
+    assert np.flatnonzero(outliers(bnsl.Curve(x, y, **PAIR))).tolist() == [8]
+
+
 def test_many_runs_of_another_kind_are_none():
     x, y = grid()
     y[np.prod(x, axis=1) > 1e19] *= 1.5
