@@ -109,7 +109,9 @@ def _workbench() -> list[Any]:
         ),
         html.Div(
             [
-                _labelled("column that tells runs apart", dcc.Dropdown(id="by", placeholder="nothing: one curve")),
+                _labelled(
+                    "column that tells runs apart", dcc.Dropdown(id="by", placeholder="nothing: one curve")
+                ),
                 _labelled("run", dcc.Dropdown(id="run", clearable=False)),
             ],
             id="runs",
