@@ -56,8 +56,8 @@ def fit_many(
     """Fit a law to every curve of a long-form table.
 
     It takes every form and option of `fit`, and gives the same laws. Laws with at most one break are fitted
-    many at a time, others one by one; `workers` spreads the work over processes. If a curve cannot be fitted,
-    the status and message of its row say why.
+    many at a time, others mostly one by one; `workers` spreads the work over processes. If a curve cannot be
+    fitted, the status and message of its row say why.
 
     Args:
         frame: one row per point: a pandas or Polars DataFrame, a mapping of arrays, or a Dask DataFrame,
