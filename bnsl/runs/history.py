@@ -14,6 +14,7 @@ import numpy as np
 from bnsl.schedules.schedule import Schedule
 
 BLOCKS = 64  # blocks that a history has at least, however few its points
+BEFORE, EVEN = (4, 16, 64), 0.02  # steps before a point, where the rate is another by more than this share
 BATCH = 256  # points whose sums are made at a time
 
 
@@ -58,17 +59,18 @@ class History:
         return np.bincount(self.pairs[0], values, minlength=len(self.step))
 
     @cached_property
-    def between(self) -> tuple[np.ndarray, np.ndarray]:
-        """For every pair, between which two sums S_k(t) lies as k runs along the block; (pairs,) each.
+    def between(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """For every pair, between which two sums S_k(t) lies along the block, and how many k it has.
 
-        S_k(t) counts the rate of step k itself.
+        Each is (pairs,). S_k(t) counts the rate of step k itself.
         """
         rows, blocks = self.pairs
         half = 0.5 * self.rate[blocks]
         far = self.total[rows] - self.sum_first[blocks]
         near = self.total[rows] - self.sum_last[blocks]
-        single = (self.last - self.first)[blocks] == 1
-        return np.where(single, far, near + half), np.where(single, far, far + half)
+        count = (self.last - self.first)[blocks]
+        single = count == 1
+        return np.where(single, far, near + half), np.where(single, far, far + half), count
 
 
 def history(schedule: Schedule, step: np.ndarray, unit: float, *, every: bool = False) -> History:
@@ -84,7 +86,7 @@ def history(schedule: Schedule, step: np.ndarray, unit: float, *, every: bool = 
     sums = np.cumsum(rates)
     step = np.asarray(step, int)
     last = int(step[-1])
-    ends = np.arange(last + 1) if every else _ends(schedule, step)
+    ends = np.arange(last + 1) if every else _ends(schedule, step, rates)
     first = np.concatenate([[-1], ends[:-1]])
     known = np.concatenate([rates, [0.0]])  # entry -1 is the rate before step 0
     totals = np.concatenate([sums, [0.0]])
@@ -101,13 +103,19 @@ def history(schedule: Schedule, step: np.ndarray, unit: float, *, every: bool = 
     )
 
 
-def _ends(schedule: Schedule, step: np.ndarray) -> np.ndarray:
-    """The last steps of the blocks: the points, an even grid, and the neighbourhood of every corner."""
+def _ends(schedule: Schedule, step: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """The last steps of the blocks: the points, an even grid, and the neighbourhood of corners and points.
+
+    The steps next to a point may count most, and there a block is only long where the rate hardly changes.
+    """
     last = int(step[-1])
     corners = schedule.corners
     near = 2 ** np.arange(int(np.log2(max(last, 2))) + 1)
     near = near[near <= max(last // BLOCKS, 1)]  # from there on the grid is as fine
     places = [step, np.linspace(0, last, BLOCKS + 1).round(), corners, corners - 1]
     places += [np.add.outer(corners, near).ravel(), np.add.outer(corners, -near).ravel()]
+    for back in BEFORE:
+        before = np.maximum(step - back, 0)
+        places.append(before[np.abs(rates[before] - rates[step]) > EVEN * rates[step]])
     ends = np.unique(np.concatenate(places).astype(int))
     return ends[(ends >= 0) & (ends <= last)]

@@ -13,6 +13,7 @@ from bnsl.runs.history import History
 if TYPE_CHECKING:
     from bnsl.runs.fitted import LawFit
 
+SMOOTH = 6  # steps from where on sums of powers are smooth
 LEAST_RATE = 1e-9  # of the reference rate: below it, powers of a rate are held
 
 
@@ -136,18 +137,43 @@ def noise_sum(history: History, speed: float, power: float) -> np.ndarray:
     """sum_k eta_k^2 (1 + speed S_k(t))^-power, of arXiv 2509.19189 as fitted here; shape (N,)."""
     blocks = history.pairs[1]
     weight = (history.rate**2 * (history.last - history.first))[blocks]
-    return history.summed(weight * _mean_power(np.array(speed), *history.between, power))
+    return history.summed(weight * _mean_power(np.full(len(blocks), speed), *history.between, power))
 
 
-def _mean_power(scale: np.ndarray, low: np.ndarray, high: np.ndarray, power: float) -> np.ndarray:
-    """The mean of (1 + scale s)^-power over s between low and high."""
-    near, far = 1.0 + scale * low, 1.0 + scale * high
-    ratio = np.log(far / near)
+def _mean_power(
+    scale: np.ndarray, low: np.ndarray, high: np.ndarray, count: np.ndarray, power: float
+) -> np.ndarray:
+    """The mean of (1 + scale s)^-power over `count` values s in the middle of equal parts of low to high.
+
+    Sums are integrals with the first term of Euler and Maclaurin (DLMF, 2.10(i)), which is right where s
+    changes little from one value to the next. Before that, values are added one by one.
+    """
+    width = np.where(count > 1, (high - low) / count, 0.0)
+    near = 1.0 + scale * low
+    value = _smooth_mean(near, scale * width, count, power)
+    rough = np.flatnonzero((count > 1) & (near < SMOOTH * scale * width))
+    if len(rough):
+        near, step, count = near[rough], (scale * width)[rough], count[rough]
+        single = np.minimum(count, SMOOTH)
+        places = np.arange(SMOOTH)
+        terms = (near[:, None] + (places + 0.5) * step[:, None]) ** -power
+        total = np.sum(np.where(places < single[:, None], terms, 0.0), axis=1)
+        rest = np.maximum(count - single, 1)
+        total += (count - single) * _smooth_mean(near + single * step, step, rest, power)
+        value[rough] = total / count
+    return value
+
+
+def _smooth_mean(near: np.ndarray, step: np.ndarray, count: np.ndarray, power: float) -> np.ndarray:
+    """The mean of z^-power over `count` values z in the middle of parts of width `step`, from z = near on."""
+    far = near + count * step
+    first, ratio = near**-power, np.log(far / near)
     bent = (1.0 - power) * ratio
     with np.errstate(invalid="ignore", divide="ignore"):
         growth = np.where(np.abs(bent) > 1e-8, np.expm1(bent) / bent, 1.0)
-        whole = near ** (1.0 - power) * ratio * growth / (far - near)
-        return np.where(ratio > 1e-6, whole, near**-power)
+        turn = first * np.exp(-power * ratio) / far - first / near
+        whole = near * first * ratio * growth / (far - near) + power * step / (24.0 * count) * turn
+    return np.where(ratio > 1e-6, whole, first)
 
 
 # The priors of the exponents, for rates relative to the peak. They were chosen on runs of arXiv 2405.18392

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,7 +52,7 @@ class Schedule:
     @property
     def peak(self) -> float:
         """The highest rate of any step."""
-        return float(self.rates().max())
+        return float(self._rates.max())
 
     @property
     def final(self) -> float:
@@ -82,6 +83,10 @@ class Schedule:
 
     def rates(self) -> np.ndarray:
         """The rate at every step 0, 1, ..., `steps`: an array of steps + 1 entries."""
+        return self._rates.copy()
+
+    @cached_property
+    def _rates(self) -> np.ndarray:
         return self._at(np.arange(self.steps + 1.0))
 
     def _at(self, step: np.ndarray) -> np.ndarray:

@@ -49,6 +49,20 @@ def test_sums_over_blocks_are_those_over_all_steps(schedule, law, given, within)
     np.testing.assert_allclose(singly, exact[-3:], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("law", "given"),
+    [(power_sum, (3.0, 0.6, 0.6)), (noise_sum, (4.5, 1.3))],
+    ids=["multi_power", "functional"],
+)
+@pytest.mark.parametrize("schedule", [LEVEL, WSD], ids=["constant", "wsd"])
+def test_a_law_that_forgets_within_steps_gives_one_value_a_step(schedule, law, given):
+    some = np.array([1440, 3400, schedule.steps])
+    alone = [law(history(schedule, np.array([t]), PEAK), *given)[0] for t in some]
+    steps = np.arange(200, schedule.steps + 1)
+    among = law(history(schedule, steps, PEAK), *given)[some - 200]
+    np.testing.assert_allclose(alone, among, rtol=1e-2)
+
+
 def measured(schedule, noise=0.0, seed=0):
     """Losses under a multi-power law."""
     step = STEP[schedule]
