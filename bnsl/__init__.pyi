@@ -44,7 +44,8 @@ from .plots.uncertainty import plot_horizon, plot_profile, plot_suggestion
 from .readers.curation import Curation
 from .readers.formats import read_table
 from .readers.reading import read_curve
-from .runs.continual import ContinualResult, continual
+from .runs.continual import ContinualResult
+from .runs.continual_fit import continual
 from .runs.fit import fit_runs
 from .runs.optimise import optimise_schedule
 from .runs.reading import read_runs

@@ -1,8 +1,8 @@
-"""`continual`: the loss on old and on new data when training goes on with new data."""
+"""What training on with new data does to the loss on old and on new data: what is asked of a fit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,12 +11,11 @@ import numpy as np
 from bnsl._base.checks import InputError, as_number, check_count, check_share
 from bnsl._base.display import FitWarning, paragraphs, warning_lines
 from bnsl.fitting.covariance import students_t
-from bnsl.runs.fitted import LawFit, fit_law
-from bnsl.runs.notes import undetermined
+from bnsl.runs.fitted import LawFit
 from bnsl.runs.replay import check_union
 from bnsl.runs.result import FREEDOM, warn_if_other
-from bnsl.runs.run import NEW, OLD, Run, check_runs, own_steps
-from bnsl.runs.shift import SIDES, continued, measured_share, points_on
+from bnsl.runs.run import NEW, OLD, Run, own_steps
+from bnsl.runs.shift import SIDES, continued, measured_share
 from bnsl.schedules.makers import Length, constant, cosine
 from bnsl.schedules.schedule import Schedule
 
@@ -275,52 +274,3 @@ def _weight(value: float) -> float:
     if not 0 <= weight <= 1:
         raise InputError(f"weight_old = {weight:g} lies outside [0, 1]")
     return weight
-
-
-def continual(pretraining: Run | Iterable[Run], runs: Iterable[Run]) -> ContinualResult:
-    """Fit the law of continual pre-training to a pre-training run and runs that continued from it.
-
-    The law is that of Wang et al. (arXiv 2505.07796, eq. 4): a power of the sum of all rates, annealing on
-    both sides of the change of data, and a shift; replay enters through the logarithm of each data's share.
-
-    Args:
-        pretraining: the run that the others began with, measured on old data.
-        runs: `bnsl.Run`s with that parent, `measured_on` "old" or "new" and their `replay`; some of each,
-            with two shares of replay or more.
-
-    Raises:
-        InputError: (a ValueError) runs without the parent, without one of the losses, or too few points.
-    """
-    before = [run for run in check_runs(pretraining, "pretraining") if run.measured_on in ("", OLD)]
-    if not before:
-        raise InputError("pretraining has no run that is measured on 'old' data")
-    first = before[0]
-    found = check_runs(runs)
-    for i, run in enumerate(found):
-        name = f"runs[{i}]" + (f" ({run.name})" if run.name else "")
-        if run.parent is None:
-            raise InputError(f"{name} has no parent; give Run(..., parent=pretraining)")
-        if run.parent.end != first.end:
-            raise InputError(
-                f"{name}: its parent ends at step {run.parent.end}, the pre-training at {first.end}"
-            )
-        if run.measured_on not in SIDES:
-            raise InputError(f"{name}: measured_on = {run.measured_on!r} must be 'old' or 'new'")
-    unit = max(first.schedule.peak, max(run.schedule.peak for run in found))
-    fits, notes = {}, []
-    for side in (OLD, NEW):
-        some = [run for run in found if run.measured_on == side]
-        if not some:
-            raise InputError(f"runs: no run is measured on {side!r} data")
-        parts = [points_on(run, unit, side) for run in ([first, *some] if side == OLD else some)]
-        fits[side] = fit_law(SIDES[side], parts)
-        if len({run.replay for run in some}) < 2:
-            text = (
-                f"the curves of {side} data have a single replay share, so the effect of another is assumed"
-            )
-            notes.append(FitWarning("one_replay", text))
-        names = undetermined(fits[side])
-        if names:
-            text = f"these runs do not determine {', '.join(names)} of {side} data"
-            notes.append(FitWarning("undetermined", text))
-    return ContinualResult(first, tuple(found), fits[OLD], fits[NEW], tuple(notes))

@@ -51,7 +51,7 @@ def read(text: str) -> RunsResult:
 
 def read_continual(text: str) -> ContinualResult:
     """The result again, fitted to the same runs."""
-    from bnsl.runs.continual import continual
+    from bnsl.runs.continual_fit import continual
 
     record = Entries(parsed(text, CONTINUAL, "ContinualResult"))
     with damaged(CONTINUAL):
