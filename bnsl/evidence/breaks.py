@@ -10,9 +10,10 @@ import numpy as np
 
 from bnsl._base.arrays import log_softmax, logsumexp
 from bnsl.curves.curve import Curve
-from bnsl.evidence.modes import evidence_about, grown, modes
+from bnsl.evidence.modes import grown, modes
 from bnsl.evidence.points import Data, beside, data_of, noise_of, points_of, taken
 from bnsl.evidence.prior import COUNTING, MOST_BREAKS, odds_of_breaks
+from bnsl.evidence.sampling import evidence_about
 from bnsl.forms.broken import BNSL
 from bnsl.solver.pool import Pool
 from bnsl.solver.problem import Method, Problem

@@ -9,14 +9,12 @@ Coordinates are relative to the last point of the curve.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from math import lgamma, log, pi
 from typing import NamedTuple
 
 import numpy as np
 
 from bnsl._base.arrays import logsumexp, softplus
-from bnsl.evidence.points import Points, each_of, taken
+from bnsl.evidence.points import Points, each_of
 from bnsl.evidence.prior import VAGUE, Prior, slope_prior
 from bnsl.evidence.refined import (
     LEVELS,
@@ -29,7 +27,6 @@ from bnsl.evidence.refined import (
     limit_share,
     log_prior,
     of_noise,
-    prior_precision,
     softest_of,
     span_of,
 )
@@ -40,10 +37,6 @@ PROMISE = 3e-3  # of log posterior
 EARLY, FAR = 6, 20.0  # step after which laws so far below the best, in log posterior, stay where they are
 DAMPING, EASED, RAISED, MOST_DAMPED = 1e-2, 0.3, 4.0, 1e8
 SAME = 1.0  # squared distance, in standard deviations, below which two modes are the same
-DRAWS, FREEDOM = 512, 8.0  # laws drawn to weigh a form, and degrees of freedom of their distribution
-AT_LEAST, EVEN = 8, 0.1  # of which so many, and so large a share of an even part, fall to each mode
-ROUNDS, MISSED = 3, 1.0  # of draws; log posterior above the best mode that shows another
-NEGLIGIBLE = 7.0  # log evidence below that of the best mode from which on modes are left out
 PLACES, WIDTHS = 12, (0.05, 0.2)  # trial places of one break more, and widths as shares of the range,
 GROWN = 4  # of which so many are followed
 # Noise so much below what the best law leaves is out of the question: its likelihood is below rounding.
@@ -141,7 +134,7 @@ def _at(form: BNSL, theta: np.ndarray, curve: np.ndarray, points: Points, prior:
     law, jacobian = form.log_y_and_jacobian(theta, own.u)
     turned = np.concatenate([(own.log_y - law)[:, None], jacobian], axis=1)  # (B, 1 + p, N)
     _turn(turned, curve, points)
-    total, stiff = _over_noise(turned[:, :1], own, prior)
+    total, stiff = over_noise(turned[:, :1], own, prior)
     mean = (turned * stiff) @ turned.mT
     density = log_prior(theta[:, None], own, prior, rising=form.rising)[:, 0]
     pull, precision = _pull(theta, own, prior, rising=form.rising)
@@ -164,7 +157,7 @@ def _turn(values: np.ndarray, curve: np.ndarray, points: Points) -> None:
         rows[:] = (rows.reshape(-1, rows.shape[2]) @ points.basis[c].T).reshape(rows.shape)
 
 
-def _over_noise(turned: np.ndarray, points: Points, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
+def over_noise(turned: np.ndarray, points: Points, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
     """The likelihood of laws whose residuals along the axes of the noise are turned (C, K, N).
 
     Returns:
@@ -227,80 +220,6 @@ def _mean_precision(
     log_weight = log_odds - (3.0 if moment else 1.0) * np.log(sd) - 0.5 * (value[..., None] / sd) ** 2
     share = np.exp(log_weight - logsumexp(log_weight, axis=-1)[..., None])
     return np.asarray(np.sum(share / sd**2, axis=-1))
-
-
-def evidence_about(form: BNSL, found: Modes, points: Points, prior: Prior) -> np.ndarray:
-    """Log evidence (C,) of a form for each of C curves, by importance sampling about its modes.
-
-    The posterior of a break at the edge of the data, or of one that may be anywhere, is no normal
-    distribution about its mode. Student's t distributions about all modes together say where to look (Owen
-    and Zhou, 2000, J. Am. Stat. Assoc. 95, 135); no law counts twice. The draws are the same for every curve.
-    A draw that lies above all modes shows that one was missed, and is climbed from.
-    """
-    value = np.full(len(points.u), -np.inf)
-    for _ in range(ROUNDS):
-        again, laws = [], []
-        for curve in np.unique(found.curve).tolist():
-            own = found.of(curve)
-            value[curve], drawn, height = _sampled(form, own, taken(points, slice(curve, curve + 1)), prior)
-            missed = np.argsort(-height)[:GROWN]
-            missed = missed[height[missed] > own.height.max() + MISSED]
-            if len(missed):
-                laws.append(np.concatenate([own.theta, drawn[missed]]))
-                again.append(np.full(len(laws[-1]), curve))
-        if not again:
-            break
-        found = modes(form, np.concatenate(laws), np.concatenate(again), points, prior)
-    return value
-
-
-def _sampled(form: BNSL, found: Modes, points: Points, prior: Prior) -> tuple[float, np.ndarray, np.ndarray]:
-    """The log evidence of one curve by one set of draws, the draws (M, p), and their log posterior (M,)."""
-    p = found.theta.shape[1]
-    # Where the data say nothing, the prior bounds limit, places and widths.
-    wide = np.isin(np.arange(p), [0, *range(4, p, 3), *range(5, p, 3)])
-    precision = prior_precision(found.theta[None], points, prior, rising=form.rising)[0]
-    precision = found.precision + np.linalg.diagonal(precision)[:, :, None] * (wide[:, None] * np.eye(p))
-    fine = np.isfinite(precision).all(axis=(1, 2))
-    size = np.where(fine[:, None], np.sqrt(np.linalg.diagonal(precision)), np.nan)
-    unit = np.where(fine[:, None, None], precision / (size[:, :, None] * size[:, None]), np.eye(p))
-    root = np.linalg.cholesky(unit + 1e-9 * np.eye(p))
-    volume = -np.sum(np.log(np.linalg.diagonal(root)) + np.log(size), axis=1)
-    rough = np.where(np.isfinite(volume), found.height + volume, -np.inf)
-    if not np.isfinite(rough).any():
-        return -np.inf, found.theta, found.height
-    near = rough > rough.max() - NEGLIGIBLE
-    theta, size, root, volume, rough = (part[near] for part in (found.theta, size, root, volume, rough))
-    share = (np.exp(rough - logsumexp(rough)) + EVEN / len(rough)) / (1.0 + EVEN)
-    counts = np.maximum(np.round(DRAWS * share).astype(int), AT_LEAST)
-    each = np.split(_draws(p, int(counts.sum())), np.cumsum(counts)[:-1])
-    spread = np.linalg.inv(root) / size[:, None]
-    drawn = np.concatenate([law + own @ by for law, own, by in zip(theta, each, spread, strict=True)])
-    height = log_posterior(form, drawn[None], points, prior)[0]
-    # Laws are counted with their breaks in order, and limits of what is positive are not negative.
-    ordered = (np.diff(drawn[:, 4::3], axis=1) >= 0).all(axis=1)
-    height = np.where(ordered & (drawn[:, 0] >= 0.0), height, -np.inf)
-    away = ((drawn - theta[:, None]) * size[:, None]) @ root  # (K, M, p)
-    log_t = -0.5 * (FREEDOM + p) * np.log1p(np.sum(away**2, axis=2) / FREEDOM) - volume[:, None]
-    log_t = logsumexp(log_t + np.log(counts / len(drawn))[:, None], axis=0)
-    constant = lgamma(0.5 * (FREEDOM + p)) - lgamma(0.5 * FREEDOM) - 0.5 * p * log(FREEDOM * pi)
-    return float(logsumexp(height - log_t)) - log(len(drawn)) - constant, drawn, height
-
-
-@lru_cache(maxsize=256)
-def _draws(p: int, count: int) -> np.ndarray:
-    """Draws (count, p) of Student's t distribution, always the same."""
-    random = np.random.default_rng(p)
-    stretch = np.sqrt(FREEDOM / random.chisquare(FREEDOM, count))
-    return random.standard_normal((count, p)) * stretch[:, None]
-
-
-def log_posterior(form: BNSL, theta: np.ndarray, points: Points, prior: Prior) -> np.ndarray:
-    """Log of prior times likelihood (C, M) of laws theta (C, M, p), the noise averaged over."""
-    rest = points.log_y[:, None] - form.log_y(theta, points.u[:, None])
-    likelihood, _ = _over_noise(rest @ points.basis.mT, points, prior)
-    value = likelihood + log_prior(theta, points, prior, rising=form.rising)
-    return np.where(np.isfinite(value), value, -np.inf)
 
 
 def grown(form: BNSL, theta: np.ndarray, points: Points) -> np.ndarray:

@@ -47,6 +47,7 @@ SCOUT_DTYPE = "float32"  # which need not be exact, and take half of the time
 # On a GPU: curves at a time, and how many rows of each go on for how many steps.
 TOGETHER = 16_384
 PASSES = ((6, 18), (3, 36), (1, 186))
+UNRIVALLED = 4 * ROUND  # steps between two looks at rows without rivals: a look takes longer than a few steps
 PLACED = 40  # steps of a law whose sharp break is held at a point
 
 
@@ -222,7 +223,7 @@ def convey(
     now, part = on_host(whole, at), placement.put(taken(rows, group[at]), size)
     while owned.any():
         before = now.cost
-        round_ = min(ROUND, steps)
+        round_ = min(ROUND if best is not None else UNRIVALLED, steps)
         now = on_host(_advance(method, part, placement.put(now, len(at)), round_, tolerance))
         leaving = now.done | (now.steps - begun[at] >= steps)
         if best is not None:
