@@ -265,7 +265,13 @@ def place(text: str) -> Place:
 
 def places(text: str) -> list[Place]:
     """Numbers with commas between, or one place of several inputs."""
-    return [place(text)] if "=" in text else [*numbers(text)]
+    return [place(text)] if "=" in text else [number(part) for part in text.split(",")]
+
+
+def add_values(command: argparse.ArgumentParser, option: str, **said: Any) -> None:
+    """An option that takes several values, with commas between or repeated: numbers, or else places."""
+    given: dict[str, Any] = {"type": places, "default": [], "metavar": "X,..."} | said
+    command.add_argument(option, action="extend", **given)
 
 
 def numbers(text: str) -> list[float]:
@@ -303,10 +309,7 @@ def _robust(text: str) -> str:
 
 def add_prediction(command: argparse.ArgumentParser, text: str) -> None:
     """--predict, and what it says of itself."""
-    more = "; with several inputs X is params=70e9,tokens=1.4T"
-    command.add_argument(
-        "--predict", type=place, action="append", default=[], metavar="X", help=f"{text}{more}"
-    )
+    add_values(command, "--predict", help=f"{text}; with several inputs X is params=70e9,tokens=1.4T")
 
 
 def add_plot_option(command: argparse.ArgumentParser) -> None:

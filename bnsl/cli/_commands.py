@@ -6,13 +6,14 @@ Such a module has `EXAMPLE`, which its help shows, `add(parser)`, which adds its
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bnsl._base.checks import InputError, check_choice, suggest
+from bnsl._base.checks import InputError, check_choice
 from bnsl.readers.files import STDIN
 
 COMMANDS = {
@@ -35,6 +36,13 @@ COMMANDS = {
     "doctor": "show versions and processors, and check the precision",
     "completion": "write a script that completes commands",
 }
+GUESSED = {  # what options are called elsewhere -> the option here
+    ("--at", "--points", "--extrapolate"): "--predict",
+    ("-o", "--output", "--out", "--figure", "--save"): "--plot",
+    ("--run", "--filter", "--select"): "--where run=...",
+    ("--columns", "--inputs"): "--x",
+}
+ALIKE = 0.75  # of the letters of an option, from which on it may be meant
 EXAMPLE = """examples:
   bnsl datasets four_digit_addition > curve.csv
   bnsl fit curve.csv --train-until 736
@@ -54,10 +62,38 @@ class Parser(argparse.ArgumentParser):
         """The arguments; an unknown option is reported with the one that may be meant."""
         found, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            option = unknown[0].partition("=")[0]
-            meant = suggest(option, [name for name in self._option_string_actions if len(option) > 2])
-            self.error(f"unknown option or argument: {' '.join(unknown)}{meant}")
+            self.error(
+                f"unknown option or argument: {' '.join(unknown)}{self._meant(unknown[0], args or ())}"
+            )
         return found
+
+    def _meant(self, word: str, words: Sequence[str]) -> str:
+        """What may be meant by an unknown word: a value more, another option, or one of close spelling."""
+        option, known = word.partition("=")[0], self._option_string_actions
+        if not word.startswith("-") and word in words:
+            from bnsl.curves.cells import number_of
+
+            before = [i for i, w in enumerate(words[: words.index(word)]) if w.startswith("-")]
+            last = words[before[-1]] if before else ""
+            values = list(
+                itertools.takewhile(
+                    lambda w: not w.startswith("-"), words[before[-1] + 1 :] if before else ()
+                )
+            )
+            values = [value for value in values if number_of(value) is not None]
+            several = last in known and isinstance(known[last], argparse._ExtendAction)
+            return (
+                f". Write several values with commas: {last} {','.join(values)}"
+                if several and values[1:]
+                else ""
+            )
+        if option == "--form" and "--forms" not in known:
+            return ". A forecast averages over all laws; 'bnsl fit' takes --form"
+        for guesses, meant in GUESSED.items():
+            if option in guesses and meant.split()[0] in known:
+                return f". Did you mean '{meant}'?"
+        close = difflib.get_close_matches(option, known, n=1, cutoff=ALIKE) if len(option) > 2 else []
+        return f". Did you mean {close[0]!r}?" if close else ""
 
     def error(self, message: str) -> NoReturn:
         """Raise InputError."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
@@ -28,7 +29,7 @@ from bnsl.readers.columns import Columns
 from bnsl.readers.curation import Curation
 from bnsl.readers.files import STDIN
 from bnsl.readers.formats import read_source
-from bnsl.readers.reading import Reading, curve_from_source, curves_from_source
+from bnsl.readers.reading import Reading, curve_from_source, curves_from_source, without_end
 from bnsl.readers.source import Source
 from bnsl.solver.losses import LOSSES
 
@@ -115,6 +116,9 @@ def _read(
     if curation is not None:
         curation = replace(curation, by=split_names(args.by, source.table.columns))
     asked = (source, name_of_x(args), args.y, args.sigma)
+    until = getattr(args, "train_until", None)
+    if until is not None:
+        asked = (without_end(*asked, until, args.offset or 0.0), *asked[1:])
     try:
         found = read(*asked, loss=args.loss or "log", curation=curation)
     except InputError:
@@ -135,8 +139,8 @@ def _read(
     tell_columns(next(iter(readings.values())).columns)
     told = Counter(text for reading in readings.values() for text in reading.notes)
     for text, count in told.items():
-        name = next(name for name, reading in readings.items() if text in reading.notes)
-        note(f"{name}: {text}" if count < len(readings) else text)
+        named = [name for name, reading in readings.items() if text in reading.notes]
+        note(f"{', '.join(named)}: {text}" if count < len(readings) else text)
     return {name: reading.curve for name, reading in readings.items()}
 
 
@@ -215,7 +219,10 @@ def points_asked_for(args: argparse.Namespace, option: str = "--predict") -> lis
     example = ",".join(f"{name}={1 if name.startswith('epoch') else '1e9'}" for name in names)
     for value in values:
         if not isinstance(value, dict):
-            raise InputError(f"{option} {value:g}: --x names several inputs; give each, {option} {example}")
+            if len(values) == len(names):  # 7e9,1.4e12 is meant as one place
+                each = zip(names, values, strict=True)
+                example = ",".join(f"{name}={_short(number)}" for name, number in each)
+            raise InputError(f"{option} {value:g}: --x names several inputs; write {option} {example}")
         for name in value:
             if name not in names:
                 known = ", ".join(names)
@@ -225,6 +232,11 @@ def points_asked_for(args: argparse.Namespace, option: str = "--predict") -> lis
                 raise InputError(f"{option}: the input {name!r} is missing; give each, {option} {example}")
             as_number(value[name], f"{option} {name}", lambda number: 0 <= number < np.inf)
     return [tuple(value[name] for name in names) for value in values if isinstance(value, dict)]
+
+
+def _short(value: Any) -> str:
+    """A number as people write it, 7e9."""
+    return re.sub(r"e\+0?", "e", f"{value:g}")
 
 
 def check_points(values: Sequence[float], option: str) -> None:

@@ -11,7 +11,7 @@ from bnsl._base.checks import InputError
 from bnsl._base.display import paragraphs, records
 from bnsl.cli._output import write_json
 from bnsl.cli._terminal import show
-from bnsl.cli._text import json_text, of_error, rows_text
+from bnsl.cli._text import json_text, of_error, rows_text, with_accuracies
 from bnsl.curves.curve import Curve
 from bnsl.readers.files import STDIN
 
@@ -66,7 +66,7 @@ def put_out_runs(
             f"{what}s of {len(curves)} runs{of_error(curve.y_label)}, with {100 * args.level:g} % intervals "
             "for a new measurement; --where takes one run and says more of it"
         )
-        table = pd.DataFrame(rows).rename(columns={"x": curve.x_label})
+        table = with_accuracies(pd.DataFrame(rows), curve.y_label).rename(columns={"x": curve.x_label})
         show(paragraphs([head, rows_text(table, left=("run", "warnings"))]))
     write_json(
         args.json,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +18,7 @@ from bnsl.curves.datasets import TABLES, load_dataset
 from bnsl.forms.form import Form
 from bnsl.forms.inputs import Input
 from bnsl.readers.curation import chosen_rows
-from bnsl.readers.files import STDIN
+from bnsl.readers.files import STDIN, stem
 from bnsl.readers.source import Source
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def read_runs(args: argparse.Namespace, form: Form | None = None) -> Curve:
     inputs = input_names(args)
     axes = tuple(map(Input, inputs)) if form is None else form.inputs
     columns = (list(inputs), y, args.sigma)
-    return as_curve([frame], *columns, axes=axes, groups=args.groups, labels=inputs)
+    curve = as_curve([frame], *columns, axes=axes, groups=args.groups, labels=inputs)
+    return replace(curve, name=stem(args.file))
 
 
 def runs_table(

@@ -44,6 +44,16 @@ def of_error(y_label: str) -> str:
     return f" of {y_label}" if y_label.startswith("1 - ") else ""
 
 
+def with_accuracies(table: pd.DataFrame, y_label: str) -> pd.DataFrame:
+    """Predictions; where y is the error of an accuracy, with that and its interval in per cent."""
+    if not of_error(y_label):
+        return table
+    ends = {"accuracy": "predicted", "from": "upper", "to": "lower"}
+    said = {name: [f"{100 * (1 - y):.4g} %" for y in table[column]] for name, column in ends.items()}
+    last = [name for name in ("warnings",) if name in table]
+    return table.drop(columns=last).assign(**said, **{name: table[name] for name in last})
+
+
 def json_text(record: Any) -> str:
     """Strict JSON: unknown numbers have to be None."""
     return json.dumps(record, indent=2, allow_nan=False)

@@ -7,7 +7,7 @@ import re
 import shlex
 
 # What is called otherwise, or written otherwise, than its argument with hyphens.
-_CALLED = {"fixed": "fix", "bounds": "bound", "cuts": "cut", "path": "output"}
+_CALLED = {"fixed": "fix", "inputs": "x", "bounds": "bound", "cuts": "cut", "path": "output"}
 _WRITTEN = {
     "accuracy='share'": "--accuracy",
     "accuracy='percent'": "--accuracy-percent",
@@ -17,16 +17,17 @@ _NAMES = (
     "x|y|sigma|where|by|keep|envelope|drop_missing|offset|accuracy|resolution|warmup|diverged|smooth|points|"
     "format|pattern|decimal|form|forms|n_breaks|loss|robust|robust_scale|fixed|bounds|backend|train_until|"
     "train_count|train_fraction|predict|level|method|cuts|tolerance|target|candidates|budget|count|port|host|"
-    "title|workers|device|dtype|path|lr|step|groups"
+    "title|workers|device|dtype|path|lr|step|groups|inputs"
 )
-_CALL = re.compile(r"\bbnsl\.(fit|forecast|compare|report)(\(\.\.\., ([^()]*)\))?")
+_CALL = re.compile(r"\bbnsl\.(fit|forecast|compare|report)(?!\w)(\(\.\.\., ([^()]*)\))?")
 _GIVEN = re.compile(
-    rf"(?<![\w'\".-])(?P<name>{_NAMES})=(?P<value>\{{[^{{}}]*\}}|r?'[^']*'|True|-?[\w.+-]*\w|)(?!=)"
+    rf"(?<![\w'\".-])(?P<name>{_NAMES})=(?P<value>\{{[^{{}}]*\}}|\[[^\[\]]*\]|r?'[^']*'|True|-?[\w.+-]*\w|)(?!=)"
 )
 _POINT = re.compile(r"^(x|y|sigma)\[(\d+)\](?= = )")
 _SUBJECT = re.compile(
     rf"^(?P<name>(?!x\b|y\b){_NAMES})(?P<key>\[[^\]]*\])?(?P<rest> = \S+(?= )|:|(?= names ))"
 )
+_COLUMN = re.compile(r"^(x|y|sigma): (?=there is no column|column )")
 _NAMED = re.compile(
     r"(?<![\w'\"-])(train_(?:until|count|fraction)|n_breaks|robust_scale|drop_missing)\b(?! ?=)"
 )
@@ -35,6 +36,7 @@ _NAMED = re.compile(
 def in_words_of_shell(text: str) -> str:
     """A message with the options of the command in place of arguments, `--keep last` for `keep='last'`."""
     text = _CALL.sub(lambda call: f"bnsl {call[1]}" + (f" {call[3]}" if call[3] else ""), text)
+    text = text.replace("bnsl.fit_runs", "'bnsl runs FILE --predict SCHEDULE'")
     text = _GIVEN.sub(_option, text).replace("in bnsl.list_forms()", "in 'bnsl fit --help'")
     return _NAMED.sub(lambda name: _dashed(name[1]), text)
 
@@ -42,7 +44,7 @@ def in_words_of_shell(text: str) -> str:
 def error_in_words_of_shell(text: str) -> str:
     """The same of an error, which may begin with an argument and its value: `n_breaks = 9 is too many`."""
     text = _POINT.sub(lambda point: f"{point[1]} of point {int(point[2]) + 1}", text)
-    return in_words_of_shell(_SUBJECT.sub(_of_subject, text))
+    return in_words_of_shell(_SUBJECT.sub(_of_subject, _COLUMN.sub(r"--\1: ", text)))
 
 
 def _dashed(name: str) -> str:
@@ -58,6 +60,8 @@ def _option(found: re.Match[str]) -> str:
     if value.startswith("{"):
         pairs = ast.literal_eval(value).items()
         return " ".join(f"{_dashed(name)} {shlex.quote(f'{key}={cell}')}" for key, cell in pairs)
+    if value.startswith("["):
+        return f"{_dashed(name)} {shlex.quote(','.join(ast.literal_eval(value)))}"
     if value.startswith("r'"):
         return f"{_dashed(name)} {value[1:]}"
     return f"{_dashed(name)} {shlex.quote(value.strip(chr(39)))}"

@@ -10,7 +10,15 @@ import numpy as np
 
 from bnsl._base.checks import InputError, check_share
 from bnsl._base.display import ExtrapolationWarning, paragraphs, records, warning_lines
-from bnsl.cli._arguments import add_file, add_json_option, add_plot_option, add_robust, number, numbers
+from bnsl.cli._arguments import (
+    add_file,
+    add_json_option,
+    add_plot_option,
+    add_robust,
+    add_values,
+    number,
+    numbers,
+)
 from bnsl.cli._input import check_points, form_of
 from bnsl.cli._output import check_outputs, put_out
 from bnsl.cli._surfaces import draw_panels, read_runs
@@ -48,18 +56,14 @@ def add(command: argparse.ArgumentParser) -> None:
         help="only rows with this value; repeatable",
     )
     command.add_argument("--drop-missing", action="store_true", help="leave out rows without x or y")
-    command.add_argument(
-        "--compute",
-        type=numbers,
-        metavar="C,...",
-        required=True,
-        help="budgets in FLOP; a run costs --factor times the product of the inputs",
-    )
+    text = "budgets in FLOP; a run costs --factor times the product of the inputs"
+    add_values(command, "--compute", type=numbers, metavar="C,...", required=True, help=text)
     command.add_argument(
         "--factor", type=number, default=6.0, metavar="F", help="FLOP per parameter and token (default: 6)"
     )
     command.add_argument(
-        "--form", help="use one law, such as chinchilla (default: a forecast, which averages over laws)"
+        "--form",
+        help="use one law, such as chinchilla (default: average, a forecast, which averages over laws)",
     )
     add_robust(command, "with --form, give outliers less weight")
     command.add_argument(
@@ -82,6 +86,7 @@ def run(args: argparse.Namespace) -> None:
     check_outputs(args)
     check_points(args.compute, "--compute")
     check_share(args.level, "--level")
+    args.form = None if args.form == "average" else args.form
     check_robust(args.robust, args.robust_scale)
     if args.form is None and args.robust is not None:
         raise InputError("--robust is for one law; add --form NAME, such as --form chinchilla")

@@ -7,7 +7,7 @@ from typing import Any
 
 import bnsl
 from bnsl._base.checks import InputError, as_number, check_choice
-from bnsl.cli._arguments import add_input, add_json_option, add_law, add_plot_option, number
+from bnsl.cli._arguments import add_input, add_json_option, add_law, add_plot_option, add_values, numbers
 from bnsl.cli._input import form_of, law_options, loss_of, read_curve
 from bnsl.cli._output import check_outputs, put_out
 from bnsl.evaluation.backtest import Backtest, backtest
@@ -44,15 +44,8 @@ def add(command: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"instead of a form: {', '.join(BACKTESTED)}",
     )
-    command.add_argument(
-        "--cut",
-        type=number,
-        action="append",
-        default=[],
-        metavar="X",
-        help="fit the points up to X (with several inputs their product) and predict the others; repeatable "
-        "(default: six at most)",
-    )
+    text = "fit the points up to X (with several inputs their product) and predict the others"
+    add_values(command, "--cut", type=numbers, help=f"{text}; repeatable (default: six at most)")
     command.add_argument(
         "--tolerance", type=float, metavar="E", help="report up to which distance the rmsle stayed within E"
     )

@@ -7,10 +7,11 @@ import argparse
 import bnsl
 from bnsl._base.checks import InputError
 from bnsl._base.display import aligned, paragraphs
-from bnsl.cli._arguments import add_json_option, add_plot_option
+from bnsl.cli._arguments import add_json_option, add_plot_option, add_values, numbers
 from bnsl.cli._output import check_outputs, put_out
 from bnsl.cli._text import json_text
 from bnsl.cli.runs import add_file, add_report, runs_of, write_report
+from bnsl.runs.run import Run
 from bnsl.web.page import check_path
 
 EXAMPLE = """examples:
@@ -19,16 +20,17 @@ EXAMPLE = """examples:
 """
 
 
+SHARES = (0.0, 0.01, 0.05, 0.25, 0.5)  # of old data, if none are asked for
 FORMS = {"peak": "g", "replay": "g", "old": ".4f", "new": ".4f", "forgetting": "+.4f"}  # columns
 
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     add_file(command)
-    command.add_argument(
-        "--replay", default="0,0.01,0.05,0.25,0.5", metavar="A,B,...", help="shares of old data"
-    )
-    command.add_argument("--peak", metavar="A,B,...", help="peak rates (default: that of the runs)")
+    text = f"shares of old data (default: {', '.join(f'{share:g}' for share in SHARES)})"
+    add_values(command, "--replay", type=numbers, metavar="A,B,...", help=text)
+    text = "peak rates (default: that of the runs)"
+    add_values(command, "--peak", type=numbers, metavar="A,B,...", help=text)
     command.add_argument("--steps", type=int, metavar="N", help="steps (default: as many as the longest run)")
     add_plot_option(command)
     add_json_option(command)
@@ -40,16 +42,15 @@ def run(args: argparse.Namespace) -> None:
     check_outputs(args)
     if args.report is not None:
         check_path(args.report)
-    shares = _numbers(args.replay, "--replay")
-    peaks = None if args.peak is None else _numbers(args.peak, "--peak")
-    runs, steps = runs_of(args), args.steps
+    shares, steps = args.replay or [*SHARES], args.steps
+    runs = _runs_of(args)
     before = [one for one in runs if any(other.parent is one for other in runs)]
     if not before:
         raise InputError("no run has a parent; a column 'parent' names the run that another began with")
     children = [one for one in runs if one.parent is not None]
     result = bnsl.continual(before, children)
     rows = []
-    for peak in peaks or [result.peak]:
+    for peak in args.peak or [result.peak]:
         for share in shares:
             end = result.final(peak=peak, replay=share, steps=steps)
             rows.append(
@@ -85,14 +86,22 @@ def run(args: argparse.Namespace) -> None:
                 "warnings": [list(one) for one in result.warnings],
             }
         ),
-        lambda ax: bnsl.plot_front(result, ax=ax, replay=shares, peak=peaks or [result.peak], steps=steps),
+        lambda ax: bnsl.plot_front(
+            result, ax=ax, replay=shares, peak=args.peak or [result.peak], steps=steps
+        ),
         wide=True,
     )
     write_report(args, result, replay=shares)
 
 
-def _numbers(text: str, name: str) -> list[float]:
+def _runs_of(args: argparse.Namespace) -> list[Run]:
+    """The runs in FILE; InputError, which says what fits them, for a table of final losses by replay."""
     try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise InputError(f"{name} {text!r} must be numbers with commas between") from None
+        return runs_of(args)
+    except InputError as error:
+        if "is a learning rate" in str(error) and "replay" in str(error):
+            raise InputError(
+                "no column is a learning rate (--lr), which curves of losses need; final losses against the "
+                "share of old data are fitted in Python: bnsl.fit_replay(table['replay'], table['loss'])"
+            ) from None
+        raise

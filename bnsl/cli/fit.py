@@ -17,7 +17,7 @@ from bnsl.cli._output import AHEAD, LEVEL, check_outputs, predictions, put_out
 from bnsl.cli._runs import AHEAD as RUNS_AHEAD
 from bnsl.cli._runs import check_one_figure, put_out_runs, row
 from bnsl.cli._surfaces import draw_panels
-from bnsl.cli._text import json_text, of_error, rows_text
+from bnsl.cli._text import json_text, of_error, rows_text, with_accuracies
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.extrapolation import Extrapolation
 from bnsl.fitting.result import FitResult
@@ -105,7 +105,8 @@ def _text(law: FitResult | Extrapolation, ahead: pd.DataFrame) -> str:
     curve = _fit_of(law).curve
     what = f"predictions{of_error(curve.y_label)}"
     head = f"{what}, with {100 * LEVEL:g} % intervals for a new measurement if this form is right"
-    return paragraphs(law.summary(), [head, rows_text(ahead.rename(columns={"x": curve.x_label}))])
+    table = with_accuracies(ahead, curve.y_label).rename(columns={"x": curve.x_label})
+    return paragraphs(law.summary(), [head, rows_text(table)])
 
 
 def _json(law: FitResult | Extrapolation, ahead: pd.DataFrame) -> str:

@@ -31,7 +31,7 @@ from bnsl.cli._output import LEVEL, check_outputs, predictions, put_out
 from bnsl.cli._runs import AHEAD as RUNS_AHEAD
 from bnsl.cli._runs import check_one_figure, put_out_runs, row
 from bnsl.cli._surfaces import draw_panels
-from bnsl.cli._text import json_text, of_error, rows_text
+from bnsl.cli._text import json_text, of_error, rows_text, with_accuracies
 from bnsl.curves.curve import Curve
 from bnsl.curves.metrics import rmse, rmsle
 from bnsl.curves.scale import SCALES
@@ -39,6 +39,7 @@ from bnsl.evaluation.extrapolation import held_out_notes, nothing_held_out
 from bnsl.fitting.record import curve_record
 from bnsl.forecasting.forecast import Forecast, forecast, shown_breaks
 from bnsl.forecasting.surface import SurfaceForecast
+from bnsl.readers.files import STDIN, called
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,7 +171,7 @@ def _text(answer: _Answer) -> str:
     """What it rests on, the held-out error, the laws averaged, predictions, warnings."""
     found, ahead, level, held_out = answer
     curve = found.curve
-    lines = [f"forecast of {curve.name or 'a curve'}", f"fitted   {curve.extent}"]
+    lines = [f"forecast of {curve.name or called(STDIN)}", f"fitted   {curve.extent}"]
     if held_out is not None:
         both = held_out["predicted"].to_numpy(), held_out["y"].to_numpy()
         error, stderr = rmsle(*both)
@@ -190,7 +191,7 @@ def _text(answer: _Answer) -> str:
     return paragraphs(
         lines,
         _laws_text(found),
-        [ahead_head, rows_text(ahead.rename(columns={"x": curve.x_label}))],
+        [ahead_head, rows_text(with_accuracies(ahead, curve.y_label).rename(columns={"x": curve.x_label}))],
         warning_lines(answer.warnings),
     )
 

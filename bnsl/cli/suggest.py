@@ -17,9 +17,8 @@ from bnsl.cli._arguments import (
     add_json_option,
     add_plot_option,
     add_split,
+    add_values,
     number,
-    place,
-    places,
 )
 from bnsl.cli._input import constraints_of, form_of, points_asked_for, read_curve, split_rule
 from bnsl.cli._output import check_outputs, put_out
@@ -46,19 +45,11 @@ def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     add_input(command)
     add_split(command)
-    command.add_argument(
-        "--target",
-        type=place,
-        action="append",
-        default=[],
-        metavar="X",
-        help="x of the prediction, with several inputs such as params=70e9,tokens=1.4T; repeatable",
-    )
-    command.add_argument(
+    text = "x of the prediction, with several inputs such as params=70e9,tokens=1.4T; repeatable"
+    add_values(command, "--target", help=text)
+    add_values(
+        command,
         "--candidates",
-        type=places,
-        action="extend",
-        metavar="X,X,...",
         help="x of possible runs; with several inputs a run as in --target, repeatable (default: "
         f"{CANDIDATES} from the middle of the data to half of the target, with two inputs compute-optimal)",
     )

@@ -79,7 +79,7 @@ def fit_notes(
     distinct = len(np.unique(curve.x, axis=0))
     if dof > 0 and distinct < FEW:
         text = (
-            f"only {distinct} points: intervals assume that the form is right, which so few points "
+            f"only {distinct} distinct x: intervals assume that the form is right, which so few points "
             "cannot show"
         )
         notes.append(FitWarning("few_points", text))

@@ -6,6 +6,7 @@ import numpy as np
 
 from bnsl._base.display import FitWarning
 from bnsl.curves.curve import Curve
+from bnsl.curves.divergence import diverged_after, written
 from bnsl.curves.scale import Scale
 from bnsl.evidence.points import CLEAN, noise_of
 from bnsl.evidence.predict import Places
@@ -29,6 +30,15 @@ def forecast_notes(
         why = "grows" if curve.y.min() > 0 else "is not positive throughout"
         text = f"{curve.y_label} {why}, so the forecast is made on a linear scale"
         notes.append(FitWarning("linear_scale", text))
+    last = diverged_after(curve.x, curve.y)
+    if last is not None:
+        place = written(last)
+        text = (
+            f"the end of the run looks diverged: behind {curve.x_label} = {place} {curve.y_label} climbs "
+            f"to {curve.y[-1]:.4g}, and no law of these points tells what a run that goes well would reach; "
+            f"fit the points up to there (train_until={place})"
+        )
+        notes.append(FitWarning("diverged", text))
     distinct = len(np.unique(curve.x))
     if distinct < FEW:
         text = f"only {distinct} distinct x: the forecast relies mostly on the prior"

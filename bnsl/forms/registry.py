@@ -63,7 +63,7 @@ def get_form(
         if count is not None and getattr(form, "n_breaks", None) != count:
             raise InputError(f"n_breaks = {n_breaks!r} disagrees with form {form.label!r}; leave it out")
         return form
-    name = NAMES[form_name(form)]
+    name = NAMES[form_name(form, several=inputs is not None and len(inputs) > 1)]
     if name == BNSL.name:
         breaks = 1 if count is None else check_count(count, "n_breaks")
         return HyperBNSL(_names(inputs), breaks) if inputs and len(inputs) > 1 else BNSL(breaks, rising)
@@ -80,8 +80,10 @@ def _names(inputs: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def form_name(form: object) -> str:
+def form_name(form: object, several: bool = False) -> str:
     """A name of a form as `NAMES` has it, from one in any case, with spaces, hyphens or underscores.
+
+    With `several` inputs a message names the forms of these.
 
     Raises InputError for what is no name of a form.
     """
@@ -91,7 +93,7 @@ def form_name(form: object) -> str:
         )
     name = "_".join(form.lower().replace("-", " ").replace("_", " ").split())
     if name not in NAMES:
-        known = ", ".join(map(repr, [*FORMS, *SURFACES]))
+        known = ", ".join(map(repr, [BNSL.name, *SURFACES] if several else [*FORMS, *SURFACES]))
         raise InputError(
             f"form = {form!r} is unknown; choose one of {known}, or another name in bnsl.list_forms()"
             + suggest(form, NAMES)

@@ -221,7 +221,9 @@ def numbers(table: pd.DataFrame, name: str) -> np.ndarray:
             f"column {name!r}, row {row} is missing (empty or NaN); drop or repair the row "
             "(drop_missing=True leaves such rows out)"
         )
-    why = "it must be finite; drop or repair the row (diverged=2 leaves out runs that end so)"
+    why = "it must be finite; drop or repair the row"
+    if not np.isfinite(found[-1]):
+        why += " (diverged=2 leaves out runs that end so)"
     refuse(table, name, found, ~np.isfinite(found), why)
     return found
 

@@ -145,6 +145,8 @@ def curate(
         runs.drop_warmup(todo.warmup)
     if todo.diverged is not None:
         runs.drop_diverged(todo.diverged)
+    elif len(runs.rows) == 1:
+        runs.check_end()
     runs.check_few(merged=apart or todo.keep is not None or todo.envelope)
     if todo.smooth is not None:
         runs.smooth(todo.smooth)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import gzip
+import re
 import sys
 import zlib
 from collections.abc import Collection, Sequence
@@ -13,6 +14,7 @@ from bnsl._base.checks import InputError
 
 STDIN = "-"
 GZIP = b"\x1f\x8b"  # how a compressed file begins
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # bytes that no text has
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 ALIKE = 0.75  # of the letters of a file's name, from which on it may be meant
 
@@ -57,10 +59,12 @@ def content(path: str | Path, endings: Collection[str]) -> bytes:
 
 
 def text(data: bytes, where: str) -> str:
-    """The bytes as text: UTF-8, or UTF-16 with a byte-order mark; the mark is left out."""
+    """The bytes as text: UTF-8, UTF-16 with a byte-order mark, which is left out, or what Windows writes."""
     try:
         decoded = data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
     except UnicodeDecodeError:
+        if not _CONTROL.search(data):  # a table with letters of western Europe, as spreadsheets save it
+            return data.decode("cp1252", errors="replace")
         raise InputError(
             f"{where} is not text in UTF-8; save it as UTF-8, if it is not damaged or of another format"
         ) from None

@@ -62,6 +62,7 @@ ENDINGS: Mapping[str, str] = {
 _SPREADSHEET = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx and .xls
 _EVENTS = re.compile(r"tfevents")
 _RUN = re.compile(r"run|run[ _-]?(id|name)|experiment|trial", re.I)  # a column that tells runs apart
+_SEED = re.compile(r"(random[ _-]?)?seed", re.I)  # one that does where no other does
 
 
 def read_source(
@@ -184,7 +185,10 @@ def _with_roles(source: Source) -> Source:
     """
     table = source.table
     names = list(map(str, table.columns))
-    run = next((name for name in names if _RUN.fullmatch(name) and _repeats(table[name])), None)
+    apart = [
+        name for kind in (_RUN, _SEED) for name in names if kind.fullmatch(name) and _repeats(table[name])
+    ]
+    run = next(iter(apart), None)
     numeric = [name for name in names if table[name].dtype.kind == "f" and name != run]
     rates = [name for name in numeric if RATE.fullmatch(name) and name not in source.aside]
     if len(numeric) - len(rates) < 2:

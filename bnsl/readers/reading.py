@@ -17,7 +17,7 @@ from bnsl.readers.columns import Columns, choose_columns, curve_from_table
 from bnsl.readers.curation import Curation, chosen_rows, curate
 from bnsl.readers.formats import read_source
 from bnsl.readers.lines import RATE
-from bnsl.readers.runs import shown
+from bnsl.readers.runs import shown, tell
 from bnsl.readers.source import Source, some
 
 if TYPE_CHECKING:
@@ -152,7 +152,10 @@ def curve_from_source(
     left = table.loc[points.table.index]
     plain = points.runs == 1 and todo.keep is None and not todo.envelope and not todo.by
     told = tuple(source.told[name] for name in columns.names if name in source.told)
-    doubts = (*_of_pooling(left, source, columns), *_of_rates(table, left, columns, source)) if plain else ()
+    doubts: tuple[str, ...] = ()
+    if plain:
+        pooled = _of_pooling(left, source, columns) or _of_sizes(left, columns, source)
+        doubts = (*pooled, *_of_rates(table, left, columns, source))
     notes = (*source.notes, *told, *points.notes, *doubts, *_of_accuracy(curve))
     return Reading(curve, columns, notes, (*told, *doubts))
 
@@ -175,7 +178,7 @@ def curves_from_source(
     by = list(todo.by) or ([source.run] if source.run is not None else [])
     together = todo.keep is not None or todo.envelope or y in source.aliases
     single = (source, x, y, sigma)
-    if together or not set(by) <= set(map(str, source.table.columns)):
+    if together or not by or not set(by) <= set(map(str, source.table.columns)):
         return {"": curve_from_source(*single, loss=loss, curation=todo)}
     columns = source_columns(*single)
     there = chosen_rows(source.named([n for n in (*todo.where, *by) if n not in columns.names]), todo)
@@ -200,6 +203,27 @@ def curves_from_source(
     first = next(iter(found))
     found[first] = replace(found[first], notes=(*found[first].notes, *lost))
     return found
+
+
+def without_end(
+    source: Source, x: str | None, y: str | None, sigma: str | None, until: float, offset: float = 0.0
+) -> Source:
+    """What was read, without the rows of x + offset > until in which y is no finite number.
+
+    What lies behind `until` is not fitted, so a run may end there as it likes.
+    """
+    if y in source.aliases:
+        return source
+    columns, table = source_columns(source, x, y, sigma), source.table
+    if any(table[name].dtype.kind != "f" for name in (columns.x, columns.y)):
+        return source
+    end = table[columns.y].abs() == np.inf if source.sparse else ~np.isfinite(table[columns.y])
+    lost = end & (table[columns.x] + offset > until)
+    notes: list[str] = []
+    tell(
+        notes, f"beyond {columns.x} = {until:.6g} in which {columns.y!r} is no finite number", int(lost.sum())
+    )
+    return replace(source, table=table[~lost], notes=(*source.notes, *notes))
 
 
 def source_columns(
@@ -230,6 +254,24 @@ def _of_pooling(left: pd.DataFrame, source: Source, columns: Columns) -> tuple[s
     return (
         f"{first!r} has {len(values)} values{also}, and their points make one curve here: {some(values, 5)}; "
         f"where={ {first: values[0]} } takes one of them",
+    )
+
+
+def _of_sizes(left: pd.DataFrame, columns: Columns, source: Source) -> tuple[str, ...]:
+    """A note on columns of numbers that tell apart the rows of every x, as sizes do for a budget."""
+    groups = left.groupby(columns.x)
+    rows = len(left) / groups.ngroups
+    if rows < SEVERAL:
+        return ()
+    others = [name for name in map(str, left.columns) if name not in (*columns.names, *source.aside)]
+    numeric = [name for name in others if left[name].dtype.kind == "f"]
+    sizes = [name for name in numeric if (groups[name].nunique() == groups.size()).all()]
+    if not sizes:
+        return ()
+    several = sizes[:2] if len(sizes) > 1 else [columns.x, *sizes]
+    return (
+        f"every {columns.x!r} has {rows:.3g} rows that differ in {some(sizes, 3)}, and all make one curve "
+        f"here; envelope=True takes the lowest {columns.y!r} of each, inputs={several} fits laws of these",
     )
 
 
@@ -267,8 +309,8 @@ def _of_rates(table: pd.DataFrame, left: pd.DataFrame, columns: Columns, source:
             if len(rate) > 1 and rate[-1] < _FALLS * rate.max():
                 return (
                     f"the learning rate {name!r} falls from {rate.max():.3g} to {rate[-1]:.3g}, so the loss "
-                    "falls faster than by its steps alone; a forecast beyond these points is unreliable "
-                    "until schedules can be given",
+                    "falls faster than by its steps alone, and a forecast beyond these points is unreliable; "
+                    "bnsl.fit_runs fits losses with their schedule, and predicts them under another",
                 )
     return ()
 

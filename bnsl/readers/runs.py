@@ -11,6 +11,7 @@ import numpy as np
 from bnsl._base.checks import InputError, as_number
 from bnsl.curves.accuracy import ACCURACIES, check_accuracy, clipped, error_label
 from bnsl.curves.cells import number_of
+from bnsl.curves.divergence import diverged_after, written
 from bnsl.readers.columns import Columns, numbers, refuse
 from bnsl.readers.smoothing import evenly, local_lines, lower_envelope
 from bnsl.readers.source import some
@@ -87,6 +88,22 @@ class Runs:
         self.rows, self.names = [self.rows[i] for i in well], [self.names[i] for i in well]
         self.take([rows[np.isfinite(y[rows])] for rows in self.rows], "without a finite y")
 
+    def check_end(self) -> None:
+        """Raise InputError for a run alone that ends in what is no finite number."""
+        x, y = (self.frame[name].to_numpy()[self.rows[0]] for name in (self.columns.x, self.columns.y))
+        end = len(y) - int(np.argmax(np.isfinite(y)[::-1])) if np.isfinite(y).any() else 0
+        if not FEWEST <= end < len(y) or not np.isfinite(x).all() or not np.isfinite(y[:end]).all():
+            return
+        well = diverged_after(x[:end], y[:end])
+        last = written(x[end - 1] if well is None else well)
+        row = int(self.frame.index[self.rows[0][end]]) + 1
+        how = "ends" if well is None and np.isnan(y[end:]).all() else "diverged"
+        raise InputError(
+            f"the run {how} after {self.columns.x} = {last}: column {self.columns.y!r} from row {row} on is "
+            f"missing or not finite; train_until={last} leaves its end out of what is fitted "
+            "(drop_missing=True leaves out only the rows without a number)"
+        )
+
     def rises(self, y: np.ndarray) -> bool:
         """Whether all runs end above where they began."""
         return all(y[rows[-1]] > y[rows[0]] for rows in self.rows)
@@ -120,14 +137,16 @@ class Runs:
             return
         y = self.values(self.columns.y)
         self.rows = [rows[-1:] if which == "last" else rows[[np.argmin(y[rows])]] for rows in self.rows]
-        self.notes.append(f"kept the {which} point of each of {len(self.rows)} runs")
+        self.notes.append(f"kept the {which} point of {_each(len(self.rows))}")
 
     def keep_envelope(self) -> None:
         """Go on with the lower envelope, as one run."""
         x, y, count = self.values(self.columns.x), self.values(self.columns.y), len(self.rows)
         chosen = lower_envelope(x, y, self.rows)
         self.rows, self.names = [chosen], ["envelope"]
-        self.notes.append(f"kept the {len(chosen)} points on the lower envelope of {count} runs")
+        self.notes.append(
+            f"kept the {len(chosen)} points on the lower envelope{f' of {count} runs' if count > 1 else ''}"
+        )
 
     def thin(self, count: int, apart: bool = False) -> None:
         """Go on with at most this many points, of each run if they stay apart."""
@@ -236,6 +255,10 @@ def _has_diverged(y: np.ndarray, factor: float) -> bool:
 def shown(cell: object) -> str:
     """A cell for people."""
     return f"{cell:g}" if isinstance(cell, float) else str(cell)
+
+
+def _each(count: int) -> str:
+    return f"each of {count} runs" if count > 1 else "the run"
 
 
 def _example(by: Sequence[str], names: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from bnsl.readers.source import Cells, check_distinct, read_cells, records, show
 _NAMED_DELIMITER = re.compile(r"sep=(?P<mark>[,;\t])[ \t]*(\r?\n|$)")
 _NUMBER_LIKE = re.compile(r"[+-]?[.,]?\d")  # how a number starts
 _COMMENT = "#"
+_DASHES = ("-", "--", "\u2013", "\u2014")  # cells that are missing, besides those that pandas knows
 WHITE = r"\s+"  # the delimiter of a table with spaces between its cells
 
 
@@ -54,6 +55,7 @@ def read_delimited(
                 sep=delimiter,
                 dtype=str,
                 index_col=False,
+                na_values=_DASHES,
                 skipinitialspace=True,
                 header=header,
                 names=None if header == 0 else names,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PLAIN = {
     "linear_scale": "Some values are not positive, or they grow as scores do: the forecast uses a linear "
     "scale.",
+    "diverged": "The end of the run looks diverged: drag the end of the fitted range before it.",
     "unusual": "The curve is unlike those that forecasts were tested on: the interval may be wrong.",
     "inputs_collinear": "Two inputs vary together in these runs: their effects cannot be separated.",
     "input_constant": "An input has the same value in all runs, so its effect is unknown.",

@@ -178,7 +178,7 @@ def test_plot_draws_any_number_of_inputs(run, columns):
         ("fit runs.csv --x params,tokens --envelope", "--envelope is for curves of one input"),
         (
             "fit runs.csv --x params,tokens --predict 1e9",
-            "give each, --predict params=1e9,tokens=1e9",
+            "write --predict params=1e9,tokens=1e9",
         ),
         ("fit runs.csv --x params,tokens --predict params=1e9", "the input 'tokens' is missing"),
         (
@@ -197,7 +197,7 @@ def test_plot_draws_any_number_of_inputs(run, columns):
         ("forecast runs.csv --x params,tokens --scale linear", "is for curves of one input"),
         ("forecast runs.csv --x params,tokens --robust huber", "is for curves of one input"),
         ("backtest runs.csv --x params,tokens --cut 1e30", "params x tokens ends at 6e+20"),
-        ("suggest runs.csv --x params,tokens --target 3e9", "give each, --target params=1e9,tokens=1e9"),
+        ("suggest runs.csv --x params,tokens --target 3e9", "write --target params=1e9,tokens=1e9"),
         ("suggest runs.csv --x params,tokens --form kaplan --target params=1e8,tokens=1e9", "--candidates"),
         ("fit-many runs.csv --by kind --x params,tokens --smooth 1.1", "--smooth is for curves of one input"),
         ("fit-many runs.csv --by kind --x params,kind", "--x kind: --by has this column already"),

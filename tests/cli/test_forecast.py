@@ -127,7 +127,7 @@ def test_from_the_standard_input(run, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(CSV.encode())))
     code, out, _ = run("forecast - --x x --y y")
     assert code == 0
-    assert out.startswith("forecast of a curve\n")
+    assert out.startswith("forecast of the standard input\n")
 
 
 # --- JSON and figures -----------------------------------------------------------------------------
@@ -243,3 +243,65 @@ def test_an_outlier_is_named_and_left_out_where_asked(run, tmp_path):
     code, _, err = run(f"forecast {path} --robust tukey")
     assert code == 2
     assert "huber" in err
+
+
+# --- runs that went wrong, several values, accuracies ---------------------------------------------
+
+
+def test_a_run_that_diverged_is_told_where_to_end(run):
+    x = [10 * n for n in range(1, 21)]
+    y = [f"{3 + 20 / n:.4f}" for n in range(1, 16)] + ["9", "80", "", "nan", "inf"]
+    Path("gone.csv").write_text("step,loss\n" + "".join(f"{a},{b}\n" for a, b in zip(x, y, strict=True)))
+    code, _, err = run("forecast gone.csv")
+    assert code == 2
+    assert "diverged after step = 150: column 'loss' from row 18 on" in err
+    assert "--train-until 150 leaves its end out" in err
+    code, out, err = run("forecast gone.csv --train-until 150 --predict 1000")
+    assert code == 0
+    assert "left out 3 rows beyond step = 150" in err
+    assert "fitted   15 points" in out
+    assert float(out.split("for a new measurement\n")[1].split("\n")[1].split()[1]) > 2.5
+
+
+def test_values_come_with_commas_and_repeated(run):
+    code, out, _ = run("forecast curve.csv --predict 200,300 --predict 400")
+    assert code == 0
+    rows = out.split("for a new measurement\n")[1].split("\n")[1:4]
+    assert [row.split()[0] for row in rows] == ["200", "300", "400"]
+    for line in ("curve.csv --predict 13B 70B", "--predict 13B 70B curve.csv"):
+        code, _, err = run(f"forecast {line}")
+        assert (code, "commas: --predict 13B,70B" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("--at 5", "'--predict'"),
+        ("--output a.png", "'--plot'"),
+        ("-o a.png", "'--plot'"),
+        ("--run=a", "'--where run=...'"),
+        ("--form m2", "'bnsl fit' takes --form"),
+        ("--foramt csv", "'--format'"),
+    ],
+)
+def test_options_of_other_names_are_understood(run, given, said):
+    code, _, err = run(f"forecast curve.csv {given}")
+    assert code == 2
+    assert said in err
+    assert "Did you mean" not in run("forecast curve.csv --wrong 3")[2]
+
+
+def test_a_place_without_names_is_written_out(run):
+    Path("two.csv").write_text("N,D,loss\n" + "".join(f"{n},{9 * n},{n}\n" for n in (1, 2, 3)))
+    err = run("forecast two.csv --x N,D --predict 7e9,1.4e12")[2]
+    assert "write --predict N=7e9,D=1.4e12" in err
+
+
+def test_errors_of_accuracies_come_with_the_accuracies(run):
+    rows = "".join(f"{x},{100 - 60 * x**-0.4}\n" for x in (1, 2, 4, 8, 16, 32, 64, 128))
+    Path("acc.csv").write_text(f"n,accuracy\n{rows}")
+    for command in ("forecast", "fit --form m2"):
+        out = run(f"{command} acc.csv --accuracy-percent --predict 256")[1]
+        row = out.split("for a new measurement")[1].split("\n")[2].split()
+        assert float(row[4]) == pytest.approx(100 - 100 * float(row[1]), abs=0.01)
+        assert float(row[6]) <= float(row[4]) <= float(row[8])

@@ -46,3 +46,10 @@ def test_an_error_may_begin_with_an_argument():
         "path = 'a.pdf' must end in .html": "--output 'a.pdf' must end in .html",
     }
     assert {text: error_in_words_of_shell(text) for text in said} == said
+
+
+def test_a_column_that_is_not_there_is_named_by_its_option():
+    assert error_in_words_of_shell("x: there is no column 'n'").startswith("--x: there is no column")
+    assert error_in_words_of_shell("x and y: say which").startswith("x and y:")
+    assert in_words_of_shell("inputs=['N', 'D'] fits") == "--x N,D fits"
+    assert in_words_of_shell("by bnsl.fit_replay(share, loss)") == "by bnsl.fit_replay(share, loss)"

@@ -344,7 +344,7 @@ def test_blanks_at_the_end_of_a_pair_are_left_out_and_others_are_not():
     assert found.table["x"].tolist() == [1.0, 2.0, 4.0]
     assert found.notes == ("left out 2 rows at the end, where x and y are blank",)
     measured = table.assign(x=[1.0, 2, 4, 8, np.nan])  # a y that is missing may be one that diverged
-    with pytest.raises(InputError, match="column 'y', row 4 is missing"):
+    with pytest.raises(InputError, match="ends after x = 4: column 'y' from row 4 on is missing"):
         curve_from_source(Source(measured, "csv"), "x", "y")
 
 

@@ -78,7 +78,10 @@ def test_the_curve_of_a_tag_has_the_steps_at_which_it_was_logged(events):
 
 
 def test_a_single_tag_needs_no_name_and_a_diverged_end_is_told(events):
-    refused(events / "keras", "column 'loss', row 28 is inf; it must be finite")
+    refused(
+        events / "keras",
+        "the run diverged after step = 27: column 'loss' from row 28 on is missing or not finite",
+    )
     refused(events / "keras", "the run diverged", curation=Curation(diverged=2.0))
     curve = read_curve(events / "keras", curation=Curation(where={"step": 9}))
     assert (curve.x.tolist(), curve.y_label) == ([9.0], "loss")
@@ -587,7 +590,7 @@ def test_a_rate_that_falls_is_told_and_one_that_stays_is_not(tmp_path):
     table.to_csv(path, index=False)
     (note,) = curve_from_source(read_source(path)).notes
     assert note.startswith("the learning rate 'lr' falls from 0.003 to 0.0003")
-    assert "a forecast beyond these points is unreliable until schedules can be given" in note
+    assert "a forecast beyond these points is unreliable; bnsl.fit_runs fits" in note
     table.assign(lr=3e-3).to_csv(path, index=False)
     assert curve_from_source(read_source(path)).notes == ()
     table.rename(columns={"tokens": "params"}).to_csv(path, index=False)  # a rate a size is no schedule
