@@ -59,7 +59,7 @@ class Prior(NamedTuple):
     loose: float = 0.1
     later: float = 0.1  # with this probability a fall becomes larger, as where a rate of learning decays,
     later_fall: float = 1.0  # by this share;
-    turns: float = 0.1  # and with this one something else happens:
+    turns: float = 0.15  # and with this one something else happens:
     turns_sd: float = 3.0  # so many times the uncertainty of the law,
     turns_share: float = 0.5  # and this share of the way
     # Of refined laws: a break may be far steeper than the grid believes, and then data of low noise say so.

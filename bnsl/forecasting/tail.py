@@ -12,13 +12,12 @@ import numpy as np
 from bnsl.evidence.points import Data
 
 SHARE = 1 / 3  # of the points
-LEAST = 6  # points at least
-DISTINCT = 5  # x
+LEAST = 5  # points, and distinct x, at least
 SOON = 1.2  # times the last x, where widths of intervals are compared
 # Chosen on the learning set; the values around these do nearly as well on the sources that they leave out.
 LOG_ODDS = -2.0  # of laws of the last points, where they leave as much open as those of all,
 SURE = 4.0  # more for the log of the ratio of widths,
-FEW = 5.0  # and less for few points
+FEW = 10.0  # and less for few points
 MOST = 25.0  # of them, which rounding bears
 
 
@@ -28,7 +27,7 @@ def last_points(data: Data) -> Data | None:
     if count >= len(data.log_x):
         return None
     last = Data(*(part[-count:] for part in data))
-    return last if len(np.unique(last.log_x)) >= DISTINCT else None
+    return last if len(np.unique(last.log_x)) >= LEAST else None
 
 
 def odds_of_tail(whole: float, end: float, count: int) -> float:

@@ -25,7 +25,7 @@ def test_the_last_third_counts_and_never_few_points():
     def data(n):
         return Data(np.arange(n) * 1.0, np.zeros(n), np.ones(n))
 
-    assert [len(last_points(data(n)).log_x) for n in (7, 18, 30)] == [LEAST, LEAST, 10]
+    assert [len(last_points(data(n)).log_x) for n in (7, 15, 30)] == [LEAST, LEAST, 10]
     assert last_points(data(LEAST)) is None
     assert last_points(Data(np.repeat(np.arange(5.0), 4), np.zeros(20), np.ones(20))) is None
 
