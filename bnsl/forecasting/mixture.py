@@ -66,7 +66,8 @@ def quantile(mixture: Mixture, p: float) -> np.ndarray:
         excess = _averaged(weight, ndtr(z)) - p
         density = _averaged(weight, np.exp(-0.5 * z * z) / sd) / np.sqrt(2.0 * np.pi)
         low, high = np.where(excess < 0, place, low), np.where(excess < 0, high, place)
-        newton = place - excess / np.where(density > 0, density, 1.0)
+        with np.errstate(over="ignore"):  # an infinite step leaves the bracket
+            newton = place - excess / np.where(density > 0, density, 1.0)
         size = np.abs(newton - place)
         good = (density > 0) & (newton >= low) & (newton <= high)
         good &= (size < 0.5 * np.abs(step)) | (size <= tolerance)

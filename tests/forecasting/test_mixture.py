@@ -50,3 +50,10 @@ def test_quantiles_score_best_where_they_are_right():
     pinball = np.mean((below - share[:, None]) * (ends - MEASURED), axis=0)
     crps = [crps_mixnorm(y, mean, sd, MIXTURE.weight) for y, mean, sd in POINTS]
     assert 2.0 * pinball == pytest.approx(np.array(crps), rel=1e-3)
+
+
+def test_a_quantile_between_far_narrow_laws_is_found():
+    # Between the laws the density is next to nothing, and a step of Newton's method has no end.
+    apart = Mixture(np.array([0.5, 0.5]), np.array([[0.0], [76.0]]), np.array([[1.0], [1.0]]))
+    for p in (0.4, 0.6):
+        assert cdf(apart, quantile(apart, p)) == pytest.approx(p, abs=1e-12)
