@@ -14,7 +14,7 @@ from bnsl.evidence.points import Data
 SHARE = 1 / 3  # of the points
 LEAST = 5  # points, and distinct x, at least
 SOON = 1.2  # times the last x, where widths of intervals are compared
-# Chosen on the learning set; the values around these do nearly as well on the sources that they leave out.
+# Chosen on the learning set, where neighbouring values do about as well.
 LOG_ODDS = -2.0  # of laws of the last points, where they leave as much open as those of all,
 SURE = 4.0  # more for the log of the ratio of widths,
 FEW = 10.0  # and less for few points
