@@ -6,7 +6,8 @@ Every message gives the argument, the row and the value, and says what to do.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,33 @@ from numpy.typing import ArrayLike
 Array = Any
 
 
+LONGEST = 60  # characters of a value in a message
+
+
 class InputError(ValueError):
     """An argument that cannot be used (a ValueError); raised before any work is done."""
+
+
+def described(value: object) -> str:
+    """What a value is: 'a DataFrame', 'an int'."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
+
+
+def shown(value: object) -> str:
+    """A value for a message, on a line: what was written, its long texts and lists cut, or what it is."""
+    text = repr(value)
+    if isinstance(value, str | bytes | int | list | tuple | dict | set) and " at 0x" not in text:
+        return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    if "\n" in text or " at 0x" in text or len(text) > LONGEST:
+        return described(value)
+    return text
+
+
+def told(argument: str, value: object) -> str:
+    """An argument with its value, to begin a sentence: 'level = 3', or 'level (a DataFrame)'."""
+    text = shown(value)
+    return f"{argument} ({text})" if text == described(value) else f"{argument} = {text}"
 
 
 def suggest(name: object, known: Iterable[str]) -> str:
@@ -28,7 +54,7 @@ def suggest(name: object, known: Iterable[str]) -> str:
 
 def as_array(value: ArrayLike, argument: str, *, columns: int = 1) -> np.ndarray:
     """A float64 copy of shape (N,), or (N, columns) for columns > 1; finite numbers only."""
-    array = _floats(value, argument)
+    array = numbers(value, argument)
     if columns == 1 and array.ndim != 1:
         raise InputError(f"{argument} must be one-dimensional; its shape is {array.shape}")
     if columns > 1 and (array.ndim != 2 or array.shape[1] != columns):
@@ -78,9 +104,9 @@ def check_same_length(first: np.ndarray, second: np.ndarray, names: tuple[str, s
 def check_choice(value: object, argument: str, known: Iterable[str]) -> None:
     """Raise InputError unless `value` is one of `known`."""
     options = list(known)
-    if value not in options:
+    if not any(type(value) is type(option) and value == option for option in options):
         raise InputError(
-            f"{argument} = {value!r} is unknown; choose one of {', '.join(map(repr, options))}"
+            f"{told(argument, value)} is unknown; choose one of {', '.join(map(repr, options))}"
             + suggest(value, options)
         )
 
@@ -90,8 +116,61 @@ def check_count(value: object, argument: str, least: int = 0) -> int:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise InputError(f"{argument} = {value!r} must be a whole number >= {least}")
+        raise InputError(f"{told(argument, value)} must be a whole number >= {least}")
     return int(value)
+
+
+def check_flag(value: object, argument: str) -> bool:
+    """`value` as a bool; raises InputError for what is neither true nor false."""
+    if not isinstance(value, bool | np.bool | int) or value not in (0, 1):
+        raise InputError(f"{told(argument, value)} must be True or False")
+    return bool(value)
+
+
+def check_text(value: object, argument: str) -> str:
+    """`value`, which must be a text."""
+    if not isinstance(value, str):
+        raise InputError(f"{told(argument, value)} must be a text")
+    return value
+
+
+def check_name(value: object, argument: str) -> str:
+    """`value`, which must be the name of a column."""
+    if not isinstance(value, str):
+        raise InputError(f"{told(argument, value)} must be the name of a column")
+    return value
+
+
+def check_names(value: Any, argument: str, what: str = "column names") -> list[str]:
+    """A list of names, of which one alone will do."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{told(argument, value)} must be a list of {what}")
+    return list(names)
+
+
+def check_mapping(value: Any, argument: str, what: str = "from names to values") -> dict[str, Any]:
+    """A mapping as a dict; an empty one for None."""
+    if value is not None and not isinstance(value, Mapping):
+        raise InputError(f"{argument} must be a mapping {what}; got {shown(value)}")
+    return dict(value or {})
+
+
+def check_path(value: object, argument: str) -> None:
+    """Raise InputError unless `value` names a file or folder."""
+    if not isinstance(value, str | os.PathLike):
+        raise InputError(f"{told(argument, value)} must be the name of a file, as a text or a pathlib.Path")
+
+
+def check_made_by(value: object, kinds: type | tuple[type, ...], argument: str, maker: str) -> None:
+    """Raise InputError unless `value` is of these kinds, which `maker` returns."""
+    if not isinstance(value, kinds):
+        raise InputError(f"{argument} must be what {maker} returns; got {described(value)}")
+
+
+def generator(seed: object) -> np.random.Generator:
+    """Random numbers from a seed, a whole number."""
+    return np.random.default_rng(check_count(seed, "seed"))
 
 
 def check_share(value: object, argument: str) -> float:
@@ -109,7 +188,7 @@ def as_number(value: Any, argument: str, ok: Callable[[float], bool] = np.isfini
             raise TypeError
         number = float(value)
     except (TypeError, ValueError) as error:
-        raise InputError(_traced(error, argument) or f"{argument} = {value!r} is not a number") from None
+        raise InputError(_traced(error, argument) or f"{told(argument, value)} is not a number") from None
     if not ok(number):
         raise InputError(f"{argument} = {number:g} is not a usable number")
     return number
@@ -117,7 +196,7 @@ def as_number(value: Any, argument: str, ok: Callable[[float], bool] = np.isfini
 
 def finite_inputs(x: ArrayLike, columns: int) -> tuple[np.ndarray, tuple[int, ...]]:
     """x of any shape as (N,) or (N, columns) finite floats, and the shape of the answer."""
-    array = _floats(x, "x")
+    array = numbers(x, "x")
     if columns > 1 and (array.ndim == 0 or array.shape[-1] != columns):
         raise InputError(f"x must have {columns} columns; its shape is {array.shape}")
     shape = array.shape if columns == 1 else array.shape[:-1]
@@ -133,7 +212,7 @@ def positive_inputs(x: ArrayLike, columns: int = 1) -> tuple[np.ndarray, tuple[i
     return flat, shape
 
 
-def _floats(value: ArrayLike, argument: str) -> np.ndarray:
+def numbers(value: ArrayLike, argument: str) -> np.ndarray:
     """A float64 copy of any shape; no text, None, truth values, masked rows, dates or complex numbers."""
     if np.ma.isMaskedArray(value) and np.ma.getmaskarray(value).any():
         row = int(np.argwhere(np.ma.getmaskarray(value))[0][0])
@@ -186,8 +265,7 @@ def _not_numbers(raw: np.ndarray, argument: str) -> str:
         except (TypeError, ValueError, OverflowError):
             usable = False
         if not usable:
-            shown = repr(entry) if len(repr(entry)) < 60 else f"{repr(entry)[:57]}..."
-            return f"{argument}[{row}] = {shown} is not a number; {argument} must hold numbers only"
+            return f"{told(f'{argument}[{row}]', entry)} is not a number; {argument} must hold numbers only"
     return f"{argument} must hold numbers only and be rectangular"
 
 

@@ -15,10 +15,13 @@ from bnsl._base.checks import (
     as_array,
     as_number,
     check_count,
+    check_names,
     check_positive,
     check_same_length,
     check_share,
+    check_text,
     reject,
+    told,
 )
 from bnsl._base.display import ExtrapolationWarning
 from bnsl.forms.inputs import Input, check_values
@@ -63,7 +66,17 @@ class Curve:
     within: tuple[float, float] = field(default=(-np.inf, np.inf), kw_only=True)
 
     def __post_init__(self) -> None:
-        axes = self.axes or tuple(Input(f"x{k + 1}") for k in range(self.inputs))
+        for label in ("name", "x_label", "y_label"):
+            check_text(getattr(self, label), label)
+        check_names(self.input_labels, "input_labels", "names")
+        if not isinstance(self.axes, tuple) or not all(isinstance(axis, Input) for axis in self.axes):
+            raise InputError(f"{told('axes', self.axes)} must be a tuple of bnsl.Input")
+        if not isinstance(self.within, tuple | list) or len(self.within) != 2:
+            raise InputError(f"{told('within', self.within)} must be a pair, the least and the greatest y")
+        count = check_count(self.inputs, "inputs", 1)
+        axes = self.axes or tuple(Input(f"x{k + 1}") for k in range(count))
+        if len(axes) == 1 and self.input_labels:
+            raise InputError("input_labels are for several inputs; x_label names one")
         object.__setattr__(self, "inputs", len(axes))
         object.__setattr__(self, "axes", axes)
         x = as_array(self.x, "x", columns=len(axes))
@@ -80,7 +93,9 @@ class Curve:
         keys = [y] if sigma is None else [sigma, y]
         columns = [x] if x.ndim == 1 else list(x.T[::-1])
         order = np.lexsort([*keys, *columns])
-        rows = np.arange(len(y)) if self.rows is None else self.rows
+        rows = np.arange(len(y)) if self.rows is None else np.asarray(self.rows)
+        if rows.shape != y.shape or rows.dtype.kind not in "iu":
+            raise InputError(f"rows must be one whole number per point; {rows.shape} for {len(y)} points")
         object.__setattr__(self, "rows", _frozen(rows[order]))
         object.__setattr__(self, "x", _frozen(x[order]))
         object.__setattr__(self, "y", _frozen(y[order]))
@@ -218,7 +233,7 @@ class Curve:
         if not chosen.any():
             value = rules[given[0]] if held_out is None else "all rows"
             ends = f"{self.effort_label} runs from {first.min():g} to {first.max():g}"
-            raise InputError(f"{given[0]} = {value!r} leaves nothing to fit; {ends}")
+            raise InputError(f"{told(given[0], value)} leaves nothing to fit; {ends}")
         return self.take(chosen), None if chosen.all() else self.take(~chosen)
 
     def _asked_for(self, held_out: ArrayLike) -> np.ndarray:
@@ -315,7 +330,7 @@ def _sigma(value: ArrayLike, y: np.ndarray) -> np.ndarray:
     why = "must be a positive standard deviation"
     if np.ndim(value) == 0:
         if isinstance(value, str | bytes):
-            raise InputError(f"sigma = {value!r} is not a number")
+            raise InputError(f"{told('sigma', value)} is not a number")
         number = as_number(value, "sigma")
         if number <= 0:
             raise InputError(f"sigma = {number:g} {why}")

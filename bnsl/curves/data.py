@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, as_array, suggest
+from bnsl._base.checks import InputError, as_array, suggest, told
 from bnsl.curves.accuracy import check_accuracy, with_errors
 from bnsl.curves.curve import Curve
 from bnsl.forms.inputs import Input, X, usable_inputs
@@ -117,7 +117,7 @@ def input_rows(given: Any, names: Sequence[str], axes: tuple[Input, ...], argume
     if isinstance(given, str):
         example = ", ".join(f"{name!r}: ..." for name in names)
         raise InputError(
-            f"{argument} = {given!r} must be a table or a list of inputs, such as [{{{example}}}]"
+            f"{told(argument, given)} must be a table or a list of inputs, such as [{{{example}}}]"
         )
     listed = isinstance(given, Sequence) and all(map(is_table, given))
     parts = [_named_points(part, names, axes)[0] for part in (given if listed else [given])]
@@ -204,8 +204,10 @@ def named_inputs(
         if _are_names(x):
             return x, tuple(x)
         return x, None
-    if _is_name(inputs) or not _are_names(list(inputs)):
-        raise InputError(f"inputs = {inputs!r}: give a list of column names, such as ['params', 'tokens']")
+    if not _are_names(inputs):
+        raise InputError(
+            f"{told('inputs', inputs)}: give a list of column names, such as ['params', 'tokens']"
+        )
     names = tuple(inputs)
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

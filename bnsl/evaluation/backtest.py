@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, as_number, check_count, reject
+from bnsl._base.checks import InputError, as_number, check_count, reject, told
 from bnsl._base.display import (
     ExtrapolationWarning,
     html_frame,
@@ -319,10 +319,10 @@ def _method(
     if isinstance(method, str):
         if method not in METHODS:
             hint = f"a form is given as form={method!r}" if method.lower() in NAMES else "a law as form="
-            raise InputError(f"method = {method!r} must be 'forecast' or a function of a Curve; {hint}")
+            raise InputError(f"{told('method', method)} must be 'forecast' or a function of a Curve; {hint}")
         method = METHODS[method]
     if not callable(method):
-        raise InputError(f"method = {method!r} must be 'forecast', or a function of a Curve")
+        raise InputError(f"{told('method', method)} must be 'forecast', or a function of a Curve")
     if options:
         raise InputError(
             f"{', '.join(options)}: options of bnsl.fit go with a form; bind those of a method to it "
@@ -369,7 +369,7 @@ def _spread(curve: Curve, first: np.ndarray, count: int, least: int, label: str)
 def _checked(curve: Curve, first: np.ndarray, cuts: Sequence[float]) -> tuple[float, ...]:
     """The cuts asked for, rising, once each."""
     if isinstance(cuts, str) or not isinstance(cuts, Sequence | np.ndarray) or len(cuts) == 0:
-        raise InputError(f"cuts = {cuts!r} must be a list of values of x, or how many cuts to make")
+        raise InputError(f"{told('cuts', cuts)} must be a list of values of x, or how many cuts to make")
     array = np.array([as_number(cut, f"cuts[{i}]") for i, cut in enumerate(cuts)])
     ends = f"{curve.effort_label} ends at {first.max():g}"
     reject(array, array >= first.max(), "cuts", f"leaves nothing to predict; {ends}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnsl._base.checks import InputError, check_choice, check_count
+from bnsl._base.checks import InputError, check_choice, check_count, shown, told
 from bnsl._base.display import ExtrapolationWarning, html_frame, html_of, paragraphs, table_text
 from bnsl.curves.benchmark import KEY, Benchmark, BenchmarkCurve, load_benchmark
 from bnsl.curves.metrics import rmsle
@@ -266,7 +266,7 @@ def run_benchmark(
     count = check_count(threads, "threads", 1)
     if benchmark is not None and not isinstance(benchmark, Benchmark):
         raise InputError(
-            f"benchmark = {benchmark!r:.60} must be what bnsl.load_dataset('benchmark') returns, or a "
+            f"{told('benchmark', benchmark)} must be what bnsl.load_dataset('benchmark') returns, or a "
             "part of it"
         )
     curves = load_benchmark() if benchmark is None else benchmark
@@ -304,8 +304,10 @@ def run_benchmark(
 
 def method_names(methods: Sequence[str]) -> dict[str, Method]:
     """The default methods of these names; raises InputError for one unknown, or named twice."""
-    if isinstance(methods, str) or len(methods) == 0:
-        raise InputError(f"methods = {methods!r} must be a list of names, or a mapping of names to functions")
+    if not isinstance(methods, list | tuple | Mapping) or len(methods) == 0:
+        raise InputError(
+            f"{told('methods', methods)} must be a list of names, or a mapping of names to functions"
+        )
     for i, name in enumerate(methods):
         check_choice(name, f"methods[{i}]", METHODS)
         if name in methods[:i]:
@@ -320,7 +322,7 @@ def _chosen(methods: Mapping[str, Method] | Sequence[str] | None) -> dict[str, M
         return method_names(methods)
     for name, method in methods.items():
         if not isinstance(name, str) or not callable(method):
-            raise InputError(f"methods[{name!r}] = {method!r:.60} must be a function of a Curve")
+            raise InputError(f"methods[{name!r}] = {shown(method)} must be a function of a Curve")
     if not methods:
         raise InputError("methods is empty; name at least one")
     return dict(methods)

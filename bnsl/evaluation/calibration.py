@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError, check_share
+from bnsl._base.checks import InputError, check_share, told
 from bnsl._base.display import ExtrapolationWarning
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.backtest import Backtest
@@ -65,7 +65,7 @@ def _pairs(cases: Any) -> Iterator[tuple[Any, Curve]]:
             yield from _pairs(case)
         return
     else:
-        raise InputError(f"cases = {cases!r:.60} must be {ACCEPTED}")
+        raise InputError(f"{told('cases', cases)} must be {ACCEPTED}")
     for law, later in found:
         if not hasattr(law, "interval"):
             raise InputError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, suggest
+from bnsl._base.checks import InputError, check_mapping, suggest, told
 from bnsl._base.display import html_frame, html_table
 from bnsl.curves.curve import Curve
 from bnsl.curves.data import Data, as_curve, named_inputs
@@ -210,7 +210,8 @@ def compare(
         counts = n_breaks if given_breaks(n_breaks) is not None else _numbers_on_y(fitted)
         wanted = forms_by_label([label for label, form in wanted.items() if form.signed], counts)
     known = {name for form in wanted.values() for name in form.names}
-    for argument, given in (("fixed", fixed or {}), ("bounds", bounds or {})):
+    fixed, bounds = check_mapping(fixed, "fixed"), check_mapping(bounds, "bounds")
+    for argument, given in (("fixed", fixed), ("bounds", bounds)):
         for name in given:
             if name not in known and not _of_break(name):
                 raise InputError(f"{argument}: no form has a parameter {name!r}" + suggest(name, known))
@@ -218,8 +219,8 @@ def compare(
     for label, form in wanted.items():
         # A BNSL by name alone: `fit` chooses the number of breaks.
         chosen = given_breaks(n_breaks) is None and NAMES.get(label) == BNSL.name
-        held = {k: v for k, v in (fixed or {}).items() if k in form.names or (chosen and _of_break(k))}
-        kept = {k: v for k, v in (bounds or {}).items() if k in form.names or (chosen and _of_break(k))}
+        held = {k: v for k, v in fixed.items() if k in form.names or (chosen and _of_break(k))}
+        kept = {k: v for k, v in bounds.items() if k in form.names or (chosen and _of_break(k))}
         options: dict[str, Any] = {"fixed": held, "bounds": kept, "loss": loss, "robust": robust}
         results[label] = fit(fitted, form=BNSL.name if chosen else form, inputs=names, **options)
     return Comparison(fitted, beyond, results)
@@ -251,10 +252,10 @@ def forms_by_label(
         forms = FORMS_OF_TWO if len(inputs) == 2 else (BNSL.name,)
     listed = [forms] if isinstance(forms, str | Form) else forms
     if not isinstance(listed, Sequence) or len(listed) == 0:
-        raise InputError(f"forms = {forms!r} must be a form or a list of at least one")
+        raise InputError(f"{told('forms', forms)} must be a form or a list of at least one")
     counts = list(asked) if isinstance(asked, Iterable) else None
     if counts == []:
-        raise InputError(f"n_breaks = {n_breaks!r} must be a whole number or a list of at least one")
+        raise InputError(f"{told('n_breaks', n_breaks)} must be a whole number or a list of at least one")
     wanted: dict[str, Form] = {}
 
     def add(label: str, form: Form) -> None:
@@ -282,5 +283,5 @@ def forms_by_label(
             made = get_form(form, count, inputs=inputs)
             add(made.label, made)
     if unused:
-        raise InputError(f"n_breaks = {n_breaks!r} is only for 'bnsl', which is not among the forms")
+        raise InputError(f"{told('n_breaks', n_breaks)} is only for 'bnsl', which is not among the forms")
     return wanted

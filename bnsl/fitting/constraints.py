@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bnsl._base.checks import InputError, suggest
+from bnsl._base.checks import InputError, described, shown, suggest
 from bnsl.forms.form import Form, Parameter
 from bnsl.forms.registry import FORMS
 
@@ -74,7 +74,7 @@ def check_constraints(
     by_name = {parameter.name: parameter for parameter in form.parameters}
     for argument, mapping in (("fixed", fixed), ("bounds", bounds)):
         if mapping is not None and not isinstance(mapping, Mapping):
-            raise InputError(f"{argument} must be a mapping of parameter names; got {mapping!r}")
+            raise InputError(f"{argument} must be a mapping of parameter names; got {described(mapping)}")
         for name in mapping or {}:
             if name not in by_name:
                 others = [other for other, made in FORMS.items() if name in made().names]
@@ -89,7 +89,7 @@ def check_constraints(
     for name, pair in (bounds or {}).items():
         parameter = by_name[name]
         if not isinstance(pair, Sequence) or len(pair) != 2:
-            raise InputError(f"bounds[{name!r}] = {pair!r} must be a pair (lower, upper)")
+            raise InputError(f"bounds[{name!r}] = {shown(pair)} must be a pair (lower, upper)")
         if name in held:
             raise InputError(f"{name!r} is in fixed and in bounds; leave one out")
         ends = [form.coordinate(parameter, end, "bounds") if _binds(parameter, end) else None for end in pair]
@@ -100,7 +100,7 @@ def check_constraints(
         if ends[1] is not None:
             upper[name] = ends[1]
         if name in lower and name in upper and lower[name] >= upper[name]:
-            raise InputError(f"bounds[{name!r}] = {pair!r}: the lower bound must be below the upper one")
+            raise InputError(f"bounds[{name!r}] = {shown(pair)}: the lower bound must be below the upper one")
     if form.signed and loss != "linear":
         limits = (("fixed", held.get("a")), ("bounds", lower.get("a")), ("bounds", upper.get("a")))
         for argument, value in limits:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import lengths
-from bnsl._base.checks import InputError, as_number, check_choice
+from bnsl._base.checks import InputError, as_number, check_choice, check_mapping
 from bnsl._base.display import FitWarning
 from bnsl.curves.curve import WIDEST, Curve, check_curve
 from bnsl.curves.data import Data, as_curve, named_inputs
@@ -109,6 +109,7 @@ def fit(
     check_choice(loss, "loss", losses.LOSSES)
     check_robust(robust, robust_scale)
     check_choice(backend, "backend", BACKENDS)
+    fixed, bounds = check_mapping(fixed, "fixed"), check_mapping(bounds, "bounds")
     given: dict[str, Any] = {
         "groups": groups,
         "labels": inputs,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import logsumexp
-from bnsl._base.checks import InputError, check_choice, check_count, check_share, positive_inputs
+from bnsl._base.checks import InputError, check_choice, check_count, check_share, generator, positive_inputs
 from bnsl._base.display import (
     FitWarning,
     fact_lines,
@@ -127,7 +127,7 @@ class Forecast:
         """Draws of a new measurement at x, shape (size,) + shape of x, independent from one x to the next."""
         count = check_count(size, "size", 1)
         points, shape = self._points(x)
-        rng = np.random.default_rng(seed)
+        rng = generator(seed)
         parts = [draws(mixture, count, rng) for mixture in self._mixtures(points)]
         return self._values(parts, axis=1).reshape(count, *shape)
 

@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import logsumexp
-from bnsl._base.checks import InputError, as_number, check_count, positive_inputs
+from bnsl._base.checks import (
+    InputError,
+    as_number,
+    check_count,
+    check_flag,
+    check_made_by,
+    generator,
+    positive_inputs,
+)
 from bnsl.evidence.points import Points
 from bnsl.evidence.predict import Places, covariance, places
 from bnsl.forecasting.average import NEGLIGIBLE, components, shares
@@ -114,9 +122,10 @@ def joint_draws(
     Raises:
         InputError: x that is not positive, or a bad size.
     """
-    count = check_count(size, "size", 1)
-    shape = positive_inputs(x, 1)[1]
-    drawn = _draws(joint(forecast, x), count, noise, np.random.default_rng(seed))
+    check_forecast(forecast)
+    count, rng = check_count(size, "size", 1), generator(seed)
+    noisy, shape = check_flag(noise, "noise"), positive_inputs(x, 1)[1]
+    drawn = _draws(joint(forecast, x), count, noisy, rng)
     return forecast.curve.held(forecast.scale.measured(drawn)).reshape(count, *shape)
 
 
@@ -149,6 +158,8 @@ def reach(forecast: Forecast, y: float, until: float, size: int = 2000, *, seed:
     Raises:
         InputError: a y that cannot be on the forecast's scale, or an `until` not beyond the data.
     """
+    check_forecast(forecast)
+    count, rng = check_count(size, "size", 1), generator(seed)
     scale = forecast.scale
     value = as_number(y, "y", lambda v: np.isfinite(v) and (v > 0 or not scale.logarithmic))
     last = float(forecast.curve.x[-1])
@@ -157,7 +168,7 @@ def reach(forecast: Forecast, y: float, until: float, size: int = 2000, *, seed:
         raise InputError(f"until = {end:g} must lie beyond the data, which end at {last:g}")
     x = np.geomspace(last, end, STEPS)
     law = joint(forecast, x)
-    draws = _draws(law, check_count(size, "size", 1), False, np.random.default_rng(seed))
+    draws = _draws(law, count, False, rng)
     gap = draws - scale.values(np.asarray(value))
     if forecast.curve.climbs:
         gap = -gap
@@ -180,9 +191,16 @@ def probability_before(
     The curves are taken as independent. If neither reaches y, `first` does not count as before. Raises
     InputError as `reach` does.
     """
+    check_forecast(first, "first")
+    check_forecast(second, "second")
     a = reach(first, y, until, size, seed=seed)
     b = reach(second, y, until, size, seed=seed + 1)
     return float(np.mean(a < b))
+
+
+def check_forecast(value: object, argument: str = "forecast") -> None:
+    """Raise InputError unless `value` is a forecast of one input."""
+    check_made_by(value, Forecast, argument, "bnsl.forecast")
 
 
 def _padded(moved: np.ndarray, widest: int) -> np.ndarray:

@@ -30,11 +30,13 @@ def chunks(values: np.ndarray) -> list[np.ndarray]:
     return [values[i : i + AT_ONCE] for i in range(0, max(len(values), 1), AT_ONCE)]
 
 
+@np.errstate(all="ignore")
 def cdf(mixture: Mixture, log_y: np.ndarray) -> np.ndarray:
     """Probability (M,) of a smaller measurement than log y (M,)."""
     return _averaged(mixture.weight, ndtr((log_y - mixture.mean) / mixture.sd))
 
 
+@np.errstate(all="ignore")
 def centre(mixture: Mixture) -> np.ndarray:
     """Mean (M,) of log y of the central laws, or where it lies outside of them the nearer quartile of all."""
     weight, each = mixture.weight, mixture.mean
@@ -48,6 +50,7 @@ def centre(mixture: Mixture) -> np.ndarray:
     return np.asarray(mean)
 
 
+@np.errstate(all="ignore")
 def quantile(mixture: Mixture, p: float) -> np.ndarray:
     """log y (M,) below which a measurement falls with probability p.
 
@@ -78,13 +81,13 @@ def quantile(mixture: Mixture, p: float) -> np.ndarray:
     return np.asarray(place)
 
 
+@np.errstate(all="ignore")
 def log_density_of_mixture(
     weight: np.ndarray, mean: np.ndarray, sd: np.ndarray, measured: np.ndarray
 ) -> np.ndarray:
     """Log density (M,) of mixtures of normals: weight (T,), mean and sd (T, M), measured (M,)."""
     normal = -0.5 * ((measured - mean) / sd) ** 2 - np.log(sd) - 0.5 * np.log(2.0 * np.pi)
-    with np.errstate(divide="ignore"):
-        return np.asarray(logsumexp(normal + np.log(weight).reshape(len(weight), -1), axis=0))
+    return np.asarray(logsumexp(normal + np.log(weight).reshape(len(weight), -1), axis=0))
 
 
 def draws(mixture: Mixture, count: int, rng: np.random.Generator) -> np.ndarray:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from bnsl._base.arrays import log_softmax
-from bnsl._base.checks import InputError, check_count, check_share
+from bnsl._base.checks import InputError, check_count, check_share, generator
 from bnsl._base.display import (
     FitWarning,
     fact_lines,
@@ -126,7 +126,7 @@ class SurfaceForecast(Decisions):
         """Draws of a new run at x, shape (size,) + S, independent from one point to the next."""
         count = check_count(size, "size", 1)
         points, shape = self._points(x)
-        drawn = draws(self._mixture(points), count, np.random.default_rng(seed))
+        drawn = draws(self._mixture(points), count, generator(seed))
         return self.curve.held(np.exp(drawn)).reshape(count, *shape)
 
     def posterior(self, count: int = 1000, seed: int = 0) -> list[tuple[Form, np.ndarray]]:

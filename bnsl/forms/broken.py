@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from bnsl._base.arrays import Array, along, log1p_of_share, namespace, once, softplus
-from bnsl._base.checks import InputError, check_count
+from bnsl._base.checks import InputError, check_count, check_flag, numbers
 from bnsl.forms.form import AHEAD, Form, Misfit, Parameter, Separable
 from bnsl.forms.pieces import box_of, data_range, limit_nodes, log_difference, log_sum, stacked
 
@@ -62,14 +62,21 @@ def broken_power_law(x: Array, a: Array, b: Array, c0: Array, c: Array, d: Array
         hasattr(v, "__array_namespace__") and not isinstance(v, np.ndarray | np.generic) for v in arguments
     ):
         return _compiled_law()(*arguments)
-    arrays = [v if v.dtype.kind == "f" else v.astype(float) for v in map(np.asarray, arguments)]
+    arrays = [
+        np.asarray(v) if isinstance(v, np.ndarray | np.generic) and v.dtype.kind == "f" else numbers(v, name)
+        for v, name in zip(arguments, ("x", "a", "b", "c0", "c", "d", "f"), strict=True)
+    ]
     for name, array in zip("xdf", (arrays[0], *arrays[5:]), strict=True):
         if array.size and not (array > 0).all():
             worst = array[~(array > 0)].ravel()[0]
             raise InputError(f"{name} holds {worst:g}; x, d and f of a broken power law must be positive")
     _check_breaks(*arrays[4:])
     with np.errstate(over="ignore", under="ignore"):
-        return np.asarray(_law(*arrays))
+        try:
+            return np.asarray(_law(*arrays))
+        except ValueError:
+            shapes = ", ".join(str(array.shape) for array in arrays)
+            raise InputError(f"x, a, b, c0, c, d and f do not broadcast; their shapes are {shapes}") from None
 
 
 def _check_breaks(*chains: Array) -> None:
@@ -136,6 +143,7 @@ class BNSL(Form):
 
     def __post_init__(self) -> None:
         check_count(self.n_breaks, "n_breaks")
+        check_flag(self.rising, "rising")
 
     @property
     def picks(self) -> int:  # type: ignore[override]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import Array, namespace
-from bnsl._base.checks import InputError, suggest
+from bnsl._base.checks import InputError, as_number, check_flag, check_text, shown, suggest
 from bnsl.forms.inputs import Input, X, inputs_of, seen_by_form, usable_inputs
 
 # Shapes: p coordinates, N points, k inputs, any batch axes in front, which broadcast. `log_x` is (..., N) for
@@ -38,6 +38,13 @@ class Parameter:
     lower: float = -np.inf
     upper: float = np.inf
     mixes: bool = False
+
+    def __post_init__(self) -> None:
+        check_text(self.name, "Parameter: name")
+        for name in ("log", "mixes"):
+            check_flag(getattr(self, name), f"Parameter {self.name!r}: {name}")
+        for name in ("lower", "upper"):
+            as_number(getattr(self, name), f"Parameter {self.name!r}: {name}", lambda v: not np.isnan(v))
 
     @property
     def sign(self) -> float:
@@ -281,7 +288,7 @@ class Form(abc.ABC):
         try:
             number = float(value)
         except (TypeError, ValueError):
-            raise InputError(f"{argument}[{parameter.name!r}] = {value!r} is not a number") from None
+            raise InputError(f"{argument}[{parameter.name!r}] = {shown(value)} is not a number") from None
         possible = np.isfinite(number) and parameter.lower <= number <= parameter.upper
         if not possible or (parameter.log and number == 0):
             raise InputError(

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bnsl._base.arrays import Array, expit, namespace, softplus
-from bnsl._base.checks import check_count
+from bnsl._base.checks import InputError, check_count, check_names
 from bnsl.forms.form import Parameter
 from bnsl.forms.inputs import Input
 from bnsl.forms.surface_starts import least_squares
@@ -45,6 +45,8 @@ class HyperBNSL(SumOfTerms):
 
     def __post_init__(self) -> None:
         check_count(self.breaks, "n_breaks")
+        if not check_names(self.input_names, "input_names", "the names of inputs"):
+            raise InputError("input_names is empty; name the inputs, such as ('N', 'D')")
 
     @property
     def inputs(self) -> tuple[Input, ...]:  # type: ignore[override]

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, check_choice, finite_inputs, reject
+from bnsl._base.checks import (
+    InputError,
+    as_number,
+    check_choice,
+    check_flag,
+    check_text,
+    finite_inputs,
+    reject,
+)
 
 SCALES = ("log", "linear")
 
@@ -32,7 +40,11 @@ class Input:
     costs: bool = True
 
     def __post_init__(self) -> None:
+        check_text(self.name, "Input: name")
         check_choice(self.scale, f"Input {self.name!r}: scale", SCALES)
+        as_number(self.lower, f"Input {self.name!r}: lower", lambda value: value < np.inf)
+        for name in ("any_unit", "costs"):
+            check_flag(getattr(self, name), f"Input {self.name!r}: {name}")
 
     def __str__(self) -> str:
         return self.name

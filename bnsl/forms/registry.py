@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bnsl._base.checks import InputError, check_count, suggest
+from bnsl._base.checks import InputError, check_count, check_names, suggest, told
 from bnsl.forms.baselines import M1, M2, M3, M4
 from bnsl.forms.broken import BNSL
 from bnsl.forms.experts import MixtureOfExperts, Routing, RoutingOffset
@@ -59,22 +59,23 @@ def get_form(
         InputError: an unknown name, or a number of breaks for a form that has none.
     """
     count = given_breaks(n_breaks)
+    names = () if inputs is None else _names(inputs)
     if isinstance(form, Form):
         if count is not None and getattr(form, "n_breaks", None) != count:
-            raise InputError(f"n_breaks = {n_breaks!r} disagrees with form {form.label!r}; leave it out")
+            raise InputError(f"{told('n_breaks', n_breaks)} disagrees with form {form.label!r}; leave it out")
         return form
     name = NAMES[form_name(form, several=inputs is not None and len(inputs) > 1)]
     if name == BNSL.name:
         breaks = 1 if count is None else check_count(count, "n_breaks")
-        return HyperBNSL(_names(inputs), breaks) if inputs and len(inputs) > 1 else BNSL(breaks, rising)
+        return HyperBNSL(names, breaks) if len(names) > 1 else BNSL(breaks, rising)
     if count is not None:
-        raise InputError(f"n_breaks = {n_breaks!r} is only for form='bnsl'; form {form!r} has no breaks")
+        raise InputError(f"{told('n_breaks', n_breaks)} is only for form='bnsl'; form {form!r} has no breaks")
     return (FORMS | SURFACES)[name]()
 
 
 def _names(inputs: Sequence[str]) -> tuple[str, ...]:
     """Names of inputs; raises InputError for one that is no text, or twice there."""
-    names = tuple(inputs)
+    names = tuple(check_names(inputs, "inputs", "the names of inputs"))
     if not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
         raise InputError(f"inputs = {list(names)!r}: give the name of every input once")
     return names
@@ -89,13 +90,13 @@ def form_name(form: object, several: bool = False) -> str:
     """
     if not isinstance(form, str):
         raise InputError(
-            f"form = {form!r} must be a name ({', '.join([*FORMS, *SURFACES])}) or a bnsl.Form instance"
+            f"{told('form', form)} must be a name ({', '.join([*FORMS, *SURFACES])}) or a bnsl.Form instance"
         )
     name = "_".join(form.lower().replace("-", " ").replace("_", " ").split())
     if name not in NAMES:
         known = ", ".join(map(repr, [BNSL.name, *SURFACES] if several else [*FORMS, *SURFACES]))
         raise InputError(
-            f"form = {form!r} is unknown; choose one of {known}, or another name in bnsl.list_forms()"
+            f"{told('form', form)} is unknown; choose one of {known}, or another name in bnsl.list_forms()"
             + suggest(form, NAMES)
         )
     return name
@@ -109,7 +110,7 @@ def given_breaks(n_breaks: Any) -> Any:
     if not isinstance(n_breaks, str):
         return n_breaks
     if n_breaks.lower() != AUTO:
-        raise InputError(f"n_breaks = {n_breaks!r} must be a whole number >= 0, or 'auto'")
+        raise InputError(f"{told('n_breaks', n_breaks)} must be a whole number >= 0, or 'auto'")
     return None
 
 

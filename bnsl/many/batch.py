@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, as_array, check_choice, check_count, check_positive
+from bnsl._base.checks import (
+    InputError,
+    as_array,
+    check_choice,
+    check_count,
+    check_flag,
+    check_name,
+    check_names,
+    check_positive,
+    described,
+)
 from bnsl.curves.data import input_rows
 from bnsl.evidence.breaks import MOST
 from bnsl.fitting.constraints import fewest_breaks
@@ -101,12 +111,13 @@ def fit_many(
     if y is None or (x is None) == (inputs is None):
         raise InputError("name the columns: x (or inputs, a list of several), y and by")
     columns = inputs if inputs is not None else x
-    several = None if isinstance(columns, str) or columns is None else list(columns)
+    several = None if isinstance(columns, str) else check_names(columns, "x" if inputs is None else "inputs")
+    y, sigma = check_name(y, "y"), None if sigma is None else check_name(sigma, "sigma")
     names = by_columns(by)
     check_choice(loss, "loss", losses.LOSSES)
     for argument, mapping in (("fixed", fixed), ("bounds", bounds)):
         if mapping is not None and not isinstance(mapping, Mapping):
-            raise InputError(f"{argument} must be a mapping of parameter names; got {mapping!r}")
+            raise InputError(f"{argument} must be a mapping of parameter names; got {described(mapping)}")
     check_robust(robust, robust_scale)
     check_choice(backend, "backend", BACKENDS)
     count = given_breaks(n_breaks)
@@ -173,6 +184,8 @@ def forecast_many(
     Raises:
         InputError: (a ValueError) arguments that no curve can be forecast with.
     """
+    for argument, name in (("x", x), ("y", y), *((("sigma", sigma),) if sigma is not None else ())):
+        check_name(name, argument)
     names = by_columns(by)
     at = _inputs(predict_at)
     if not at:
@@ -205,6 +218,8 @@ def _run(
     progress: bool | None,
 ) -> pd.DataFrame:
     check_count(workers, "workers", 1)
+    if progress is not None:
+        check_flag(progress, "progress")
     if type(frame).__module__.startswith("dask"):
         from bnsl.many.dask import fit_partitions  # Dask is there, then
 

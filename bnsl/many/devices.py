@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, told
 from bnsl.many.settings import Settings
 from bnsl.solver.compiled import Placement
 
@@ -34,9 +34,9 @@ def with_devices(settings: Settings, device: str | Sequence[Any] | None) -> Sett
         try:
             found = jax.devices(device)
         except RuntimeError:
-            raise InputError(f"device = {device!r}: JAX sees no such device here; use 'cpu'") from None
+            raise InputError(f"{told('device', device)}: JAX sees no such device here; use 'cpu'") from None
         return settings._replace(devices=(found[0].id,), platform=found[0].platform)
-    chosen = list(device)
+    chosen = list(device) if isinstance(device, Sequence) else []
     if not chosen or not all(isinstance(entry, jax.Device) for entry in chosen):
-        raise InputError(f"device = {device!r} must be 'cpu', 'gpu' or a sequence of JAX devices")
+        raise InputError(f"{told('device', device)} must be 'cpu', 'gpu' or a sequence of JAX devices")
     return settings._replace(devices=tuple(entry.id for entry in chosen), platform=chosen[0].platform)

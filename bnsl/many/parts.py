@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ class Parts:
         Raises InputError where it holds something else, or results of other settings.
         """
         if not isinstance(folder, str | os.PathLike):
-            raise InputError(f"out = {folder!r} must be the path of a folder")
+            raise InputError(f"{told('out', folder)} must be the path of a folder")
         self.folder, self.by = Path(folder), by
         try:
             import pyarrow  # noqa: F401

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, told
 from bnsl.evidence.breaks import MOST
 from bnsl.fitting.constraints import fewest_breaks
 from bnsl.forms.autodiff import runnable
@@ -33,7 +33,7 @@ class Columns(NamedTuple):
 def by_columns(by: str | Sequence[str]) -> list[str]:
     """`by` as a list of distinct names, none of them a column of the result."""
     if not isinstance(by, str | Sequence):
-        raise InputError(f"by = {by!r} must be a column name or a list of column names")
+        raise InputError(f"{told('by', by)} must be a column name or a list of column names")
     names = [by] if isinstance(by, str) else list(by)
     if not names:
         raise InputError("by is empty; name the columns whose values tell the curves apart")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, told
 from bnsl.planning.costs import PARAMS, TOKENS
 
 # Other names by which tables call the two, in lower case.
@@ -122,7 +122,7 @@ def bind(cost: Callable[..., Any], names: Iterable[str]) -> BoundCost:
     known = tuple(names)
     if not callable(cost):
         raise InputError(
-            f"cost = {cost!r:.60} must be a function of {', '.join(known)}, for example bnsl.flops(6)"
+            f"{told('cost', cost)} must be a function of {', '.join(known)}, for example bnsl.flops(6)"
         )
     arguments = _arguments(cost)
     if arguments is None:

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, as_number, check_count
+from bnsl._base.checks import InputError, as_number, check_count, check_flag, told
 
 PARAMS, TOKENS = "params", "tokens"
 
@@ -130,14 +130,16 @@ def transformer_flops(
     Raises:
         InputError: a setting that is out of range.
     """
-    if embeddings not in (0, 1, 2) or isinstance(embeddings, bool):
-        raise InputError(f"embeddings = {embeddings!r} must be 0, 1 or 2: matrices among your parameters")
+    if isinstance(embeddings, bool) or not isinstance(embeddings, int) or embeddings not in (0, 1, 2):
+        raise InputError(
+            f"{told('embeddings', embeddings)} must be 0, 1 or 2: matrices among your parameters"
+        )
     return TransformerFlops(
         check_count(context, "context", 1),
         check_count(vocabulary, "vocabulary", 1),
         as_number(aspect, "aspect", _positive),
         int(embeddings),
-        bool(causal),
+        check_flag(causal, "causal"),
     )
 
 

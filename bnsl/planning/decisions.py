@@ -13,6 +13,7 @@ from bnsl._base.checks import (
     as_array,
     as_number,
     check_count,
+    check_mapping,
     check_positive,
     check_share,
     suggest,
@@ -101,10 +102,11 @@ def gain(
 
     surface = surface_of(law, draws, seed, least=1)
     share, names = check_share(level, "level"), surface.names
-    given = dict(factors or {}) | more
+    given = check_mapping(factors, "factors", "from inputs to factors") | more
+    origin = check_mapping(at, "at", "from inputs to values")
     if not given:
         raise InputError(f"gain needs a factor of an input, such as {names[-1]}=10")
-    for name in (*given, *(at or {})):
+    for name in (*given, *origin):
         if name not in names:
             raise InputError(f"{name!r} is no input; they are {', '.join(names)}" + suggest(name, names))
     arrays = {name: as_array(np.atleast_1d(np.asarray(f)), name) for name, f in given.items()}
@@ -115,7 +117,7 @@ def gain(
     except ValueError:
         raise InputError("factors of several inputs must have one length, or be single numbers") from None
     last = law.curve.x.reshape(len(law.curve), -1)[np.argmax(law.curve.effort)]
-    start = {n: as_number((at or {}).get(n, v), f"at[{n!r}]") for n, v in zip(names, last, strict=True)}
+    start = {n: as_number(origin.get(n, v), f"at[{n!r}]") for n, v in zip(names, last, strict=True)}
     count = len(next(iter(columns.values())))
     after = {name: start[name] * columns.get(name, np.ones(count)) for name in names}
     before = surface(np.array([[[start[name] for name in names]]]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError, check_count, check_share
+from bnsl._base.checks import InputError, check_count, check_name, check_share, generator
 from bnsl._base.display import FitWarning
 from bnsl.curves.frame import as_pandas
 from bnsl.planning.optimum import Optimum, columns_of, line
@@ -65,9 +65,12 @@ def lower_envelope(
         InputError: a column that is missing or not of numbers (x and budget: positive ones), a curve of
             several x, an option out of range, or fewer than three curves.
     """
+    for argument, name in (("x", x), ("y", y), ("budget", budget), ("groups", groups)):
+        if name is not groups or groups is not None:
+            check_name(name, argument)
     sizes, budgets, losses = columns_of(frame, (x, budget), (y,))
     check_share(level, "level")
-    count = check_count(replicates, "replicates", 1)
+    count, rng = check_count(replicates, "replicates", 1), generator(seed)
     size_of, curves = _curves(sizes, budgets, losses, _keys(frame, groups, sizes), x)
     if len(np.unique(size_of)) < FEWEST:
         raise InputError(f"an envelope needs curves of {FEWEST} {x} or more; there are {len(set(size_of))}")
@@ -86,7 +89,7 @@ def lower_envelope(
         exponent=float(slope),
         intercept=float(intercept),
         centre=centre,
-        draws=_draws(values, size_of, grid, centre, np.random.default_rng(seed), count),
+        draws=_draws(values, size_of, grid, centre, rng, count),
         level=level,
         warnings=tuple(_warnings(points, x)),
         points=points,

@@ -11,7 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import lengths
-from bnsl._base.checks import InputError, as_array, check_count, check_positive, positive_inputs, reject
+from bnsl._base.checks import (
+    InputError,
+    as_array,
+    check_count,
+    check_positive,
+    generator,
+    positive_inputs,
+    reject,
+    told,
+)
 from bnsl.fitting.result import FitResult
 from bnsl.forms.form import Form
 from bnsl.planning.predictability import Predictability, as_law, as_noise, free_of, information
@@ -64,7 +73,9 @@ class Horizon:
         """
         count = len(self.steps[0].breaks)
         if not 1 <= number <= count:
-            raise InputError(f"number = {number!r}: the law has {count} break{'s' if count != 1 else ''}")
+            raise InputError(
+                f"{told('number', number)}: the law has {count} break{'s' if count != 1 else ''}"
+            )
         seen = np.array([step.breaks["visible"].iloc[number - 1] for step in self.steps], dtype=bool)
         return self._first(seen)
 
@@ -175,8 +186,7 @@ def simulated_horizon(
     points, goal = _inputs(form, x, target)
     sd = float(as_noise(noise, 1)[0])
     ends = _stops(stops, points, goal)
-    count = check_count(replicates, "replicates", 1)
-    rng = np.random.default_rng(seed)
+    count, rng = check_count(replicates, "replicates", 1), generator(seed)
     inside = points[points <= ends.max()]
     law_y = form.evaluate(theta, inside)
     log_s, log_t = np.log(ends), float(np.log(np.abs(law_y).max()))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError, as_number, check_count, check_share
+from bnsl._base.checks import InputError, as_number, check_count, check_name, check_share, generator
 from bnsl._base.display import FitWarning
 from bnsl.planning.optimum import Optimum, columns_of, law_of_minima
 from bnsl.planning.parabolas import local_parabolas, vertices
@@ -107,11 +107,13 @@ def isoflop_fit(
         InputError: a column that is missing or not of numbers (x and budget: positive ones), an option out
             of range, or no budget with runs of three sizes.
     """
+    for argument, name in (("x", x), ("y", y), ("budget", budget)):
+        check_name(name, argument)
     sizes, budgets, losses = columns_of(frame, (x, budget), (y,))
     as_number(tolerance, "tolerance", lambda v: 0 <= v < 1)
     reach = np.log(as_number(window, "window", lambda v: bool(1 < v < np.inf)))
     check_share(level, "level")
-    count = check_count(replicates, "replicates", 1)
+    count, rng = check_count(replicates, "replicates", 1), generator(seed)
     groups = grouped(budgets, tolerance)
     wide = [rows for rows in groups if len(np.unique(sizes[rows])) >= FEWEST]
     if not wide:
@@ -120,7 +122,6 @@ def isoflop_fit(
             f"{tolerance:g} says which budgets are one"
         )
     curves = tuple(_curve(sizes[rows], losses[rows], budgets[rows], reach) for rows in wide)
-    rng = np.random.default_rng(seed)
     minima = _replicates(curves, reach, count, rng)
     used = np.array([curve.status == INSIDE for curve in curves])
     log_budget = np.log([curve.budget for curve in curves])[used]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, as_array, check_positive, check_share
+from bnsl._base.checks import InputError, as_array, check_positive, check_share, told
 from bnsl._base.display import (
     FitWarning,
     fact_lines,
@@ -109,7 +109,7 @@ class Optimum:
     def _from_centre(self, budget: ArrayLike) -> np.ndarray:
         values = np.asarray(budget, float)
         if not (np.isfinite(values) & (values > 0)).all():
-            raise InputError(f"budget = {budget!r:.60} must be positive and finite")
+            raise InputError(f"{told('budget', budget)} must be positive and finite")
         return np.log(values) - self.centre
 
     def _ends(self, level: float | None) -> list[float]:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import lengths
-from bnsl._base.checks import InputError, as_array, check_choice, reject
+from bnsl._base.checks import InputError, as_array, as_number, check_choice, check_names, reject, told
 from bnsl._base.display import (
     PARAMETER_HEAD,
     html_frame,
@@ -192,13 +192,13 @@ def predictability(
     points = as_array(x, "x", columns=len(form.inputs))
     check_values(form.inputs, points)
     sd = as_noise(noise, len(points))
-    check_choice(loss or "log", "loss", LOSSES)
-    return information(form, theta, points, sd, loss or "log", free_of(form, fixed or ()))
+    check_choice("log" if loss is None else loss, "loss", LOSSES)
+    return information(form, theta, points, sd, loss or "log", free_of(form, () if fixed is None else fixed))
 
 
 def free_of(form: Form, fixed: Sequence[str]) -> np.ndarray:
     """Which coordinates (p,) are fitted where some are held by name; InputError for an unknown name."""
-    for name in fixed:
+    for name in check_names(fixed, "fixed", "parameter names"):
         if name not in form.names:
             raise InputError(f"fixed: form {form.label!r} has no parameter {name!r}")
     return np.array([name not in fixed for name in form.names])
@@ -247,7 +247,7 @@ def as_law(law: FitResult | Mapping[str, float], form: str | Form | None = None)
             raise InputError("form was given together with a FitResult, which has its own; leave it out")
         return law.form, law.theta
     if not isinstance(law, Mapping):
-        raise InputError(f"law = {law!r:.60} must be a FitResult, or a mapping of parameter values")
+        raise InputError(f"{told('law', law)} must be a FitResult, or a mapping of parameter values")
     if form is None:
         try:
             rising = float(law.get("b", 1.0)) < 0
@@ -261,9 +261,8 @@ def as_law(law: FitResult | Mapping[str, float], form: str | Form | None = None)
 
 def as_noise(noise: ArrayLike, count: int) -> np.ndarray:
     """Standard deviations (count,) from as many, or from one number for all; InputError unless positive."""
-    values = (
-        np.atleast_1d(np.asarray(noise, dtype=float)) if np.ndim(noise) == 0 else as_array(noise, "noise")
-    )
+    alone = np.ndim(noise) == 0
+    values = np.array([as_number(noise, "noise")]) if alone else as_array(noise, "noise")
     reject(values, ~np.isfinite(values) | (values <= 0), "noise", "must be a positive standard deviation")
     if len(values) not in (1, count):
         raise InputError(f"noise has {len(values)} entries and x has {count}; they must have the same number")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import as_number, check_share, is_number
+from bnsl._base.checks import InputError, as_number, check_share, is_number
 from bnsl._base.display import FitWarning
 from bnsl.planning.allocation import SIX_N_D, as_budgets, with_ends, with_notes
 from bnsl.planning.decisions import best_losses, budget_of
@@ -63,6 +63,8 @@ def effective_speedup(
     curve = partial(_Curve, draws=draws, cost=cost, bounds=bounds, held=held)
     first = curve(a, seed=seed)
     measured = as_number(b, "b") if is_number(b) else None
+    if measured is not None and measured <= 0 and (a.curve.y > 0).all():
+        raise InputError(f"b = {measured:g} must be positive, as all losses of the baseline are")
     other = first if measured is not None else curve(b, seed=seed + 1)  # type: ignore[arg-type]
     budgets = as_budgets(other.most if at is None else at)
     columns: dict[str, list[np.ndarray]] = {"loss_a": [], "loss_b": [], "speedup": []}

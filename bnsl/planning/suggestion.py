@@ -17,14 +17,17 @@ from bnsl._base.checks import (
     as_number,
     check_count,
     check_positive,
+    described,
     positive_inputs,
     reject,
+    told,
 )
 from bnsl._base.display import html_frame, paragraphs, short, table_text
 from bnsl.curves.data import Table, column, is_table
 from bnsl.fitting.result import FitResult
 from bnsl.forecasting.forecast import Forecast
 from bnsl.forecasting.joint import joint
+from bnsl.forecasting.surface import SurfaceForecast
 from bnsl.planning.design import all_measured, choose, measured, target_sd
 from bnsl.planning.predictability import Predictability, as_noise
 from bnsl.planning.run_suggestion import RunSuggestion, suggest_runs
@@ -175,6 +178,8 @@ def suggest(
             uncertainty is not known.
     """
     several: Any = law  # a law of several inputs, which may be a forecast of these
+    if not isinstance(law, FitResult | Forecast | SurfaceForecast | Predictability):
+        raise InputError(f"{told('law', law)} must be a FitResult, a Forecast or a Predictability")
     if getattr(getattr(law, "curve", None), "inputs", 1) > 1:
         return suggest_runs(several, candidates, target, cost=cost, budget=budget, count=count, noise=noise)
     if is_table(candidates):
@@ -182,9 +187,11 @@ def suggest(
         cost = column(candidates, cost, "cost") if isinstance(cost, str) else cost
         candidates = column(candidates, name, "candidates")
     elif x is not None:
-        raise InputError(f"x = {x!r} names a column, and candidates are no table")
+        raise InputError(f"{told('x', x)} names a column, and candidates are no table")
     points = as_array(candidates, "candidates")  # type: ignore[arg-type]
     check_positive(points, "candidates", "is not positive; scaling laws are defined for x > 0")
+    if is_table(target):
+        raise InputError(f"target must be the x of the prediction, in numbers; got {described(target)}")
     goal = positive_inputs(target, 1)[0]
     if len(goal) == 0:
         raise InputError("target is empty; name the x of the prediction")
@@ -232,13 +239,11 @@ def _joint_root(
         jacobian = law_and_jacobian(law.form, "log", law.theta, np.log(both))[1]
         root = law.covariance_root
         typical = float(np.median(law.noise)) if law.loss == "log" else float(np.std(_log_residuals(law)))
-    elif isinstance(law, Predictability):
+    else:
         if law.loss != "log":
             raise InputError(f"law: planned under loss={law.loss!r}; suggest needs loss='log'")
         root = _bounded(law.prediction_root(both))
         return root, np.full(len(points), np.median(law.noise)) if noise is None else noise
-    else:
-        raise InputError(f"law = {law!r:.60} must be a FitResult, a Forecast or a Predictability")
     return _bounded(jacobian.T @ root), np.full(len(points), typical) if noise is None else noise
 
 

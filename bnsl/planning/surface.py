@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, as_number, check_count, suggest
+from bnsl._base.checks import InputError, as_number, check_count, check_mapping, suggest, told
 from bnsl._base.display import ExtrapolationWarning
 from bnsl.curves.curve import Curve
 from bnsl.forms.autodiff import runnable
@@ -80,14 +80,14 @@ def surface_of(law: Law, draws: int, seed: int = 0, *, least: int = 2) -> Surfac
     Raises InputError for what is no law, or one of fewer inputs than `least`.
     """
     if not (hasattr(law, "predict") and hasattr(law, "posterior") and hasattr(law, "curve")):
-        raise InputError(f"law = {law!r:.60} must be what bnsl.fit or bnsl.forecast returns")
+        raise InputError(f"{told('law', law)} must be what bnsl.fit or bnsl.forecast returns")
     names = tuple(law.curve.input_names)
     if len(names) < least:
         raise InputError(
             f"law: it has one input, {names[0]}; allocating compute needs a law of two, such as "
             "bnsl.fit(frame, inputs=['params', 'tokens'], y='loss', form='chinchilla')"
         )
-    count = check_count(draws, "draws", 0)
+    count, seed = check_count(draws, "draws", 0), check_count(seed, "seed")
     drawn = tuple(law.posterior(count, seed)) if count else ()
     return Surface(law, tuple((form, np.asarray(theta, float)) for form, theta in drawn), names)
 
@@ -135,9 +135,10 @@ def choice_of(
         InputError: names that are no inputs, bounds the wrong way round, not two inputs left to choose, or a
             cost that does not take both or does not grow with them.
     """
-    names, fixed = surface.names, dict(held or {})
+    names, fixed = surface.names, check_mapping(held, "held", "from inputs to values")
+    bounds = check_mapping(bounds, "bounds", "from inputs to (lower, upper)")
     bound = bind(cost, names)
-    for argument, given in (("held", fixed), ("bounds", dict(bounds or {}))):
+    for argument, given in (("held", fixed), ("bounds", bounds)):
         for name in given:
             if name not in names:
                 known = ", ".join(names)
@@ -161,7 +162,7 @@ def choice_of(
         bound,
         (free[0], free[1]),
         fixed,
-        {name: _ends(name, *ends) for name, ends in (bounds or {}).items() if name in free},
+        {name: _ends(name, *ends) for name, ends in bounds.items() if name in free},
         data,
         (float(costs.min()), float(costs.max())),
     )

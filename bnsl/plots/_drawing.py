@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnsl._base import palette as _palette
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, check_share, described, told
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.extrapolation import Extrapolation
 from bnsl.fitting.result import FitResult
@@ -295,17 +295,19 @@ def fit_and_held_out(
     return result, held_out
 
 
+def levels_of(levels: Any) -> list[float]:
+    """Probabilities of intervals, each between 0 and 1."""
+    if not isinstance(levels, list | tuple | np.ndarray):
+        raise InputError(f"{told('levels', levels)} must be a list of probabilities, such as (0.5, 0.9)")
+    return [check_share(level, f"levels[{i}]") for i, level in enumerate(levels)]
+
+
 def check_one_input(curve: Curve) -> None:
     if curve.x.ndim != 1:
         raise InputError(
             f"this law has {curve.x.shape[1]} inputs, and the figure is for one; use plot_fit or "
             "plot_input_residuals"
         )
-
-
-def described(value: object) -> str:
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
 
 
 def x_range(parts: Sequence[Curve]) -> tuple[float, float]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, check_name, check_names, described
 from bnsl._base.palette import ramp
+from bnsl.curves.data import is_table
 from bnsl.planning.isoflop import INSIDE, IsoflopCurve, IsoflopFit
 from bnsl.planning.optimum import columns_of
 from bnsl.planning.run_suggestion import RunSuggestion
@@ -23,7 +24,6 @@ from bnsl.plots._drawing import (
     Frame,
     add_legend,
     axes_or_new,
-    described,
     number_text,
 )
 from bnsl.plots.surfaces import EDGE, label, words
@@ -92,7 +92,7 @@ def plot_allocation(
     Raises:
         InputError: a column that is missing or not of positive numbers.
     """
-    names = [inputs] if isinstance(inputs, str) else list(inputs)
+    names, x = check_names(inputs, "inputs"), check_name(x, "x")
     columns = {name: _with_ends(table, x, name) for name in names}
     ax = axes_or_new(ax, SIZE)
     frame = Frame(ax, True, True)
@@ -155,6 +155,8 @@ def _with_ends(
     table: Any, x: str, name: str
 ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
     """Compute, an input and the ends of its interval, by rising compute."""
+    if not is_table(table):
+        raise InputError(f"table must be a table, such as bnsl.allocate returns; got {described(table)}")
     has_ends = all(f"{name}_{end}" in table for end in ("low", "high"))
     wanted = (x, name, f"{name}_low", f"{name}_high") if has_ends else (x, name)
     columns = columns_of(table, wanted, ())

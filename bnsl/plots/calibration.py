@@ -11,7 +11,7 @@ from bnsl._base.checks import InputError
 from bnsl._base.palette import styles
 from bnsl.evaluation.calibration import coverage
 from bnsl.forms.registry import capitals
-from bnsl.plots._drawing import add_legend, axes_or_new
+from bnsl.plots._drawing import add_legend, axes_or_new, levels_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,9 +41,9 @@ def plot_calibration(cases: Any, *, levels: Sequence[float] = LEVELS, ax: Axes |
     named: dict[str, Any] = (
         {str(name): case for name, case in cases.items()} if isinstance(cases, Mapping) else {"": cases}
     )
-    if not named or len(levels) == 0:
+    asked = sorted(levels_of(levels))
+    if not named or not asked:
         raise InputError("cases and levels must not be empty")
-    asked = sorted(levels)
     shares = {name: coverage(case, asked) for name, case in named.items()}
 
     ax = axes_or_new(ax, SQUARE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, described
 from bnsl._base.palette import ramp, styles
 from bnsl.evaluation.backtest import Backtest
 from bnsl.evaluation.benchmark import BenchmarkRun
@@ -20,7 +20,6 @@ from bnsl.plots._drawing import (
     Frame,
     add_legend,
     axes_or_new,
-    described,
     draw_points,
     evenly,
     label_axes,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError, as_number, check_share
+from bnsl._base.checks import InputError, as_number, check_flag, described
 from bnsl._base.display import ExtrapolationWarning
 from bnsl._base.palette import tint
 from bnsl.curves.curve import Curve
@@ -22,9 +22,9 @@ from bnsl.plots._drawing import (
     add_legend,
     axes_or_new,
     check_one_input,
-    described,
     draw_points,
     label_axes,
+    levels_of,
     shade_held_out,
     title_of,
     x_range,
@@ -75,9 +75,7 @@ def plot_forecast(
         raise InputError(f"forecast must be what bnsl.forecast returns; got {described(forecast)}")
     if held_out is not None and not isinstance(held_out, Curve):
         raise InputError(f"held_out must be a Curve, as from Curve.split; got {described(held_out)}")
-    if isinstance(levels, str) or not isinstance(levels, Sequence | np.ndarray):
-        raise InputError(f"levels = {levels!r} must be a list of probabilities, such as (0.5, 0.9)")
-    shares = [check_share(level, f"levels[{i}]") for i, level in enumerate(levels)]
+    shares, log = levels_of(levels), check_flag(log, "log")
     if isinstance(forecast, SurfaceForecast):
         return draw_law(forecast, held_out, axes=None if ax is None else [ax], level=max(shares, default=0.9))
     curve = forecast.curve

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnsl._base.checks import InputError, as_number, check_share
+from bnsl._base.checks import InputError, as_number, check_flag, check_share
 from bnsl._base.display import ExtrapolationWarning
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.extrapolation import Extrapolation
@@ -78,6 +78,7 @@ def plot_fit(
     """
     result, held_out = fit_and_held_out(fit, several=True)
     level = None if interval is None else check_share(interval, "interval")
+    log, show_breaks = check_flag(log, "log"), check_flag(show_breaks, "show_breaks")
     if result.curve.inputs > 1:
         return draw_law(result, held_out, axes=None if ax is None else [ax], level=level or 0.9)
     parts = [result.curve] if held_out is None else [result.curve, held_out]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError
-from bnsl.plots._drawing import COLOURS, DASHES, FITTED, MARKERS, WIDE, add_legend, axes_or_new, described
+from bnsl._base.checks import InputError, check_mapping, described
+from bnsl.plots._drawing import COLOURS, DASHES, FITTED, MARKERS, WIDE, add_legend, axes_or_new
 from bnsl.runs.continual import ContinualResult
 from bnsl.runs.result import RunsResult
 from bnsl.schedules.schedule import Schedule
@@ -36,6 +36,7 @@ def plot_runs(
     """
     if not isinstance(result, RunsResult):
         raise InputError(f"result must be what bnsl.fit_runs returns; got {described(result)}")
+    schedules = check_mapping(schedules, "schedules", "from names to schedules")
     ax = axes_or_new(ax, WIDE)
     for i, run in enumerate(result.runs):
         style: dict[str, Any] = {"color": FITTED, "alpha": 0.35, "markersize": 2.2, "markeredgewidth": 0.0}
@@ -49,7 +50,7 @@ def plot_runs(
         step = _steps(run.whole, run.begins + int(run.step[-1]))
         label = f"{result.law.replace('_', ' ')}, fitted" if i == 0 else None
         ax.plot(step, result.predict(run.whole, step), color="0.25", linewidth=1.0, label=label)
-    for i, (name, schedule) in enumerate((schedules or {}).items()):
+    for i, (name, schedule) in enumerate(schedules.items()):
         step = _steps(schedule, schedule.steps)
         colour = COLOURS[i % len(COLOURS)]
         ax.fill_between(step, *result.interval(schedule, step, level), color=colour, alpha=0.18, linewidth=0)
@@ -57,7 +58,7 @@ def plot_runs(
             step, result.predict(schedule, step), color=colour, linestyle=DASHES[i % len(DASHES)], label=name
         )
     losses = np.concatenate([run.loss[len(run.loss) // 8 :] for run in result.runs])
-    lowest = min([losses.min(), *(result.predict(s) for s in (schedules or {}).values())])
+    lowest = min([losses.min(), *(result.predict(s) for s in schedules.values())])
     room = losses.max() - lowest
     ax.set_ylim(lowest - 0.06 * room, losses.max() + 0.06 * room)
     ax.set_xlabel("step")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError
-from bnsl.plots._drawing import COLOURS, DASHES, WIDE, add_legend, axes_or_new, described
+from bnsl._base.checks import InputError, described
+from bnsl.plots._drawing import COLOURS, DASHES, WIDE, add_legend, axes_or_new
 from bnsl.schedules.schedule import Schedule
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, as_array, check_same_length
+from bnsl._base.checks import InputError, as_array, check_name, check_names, check_same_length, told
 from bnsl._base.display import ExtrapolationWarning
 from bnsl.curves.curve import Curve
 from bnsl.planning.decisions import runs_frame
@@ -67,7 +67,9 @@ def plot_contours(
     Raises:
         InputError: other than two inputs, or a column that is missing or not of positive numbers.
     """
-    names = _two(inputs)
+    if not callable(predict):
+        raise InputError(f"{told('predict', predict)} must be a function, such as the predict of a fit")
+    names, y = _two(inputs), check_name(y, "y")
     first, second, measured = columns_of(frame, names, (y,))
     ax = axes_or_new(ax, SIZE)
     window = Frame(ax, True, True)
@@ -111,7 +113,7 @@ def plot_input_residuals(
     Raises:
         InputError: residuals and rows that differ in number, or a column that is missing or not positive.
     """
-    names = [inputs] if isinstance(inputs, str) else list(inputs)
+    names = check_names(inputs, "inputs")
     values, columns = as_array(residuals, "residuals"), columns_of(frame, names, ())
     check_same_length(values, columns[0], ("residuals", "frame"))
     if axes is None:
@@ -120,6 +122,8 @@ def plot_input_residuals(
         size = (3.1 * len(names) + 0.8, 3.1)
         _, made = plt.subplots(1, len(names), figsize=size, sharey=True, layout="constrained", squeeze=False)
         axes = list(made[0])
+    elif not hasattr(axes, "__len__") or len(axes) != len(names):
+        raise InputError(f"{told('axes', axes)} must be a list of {len(names)} matplotlib Axes")
     for name, column, ax in zip(names, columns, axes, strict=True):
         panel = Frame(axes_or_new(ax), True, False)
         panel.show_x(*column)
@@ -232,9 +236,9 @@ def _levels(values: np.ndarray) -> np.ndarray:
 
 
 def _two(inputs: Sequence[str]) -> tuple[str, str]:
-    names = list(inputs)
-    if isinstance(inputs, str) or len(names) != 2:
-        raise InputError(f"inputs = {inputs!r} must name two columns, one an axis")
+    names = check_names(inputs, "inputs")
+    if len(names) != 2:
+        raise InputError(f"{told('inputs', inputs)} must name two columns, one an axis")
     return names[0], names[1]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, check_share
+from bnsl._base.checks import InputError, described, told
 from bnsl.planning.horizon import Horizon
 from bnsl.planning.run_suggestion import RunSuggestion
 from bnsl.planning.suggestion import Suggestion
@@ -22,7 +22,7 @@ from bnsl.plots._drawing import (
     Frame,
     add_legend,
     axes_or_new,
-    described,
+    levels_of,
     mark_breaks,
     number_text,
     title_of,
@@ -53,7 +53,7 @@ def plot_profile(profile: Profile, *, ax: Axes | None = None, levels: Sequence[f
     """
     if not isinstance(profile, Profile):
         raise InputError(f"profile must be what bnsl.profile returns; got {described(profile)}")
-    shares = sorted(check_share(level, "levels") for level in levels)
+    shares = sorted(levels_of(levels))
     ax = axes_or_new(ax)
     parameter = next(q for q in profile.result.form.parameters if q.name == profile.name)
     x, error = profile.values, profile.result.stderr[profile.name]
@@ -123,6 +123,8 @@ def plot_horizon(
     lines = list(horizons) if isinstance(horizons, Sequence) else [horizons]
     if not lines or not all(isinstance(line, Horizon) for line in lines):
         raise InputError(f"horizons must be what bnsl.horizon returns; got {described(horizons)}")
+    if simulated is not None and not isinstance(simulated, list | tuple):
+        raise InputError(f"{told('simulated', simulated)} must be a list of pairs (stops, errors)")
     if simulated is not None and len(simulated) != len(lines):
         raise InputError(f"simulated has {len(simulated)} entries and horizons has {len(lines)}")
     ax = axes_or_new(ax)

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnsl._base.checks import InputError, as_number, check_choice, check_count, suggest
+from bnsl._base.checks import (
+    InputError,
+    as_number,
+    check_choice,
+    check_count,
+    check_flag,
+    check_mapping,
+    check_names,
+    suggest,
+)
 from bnsl.curves.accuracy import check_accuracy
 from bnsl.curves.cells import number_of
 from bnsl.readers.columns import Columns, check_numbers
@@ -69,7 +78,10 @@ class Curation:
     points: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "by", (self.by,) if isinstance(self.by, str) else tuple(self.by))
+        check_mapping(self.where, "where", "from columns to values, such as {'run': 'a'}")
+        object.__setattr__(self, "by", tuple(check_names(self.by, "by")))
+        for name in ("drop_missing", "envelope"):
+            check_flag(getattr(self, name), name)
         check_accuracy(self.accuracy, self.resolution)
         if self.offset is not None:
             as_number(self.offset, "offset")

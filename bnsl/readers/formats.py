@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bnsl._base.checks import InputError, check_choice
+from bnsl._base.checks import InputError, check_choice, check_path, check_text
 from bnsl.curves.cells import DECIMALS
 from bnsl.readers import mlflow, steps, tensorboard, trainer, wandb
 from bnsl.readers.files import STDIN, called, content, ending, missing, stem
@@ -80,6 +80,9 @@ def read_source(
     Raises:
         InputError: a file that is missing, empty, damaged or of an unknown format.
     """
+    check_path(path, "path")
+    if pattern is not None:
+        check_text(pattern, "pattern")
     if decimal is not None:
         check_choice(decimal, "decimal", DECIMALS)
     where = called(path)

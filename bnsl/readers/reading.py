@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError, suggest
+from bnsl._base.checks import InputError, check_choice, check_name, suggest, told
 from bnsl.curves.curve import Curve, check_curve
 from bnsl.readers.columns import Columns, choose_columns, curve_from_table
 from bnsl.readers.curation import Curation, chosen_rows, curate
@@ -19,6 +19,7 @@ from bnsl.readers.formats import read_source
 from bnsl.readers.lines import RATE
 from bnsl.readers.runs import shown, tell
 from bnsl.readers.source import Source, some
+from bnsl.solver.losses import LOSSES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,6 +95,13 @@ def read_curve(
         InputError: a file that cannot be read, a column that is missing or in doubt, or a cell that is not
             a number that can be fitted.
     """
+    for argument, name in (("x", x), ("y", y), ("sigma", sigma)):
+        if name is not None:
+            check_name(name, argument)
+    if loss is not None:
+        check_choice(loss, "loss", LOSSES)
+    if curation is not None and not isinstance(curation, Curation):
+        raise InputError(f"{told('curation', curation)} must be a bnsl.Curation")
     if curation is not None and options:
         raise InputError(f"{', '.join(options)} and curation are alternatives; put it into the Curation")
     curation = curation_of(options) if curation is None else curation

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bnsl._base.checks import InputError, as_number, check_count, check_share
+from bnsl._base.checks import InputError, as_number, check_count, check_share, told
 from bnsl._base.display import FitWarning, paragraphs, warning_lines
 from bnsl.fitting.covariance import students_t
 from bnsl.runs.fitted import LawFit
@@ -88,12 +88,12 @@ class ContinualResult:
 
     def _at(self, schedule: Schedule, step: Any, replay: float, on: str) -> tuple[Any, Any]:
         if on not in SIDES:
-            raise InputError(f"on = {on!r} must be 'old' or 'new'")
+            raise InputError(f"{told('on', on)} must be 'old' or 'new'")
         share = as_number(replay, "replay")
         if not 0 <= share <= 1:
             raise InputError(f"replay = {share:g} lies outside [0, 1]; it is a share of every batch")
         if not isinstance(schedule, Schedule):
-            raise InputError(f"schedule = {schedule!r:.60} is not a schedule of bnsl.schedules")
+            raise InputError(f"{told('schedule', schedule)} is not a schedule of bnsl.schedules")
         asked, shape = own_steps(schedule, schedule.steps if step is None else step)
         peaks = [run.schedule.peak for run in self.runs]
         warn_if_other(schedule, (min(peaks), max(peaks)), self.steps)

@@ -39,7 +39,7 @@ def fit_runs(runs: Run | Iterable[Run], law: str | None = None) -> RunsResult:
         InputError: (a ValueError) no runs, an unknown law, or too few points.
     """
     found = check_runs(runs)
-    if law is not None and law != "average":
+    if law is not None:
         check_choice(law, "law", ["average", *LAWS])
     chosen = [LAWS[name] for name in ([law] if law in LAWS else AVERAGED)]
     unit = max(run.whole.peak for run in found)

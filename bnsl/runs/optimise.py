@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bnsl._base.checks import InputError, as_number, check_count
+from bnsl._base.checks import InputError, as_number, check_count, told
 from bnsl.runs.history import history
 from bnsl.runs.result import RunsResult, warn_if_other
 from bnsl.schedules.makers import Length, steps_of, wsd
@@ -37,7 +37,7 @@ def optimise_schedule(
     from scipy.optimize import minimize  # takes longer to import than most fits
 
     if not isinstance(result, RunsResult):
-        raise InputError(f"result = {result!r:.60} is not what bnsl.fit_runs returns")
+        raise InputError(f"{told('result', result)} is not what bnsl.fit_runs returns")
     whole = check_count(steps, "steps", 10)
     high = result.peaks[1] if peak is None else as_number(peak, "peak")
     if high <= 0:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError, is_number, suggest
+from bnsl._base.checks import InputError, check_mapping, is_number, suggest, told
 from bnsl.runs.run import NEW, OLD, Run
 from bnsl.schedules.logs import from_log
 
@@ -59,7 +59,7 @@ def read_runs(
         InputError: (a ValueError) missing columns, runs without a rate, a parent that is not there.
     """
     table = _table(source)
-    for name, value in (where or {}).items():
+    for name, value in check_mapping(where, "where", "from columns to values").items():
         if name not in table:
             raise InputError(f"where: there is no column {name!r}" + suggest(name, table.columns))
         table = table[_equal(table[name], value)]
@@ -96,7 +96,7 @@ def _table(source: Any) -> pd.DataFrame:
 
         return read_table(source)
     if not hasattr(source, "groupby"):
-        raise InputError(f"source = {source!r:.60} is neither the name of a file nor a table")
+        raise InputError(f"{told('source', source)} is neither the name of a file nor a table")
     return source
 
 
@@ -111,8 +111,8 @@ def _column(table: pd.DataFrame, kind: str, given: str | None, needed: bool = Tr
     """The column of this kind."""
     names = list(map(str, table.columns))
     if given is not None:
-        if given not in names:
-            raise InputError(f"{kind} = {given!r}: there is no such column" + suggest(given, names))
+        if not isinstance(given, str) or given not in names:
+            raise InputError(f"{told(kind, given)}: there is no such column" + suggest(given, names))
         return given
     short = {name.lower().rsplit("/", 1)[-1]: name for name in reversed(names)}
     for known in KNOWN[kind]:

@@ -12,12 +12,13 @@ from numpy.typing import ArrayLike
 
 from bnsl._base.checks import (
     InputError,
-    _floats,
     as_array,
     check_choice,
     check_same_length,
     check_share,
+    numbers,
     reject,
+    told,
 )
 from bnsl.fitting.covariance import students_t
 from bnsl.runs import projection
@@ -85,7 +86,7 @@ class ReplayResult:
 
     def predict(self, share: ArrayLike) -> Any:
         """The final loss at shares of old data, a number or an array of any shape."""
-        array = _floats(share, "share")
+        array = numbers(share, "share")
         _check_shares(array.reshape(-1))
         found = sum(w * fit.predict(array) for w, fit in zip(self.weights, self.fits, strict=True))
         return float(found) if array.ndim == 0 else found
@@ -93,7 +94,7 @@ class ReplayResult:
     def interval(self, share: ArrayLike, level: float = 0.9) -> tuple[Any, Any]:
         """Interval for the final loss at these shares, from errors of the fit and differences of laws."""
         inside = check_share(level, "level")
-        array = _floats(share, "share")
+        array = numbers(share, "share")
         middle = self.predict(array)
         apart = sum(
             w * (fit.predict(array) - middle) ** 2 for w, fit in zip(self.weights, self.fits, strict=True)
@@ -177,8 +178,8 @@ def critical_replay(
     """
     for name, fit in (("old", old), ("new", new)):
         if not isinstance(fit, ReplayResult):
-            raise InputError(f"{name} = {fit!r:.60} is not what bnsl.fit_replay returns")
-    shares = np.linspace(0.0, 1.0, 1001) if among is None else np.sort(as_array(list(among), "among"))
+            raise InputError(f"{told(name, fit)} is not what bnsl.fit_replay returns")
+    shares = np.linspace(0.0, 1.0, 1001) if among is None else np.sort(as_array(among, "among"))
     average = 0.5 * (old.predict(shares) + new.predict(shares))
     near = average <= 0.5 * sum(check_union(union)) + np.log1p(check_share(tolerance, "tolerance"))
     return float(shares[np.argmax(near)]) if near.any() else None

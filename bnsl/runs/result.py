@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, check_count, check_share
+from bnsl._base.checks import InputError, check_count, check_share, told
 from bnsl._base.display import (
     ExtrapolationWarning,
     FitWarning,
@@ -138,7 +138,9 @@ class RunsResult:
         if isinstance(schedule, Run):
             begins, own, schedule = schedule.begins, schedule.schedule, schedule.whole
         if not isinstance(own, Schedule) or not isinstance(schedule, Schedule):
-            raise InputError(f"schedule = {schedule!r:.60} is neither a schedule of bnsl.schedules nor a Run")
+            raise InputError(
+                f"{told('schedule', schedule)} is neither a schedule of bnsl.schedules nor a Run"
+            )
         flat, shape = own_steps(own, own.steps if step is None else step)
         flat = flat + begins
         seen = schedule.until(max(int(flat.max()), risen(schedule)))  # a warm-up alone is no other peak

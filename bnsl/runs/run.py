@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, as_array, as_number, check_same_length, reject
+from bnsl._base.checks import (
+    InputError,
+    as_array,
+    as_number,
+    check_same_length,
+    check_text,
+    reject,
+    shown,
+    told,
+)
 from bnsl.schedules.schedule import Schedule
 
 OLD, NEW = "old", "new"
@@ -44,8 +53,10 @@ class Run:
     def __post_init__(self) -> None:
         if not isinstance(self.schedule, Schedule):
             raise InputError(
-                f"{self._who}schedule = {self.schedule!r:.60} is not a schedule of bnsl.schedules"
+                f"{self._who}{told('schedule', self.schedule)} is not a schedule of bnsl.schedules"
             )
+        for text in ("trained_on", "measured_on", "name", "model"):
+            check_text(getattr(self, text), text)
         step, loss = as_array(self.step, f"{self._who}step"), as_array(self.loss, f"{self._who}loss")
         check_same_length(step, loss, (f"{self._who}step", f"{self._who}loss"))
         self._check_points(step, loss)
@@ -55,7 +66,7 @@ class Run:
                 f"{self._who}replay = {share:g} lies outside [0, 1]; it is a share of every batch"
             )
         if self.parent is not None and not isinstance(self.parent, Run):
-            raise InputError(f"{self._who}parent = {self.parent!r:.60} is not a Run")
+            raise InputError(f"{self._who}{told('parent', self.parent)} is not a Run")
         step = self._own_steps(step)
         for name, value in (("step", step.astype(int)), ("loss", loss)):
             value.setflags(write=False)
@@ -119,13 +130,13 @@ class Run:
 def check_runs(runs: Any, argument: str = "runs") -> list[Run]:
     """Runs as a list; one alone will do."""
     if not isinstance(runs, Run) and not hasattr(runs, "__iter__"):
-        raise InputError(f"{argument} = {runs!r:.60} must be a list of bnsl.Run")
+        raise InputError(f"{told(argument, runs)} must be a list of bnsl.Run")
     found = [runs] if isinstance(runs, Run) else list(runs)
     if not found:
         raise InputError(f"{argument} is empty; give at least one bnsl.Run")
     for i, run in enumerate(found):
         if not isinstance(run, Run):
-            raise InputError(f"{argument}[{i}] = {run!r:.60} is not a bnsl.Run")
+            raise InputError(f"{argument}[{i}] = {shown(run)} is not a bnsl.Run")
     return found
 
 
@@ -133,9 +144,9 @@ def own_steps(
     schedule: Schedule, step: ArrayLike, argument: str = "step"
 ) -> tuple[np.ndarray, tuple[int, ...]]:
     """Steps of a schedule that are asked for, flat and rounded, and the shape of the answer."""
-    from bnsl._base.checks import _floats
+    from bnsl._base.checks import numbers
 
-    array = _floats(step, argument)
+    array = numbers(step, argument)
     flat = array.reshape(-1)
     if not flat.size:
         raise InputError(f"{argument} is empty; ask for one step or more")

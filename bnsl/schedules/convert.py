@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError, as_number, check_count
+from bnsl._base.checks import InputError, as_number, check_count, told
 from bnsl.schedules.logs import from_function
 from bnsl.schedules.phase import EXPONENTIAL, Logged, Phase
 from bnsl.schedules.schedule import Schedule
@@ -37,7 +37,7 @@ def from_optax(schedule: Callable[[Any], Any], steps: int) -> Schedule:
         steps: the last step.
     """
     if not callable(schedule):
-        raise InputError(f"schedule = {schedule!r:.60} is not a function of the step")
+        raise InputError(f"{told('schedule', schedule)} is not a function of the step")
     return from_function(schedule, steps)
 
 
@@ -65,7 +65,7 @@ def from_lambda_lr(scheduler: Any, steps: int, group: int = 0) -> Schedule:
     try:
         factors, bases = scheduler.lr_lambdas, scheduler.base_lrs
     except AttributeError:
-        raise InputError(f"scheduler = {scheduler!r:.60} has no lr_lambdas; it must be a LambdaLR") from None
+        raise InputError(f"{told('scheduler', scheduler)} has no lr_lambdas; it must be a LambdaLR") from None
     if number >= len(factors):
         raise InputError(f"group = {number}: the scheduler has the groups 0 to {len(factors) - 1}")
     return from_function(lambda step: float(bases[number]) * float(factors[number](step)), last)

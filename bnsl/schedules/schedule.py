@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, _floats, as_number, check_count
+from bnsl._base.checks import InputError, as_number, check_count, numbers, shown, told
 from bnsl.schedules.phase import Logged, Phase
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ class Schedule:
             raise InputError("phases is empty; a schedule needs at least one phase")
         for i, phase in enumerate(self.phases):
             if not isinstance(phase, Phase | Logged):
-                raise InputError(f"phases[{i}] = {phase!r:.60} is no Phase; bnsl.schedules.cosine makes some")
+                raise InputError(
+                    f"phases[{i}] = {shown(phase)} is no Phase; bnsl.schedules.cosine makes some"
+                )
 
     @property
     def steps(self) -> int:
@@ -67,7 +69,7 @@ class Schedule:
         Raises:
             InputError: (a ValueError) steps below 0 or beyond the last.
         """
-        array = _floats(step, "step")
+        array = numbers(step, "step")
         flat = array.reshape(-1)
         bad = ~((flat >= 0) & (flat <= self.steps))
         if bad.any():
@@ -113,7 +115,7 @@ class Schedule:
             to go on from the last rate instead.
         """
         if not isinstance(other, Schedule):
-            raise InputError(f"other = {other!r:.60} is not a schedule of bnsl.schedules")
+            raise InputError(f"{told('other', other)} is not a schedule of bnsl.schedules")
         return Schedule(self.phases + other.phases)
 
     def rewarm(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import lengths
-from bnsl._base.checks import InputError, check_count, check_share, suggest
+from bnsl._base.checks import InputError, check_count, check_names, check_share, suggest, told
 from bnsl._base.display import FitWarning
 from bnsl.curves.data import points_of
 from bnsl.fitting.result import FitResult
@@ -138,7 +138,11 @@ def profile_intervals(
     """
     share = check_share(level, "level")
     ready = _checked(result)
-    wanted = [n for n in result.form.names if n not in result.fixed] if names is None else list(names)
+    wanted = (
+        [n for n in result.form.names if n not in result.fixed]
+        if names is None
+        else check_names(names, "names", "parameter names")
+    )
     for name in wanted:
         _index(result, name)
     return dict(zip(wanted, _param_ends(ready, wanted, share)[0], strict=True))
@@ -212,13 +216,13 @@ def _checked(result: FitResult) -> Solved:
 
 def _index(result: FitResult, name: str) -> int:
     names = result.form.names
-    if name not in names:
+    if not isinstance(name, str) or name not in names:
         raise InputError(
-            f"name = {name!r} is no parameter of form {result.form.label!r}; it has {', '.join(names)}"
+            f"{told('name', name)} is no parameter of form {result.form.label!r}; it has {', '.join(names)}"
             + suggest(name, names)
         )
     if name in result.fixed:
-        raise InputError(f"name = {name!r} was fixed in the fit; there is nothing to profile")
+        raise InputError(f"{told('name', name)} was fixed in the fit; there is nothing to profile")
     return names.index(name)
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, told
 from bnsl.fitting.constraints import Constraints, canonical_order
 from bnsl.fitting.result import FitResult, Status
 from bnsl.fitting.setup import inward, outward, set_up
@@ -58,7 +58,7 @@ def solved(result: FitResult) -> Solved:
     Raises InputError for what is no FitResult, and for a fit that failed.
     """
     if not isinstance(result, FitResult):
-        raise InputError(f"result = {result!r:.60} must be a FitResult, what bnsl.fit returns")
+        raise InputError(f"{told('result', result)} must be a FitResult, what bnsl.fit returns")
     if result.status is Status.FAILED:
         raise InputError("result: this fit failed, and there is nothing near which to refit")
     form, curve = result.form, result.curve

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, as_number, check_count, positive_inputs
+from bnsl._base.checks import InputError, as_number, check_count, positive_inputs, told
 from bnsl._base.display import ExtrapolationWarning
 from bnsl.curves.curve import Curve
 from bnsl.curves.data import Data, as_curve
@@ -133,7 +133,7 @@ def analyse(
         InputError: bad input, as for `bnsl.forecast` and `bnsl.compare`.
     """
     if isinstance(predict, str) or not isinstance(predict, Sequence | np.ndarray):
-        raise InputError(f"predict = {predict!r} must be a list of values of x, such as [1000, 2000]")
+        raise InputError(f"{told('predict', predict)} must be a list of values of x, such as [1000, 2000]")
     at = [as_number(value, f"predict[{i}]") for i, value in enumerate(predict)]
     positive_inputs(at, 1)
     wanted = forms_by_label(forms, n_breaks)

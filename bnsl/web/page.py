@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, check_text
+from bnsl._base.checks import check_path as check_path_type
 from bnsl.curves.data import Data, as_curve, named_inputs
 from bnsl.evaluation.comparison import ALL_FORMS
 from bnsl.forms.form import Form
@@ -105,6 +106,8 @@ def write_report(
     """
     target = check_path(path)
     environment()  # before any work, since it may be missing
+    if title is not None:
+        check_text(title, "title")
     x, names = named_inputs(data, x, inputs)
     analysis: Analysis | SurfaceAnalysis
     if names is not None and len(names) > 1:
@@ -151,6 +154,7 @@ def check_path(path: str | os.PathLike[str]) -> Path:
     Raises:
         InputError: another ending than .html, or a folder that does not exist.
     """
+    check_path_type(path, "path")
     target = Path(path)
     if target.suffix.lower() not in ENDINGS:
         raise InputError(f"path = {str(target)!r} must end in .html")

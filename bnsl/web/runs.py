@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bnsl._base.checks import InputError, check_share
+from bnsl._base.checks import InputError, check_mapping, check_share, check_text, told
 from bnsl._base.display import ExtrapolationWarning, FitWarning
 from bnsl.runs.continual import ContinualResult
 from bnsl.runs.result import RunsResult
@@ -53,14 +53,18 @@ def write_runs_report(
     target = check_path(path)
     environment()  # before any work, since it may be missing
     share = check_share(level, "level")
+    schedules = check_mapping(schedules, "schedules", "from names to schedules")
+    for argument, text in (("title", title), ("command", command)):
+        if text is not None:
+            check_text(text, argument)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExtrapolationWarning)  # the tables say it
         if isinstance(result, RunsResult):
-            given = _of_runs(result, schedules or {}, share)
+            given = _of_runs(result, schedules, share)
         elif isinstance(result, ContinualResult):
             given = _of_continual(result, replay, share)
         else:
-            raise InputError(f"result = {result!r:.60} is not what bnsl.fit_runs or bnsl.continual returns")
+            raise InputError(f"{told('result', result)} is not what bnsl.fit_runs or bnsl.continual returns")
     if command is not None:
         given["texts"]["shell"] = command
     if title is not None:
