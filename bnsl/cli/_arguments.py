@@ -229,12 +229,14 @@ def add_forms(command: argparse.ArgumentParser) -> None:
     command.epilog = f"{command.epilog}\n{forms_text()}"
     command.add_argument(
         "--forms",
+        action=Joined,
         metavar="A,B,...",
         help="the forms to compare; see below (default: all; for negative y those that allow it)",
     )
     command.add_argument(
         "--n-breaks",
         type=_counts,
+        action=Joined,
         metavar="N,...",
         help="number of breaks of the bnsl (default: auto); with several (0,1,2) each is compared",
     )
@@ -272,6 +274,19 @@ def add_values(command: argparse.ArgumentParser, option: str, **said: Any) -> No
     """An option that takes several values, with commas between or repeated: numbers, or else places."""
     given: dict[str, Any] = {"type": places, "default": [], "metavar": "X,..."} | said
     command.add_argument(option, action="extend", **given)
+
+
+class Joined(argparse.Action):
+    """Names or counts with commas between, to which those of an option that is repeated are added."""
+
+    def __call__(self, _: Any, namespace: argparse.Namespace, values: Any, __: Any = None) -> None:
+        """Keep the values, behind those that were given before."""
+        before = getattr(namespace, self.dest)
+        if before is not self.default and isinstance(values, str):
+            values = f"{before},{values}"
+        elif before is not self.default:
+            values = [n for part in (before, values) for n in (part if isinstance(part, list) else [part])]
+        setattr(namespace, self.dest, values)
 
 
 def numbers(text: str) -> list[float]:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from bnsl._base.checks import InputError, check_choice
+from bnsl.cli._arguments import Joined
 from bnsl.cli._output import DPI
 from bnsl.cli._terminal import Progress, note, show
 from bnsl.curves.benchmark import load_benchmark
@@ -25,10 +26,17 @@ their public origin the first time.
 def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     command.add_argument(
-        "--methods", default=",".join(METHODS), metavar="A,B,...", help="the methods (default: %(default)s)"
+        "--methods",
+        action=Joined,
+        default=",".join(METHODS),
+        metavar="A,B,...",
+        help="the methods (default: %(default)s)",
     )
     command.add_argument(
-        "--domains", metavar="A,B,...", help="only curves of these: IC, BB, LM, NMT (default: all)"
+        "--domains",
+        action=Joined,
+        metavar="A,B,...",
+        help="only curves of these: IC, BB, LM, NMT (default: all)",
     )
     command.add_argument(
         "--curves",

@@ -99,9 +99,9 @@ def _runs_of(args: argparse.Namespace) -> list[Run]:
     try:
         return runs_of(args)
     except InputError as error:
-        if "is a learning rate" in str(error) and "replay" in str(error):
+        if "no column is a " in str(error) and "replay" in str(error):  # that column is there
             raise InputError(
-                "no column is a learning rate (--lr), which curves of losses need; final losses against the "
-                "share of old data are fitted in Python: bnsl.fit_replay(table['replay'], table['loss'])"
+                "it needs runs with steps (--step) and learning rates (--lr); final losses against "
+                "the share of old data are fitted in Python: bnsl.fit_replay(table['replay'], table['loss'])"
             ) from None
         raise

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import bnsl
 from bnsl._base.checks import InputError
 from bnsl._base.display import aligned
-from bnsl.cli._arguments import add_json_option, add_plot_option
+from bnsl.cli._arguments import add_json_option, add_plot_option, add_values, numbers
 from bnsl.cli._output import check_outputs, put_out
 from bnsl.cli._text import json_text
 from bnsl.runs.record import phase_record
@@ -34,14 +34,8 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     for name in OPTIONS:
         command.add_argument(f"--{name}", metavar="VALUE", help=f"{name} of the schedule, if it has one")
-    command.add_argument(
-        "--at",
-        type=int,
-        action="append",
-        default=[],
-        metavar="STEP",
-        help="print the rate at STEP; repeatable",
-    )
+    text = "print the rate at STEP; repeatable, or several with commas"
+    add_values(command, "--at", type=_steps, metavar="STEP", help=text)
     add_plot_option(command)
     add_json_option(command)
 
@@ -72,6 +66,14 @@ def run(args: argparse.Namespace) -> None:
         lambda ax: _draw(found, ax),
         wide=True,
     )
+
+
+def _steps(text: str) -> list[int]:
+    """Steps with commas between."""
+    steps = numbers(text)
+    if not all(step.is_integer() for step in steps):
+        raise argparse.ArgumentTypeError(f"{text!r} must be whole numbers, such as 100,200")
+    return [int(step) for step in steps]
 
 
 def _draw(schedule: Schedule, ax: Axes) -> Axes:

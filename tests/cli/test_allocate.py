@@ -53,6 +53,15 @@ def test_allocate_draws_and_prints_budgets_and_warnings(run):
     assert Path("out.png").stat().st_size > 10_000
 
 
+def test_budgets_may_be_repeated_and_forms_are_those_of_several_inputs(run):
+    line = "allocate runs.csv --x params,tokens --form chinchilla --compute 1e21 --compute 2e21,3e21 --json"
+    budgets = json.loads(run(line)[1])["budgets"]
+    assert [row["compute"] for row in budgets] == [1e21, 2e21, 3e21]
+    err = run("allocate runs.csv --x params,tokens --form foo --compute 1e21")[2]
+    assert "'kaplan'" in err
+    assert "'m1'" not in err
+
+
 def test_fit_takes_several_inputs_and_groups(run):
     line = "fit runs.csv --x params,tokens --y loss --form chinchilla --groups kind"
     code, out, _ = run(f"{line} --json fit.json --plot fit.png")

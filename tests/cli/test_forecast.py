@@ -268,6 +268,9 @@ def test_values_come_with_commas_and_repeated(run):
     assert code == 0
     rows = out.split("for a new measurement\n")[1].split("\n")[1:4]
     assert [row.split()[0] for row in rows] == ["200", "300", "400"]
+    both = "compare curve.csv --forms m1 --forms m2,bnsl --n-breaks 0 --n-breaks 1"
+    out = run(both)[1]
+    assert all(name in out for name in ("m1", "m2", "0 breaks", "1 break"))
     for line in ("curve.csv --predict 13B 70B", "--predict 13B 70B curve.csv"):
         code, _, err = run(f"forecast {line}")
         assert (code, "commas: --predict 13B,70B" in err) == (2, True)

@@ -18,6 +18,8 @@ def test_schedule(capsys, tmp_path):
     assert (tmp_path / "s.png").stat().st_size > 5000
     assert main(["schedule", "wsd:peak=1e-3,steps=100", "--at", "90", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rates"] == [{"step": 90, "rate": pytest.approx(5e-4)}]
+    assert main(["schedule", "wsd:peak=1e-3,steps=100", "--at", "50,90", "--at", "100", "--json"]) == 0
+    assert [row["step"] for row in json.loads(capsys.readouterr().out)["rates"]] == [50, 90, 100]
 
 
 def test_runs(capsys):
@@ -43,7 +45,7 @@ def test_continual(capsys):
         ("schedule cosin --peak 1", "Did you mean 'cosine'"),
         ("schedule cosine --peak 0 --steps 10", "peak = 0 must be above 0"),
         (f"runs {DATA} --predict wsd:peak=1", "lacks steps"),
-        (f"continual {DATA} --replay a,b", "must be numbers"),
+        (f"continual {DATA} --replay a,b", "--replay: 'a' is not a number"),
         (
             f"continual {DATA} --where run=pretraining --where seed=0 --where shift=weak",
             "no run has a parent",
@@ -55,3 +57,24 @@ def test_errors_are_one_line(line, message, capsys):
     told = capsys.readouterr().err.strip().splitlines()
     assert len(told) == 1
     assert message in told[0]
+
+
+def test_a_table_of_final_losses_by_replay_is_sent_to_its_own_fit(tmp_path, capsys):
+    table = tmp_path / "mix.csv"
+    table.write_text("replay,old_loss\n0,3\n0.1,2.5\n0.5,2.2\n")
+    assert main(["continual", str(table)]) == 2
+    assert "bnsl.fit_replay(" in capsys.readouterr().err
+
+
+def test_a_note_on_a_falling_rate_names_every_run_and_the_command(tmp_path, capsys):
+    rows = [
+        (run, n, lr if n < 8 or run == "flat" else lr / n, 2 + 3 / n)
+        for run, lr in (("cos", 0.1), ("flat", 0.1), ("wsd", 0.1))
+        for n in range(1, 13)
+    ]
+    table = tmp_path / "rates.csv"
+    table.write_text("run,step,lr,loss\n" + "".join(f"{r},{n},{lr},{y}\n" for r, n, lr, y in rows))
+    assert main(["fit", str(table), "--x", "step", "--y", "loss", "--form", "m2"]) == 0
+    told = capsys.readouterr().err
+    assert "cos, wsd: the learning rate 'lr' falls" in told
+    assert "'bnsl runs FILE --predict SCHEDULE'" in told
