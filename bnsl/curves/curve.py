@@ -27,6 +27,7 @@ from bnsl._base.display import ExtrapolationWarning
 from bnsl.forms.inputs import Input, check_values
 
 FAR = 10.0  # a prediction this many times beyond the fitted x is far
+LEAST = 1e-300  # a positive y; errors of a smaller one leave the range of a double
 WIDEST = 100  # decades of y in one curve under loss="log"; squares of more leave the range of a double
 
 
@@ -309,6 +310,15 @@ def check_curve(curve: Curve, loss: str = "log", way_out: str = "use loss='linea
         why = "is negative; loss='log1p' needs y >= 0. Drop the row or use loss='linear'"
         reject(curve.y, curve.y < 0, "y", why, curve.rows)
 
+    small = (curve.y != 0) & (np.abs(curve.y) < LEAST)
+    if loss == "log" or np.abs(curve.y).max() < LEAST:
+        reject(curve.y, small, "y", "is too small for a double; multiply y by 1e300", curve.rows)
+
+
+@np.errstate(all="ignore")
+def _is_far(points: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
+    return bool(np.any(points / FAR > high) or np.any(points < low / FAR))
+
 
 def warn_if_far(points: np.ndarray, curve: Curve, stacklevel: int = 3) -> None:
     """Issue an ExtrapolationWarning if points (M,) or (M, k) reach far beyond the curve.
@@ -316,7 +326,7 @@ def warn_if_far(points: np.ndarray, curve: Curve, stacklevel: int = 3) -> None:
     `stacklevel` is as for `warnings.warn`: 3 where this is called by what the user called.
     """
     low, high = curve.x.min(axis=0), curve.x.max(axis=0)
-    if np.any(points / FAR > high) or np.any(points < low / FAR):
+    if _is_far(points, low, high):
         warnings.warn(
             f"far_extrapolation: x reaches beyond {FAR:g} times the fitted range "
             f"({np.min(low):.4g} to {np.max(high):.4g}); a break in between cannot be foreseen",

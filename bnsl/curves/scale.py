@@ -39,7 +39,7 @@ class Scale(NamedTuple):
     def measured(self, v: np.ndarray) -> np.ndarray:
         """y at v."""
         if self.logarithmic:
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", under="ignore"):
                 return np.asarray(np.exp(v))
         return np.maximum(self.origin + self.unit * v, self.least)
 

@@ -14,6 +14,7 @@ from bnsl._base.checks import InputError, as_number, check_choice, check_mapping
 from bnsl._base.display import FitWarning
 from bnsl.curves.curve import WIDEST, Curve, check_curve
 from bnsl.curves.data import Data, as_curve, named_inputs
+from bnsl.curves.pooling import table_notes
 from bnsl.evidence.breaks import MOST, Weighed, chosen, points_needed, weigh_breaks
 from bnsl.fitting import adequacy
 from bnsl.fitting.constraints import (
@@ -48,6 +49,7 @@ SEVERAL = 2  # breaks from which on chosen laws are sought next to the likely on
 OUTLYING = 6.0  # standard deviations, by the median, from which on a point is an outlier to a robust loss
 
 
+@np.errstate(all="ignore")  # a caller's settings are for the caller's arithmetic
 def fit(
     *data: Data,
     x: ArrayLike | None = None,
@@ -118,6 +120,24 @@ def fit(
     }
     curve = as_curve(data, x, y, sigma, axes=wanted.inputs, **given)
     check_curve(curve, loss)
+    best = _chosen(curve, form, wanted, n_breaks, loss, robust, robust_scale, fixed, bounds, backend)
+    notes = table_notes("fit_many", data, x, y, sigma, groups)
+    return replace(best, warnings=(*best.warnings, *notes)) if notes else best
+
+
+def _chosen(
+    curve: Curve,
+    form: str | Form,
+    wanted: Form,
+    n_breaks: Any,
+    loss: str,
+    robust: str | None,
+    robust_scale: float | None,
+    fixed: Mapping[str, float],
+    bounds: Mapping[str, tuple[float | None, float | None]],
+    backend: str,
+) -> FitResult:
+    """The fit with the number of breaks that was asked for, or is chosen."""
     weighed: Weighed | None = None
     if n_breaks is None and isinstance(form, str) and isinstance(wanted, BNSL):
         fewest = min(fewest_breaks(fixed, bounds), MOST)

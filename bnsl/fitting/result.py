@@ -132,7 +132,8 @@ class FitResult(Decisions):
         """
         points, shape = points_of(x, self.curve, self.form.inputs)
         warn_if_far(points, self.curve)
-        return self.curve.held(self.form.evaluate(self.theta, points)).reshape(shape)
+        with np.errstate(all="ignore"):
+            return self.curve.held(self.form.evaluate(self.theta, points)).reshape(shape)
 
     def slope(self, x: ArrayLike) -> np.ndarray:
         """Local log-log slope d log y / d log x at x; negative where y falls."""
@@ -157,9 +158,10 @@ class FitResult(Decisions):
         level = check_share(level, "level")
         points, shape = points_of(x, self.curve, self.form.inputs)
         warn_if_far(points, self.curve)
-        center, jacobian = losses.law_and_jacobian(self.form, self.loss, self.theta, self.form.seen(points))
         dof = max(len(self.curve) - self.n_params, 1)
-        with np.errstate(over="ignore", invalid="ignore"):  # an end beyond the range of a double is inf
+        with np.errstate(all="ignore"):  # an end beyond the range of a double is inf
+            of_law = losses.law_and_jacobian(self.form, self.loss, self.theta, self.form.seen(points))
+            center, jacobian = of_law
             noise = np.full((1, len(points)), self.residual_scale * self.typical_sigma)
             spread = lengths(np.concatenate([self.covariance_root.T @ jacobian, noise]))
             half = students_t(level, dof) * spread

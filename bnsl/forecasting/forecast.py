@@ -25,6 +25,7 @@ from bnsl._base.display import (
 )
 from bnsl.curves.curve import Curve, check_curve, warn_if_far
 from bnsl.curves.data import Data, as_curve, named_inputs
+from bnsl.curves.pooling import table_notes
 from bnsl.curves.scale import LOG, Scale, scales_of
 from bnsl.evidence.design import ALWAYS, SMOOTH, Nodes, trial_breaks
 from bnsl.evidence.refined import Fitted
@@ -156,6 +157,7 @@ class Forecast:
     # --- what was averaged ------------------------------------------------------------------------
 
     @cached_property
+    @np.errstate(all="ignore")
     def laws(self) -> pd.DataFrame:
         """What is averaged, one row per kind of law, heaviest first.
 
@@ -280,6 +282,7 @@ def shown_breaks(breaks: tuple[float, ...], curve: Curve) -> str:
     return ", ".join(f"{d:.4g}" if seen else f"({d:.4g})" for d, seen in zip(breaks, inside, strict=True))
 
 
+@np.errstate(all="ignore")  # a caller's settings are for the caller's arithmetic
 def forecast(
     *data: Data,
     x: ArrayLike | None = None,
@@ -344,7 +347,8 @@ def forecast(
         residual = fit(curve, n_breaks=1, robust=robust, loss=scales[0].name).residuals
         left_out = outlying(np.log(curve.x), scales[0].values(curve.y), residual)
     found, parts = on_its_scale(curve.take(~left_out) if left_out.any() else curve, scales)
-    return Forecast(curve, forecast_notes(curve, found, parts, left_out), parts, robust, found)
+    notes = (*forecast_notes(curve, found, parts, left_out), *table_notes("forecast_many", data, x, y, sigma))
+    return Forecast(curve, notes, parts, robust, found)
 
 
 def _facts_of_nodes(part: Average, nodes: Nodes, scale: Scale, *, sharp: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from bnsl._base.checks import InputError
 from bnsl._base.display import ExtrapolationWarning, FitWarning, records
 from bnsl.curves.curve import Curve
+from bnsl.curves.pooling import CODES
 from bnsl.fitting.record import Entries, curve_of, curve_record, damaged, encoded, of_type, parsed
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ def read(text: str, make: Callable[..., Forecast]) -> tuple[Forecast, tuple[FitW
         if before.shape != (3, len(x)):
             raise InputError("the entry 'predictions' must hold as many numbers as x")
         made = make(curve, **settings)
+        of_table = [FitWarning(*note) for note in of_type(record["warnings"], list) if note[0] in CODES]
+        made = replace(made, warnings=(*made.warnings, *of_table))
     now = np.asarray(list(_at(made, x).values()))
     if np.allclose(now, before, rtol=SAME, atol=0.0, equal_nan=True):
         return made, ()

@@ -56,7 +56,7 @@ class Parameter:
         values = np.asarray(coordinates, dtype=float)
         if not self.log:
             return values
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", under="ignore"):
             return np.asarray(self.sign * np.exp(values))
 
     def ends(self, coordinates: ArrayLike) -> tuple[float, float]:

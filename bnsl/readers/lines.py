@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bnsl.curves.pooling import RATE
 from bnsl.readers.source import Cells, Source, read_cells, records
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 STEPS = ("step", "global_step", "iteration", "iter", "epoch")
 LOSSES = ("total_loss", "loss")
 # Rates, times and settings logged beside the metrics.
-RATE = re.compile(r"(.*[/_.])?(lr|learning_?rate)([/_.].*)?", re.I)
 _ASIDE = re.compile(r"(.*_)?(time|timestamp|eta|eta_seconds|memory|max_mem|grad_norm|mode|rank)", re.I)
 
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from bnsl._base.checks import InputError, check_choice, check_name, suggest, told
 from bnsl.curves.curve import Curve, check_curve
+from bnsl.curves.pooling import RATE, SEVERAL, STEP, fallen_rate, tells_apart
 from bnsl.readers.columns import Columns, choose_columns, curve_from_table
 from bnsl.readers.curation import Curation, chosen_rows, curate
 from bnsl.readers.formats import read_source
-from bnsl.readers.lines import RATE
 from bnsl.readers.runs import shown, tell
 from bnsl.readers.source import Source, some
 from bnsl.solver.losses import LOSSES
@@ -29,9 +29,6 @@ _ACCURACY = re.compile(
     r"|exact[-_ ]?match|pass@\d+|%)([^a-z]|$)",
     re.I,
 )
-_STEP = re.compile(r"(^|[^a-z])(step|iter(ation)?|epoch|token|sample|update|batche?)s?([^a-z]|$)", re.I)
-_FALLS = 0.9  # of its largest value, below which a learning rate has fallen
-SEVERAL = 2  # runs, or distinct x of what makes a curve of its own
 _SCALES = (  # what it is called, the unit, the error, a perfect accuracy
     ("share", "", "1 - y", 1.0),
     ("percent", " in per cent", "1 - y / 100", 100.0),
@@ -252,7 +249,7 @@ def _of_run(todo: Curation, column: str, run: str) -> Curation:
 def _of_pooling(left: pd.DataFrame, source: Source, columns: Columns) -> tuple[str, ...]:
     """A note on columns that tell apart several curves, whose points were taken as one."""
     taken = (columns.x, columns.y, columns.sigma, source.x, source.y, source.run, *source.aside)
-    apart = [str(name) for name in left.columns if name not in taken and _tells_apart(left, name, columns.x)]
+    apart = [str(name) for name in left.columns if name not in taken and tells_apart(left, name, columns.x)]
     if not apart:
         return ()
     table = source.named(apart)
@@ -283,27 +280,12 @@ def _of_sizes(left: pd.DataFrame, columns: Columns, source: Source) -> tuple[str
     )
 
 
-def _tells_apart(left: pd.DataFrame, name: str, x: str) -> bool:
-    """Whether the rows of every value of a column have several x, and the ranges of these overlap."""
-    try:
-        count = left[name].nunique()
-    except TypeError:  # lists cannot be counted
-        return False
-    if not 1 < count <= len(left) // 2:
-        return False
-    groups = left.groupby(name, observed=True)[x]
-    if (groups.nunique() < SEVERAL).any():
-        return False
-    ends = groups.agg(["min", "max"]).sort_values("min")
-    return bool((ends["min"].to_numpy()[1:] < ends["max"].cummax().to_numpy()[:-1]).any())
-
-
 def _of_rates(table: pd.DataFrame, left: pd.DataFrame, columns: Columns, source: Source) -> tuple[str, ...]:
     """A note on a learning rate that falls along the points, if x counts steps.
 
     In a log it may stand in other rows of the run than y does.
     """
-    if columns.x != source.x and not _STEP.search(columns.x):
+    if columns.x != source.x and not STEP.search(columns.x):
         return ()
     if source.sparse:
         if source.run is not None:
@@ -311,12 +293,11 @@ def _of_rates(table: pd.DataFrame, left: pd.DataFrame, columns: Columns, source:
         left = table[table[columns.x].between(left[columns.x].min(), left[columns.x].max())]
     ordered = left.sort_values(columns.x)
     for name in map(str, left.columns):
-        if RATE.fullmatch(name) and name not in columns.names and left[name].dtype.kind == "f":
-            rate = ordered[name].to_numpy()
-            rate = rate[np.isfinite(rate)]
-            if len(rate) > 1 and rate[-1] < _FALLS * rate.max():
+        if RATE.fullmatch(name) and name not in columns.names:
+            ends = fallen_rate(ordered[name])
+            if ends is not None:
                 return (
-                    f"the learning rate {name!r} falls from {rate.max():.3g} to {rate[-1]:.3g}, so the loss "
+                    f"the learning rate {name!r} falls from {ends[0]:.3g} to {ends[1]:.3g}, so the loss "
                     "falls faster than by its steps alone, and a forecast beyond these points is unreliable; "
                     "bnsl.fit_runs fits losses with their schedule, and predicts them under another",
                 )

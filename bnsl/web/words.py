@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PLAIN = {
     "linear_scale": "Some values are not positive, or they grow as scores do: the forecast uses a linear "
     "scale.",
+    "several_runs": "Points of several runs make one curve here: choose one of them.",
+    "falling_rate": "The learning rate falls along these points: the values fall faster than by steps alone.",
     "diverged": "The end of the run looks diverged: drag the end of the fitted range before it.",
     "unusual": "The curve is unlike those that forecasts were tested on: the interval may be wrong.",
     "inputs_collinear": "Two inputs vary together in these runs: their effects cannot be separated.",

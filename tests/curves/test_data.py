@@ -193,3 +193,30 @@ def test_blank_rows_at_the_end_of_a_frame_are_left_out(blank):
         as_curve([frame.assign(a=[2.0, 5.0, 9.0, 11.0, 13.0])], x="a", y="b")
     with pytest.raises(InputError, match="'a', row 0 is missing"):
         as_curve([frame[3:].reset_index(drop=True)], x="a", y="b")
+
+
+@pytest.mark.parametrize("call", [bnsl.fit, bnsl.forecast])
+@pytest.mark.parametrize("y", [[4e-310, 3e-310, 2.5e-310, 2.2e-310], [4.0, 3.0, 2.0, 5e-324]])
+def test_y_below_the_range_of_a_double_is_refused(call, y):
+    with pytest.raises(bnsl.InputError, match=r"is too small for a double; multiply y by|times smaller than"):
+        call([1.0, 2.0, 4.0, 8.0], y)
+
+
+@pytest.mark.parametrize("call", [bnsl.fit, bnsl.forecast])
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        ([1, 2, 3, 4, 5, 6], [1.1e308, 9e307, 8e307, 7.2e307, 6.6e307, 6.1e307]),
+        ([2e-310, 1e-309, 1e-308, 1e-307], [4.0, 3.0, 2.5, 2.3]),
+        ([1, 2, 4, 8, 16], [1.0, 1e-20, 1e-40, 1e-60, 1e-95]),
+        ([1, 1 + 1e-15, 1 + 3e-15, 1.0000000002], [4.0, 3.0, 2.5, 2.1]),
+    ],
+)
+def test_extreme_curves_do_not_depend_on_how_numpy_treats_overflow(call, x, y):
+    usual = call(x, y)
+    with np.errstate(all="raise"):
+        found = call(x, y)
+        there = [found.predict(2 * x[-1]), *found.interval(2 * x[-1])]
+        found.summary()
+    assert there == [usual.predict(2 * x[-1]), *usual.interval(2 * x[-1])]
+    assert not np.isnan(there).any()
