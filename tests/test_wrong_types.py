@@ -450,6 +450,13 @@ def place(tmp_path, monkeypatch):
     plt.close("all")
 
 
+@pytest.mark.parametrize("wrong", WRONG[1:], ids=["None", "text", "object", "table"])
+@pytest.mark.parametrize("name", ["probability_below", "log_density"])
+def test_y_of_a_forecast_is_named(name, wrong):
+    with pytest.raises(bnsl.InputError, match=r"^y "):
+        getattr(ahead(), name)([1e7], wrong)
+
+
 # Numbers and None that are right there, and take long; None as a place: the call as it is.
 SLOWLY = {
     ("continual", None),

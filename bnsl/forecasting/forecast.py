@@ -11,7 +11,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import logsumexp
-from bnsl._base.checks import InputError, check_choice, check_count, check_share, generator, positive_inputs
+from bnsl._base.checks import (
+    InputError,
+    check_choice,
+    check_count,
+    check_positive,
+    check_share,
+    generator,
+    numbers,
+    positive_inputs,
+    reject,
+)
 from bnsl._base.display import (
     FitWarning,
     fact_lines,
@@ -142,9 +152,10 @@ class Forecast:
         return points, shape
 
     def _log_values(self, y: ArrayLike, points: np.ndarray) -> np.ndarray:
-        values = positive_inputs(y, 1)[0] if self.scale.logarithmic else np.ravel(np.asarray(y, float))
-        if not np.isfinite(values).all():
-            raise InputError("y must be finite numbers")
+        values = numbers(y, "y").ravel()
+        reject(values, ~np.isfinite(values), "y", "is not a finite number")
+        if self.scale.logarithmic:
+            check_positive(values, "y", "is not positive; this forecast is of log y")
         if values.size not in (1, points.size):
             raise InputError(
                 f"y has {values.size} entries and x has {points.size}; they must have the same number"
