@@ -538,8 +538,9 @@ def test_rewards_have_a_fit_on_a_linear_scale(opened):
     at = np.array(law["x"])
     inside = at <= x[-1]
     assert np.array(law["y"])[inside] == pytest.approx(140 - 900 * at[inside] ** -0.4, abs=2.0)
-    page.get_by_role("button", name="Save as report").click()
-    page.locator("#message").get_by_text("a report needs y above 0").wait_for()
+    with page.expect_download(timeout=60000) as saved:
+        page.get_by_role("button", name="Save as report").click()
+    assert "Law of rewards" in saved.value.path().read_text(encoding="utf-8")
 
 
 def test_the_figure_marks_the_range_while_it_is_dragged(opened):

@@ -323,8 +323,6 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
             if chosen is None:
                 raise dash.exceptions.PreventUpdate
             curve = sessions.curve(chosen)
-            if curve.y.min() <= 0:
-                raise InputError("a report needs y above 0")
             with WORKING:
                 rule = end_rule(curve, end)
                 several = curve.inputs > 1
