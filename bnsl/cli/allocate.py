@@ -10,6 +10,7 @@ import numpy as np
 
 from bnsl._base.checks import InputError, check_share
 from bnsl._base.display import ExtrapolationWarning, paragraphs, records, warning_lines
+from bnsl._base.palette import LAW
 from bnsl.cli._arguments import (
     add_file,
     add_json_option,
@@ -30,6 +31,7 @@ from bnsl.planning.costs import flops
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
     from bnsl.planning.surface import Law
 
@@ -99,8 +101,25 @@ def run(args: argparse.Namespace) -> None:
         args,
         lambda: _text(table, args.level, law),
         lambda: _json(table, args.level),
-        lambda ax: draw_panels(law, None, ax, line=_line(law, args.compute, cost)),
+        lambda ax: _draw(law, table, _line(law, args.compute, cost), ax),
     )
+
+
+def _draw(law: Law, table: pd.DataFrame, line: pd.DataFrame, ax: Axes) -> Axes:
+    """Contours of two inputs, and the best values of both for every budget, with their intervals."""
+    from bnsl.plots._drawing import add_legend
+
+    ax = draw_panels(law, None, ax, line=line)
+    names = law.curve.input_names
+    if len(names) == 2:
+        best = table[list(names)].to_numpy().T
+        ends = [[table[name] - table[f"{name}_low"], table[f"{name}_high"] - table[name]] for name in names]
+        look: dict[str, Any] = {"color": "black", "markerfacecolor": LAW["light"], "markeredgecolor": "white"}
+        ax.errorbar(
+            best[0], best[1], xerr=ends[0], yerr=ends[1], fmt="D", zorder=5, label="best for a budget", **look
+        )
+        add_legend(ax, loc="best")
+    return ax
 
 
 def _law(args: argparse.Namespace) -> Law:

@@ -58,7 +58,7 @@ def plot_runs(
             step, result.predict(schedule, step), color=colour, linestyle=DASHES[i % len(DASHES)], label=name
         )
     losses = np.concatenate([run.loss[len(run.loss) // 8 :] for run in result.runs])
-    lowest = min([losses.min(), *(result.predict(s) for s in schedules.values())])
+    lowest = min([losses.min(), *(result.interval(s, s.steps, level)[0] for s in schedules.values())])
     room = losses.max() - lowest
     ax.set_ylim(lowest - 0.06 * room, losses.max() + 0.06 * room)
     ax.set_xlabel("step")

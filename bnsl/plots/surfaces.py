@@ -73,9 +73,10 @@ def plot_contours(
     first, second, measured = columns_of(frame, names, (y,))
     ax = axes_or_new(ax, SIZE)
     window = Frame(ax, True, True)
-    window.show_x(*first)
-    window.show_y(second)
     line = None if frontier is None else columns_of(frontier, names, ())
+    for across, along in ((first, second), *(() if line is None else (line,))):
+        window.show_x(*across)
+        window.show_y(along)
     window.close()
     mesh = np.meshgrid(*(np.geomspace(*limits, MESH) for limits in (ax.get_xlim(), ax.get_ylim())))
     flat = {name: values.ravel() for name, values in zip(names, mesh, strict=True)}
@@ -88,7 +89,7 @@ def plot_contours(
     if line is not None:
         ax.plot(*line, color="white", linewidth=3.2, zorder=3.5)
         ax.plot(*line, color="black", linewidth=1.4, zorder=4, label="compute-optimal")
-        add_legend(ax, loc="lower right")
+        add_legend(ax, loc="best")
     bar = ax.figure.colorbar(filled, ax=ax, label=words(y), ticks=levels[::2], format="%.3g", pad=0.02)
     bar.outline.set_visible(False)
     label(ax, names[0], names[1], f"predicted {words(y)}; dots: measured")

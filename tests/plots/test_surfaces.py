@@ -30,6 +30,14 @@ def test_contours_show_the_runs_in_the_colours_of_the_surface():
     assert ax.get_xscale() == ax.get_yscale() == "log"
 
 
+def test_contours_reach_the_end_of_the_line():
+    line = allocation()
+    far = line.assign(params=30.0 * line["params"], tokens=30.0 * line["tokens"])
+    ax = bnsl.plot_contours(law, RUNS, frontier=far)
+    assert ax.get_xlim()[1] > far["params"].max()
+    assert ax.get_ylim()[1] > far["tokens"].max()
+
+
 def test_contours_of_other_columns_without_a_line():
     runs = RUNS.rename(columns={"params": "N", "tokens": "D"})
     ax = bnsl.plot_contours(lambda v: EVEN.loss(v["N"], v["D"]) - 10, runs.assign(loss=-1.0), ["N", "D"])
