@@ -49,16 +49,21 @@ def add_columns(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_curation(command: argparse.ArgumentParser, *, one_curve: bool = True) -> None:
-    """Which points are taken; with `one_curve` also how several runs become one."""
-    group = command.add_argument_group("which points of FILE to use (applied in this order)")
-    group.add_argument(
+def add_where(command: Any) -> None:
+    """--where, of a command or a group of arguments."""
+    command.add_argument(
         "--where",
         action="append",
         default=[],
         metavar="COLUMN=VALUE",
         help="only rows with this value; repeatable",
     )
+
+
+def add_curation(command: argparse.ArgumentParser, *, one_curve: bool = True) -> None:
+    """Which points are taken; with `one_curve` also how several runs become one."""
+    group = command.add_argument_group("which points of FILE to use (applied in this order)")
+    add_where(group)
     if one_curve:
         group.add_argument(
             "--by",

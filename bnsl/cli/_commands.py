@@ -71,22 +71,7 @@ class Parser(argparse.ArgumentParser):
         """What may be meant by an unknown word: a value more, another option, or one of close spelling."""
         option, known = word.partition("=")[0], self._option_string_actions
         if not word.startswith("-") and word in words:
-            from bnsl.curves.cells import number_of
-
-            before = [i for i, w in enumerate(words[: words.index(word)]) if w.startswith("-")]
-            last = words[before[-1]] if before else ""
-            values = list(
-                itertools.takewhile(
-                    lambda w: not w.startswith("-"), words[before[-1] + 1 :] if before else ()
-                )
-            )
-            values = [value for value in values if number_of(value) is not None]
-            several = last in known and isinstance(known[last], argparse._ExtendAction)
-            return (
-                f". Write several values with commas: {last} {','.join(values)}"
-                if several and values[1:]
-                else ""
-            )
+            return self._several(words, words.index(word))
         if option == "--form" and "--forms" not in known:
             return ". A forecast averages over all laws; 'bnsl fit' takes --form"
         for guesses, meant in GUESSED.items():
@@ -94,6 +79,20 @@ class Parser(argparse.ArgumentParser):
                 return f". Did you mean '{meant}'?"
         close = difflib.get_close_matches(option, known, n=1, cutoff=ALIKE) if len(option) > 2 else []
         return f". Did you mean {close[0]!r}?" if close else ""
+
+    def _several(self, words: Sequence[str], place: int) -> str:
+        """How to write several values of an option, if the word at this place is a further one."""
+        from bnsl.curves.cells import number_of
+
+        options = [i for i, word in enumerate(words[:place]) if word.startswith("-")]
+        if not options:
+            return ""
+        option, rest = words[options[-1]], words[options[-1] + 1 :]
+        following = itertools.takewhile(lambda word: not word.startswith("-"), rest)
+        values = [value for value in following if number_of(value) is not None]
+        if len(values) < 2 or not isinstance(self._option_string_actions.get(option), argparse._ExtendAction):
+            return ""
+        return f". Write several values with commas: {option} {','.join(values)}"
 
     def error(self, message: str) -> NoReturn:
         """Raise InputError."""

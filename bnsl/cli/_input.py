@@ -170,15 +170,20 @@ def curation_of(args: argparse.Namespace, names: Sequence[str] = CURATIONS) -> C
     options = {name: getattr(args, name) for name in names}
     if not any(map(_is_given, options.values())):
         return None
+    return Curation(where=where_of(options.pop("where")), **options)
+
+
+def where_of(entries: Sequence[str]) -> dict[str, str | float]:
+    """The values that columns must have, from what --where was given."""
     where: dict[str, str | float] = {}
-    for entry in options.pop("where"):
+    for entry in entries:
         name, equals, value = entry.rpartition("=")
         if not equals or not name:
             raise InputError(f"--where {entry!r} must be COLUMN=VALUE, such as --where size=70M")
         if name in where:
             raise InputError(f"--where gives {name!r} twice")
         where[name] = value
-    return Curation(where=where, **options)
+    return where
 
 
 def _is_given(value: Any) -> bool:

@@ -83,7 +83,7 @@ def runs_table(
 
 
 def draw_panels(
-    law: Any, held_out: Curve | None, ax: Axes, *, level: float = LEVEL, line: Any = None
+    law: Any, held_out: Curve | None, ax: Axes, *, level: float = LEVEL, line: Any = None, best: Any = None
 ) -> Axes:
     """A law of several inputs in the figure of `ax`, which becomes as wide as its panels need."""
     from bnsl.plots.surfaces import PANEL, draw_law, panels_of
@@ -94,7 +94,7 @@ def draw_panels(
         width, height = figure.get_size_inches()
         figure.set_size_inches(width + PANEL * (count - 1), height)
         axes = list(figure.subplots(1, count))
-    return draw_law(law, held_out, axes=axes, level=level, frontier=line)
+    return draw_law(law, held_out, axes=axes, level=level, frontier=line, best=best)
 
 
 def _table(args: argparse.Namespace, source: Source | None, by: Sequence[str]) -> pd.DataFrame:

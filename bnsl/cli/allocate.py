@@ -10,13 +10,13 @@ import numpy as np
 
 from bnsl._base.checks import InputError, check_share
 from bnsl._base.display import ExtrapolationWarning, paragraphs, records, warning_lines
-from bnsl._base.palette import LAW
 from bnsl.cli._arguments import (
     add_file,
     add_json_option,
     add_plot_option,
     add_robust,
     add_values,
+    add_where,
     number,
     numbers,
 )
@@ -31,7 +31,6 @@ from bnsl.planning.costs import flops
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
 
     from bnsl.planning.surface import Law
 
@@ -50,13 +49,7 @@ def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("--y", metavar="COLUMN", help="column of the measured values (default: loss)")
     command.add_argument("--sigma", metavar="COLUMN", help="column of the standard deviation of y")
     command.add_argument("--groups", metavar="COLUMN", help="column that names the run of each row")
-    command.add_argument(
-        "--where",
-        action="append",
-        default=[],
-        metavar="COLUMN=VALUE",
-        help="only rows with this value; repeatable",
-    )
+    add_where(command)
     command.add_argument("--drop-missing", action="store_true", help="leave out rows without x or y")
     text = "budgets in FLOP; a run costs --factor times the product of the inputs"
     add_values(command, "--compute", type=numbers, metavar="C,...", required=True, help=text)
@@ -101,25 +94,8 @@ def run(args: argparse.Namespace) -> None:
         args,
         lambda: _text(table, args.level, law),
         lambda: _json(table, args.level),
-        lambda ax: _draw(law, table, _line(law, args.compute, cost), ax),
+        lambda ax: draw_panels(law, None, ax, line=_line(law, args.compute, cost), best=table),
     )
-
-
-def _draw(law: Law, table: pd.DataFrame, line: pd.DataFrame, ax: Axes) -> Axes:
-    """Contours of two inputs, and the best values of both for every budget, with their intervals."""
-    from bnsl.plots._drawing import add_legend
-
-    ax = draw_panels(law, None, ax, line=line)
-    names = law.curve.input_names
-    if len(names) == 2:
-        best = table[list(names)].to_numpy().T
-        ends = [[table[name] - table[f"{name}_low"], table[f"{name}_high"] - table[name]] for name in names]
-        look: dict[str, Any] = {"color": "black", "markerfacecolor": LAW["light"], "markeredgecolor": "white"}
-        ax.errorbar(
-            best[0], best[1], xerr=ends[0], yerr=ends[1], fmt="D", zorder=5, label="best for a budget", **look
-        )
-        add_legend(ax, loc="best")
-    return ax
 
 
 def _law(args: argparse.Namespace) -> Law:

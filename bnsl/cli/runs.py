@@ -7,9 +7,10 @@ import shlex
 from typing import Any
 
 import bnsl
-from bnsl._base.checks import InputError, check_share
+from bnsl._base.checks import check_share
 from bnsl._base.display import aligned, paragraphs, plain
-from bnsl.cli._arguments import add_json_option, add_plot_option
+from bnsl.cli._arguments import add_json_option, add_plot_option, add_where
+from bnsl.cli._input import where_of
 from bnsl.cli._output import LEVEL, check_outputs, put_out
 from bnsl.cli._terminal import note
 from bnsl.cli._text import json_text
@@ -34,31 +35,19 @@ def add_file(command: argparse.ArgumentParser) -> None:
         dest = "run_column" if name == "run" else name  # `run` is what the shell calls
         text = f"column of the {name} (default: found by its name)"
         command.add_argument(f"--{name}", dest=dest, metavar="COLUMN", help=text)
-    command.add_argument(
-        "--where",
-        action="append",
-        default=[],
-        metavar="COLUMN=VALUE",
-        help="only rows with this value; repeatable",
-    )
+    add_where(command)
     command.add_argument("--warmup", type=int, metavar="N", help="steps of the warm-up before the log begins")
 
 
 def runs_of(args: argparse.Namespace) -> list[Run]:
     """The runs in FILE."""
-    where = {}
-    for entry in args.where:
-        name, equals, value = entry.partition("=")
-        if not equals:
-            raise InputError(f"--where {entry!r} must be COLUMN=VALUE")
-        where[name] = value
     return read_runs(
         args.file,
         run=args.run_column,
         step=args.step,
         lr=args.lr,
         loss=args.loss,
-        where=where,
+        where=where_of(args.where),
         warmup=args.warmup,
     )
 

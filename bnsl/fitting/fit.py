@@ -264,7 +264,7 @@ def _by_bic(
         for form in forms
     ]
     scale, measure = results[-1].robust_scale, measure_of(results)
-    candidates = weighed_by_bic(results, [_cost(result, scale, measure) for result in results])
+    candidates = weighed_by_bic(results, [_cost(result, scale, measure) for result in results], measure)
     best = results[[form.total_breaks for form in forms].index(chosen(candidates))]
     said = with_verdict(best.warnings, candidates, best.n_breaks)
     return replace(best, candidates=candidates, warnings=tuple(said))

@@ -38,15 +38,17 @@ def measure_of(results: Sequence[FitResult]) -> float:
     return max(EXACT * float(np.max(size)), *map(float, left)) or 1.0
 
 
-def weighed_by_bic(results: Sequence[FitResult], costs: Sequence[float]) -> tuple[Candidate, ...]:
+def weighed_by_bic(
+    results: Sequence[FitResult], costs: Sequence[float], measure: float
+) -> tuple[Candidate, ...]:
     """Fits with ever more breaks as candidates, whose log evidence is -BIC / 2.
 
     Args:
         results: the fits.
-        costs: what each left, in sum of squares of `measure_of` them.
+        costs: what each left, in sum of squares of `measure`.
+        measure: `measure_of` them.
     """
     count = len(results[0].curve)
-    measure = measure_of(results)
     points = count * _independent(results[-1].residuals / results[-1].sigma_of_residuals / measure)
     size = transform(results[0].loss, results[0].curve.y, 1.0) / results[0].sigma_of_residuals / measure
     floor = max(float(np.sum((EXACT * size) ** 2)), np.finfo(float).tiny)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError, check_name, check_names, described
+from bnsl._base.checks import InputError, check_made_by, check_name, check_names, described
 from bnsl._base.palette import ramp
 from bnsl.curves.data import is_table
 from bnsl.planning.isoflop import INSIDE, IsoflopCurve, IsoflopFit
@@ -46,8 +46,7 @@ def plot_isoflop(result: IsoflopFit, *, ax: Axes | None = None) -> Axes:
     Raises:
         InputError: what is no isoFLOP fit.
     """
-    if not isinstance(result, IsoflopFit):
-        raise InputError(f"result must be what bnsl.isoflop_fit returns; got {described(result)}")
+    check_made_by(result, IsoflopFit, "result", "bnsl.isoflop_fit")
     ax = axes_or_new(ax, WIDE)
     curves = result.curves
     frame = Frame(ax, True, all((curve.y > 0).all() for curve in curves))

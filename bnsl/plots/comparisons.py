@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnsl._base.checks import InputError, described
+from bnsl._base.checks import InputError, check_made_by
 from bnsl._base.palette import ramp, styles
 from bnsl.evaluation.backtest import Backtest
 from bnsl.evaluation.benchmark import BenchmarkRun
@@ -56,8 +56,7 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     Raises:
         InputError: (a ValueError) something else than a Comparison.
     """
-    if not isinstance(comparison, Comparison):
-        raise InputError(f"comparison must be what bnsl.compare returns; got {described(comparison)}")
+    check_made_by(comparison, Comparison, "comparison", "bnsl.compare")
     fitted, held_out = comparison.fitted, comparison.held_out
     if fitted.inputs > 1:
         return draw_law(comparison.best, held_out, axes=None if ax is None else [ax])
@@ -117,8 +116,7 @@ def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
     Raises:
         InputError: (a ValueError) something else than a Backtest.
     """
-    if not isinstance(backtest, Backtest):
-        raise InputError(f"backtest must be what bnsl.backtest returns; got {described(backtest)}")
+    check_made_by(backtest, Backtest, "backtest", "bnsl.backtest")
     bins = backtest.by_distance
     one_input = backtest.curve.inputs == 1
     ax = axes_or_new(ax, WIDE)
@@ -176,8 +174,7 @@ def plot_benchmark(run: BenchmarkRun, *, ax: Axes | None = None) -> Axes:
     Raises:
         InputError: (a ValueError) something else than a BenchmarkRun, or one without any error to draw.
     """
-    if not isinstance(run, BenchmarkRun):
-        raise InputError(f"run must be what bnsl.run_benchmark returns; got {described(run)}")
+    check_made_by(run, BenchmarkRun, "run", "bnsl.run_benchmark")
     table = run.table[np.isfinite(run.table["rmsle"]) & (run.table["rmsle"] > 0)]
     if table.empty:
         raise InputError("run has no error above 0; there is nothing to draw")

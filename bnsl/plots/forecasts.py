@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError, as_number, check_flag, described
+from bnsl._base.checks import InputError, as_number, check_flag, check_made_by, described
 from bnsl._base.display import ExtrapolationWarning
 from bnsl._base.palette import tint
 from bnsl.curves.curve import Curve
@@ -71,8 +71,7 @@ def plot_forecast(
         InputError: (a ValueError) something else than a Forecast or a Curve, held-out points of several
             inputs, a level outside (0, 1), or an x_max that is not a number beyond the first point.
     """
-    if not isinstance(forecast, Forecast | SurfaceForecast):
-        raise InputError(f"forecast must be what bnsl.forecast returns; got {described(forecast)}")
+    check_made_by(forecast, (Forecast, SurfaceForecast), "forecast", "bnsl.forecast")
     if held_out is not None and not isinstance(held_out, Curve):
         raise InputError(f"held_out must be a Curve, as from Curve.split; got {described(held_out)}")
     shares, log = levels_of(levels), check_flag(log, "log")

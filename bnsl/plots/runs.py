@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError, check_mapping, described
+from bnsl._base.checks import check_made_by, check_mapping
 from bnsl.plots._drawing import COLOURS, DASHES, FITTED, MARKERS, WIDE, add_legend, axes_or_new
 from bnsl.runs.continual import ContinualResult
 from bnsl.runs.result import RunsResult
@@ -34,8 +34,7 @@ def plot_runs(
         ax: the Axes to draw into; a new figure if not given.
         level: probability of the intervals, between 0 and 1.
     """
-    if not isinstance(result, RunsResult):
-        raise InputError(f"result must be what bnsl.fit_runs returns; got {described(result)}")
+    check_made_by(result, RunsResult, "result", "bnsl.fit_runs")
     schedules = check_mapping(schedules, "schedules", "from names to schedules")
     ax = axes_or_new(ax, WIDE)
     for i, run in enumerate(result.runs):
@@ -50,15 +49,17 @@ def plot_runs(
         step = _steps(run.whole, run.begins + int(run.step[-1]))
         label = f"{result.law.replace('_', ' ')}, fitted" if i == 0 else None
         ax.plot(step, result.predict(run.whole, step), color="0.25", linewidth=1.0, label=label)
+    losses = np.concatenate([run.loss[len(run.loss) // 8 :] for run in result.runs])
+    lowest = losses.min()
     for i, (name, schedule) in enumerate(schedules.items()):
         step = _steps(schedule, schedule.steps)
         colour = COLOURS[i % len(COLOURS)]
-        ax.fill_between(step, *result.interval(schedule, step, level), color=colour, alpha=0.18, linewidth=0)
+        low, high = result.interval(schedule, step, level)
+        lowest = min(lowest, low[-1])
+        ax.fill_between(step, low, high, color=colour, alpha=0.18, linewidth=0)
         ax.plot(
             step, result.predict(schedule, step), color=colour, linestyle=DASHES[i % len(DASHES)], label=name
         )
-    losses = np.concatenate([run.loss[len(run.loss) // 8 :] for run in result.runs])
-    lowest = min([losses.min(), *(result.interval(s, s.steps, level)[0] for s in schedules.values())])
     room = losses.max() - lowest
     ax.set_ylim(lowest - 0.06 * room, losses.max() + 0.06 * room)
     ax.set_xlabel("step")
@@ -75,8 +76,7 @@ def plot_front(result: ContinualResult, *, ax: Axes | None = None, **options: An
         ax: the Axes to draw into; a new figure if not given.
         options: of `ContinualResult.front`.
     """
-    if not isinstance(result, ContinualResult):
-        raise InputError(f"result must be what bnsl.continual returns; got {described(result)}")
+    check_made_by(result, ContinualResult, "result", "bnsl.continual")
     table = result.front(**options)
     ax = axes_or_new(ax, WIDE)
     for i, (peak, rows) in enumerate(table.groupby("peak")):

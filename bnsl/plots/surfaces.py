@@ -49,6 +49,7 @@ def plot_contours(
     inputs: Sequence[str] = ("params", "tokens"),
     frontier: Any = None,
     *,
+    best: Any = None,
     y: str = "loss",
     ax: Axes | None = None,
 ) -> Axes:
@@ -61,6 +62,7 @@ def plot_contours(
         frame: a table with one row per run.
         inputs: the columns of the two axes.
         frontier: a table with the same inputs, in order of compute, to draw the frontier.
+        best: the best inputs for some budgets, as `bnsl.allocate` returns them, to mark with their intervals.
         y: the column of the measured loss.
         ax: the Axes to draw into; a new figure if not given.
 
@@ -89,6 +91,18 @@ def plot_contours(
     if line is not None:
         ax.plot(*line, color="white", linewidth=3.2, zorder=3.5)
         ax.plot(*line, color="black", linewidth=1.4, zorder=4, label="compute-optimal")
+    if best is not None:
+        across, along = columns_of(best, names, ())
+        ends = [
+            [best[name] - best[f"{name}_low"], best[f"{name}_high"] - best[name]]
+            if f"{name}_low" in best
+            else None
+            for name in names
+        ]
+        style: dict[str, Any] = {"color": "black", "markerfacecolor": LAW, "markeredgecolor": "white"}
+        style |= {"fmt": "D", "zorder": 5, "label": "best for a budget"}
+        ax.errorbar(across, along, xerr=ends[0], yerr=ends[1], **style)
+    if line is not None or best is not None:
         add_legend(ax, loc="best")
     bar = ax.figure.colorbar(filled, ax=ax, label=words(y), ticks=levels[::2], format="%.3g", pad=0.02)
     bar.outline.set_visible(False)
@@ -195,6 +209,7 @@ def draw_law(
     axes: Sequence[Axes] | None = None,
     level: float = 0.9,
     frontier: Any = None,
+    best: Any = None,
 ) -> Axes:
     """A law of several inputs: contours with its runs, and held-out runs against predictions.
 
@@ -206,6 +221,7 @@ def draw_law(
         axes: one Axes a panel, of which the first are drawn where they are fewer; a new figure if not given.
         level: of the intervals of held-out runs.
         frontier: the compute-optimal line, if it is to be drawn.
+        best: the best inputs for some budgets, if they are to be marked.
 
     Returns:
         The first Axes.
@@ -219,7 +235,8 @@ def draw_law(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExtrapolationWarning)  # the figure goes beyond the runs on purpose
         if kinds[0] == "contours":
-            plot_contours(law.predict, runs_frame(law), names, frontier, y=law.curve.y_label, ax=axes[0])
+            runs, y = runs_frame(law), law.curve.y_label
+            plot_contours(law.predict, runs, names, frontier, best=best, y=y, ax=axes[0])
         elif kinds[0] == "residuals":
             shown = names[: len(axes)]
             off = np.log(law.curve.y / law.predict(law.curve.x))

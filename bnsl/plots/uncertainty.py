@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, described, told
+from bnsl._base.checks import InputError, check_made_by, described, told
 from bnsl.planning.horizon import Horizon
 from bnsl.planning.run_suggestion import RunSuggestion
 from bnsl.planning.suggestion import Suggestion
@@ -51,8 +51,7 @@ def plot_profile(profile: Profile, *, ax: Axes | None = None, levels: Sequence[f
     Raises:
         InputError: what is no profile, or a bad level.
     """
-    if not isinstance(profile, Profile):
-        raise InputError(f"profile must be what bnsl.profile returns; got {described(profile)}")
+    check_made_by(profile, Profile, "profile", "bnsl.profile")
     shares = sorted(levels_of(levels))
     ax = axes_or_new(ax)
     parameter = next(q for q in profile.result.form.parameters if q.name == profile.name)
@@ -180,8 +179,7 @@ def plot_suggestion(suggestion: Suggestion | RunSuggestion, *, ax: Axes | None =
 
     Raises InputError for what is no suggestion.
     """
-    if not isinstance(suggestion, Suggestion | RunSuggestion):
-        raise InputError(f"suggestion must be what bnsl.suggest returns; got {described(suggestion)}")
+    check_made_by(suggestion, (Suggestion, RunSuggestion), "suggestion", "bnsl.suggest")
     column = "cost" if isinstance(suggestion, RunSuggestion) else "x"
     if isinstance(suggestion, RunSuggestion) and len(suggestion.inputs) == 2:
         return draw_run_map(suggestion, ax)

@@ -34,8 +34,60 @@ CUTS = 4  # of the back-test: half as much work as all the rest
 LEAST = 5  # distinct x that a back-test of the forecast needs: 4 to fit and one to predict
 
 
+def quietly(function: Any, *args: Any, **options: Any) -> Any:
+    """What the function returns, without warnings of extrapolation: the page says so in words."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExtrapolationWarning)
+        return function(*args, **options)
+
+
+class Predictions:
+    """The tables of predictions that every page shows, of what was fitted and what was held out."""
+
+    fitted: Curve
+    held_out: Curve | None
+    predict: np.ndarray
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the inputs are called."""
+        raise NotImplementedError
+
+    @property
+    def predictor(self) -> Any:
+        """What predicts: a forecast, or a fit."""
+        raise NotImplementedError
+
+    @property
+    def curve(self) -> Curve:
+        """All points, fitted and held out."""
+        return self.fitted if self.held_out is None else self.fitted.joined(self.held_out)
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """One row per prediction: the inputs, predicted, lower, upper."""
+        return self._at(self.predict)
+
+    @cached_property
+    def checked(self) -> pd.DataFrame | None:
+        """One row per held-out point: the inputs, y, predicted, lower, upper; None if there are none."""
+        if self.held_out is None:
+            return None
+        table = self._at(self.held_out.x)
+        table.insert(len(self.names), "y", self.held_out.y)
+        return table
+
+    def _at(self, x: np.ndarray) -> pd.DataFrame:
+        import pandas as pd
+
+        columns = dict(zip(self.names, x.reshape(len(x), -1).T, strict=True))
+        middle = quietly(self.predictor.predict, x)
+        lower, upper = quietly(self.predictor.interval, x, LEVEL)
+        return pd.DataFrame({**columns, "predicted": middle, "lower": lower, "upper": upper})
+
+
 @dataclass(frozen=True, eq=False)
-class Analysis:
+class Analysis(Predictions):
     """What was found of one curve.
 
     Attributes:
@@ -59,9 +111,16 @@ class Analysis:
     single: FitResult | None = None
 
     @property
-    def curve(self) -> Curve:
-        """All points, fitted and held out."""
-        return self.fitted if self.held_out is None else self.fitted.joined(self.held_out)
+    def names(self) -> tuple[str, ...]:
+        """The columns of the input in tables."""
+        return ("x",)
+
+    @property
+    def predictor(self) -> Forecast | FitResult:
+        """The forecast, or the law in its place."""
+        law = self.forecast or self.single
+        assert law is not None  # one of them is there
+        return law
 
     @cached_property
     def law(self) -> FitResult | None:
@@ -70,30 +129,6 @@ class Analysis:
             return self.single
         ranked = [self.comparison.results[str(label)] for label in self.comparison.table.index]
         return next((fit for fit in ranked if fit.form.name == BNSL.name), None)
-
-    @cached_property
-    def predictions(self) -> pd.DataFrame:
-        """One row per prediction: x, predicted, lower, upper."""
-        return self._forecast_at(self.predict)
-
-    @cached_property
-    def checked(self) -> pd.DataFrame | None:
-        """One row per held-out point: x, y, predicted, lower, upper; None if there are none."""
-        if self.held_out is None:
-            return None
-        table = self._forecast_at(self.held_out.x)
-        table.insert(1, "y", self.held_out.y)
-        return table
-
-    def _forecast_at(self, x: np.ndarray) -> pd.DataFrame:
-        import pandas as pd
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExtrapolationWarning)  # the page says so in words
-            law = self.forecast or self.single
-            assert law is not None  # one of them is there
-            lower, upper = law.interval(x, LEVEL)
-            return pd.DataFrame({"x": x, "predicted": law.predict(x), "lower": lower, "upper": upper})
 
 
 def analyse(

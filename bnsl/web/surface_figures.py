@@ -8,9 +8,10 @@ import numpy as np
 
 from bnsl._base.palette import DASHES, FITTED, FORECAST, GROUND, HELD_OUT, LAW, Shade, ramp
 from bnsl.curves.curve import Curve
+from bnsl.web.analysis import quietly
 from bnsl.web.drawing import FAINT, INK, Drawing, Series, digits, label, layout_of, number_format, ranges_of
 from bnsl.web.figures import Figure
-from bnsl.web.surfaces import FACTOR, SurfaceAnalysis, quietly
+from bnsl.web.surfaces import FACTOR, SurfaceAnalysis
 from bnsl.web.words import number
 
 LEVELS = 9  # contours

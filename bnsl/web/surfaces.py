@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.display import ExtrapolationWarning
 from bnsl.curves.curve import Curve
 from bnsl.curves.data import input_rows
 from bnsl.curves.metrics import rmsle
@@ -17,7 +15,7 @@ from bnsl.evaluation.extrapolation import nothing_held_out
 from bnsl.forecasting.forecast import forecast
 from bnsl.forecasting.surface import SurfaceForecast
 from bnsl.planning.costs import flops
-from bnsl.web.analysis import AHEAD, LEVEL
+from bnsl.web.analysis import AHEAD, LEVEL, Predictions, quietly
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +27,7 @@ DRAWS = 400
 
 
 @dataclass(frozen=True, eq=False)
-class SurfaceAnalysis:
+class SurfaceAnalysis(Predictions):
     """What was found of runs with several inputs.
 
     Attributes:
@@ -47,28 +45,14 @@ class SurfaceAnalysis:
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def curve(self) -> Curve:
-        """All runs, fitted and held out."""
-        return self.fitted if self.held_out is None else self.fitted.joined(self.held_out)
-
-    @property
     def names(self) -> tuple[str, ...]:
         """What the inputs are called."""
         return self.fitted.input_names
 
-    @cached_property
-    def predictions(self) -> pd.DataFrame:
-        """One row per prediction: the inputs, predicted, lower, upper."""
-        return self._forecast_at(self.predict)
-
-    @cached_property
-    def checked(self) -> pd.DataFrame | None:
-        """One row per held-out run: the inputs, y, predicted, lower, upper; None if there are none."""
-        if self.held_out is None:
-            return None
-        table = self._forecast_at(self.held_out.x)
-        table.insert(len(self.names), "y", self.held_out.y)
-        return table
+    @property
+    def predictor(self) -> SurfaceForecast:
+        """The forecast."""
+        return self.forecast
 
     @cached_property
     def residuals(self) -> np.ndarray:
@@ -96,21 +80,6 @@ class SurfaceAnalysis:
             member.label: rmsle(quietly(member.result.predict, held.x), held.y)[0]
             for member in self.forecast.members
         }
-
-    def _forecast_at(self, x: np.ndarray) -> pd.DataFrame:
-        import pandas as pd
-
-        lower, upper = quietly(self.forecast.interval, x, LEVEL)
-        columns = dict(zip(self.names, x.T, strict=True))
-        middle = quietly(self.forecast.predict, x)
-        return pd.DataFrame({**columns, "predicted": middle, "lower": lower, "upper": upper})
-
-
-def quietly(function: Any, *args: Any, **options: Any) -> Any:
-    """What the function returns, without warnings of extrapolation: the page says so in words."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExtrapolationWarning)
-        return function(*args, **options)
 
 
 def analyse_surface(curve: Curve, rule: dict[str, Any], predict: Any = ()) -> SurfaceAnalysis:

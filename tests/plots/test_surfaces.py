@@ -38,6 +38,16 @@ def test_contours_reach_the_end_of_the_line():
     assert ax.get_ylim()[1] > far["tokens"].max()
 
 
+@pytest.mark.parametrize("ends", [True, False])
+def test_the_best_inputs_are_marked(ends):
+    table = allocation() if ends else allocation()[["compute", "params", "tokens"]]
+    ax = bnsl.plot_contours(law, RUNS, best=table)
+    (marks,) = (line for line in drawn(ax) if line.get_marker() == "D")
+    np.testing.assert_array_equal(marks.get_xdata(), table["params"])
+    np.testing.assert_array_equal(marks.get_ydata(), table["tokens"])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["best for a budget"]
+
+
 def test_contours_of_other_columns_without_a_line():
     runs = RUNS.rename(columns={"params": "N", "tokens": "D"})
     ax = bnsl.plot_contours(lambda v: EVEN.loss(v["N"], v["D"]) - 10, runs.assign(loss=-1.0), ["N", "D"])
