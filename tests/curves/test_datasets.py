@@ -1,9 +1,11 @@
 """The curves that this project measured, as a collection like the benchmark."""
 
 import csv
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
+from pydoc_data.topics import topics
 
 import numpy as np
 import pytest
@@ -54,6 +56,11 @@ def test_the_shell_runs_it(tmp_path, monkeypatch, capsys):
     assert "'bnsl benchmark --curves validation' fits them all" in capsys.readouterr().err
 
 
+TOPICS = (
+    "37d06970fc926e60c16dff401e441b84752446a36b6b64516c229fdec77e992c"  # of the help topics of Python 3.11.7
+)
+
+
 def test_the_program_makes_the_file_again(tmp_path):
     pytest.importorskip("sklearn", reason="scikit-learn is not installed: the curves are not measured again")
     program = ROOT / "data/make_validation_curves.py"
@@ -63,11 +70,13 @@ def test_the_program_makes_the_file_again(tmp_path):
     with again.open() as new, (ROOT / "data/validation_curves.csv").open() as old:
         made = list(csv.DictReader(new))
         stored = [row for row in csv.DictReader(old) if row["family"] == "ngram"]
-    # Another Python has another text of help topics; its curves have the same shape.
     assert [(row["family"], row["curve"]) for row in made] == [
         (row["family"], row["curve"]) for row in stored
     ]
     ratio = [float(a["y"]) / float(b["y"]) for a, b in zip(made, stored, strict=True)]
-    # Another text of help topics moves a few points at the ends of some curves, by up to a quarter.
     assert np.median(ratio) == pytest.approx(1.0, rel=0.01)
-    np.testing.assert_allclose(np.log(ratio), 0.0, atol=0.4)
+    # Another Python has other help topics, and models that are tested on their end see another text there:
+    # with those of 3.11.2 some points move by a quarter.
+    text = "".join(topics[name] for name in sorted(topics))
+    same = hashlib.sha256(text.encode()).hexdigest() == TOPICS
+    np.testing.assert_allclose(ratio, 1.0, rtol=0.1 if same else 0.35)
