@@ -24,7 +24,6 @@ ALWAYS_TRIED = 2  # more are tried only where the last was the best so far, or t
 ROUGH = 3.0  # its residuals are so many times the scatter of neighbouring points
 ENOUGH = 1  # points more than parameters that a form needs
 STARTS, WITHIN = 8, 10.0  # rough laws that are followed, with a cost at most so many times the least
-RIVALS, RIVAL = 4, 2.0  # least-squares laws that are handed on, likewise
 # Where one break more leaves less than this share of the cost, it is the prior that speaks against it. Real
 # curves depart from every law, and then evidence counts by half (Grünwald and van Ommen, 2017, Bayesian
 # Analysis 12, 1069).
@@ -90,7 +89,7 @@ def _judge(form: BNSL, asked: list[_Asked]) -> None:
     n = form.n_breaks
     points = beside([one.points for one in asked])
     pools = rough_pools(Method(form), [problem_of(one.data, form) for one in asked])
-    laws = [_nearly_best(pool, STARTS, WITHIN) for pool in pools]
+    laws = [_nearly_best(pool) for pool in pools]
     fewer = [i for i, one in enumerate(asked) if len(one.laws.get(n - 1, ()))]
     if fewer:
         best = np.stack([asked[i].laws[n - 1][0] for i in fewer])
@@ -186,20 +185,17 @@ def enough_points(n: int, data: Data, spare: int = ENOUGH) -> bool:
     return len(data.log_x) >= points_needed(n, spare)
 
 
-def least_squares(form: BNSL, data: Data) -> np.ndarray:
-    """Coordinates (K, p), relative to the last point, of the best least-squares laws of a form.
-
-    There is more than one because laws of nearly the same cost may differ much in how far they can be
-    believed.
-    """
-    return _nearly_best(quick_pools(Method(form), [problem_of(data, form)])[0])
+def least_squares(form: BNSL, curves: list[Data]) -> list[Pool]:
+    """Laws at local minima of the cost of each of some curves, best first, relative to its last point."""
+    return quick_pools(Method(form), [problem_of(data, form) for data in curves]) if curves else []
 
 
-def _nearly_best(pool: Pool, most: int = RIVALS, within: float = RIVAL) -> np.ndarray:
-    near = np.isfinite(pool.cost) & (pool.cost <= within * pool.cost[0])
+def _nearly_best(pool: Pool) -> np.ndarray:
+    """Laws (K, p) of different costs near the least."""
+    near = np.isfinite(pool.cost) & (pool.cost <= WITHIN * pool.cost[0])
     theta, cost = pool.theta[near], pool.cost[near]
     distinct = np.diff(cost, prepend=-np.inf) > 1e-6 * cost
-    return theta[distinct | (np.arange(len(cost)) == 0)][:most]
+    return theta[distinct | (np.arange(len(cost)) == 0)][:STARTS]
 
 
 def problem_of(data: Data, form: BNSL) -> Problem:

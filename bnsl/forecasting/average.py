@@ -13,14 +13,23 @@ from bnsl.evidence.breaks import enough_points, least_squares, problem_of
 from bnsl.evidence.design import Nodes
 from bnsl.evidence.grid import Posterior, as_bnsl, posterior
 from bnsl.evidence.points import Data, Points, data_of, inverted, noise_of, points_of
-from bnsl.evidence.predict import Components, Places, beyond, of_grid, of_law, places, standard_deviation
+from bnsl.evidence.predict import (
+    Components,
+    Places,
+    as_one,
+    beyond,
+    of_grid,
+    of_law,
+    places,
+    standard_deviation,
+)
 from bnsl.evidence.prior import LEARNT, MOST_BREAKS, Prior, limit_weights, odds_of_breaks
 from bnsl.evidence.refined import SPARE, Fitted, fitted_law
 from bnsl.fitting.orientation import other_wanted
 from bnsl.forecasting.mixture import Mixture, chunks, quantile
 from bnsl.forecasting.tail import SOON, last_points, odds_of_tail
 from bnsl.forms.broken import BNSL
-from bnsl.solver.problem import Method
+from bnsl.solver.problem import Method, beside, taken
 from bnsl.solver.search import refine_many
 
 STARTS = 6  # laws of the grid of two breaks and more that are refined
@@ -50,22 +59,19 @@ def averages(curve: Curve, scale: Scale = LOG, prior: Prior = LEARNT) -> tuple[A
     The grid's rising laws are those whose inverse falls to a limit: they are fitted to -log y. The refined
     ones are a - g.
     """
-    return pooled(_of_all(curve, scale, prior), curve, scale, prior)
+    data = data_of(curve, scale)
+    last = last_points(data)
+    whole, *end = _both_ways([data] if last is None else [data, last], scale, prior)
+    return _pooled(whole, *end)
 
 
-def _of_all(curve: Curve, scale: Scale, prior: Prior) -> tuple[Average, ...]:
-    return _both_ways(data_of(curve, scale), scale, prior)
-
-
-def pooled(whole: tuple[Average, ...], curve: Curve, scale: Scale, prior: Prior) -> tuple[Average, ...]:
-    """The averages over laws of all points, with those of the last points."""
-    last = last_points(data_of(curve, scale))
-    if last is None:
+def _pooled(whole: tuple[Average, ...], end: tuple[Average, ...] = ()) -> tuple[Average, ...]:
+    """The averages over laws of all points, with those of the last points, if any."""
+    if not end:
         return whole
-    end = tuple(part._replace(tail=True) for part in _both_ways(last, scale, prior))
-    odds = odds_of_tail(_width(whole), _width(end), len(last.log_x))
+    odds = odds_of_tail(_width(whole), _width(end), len(end[0].state.points.u))
     return tuple(
-        part._replace(log_evidence=part.log_evidence - _total(parts) + more)
+        part._replace(log_evidence=part.log_evidence - _total(parts) + more, tail=parts is end)
         for parts, more in ((whole, 0.0), (end, odds))
         for part in parts
     )
@@ -82,19 +88,26 @@ def _width(parts: tuple[Average, ...]) -> float:
     return float((quantile(mixture, 0.95) - quantile(mixture, 0.05))[0])
 
 
-def _both_ways(data: Data, scale: Scale, prior: Prior) -> tuple[Average, ...]:
-    """The averages over falling and, if need be, rising laws of some points."""
+@np.errstate(all="ignore")
+def _both_ways(curves: list[Data], scale: Scale, prior: Prior) -> list[tuple[Average, ...]]:
+    """The averages over falling and, if need be, rising laws of each of some curves, fitted side by side."""
     if not scale.logarithmic:  # rewards need no more to fall than to rise
         prior = prior._replace(later_fall=0.0)
-    with np.errstate(all="ignore"):
-        points = points_of(data, prior)
-        parts = [_average(data, points, prior, rising=False)]
-        third = max(len(data.log_y) // 3, 1)
-        climbs = np.median(data.log_y[-third:]) > np.median(data.log_y[:third])
-        if not scale.logarithmic or climbs or _bent(parts[0], points):
-            parts.append(_average(data, points, _unlimited(prior), rising=True))
-        total = _total(tuple(parts))
-        return tuple(part._replace(state=_heavy(part.state, part.log_evidence[0] - total)) for part in parts)
+    points = [points_of(data, prior) for data in curves]
+    found = [[falling] for falling in _averages(curves, points, prior, rising=False)]
+    may_rise = [
+        i for i, own in enumerate(points) if not scale.logarithmic or _climbs(own) or _bent(found[i][0], own)
+    ]
+    some = [curves[i] for i in may_rise], [points[i] for i in may_rise]
+    for i, rising in zip(may_rise, _averages(*some, _unlimited(prior), rising=True), strict=True):
+        found[i].append(rising)
+    return [tuple(_heavy(part, _total(tuple(parts))) for part in parts) for parts in found]
+
+
+def _climbs(points: Points) -> bool:
+    """Whether the last third of the points is above the first."""
+    third = max(len(points.log_y) // 3, 1)
+    return bool(np.median(points.log_y[-third:]) > np.median(points.log_y[:third]))
 
 
 def on_its_scale(curve: Curve, scales: tuple[Scale, ...]) -> tuple[Scale, tuple[Average, ...]]:
@@ -105,13 +118,14 @@ def on_its_scale(curve: Curve, scales: tuple[Scale, ...]) -> tuple[Scale, tuple[
     """
     if len(scales) == 1:
         return scales[0], averages(curve, scales[0])
-    found = {scale: _of_all(curve, scale, LEARNT) for scale in scales}
+    found = {scale: _both_ways([data_of(curve, scale)], scale, LEARNT)[0] for scale in scales}
     log, linear = found
     power = _log_evidence(curve, log, [part.log_evidence[:, 1] for part in found[log]])
     every = _log_evidence(curve, linear, [part.log_evidence for part in found[linear]])
     clear = noise_of(np.log(curve.x), np.log(curve.y)) < CLOSE
     chosen = log if clear and power > every + BETTER else linear
-    return chosen, pooled(found[chosen], curve, chosen, LEARNT)
+    last = last_points(data_of(curve, chosen))
+    return chosen, _pooled(found[chosen], *([] if last is None else _both_ways([last], chosen, LEARNT)))
 
 
 def _log_evidence(curve: Curve, scale: Scale, parts: list[np.ndarray]) -> float:
@@ -140,89 +154,105 @@ def _bent(falling: Average, points: Points) -> bool:
     return bool(other_wanted(points.u[None], points.log_y[None], residual[None], seen)[0])
 
 
-def _average(data: Data, points: Points, prior: Prior, *, rising: bool) -> Average:
-    state = posterior(inverted(points) if rising else points, prior)
+def _averages(curves: list[Data], points: list[Points], prior: Prior, *, rising: bool) -> list[Average]:
+    """The average over falling, or over rising laws of each of some curves."""
+    states = [posterior(inverted(own) if rising else own, prior) for own in points]
+    laws = _fitted(curves, states, rising=rising)
+    return [_average(*each, prior, rising=rising) for each in zip(points, states, laws, strict=True)]
+
+
+def _average(
+    points: Points, state: Posterior, laws: dict[int, np.ndarray], prior: Prior, *, rising: bool
+) -> Average:
+    """The average over laws of one curve: those of the grid, and refined ones by number of breaks."""
     odds = prior.sharp + odds_of_breaks(prior)
-    laws = _fitted(data, state, rising=rising)
-    refined = tuple(
-        fitted_law(form, theta, points, prior)
-        # y is positive, and a law that crosses 0 not far beyond the data is none of y.
-        if theta is not None and form.stays_positive(theta, float(points.u[0]), 0.0)
-        else None
-        for form, theta in laws
-    )
+    refined: list[Fitted | None] = [None] * (MOST_BREAKS + 1)
     log_evidence = np.full((2, MOST_BREAKS + 2), -np.inf)
     log_evidence[0] = state.evidence
-    for n, law in enumerate(refined):
-        if law is not None:
-            log_evidence[1, n + 1] = law.log_evidence + odds[n]
-    return Average(rising, state, refined, log_evidence, prior)
+    for n, theta in laws.items():
+        form = BNSL(n, rising)
+        # y is positive, and a law that crosses 0 not far beyond the data is none of y.
+        if form.stays_positive(theta, float(points.u[0]), 0.0):
+            law = refined[n] = fitted_law(form, theta, points, prior)
+            log_evidence[1, n + 1] = -np.inf if law is None else law.log_evidence + odds[n]
+    return Average(rising, state, tuple(refined), log_evidence, prior)
 
 
-def _fitted(data: Data, state: Posterior, *, rising: bool) -> list[tuple[BNSL, np.ndarray | None]]:
-    """The best law of every number of breaks near those of the grid; None where there are too few points."""
-    forms = [BNSL(n, rising) for n in range(MOST_BREAKS + 1)]
-    found: dict[int, np.ndarray] = {}
+def _fitted(curves: list[Data], states: list[Posterior], *, rising: bool) -> list[dict[int, np.ndarray]]:
+    """The best laws of each curve by number of breaks, of as many as it has points for."""
+    found: list[dict[int, np.ndarray]] = [{} for _ in curves]
     near = []
-    for form in forms:
-        n = form.n_breaks
-        if enough_points(n, data, SPARE):
-            if n == 1 or rising:
-                found |= dict(zip([n], least_squares(form, data), strict=False))
-            else:  # the search for several breaks takes longer, and the grid's laws are near enough
-                near.append(n)
+    for n in range(MOST_BREAKS + 1):
+        enough = [i for i, data in enumerate(curves) if enough_points(n, data, SPARE)]
+        if n == 1 or rising:
+            pools = least_squares(BNSL(n, rising), [curves[i] for i in enough])
+            for i, pool in zip(enough, pools, strict=True):
+                if np.isfinite(pool.cost[0]):
+                    found[i][n] = pool.theta[0]
+        else:  # the search for several breaks takes longer, and the grid's laws are near enough
+            near += [(i, n) for i in enough]
     if near:
-        found |= _polished(forms[near[-1]], near, data, state)
-    return [(form, found.get(form.n_breaks)) for form in forms]
+        _polish(near, curves, states, found)
+    return found
 
 
-def _polished(form: BNSL, numbers: list[int], data: Data, state: Posterior) -> dict[int, np.ndarray]:
-    """The least-squares laws next to those of the grid, by number of breaks, refined side by side.
+def _polish(
+    near: list[tuple[int, int]],
+    curves: list[Data],
+    states: list[Posterior],
+    found: list[dict[int, np.ndarray]],
+) -> None:
+    """Put the least-squares laws next to those of the grid into `found`, refined side by side.
 
-    Those of fewer breaks than the form has are laws of the form whose further breaks are held straight.
+    `near` holds curves and numbers of breaks. Laws of fewer breaks than others are laws of as many whose
+    further breaks are held straight.
     """
+    form = BNSL(max(n for _, n in near))
     p = len(form.parameters)
     starts, own = [], []
-    for n in numbers:
-        some = as_bnsl(state, n)[:STARTS]
+    for place, (i, n) in enumerate(near):
+        some = as_bnsl(states[i], n)[:STARTS]
         straight = np.tile([0.0, -1.0, -1.0], (len(some), form.n_breaks - n))
         starts.append(np.concatenate([some, straight], axis=1))
-        own += [n] * len(some)
-    number, theta = np.array(own), np.concatenate(starts)
-    free = np.arange(p) < 3 * number[:, None] + 3
-    problem = problem_of(data, form)._replace(free=free, held=theta)
+        own += [place] * len(some)
+    which, theta = np.array(own), np.concatenate(starts)
+    curve, number = np.array(near)[which].T
+    problem = taken(beside(form, [problem_of(data, form) for data in curves]), curve)
+    problem = problem._replace(free=np.arange(p) < 3 * number[:, None] + 3, held=theta)
     for _ in range(ROUNDS):
-        found = refine_many(Method(form), problem, theta, max_steps=REFINING)
-        theta = found.theta
-    best = {}
-    for n in numbers:
-        rows = np.flatnonzero(number == n)
-        row = rows[np.argmin(found.cost[rows])]
-        if np.isfinite(found.cost[row]):
-            best[n] = found.theta[row, : 3 * n + 3]
-    return best
+        refined = refine_many(Method(form), problem, theta, max_steps=REFINING)
+        theta = refined.theta
+    for i, n in near:
+        rows = np.flatnonzero((curve == i) & (number == n))
+        row = rows[np.argmin(refined.cost[rows])]
+        if np.isfinite(refined.cost[row]):
+            found[i][n] = theta[row, : 3 * n + 3]
 
 
-def _heavy(state: Posterior, share: np.ndarray) -> Posterior:
-    """Without laws of negligible weight; share is the log weight of every kind. The first of each stays."""
+def _heavy(part: Average, total: float) -> Average:
+    """The average without laws of the grid whose share of the total log weight is negligible.
+
+    The first of each kind stays.
+    """
     kinds = []
-    for nodes, log_weight in zip(state.kinds, share, strict=True):
-        heavy = log_weight + nodes.weight > np.log(NEGLIGIBLE)
+    for nodes, log_weight in zip(part.state.kinds, part.log_evidence[0], strict=True):
+        heavy = log_weight + nodes.weight > total + np.log(NEGLIGIBLE)
         heavy[0] = True
-        kinds.append(Nodes(*(part[heavy] for part in nodes)))
-    return state._replace(smooth=kinds[0], sharp=tuple(kinds[1:]))
+        kinds.append(Nodes(*(values[heavy] for values in nodes)))
+    return part._replace(state=part.state._replace(smooth=kinds[0], sharp=tuple(kinds[1:])))
 
 
-def components(part: Average, log_x: np.ndarray) -> list[tuple[Components, ...]]:
+def components(part: Average, log_x: np.ndarray, *, apart: bool = True) -> list[tuple[Components, ...]]:
     """What all laws of an average say of log y at log x (M,), each kind as it may go on beyond the data.
 
-    Log weights are evidences, comparable between averages.
+    Log weights are evidences, comparable between averages. Laws that are not kept `apart` are `as_one`.
     """
     points = part.state.points
     where = places(points, np.append(log_x, points.origin[0]))
     there = Places(where.u[:-1], where.near[:, :-1], where.departure[:, :-1])
+    kinds = laws_at(part, where)
     out = []
-    for laws in laws_at(part, where):
+    for laws in kinds if apart else [as_one(kinds)]:
         here = Components(*(v[..., :-1] if v.ndim > 1 else v for v in laws))
         out.append(beyond(here, laws.mean[:, -1:], laws.bend[:, -1:], there, part.prior))
     return out
@@ -277,7 +307,7 @@ def _mixture(parts: tuple[Average, ...], log_x: np.ndarray) -> Mixture:
     laws, on, spoken, sds = [], [], [], []
     for part, believed in zip(parts, shares(parts, log_x), strict=True):
         where = places(part.state.points, log_x)
-        for way in components(part, log_x):
+        for way in components(part, log_x, apart=False):
             # What may happen besides makes intervals wider. The prediction is that of the laws as they go on.
             for i, found in enumerate(way):
                 laws.append(found)

@@ -33,7 +33,7 @@ def fitted(n, noise=0.003, count=40):
     y = bnsl.BNSL(n).evaluate(LAWS[n], x) * np.exp(noise * np.random.default_rng(n).normal(size=count))
     data = data_of(bnsl.Curve(x, y))
     with np.errstate(all="ignore"):
-        return points_of(data, LEARNT), bnsl.BNSL(n), least_squares(bnsl.BNSL(n), data)[0]
+        return points_of(data, LEARNT), bnsl.BNSL(n), least_squares(bnsl.BNSL(n), [data])[0].theta[0]
 
 
 def log_joint(form, theta, points):
