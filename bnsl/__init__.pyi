@@ -35,12 +35,13 @@ from .planning.suggestion import Suggestion, suggest
 from .plots.budgets import plot_allocation, plot_isoflop
 from .plots.calibration import plot_calibration
 from .plots.comparisons import plot_backtest, plot_benchmark, plot_comparison
-from .plots.forecasts import plot_forecast
-from .plots.laws import plot_decomposition, plot_fit, plot_residuals
+from .plots.forecasts import plot_fit, plot_forecast
+from .plots.laws import plot_decomposition, plot_residuals
 from .plots.runs import plot_front, plot_runs
 from .plots.schedules import plot_schedule
+from .plots.suggestions import plot_suggestion
 from .plots.surfaces import plot_contours, plot_held_out, plot_input_residuals
-from .plots.uncertainty import plot_horizon, plot_profile, plot_suggestion
+from .plots.uncertainty import plot_horizon, plot_profile
 from .readers.curation import Curation
 from .readers.formats import read_table
 from .readers.reading import read_curve

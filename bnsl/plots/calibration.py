@@ -11,13 +11,12 @@ from bnsl._base.checks import InputError
 from bnsl._base.palette import styles
 from bnsl.evaluation.calibration import coverage
 from bnsl.forms.registry import capitals
-from bnsl.plots._drawing import add_legend, axes_or_new, levels_of
+from bnsl.plots._drawing import EDGE, GUIDE, SQUARE, Panel, levels_of, look_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-SQUARE = (4.6, 4.4)  # inches, of a figure made here
 
 
 def plot_calibration(cases: Any, *, levels: Sequence[float] = LEVELS, ax: Axes | None = None) -> Axes:
@@ -46,33 +45,22 @@ def plot_calibration(cases: Any, *, levels: Sequence[float] = LEVELS, ax: Axes |
         raise InputError("cases and levels must not be empty")
     shares = {name: coverage(case, asked) for name, case in named.items()}
 
-    ax = axes_or_new(ax, SQUARE)
-    ax.plot([0, 100], [0, 100], color="0.45", linestyle=(0, (4, 3)), linewidth=0.9, label="ideal", zorder=1)
+    panel = Panel(ax, size=SQUARE)
+    panel.ax.plot([0, 100], [0, 100], **GUIDE, label="ideal", zorder=1)
     looks = styles(named if "" not in named else ["forecast"])
     count = max(len(rows) for rows in shares.values())
     for name, rows in shares.items():
-        look = looks[name or "forecast"]
+        style = looks[name or "forecast"]
         at, inside = 100 * np.array(asked), 100 * rows.mean(axis=0)
         if len(rows) > 1:
             error = 100 * rows.std(axis=0, ddof=1) / np.sqrt(len(rows))
             bars: dict[str, Any] = {"fmt": "none", "elinewidth": 0.8, "capsize": 1.8, "zorder": 2}
-            ax.errorbar(at, inside, yerr=error, ecolor=look.colour["light"], **bars)
-        ax.plot(
-            at,
-            inside,
-            color=look.colour["light"],
-            linestyle=(0, look.dash.pattern) if look.dash.pattern else "-",
-            marker=look.marker.matplotlib,
-            markersize=4.8,
-            markeredgecolor="white",
-            markeredgewidth=0.5,
-            linewidth=1.4,
-            zorder=3,
-            label=capitals(name) or "these intervals",
-        )
-    ax.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
-    ax.set_xlabel("level of the interval (%)")
-    ax.set_ylabel("later points inside (%)")
-    ax.set_title(f"calibration over {count} case{'' if count == 1 else 's'}", fontsize="medium")
-    add_legend(ax, loc="upper left")
-    return ax
+            panel.ax.errorbar(at, inside, yerr=error, ecolor=style.colour["light"], **bars)
+        look = look_of(style) | {"marker": style.marker.matplotlib, "markersize": 4.8, **EDGE}
+        text = capitals(name) or "these intervals"
+        panel.ax.plot(at, inside, linewidth=1.4, zorder=3, label=text, **look)
+    panel.ax.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
+    title = f"calibration over {count} case{'' if count == 1 else 's'}"
+    panel.label("level of the interval (%)", "later points inside (%)", title)
+    panel.legend(loc="upper left")
+    return panel.ax

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,27 +13,14 @@ from bnsl.evaluation.backtest import Backtest
 from bnsl.evaluation.benchmark import BenchmarkRun
 from bnsl.evaluation.comparison import Comparison
 from bnsl.forms.registry import capitals
-from bnsl.plots._drawing import (
-    MARKERS,
-    SIZE,
-    WIDE,
-    Frame,
-    add_legend,
-    axes_or_new,
-    draw_points,
-    evenly,
-    label_axes,
-    line_x,
-    number_text,
-    shade_held_out,
-    title_of,
-    x_range,
-)
+from bnsl.plots._drawing import MARKERS, SIZE, WIDE, Panel, look_of
+from bnsl.plots._ticks import number_text
+from bnsl.plots.laws import SAMPLES
+from bnsl.plots.places import evenly, line_x, turns
 from bnsl.plots.surfaces import draw_law
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
 
 WIDTH = 0.01  # share of the axis by which two lines have to part to be seen as two
 
@@ -61,42 +48,30 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     if fitted.inputs > 1:
         return draw_law(comparison.best, held_out, axes=None if ax is None else [ax])
     parts = [fitted] if held_out is None else [fitted, held_out]
-    first, last = x_range(parts)
-    log_y = all(np.all(part.y > 0) for part in parts)
-
-    ax = axes_or_new(ax)
-    frame = Frame(ax, True, log_y)
-    frame.show_x(first, last)
-    frame.show_y(*(part.y for part in parts))
-    draw_points(ax, fitted, held_out)
+    ends = np.concatenate([part.x[[0, -1]] for part in parts])
+    panel = Panel(ax, True, all(np.all(part.y > 0) for part in parts))
+    panel.show("x", ends)
+    panel.show("y", *(part.y for part in parts))
+    panel.points(fitted, held_out)
     column = comparison.error_column
     errors = {str(label): float(error) for label, error in comparison.table[column].items()}
     laws = {}
     for label in errors:
         result = comparison.results[label]
-        x = line_x(result.params, first, last, True)
+        x = line_x(ends.min(), ends.max(), SAMPLES, 0, turns(result.params, 6.0, 61))
         laws[label] = x, result.curve.held(result.form.evaluate(result.theta, x))
-        frame.reach_y(0.3, laws[label][1])
-    frame.close()
-    style = styles(errors)
-    texts: list[str] = []
-    for group in _coinciding(laws, ax.get_ylim(), log_y):
-        drawn = style[group[0]]
-        texts.append(_errors_text(group, errors))
-        ax.plot(
-            *laws[group[0]],
-            color=drawn.colour["light"],
-            linestyle=(0, drawn.dash.pattern) if drawn.dash.pattern else "-",
-            linewidth=1.6,
-            zorder=4,
-            label=texts[-1],
-        )
+        panel.show("y", laws[label][1], times=0.3)
+    panel.close()
+    looks = styles(errors)
+    groups = {_errors_text(group, errors): group[0] for group in _coinciding(laws, panel)}
+    for text, first in groups.items():
+        panel.ax.plot(*laws[first], linewidth=1.6, zorder=4, label=text, **look_of(looks[first]))
     if held_out is not None:
-        shade_held_out(ax, fitted, held_out, True)
-    label_axes(ax, fitted, title_of(fitted, _verdict(comparison)))
+        panel.beyond(fitted, held_out)
+    panel.label(fitted.x_label, fitted.y_label, _verdict(comparison), fitted)
     points = "fitted" if held_out is None else "held-out"
-    add_legend(ax, texts, title=f"{column.partition('_')[2].upper()} on the {points} points")
-    return ax
+    panel.legend(list(groups), title=f"{column.partition('_')[2].upper()} on the {points} points")
+    return panel.ax
 
 
 def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
@@ -117,45 +92,31 @@ def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
         InputError: (a ValueError) something else than a Backtest.
     """
     check_made_by(backtest, Backtest, "backtest", "bnsl.backtest")
-    bins = backtest.by_distance
-    one_input = backtest.curve.inputs == 1
-    ax = axes_or_new(ax, WIDE)
-    frame = Frame(ax, True, False)
-    ax.axhline(0.0, color="0.35", linewidth=1.2, zorder=2)
-    for i, (start, stop, spread) in enumerate(
-        bins[["distance_from", "distance_to", "rmsle"]].itertuples(index=False)
-    ):
-        label = "± RMSLE at a distance" if i == 0 else None
-        ax.fill_between([start, stop], -spread, spread, color="0.92", linewidth=0, zorder=1, label=label)
-    count = len(backtest.cuts)
-    errors = []
+    curve, bins = backtest.curve, backtest.by_distance
+    one_input = curve.inputs == 1
+    panel = Panel(ax, True, False, WIDE)
+    panel.ax.axhline(0.0, color="0.35", linewidth=1.2, zorder=2)
+    grey: dict[str, Any] = {"color": "0.92", "linewidth": 0, "zorder": 1, "label": "± RMSLE at a distance"}
+    for *ends, spread in bins[["distance_from", "distance_to", "rmsle"]].itertuples(index=False):
+        panel.ax.fill_between(ends, -spread, spread, **grey)
+        grey["label"] = None
+    panel.show("x", 1.0, backtest.table["distance"].max())
+    panel.show("y", 0.0, backtest.table["log_error"])
+    look: dict[str, Any] = {"markersize": 4.6, "markeredgecolor": "white", "markeredgewidth": 0.4}
+    look["linewidth"] = 1.2 if one_input else 0.0  # runs of several inputs follow no line
     for i, (cut, group) in enumerate(backtest.table.groupby("cut", sort=True)):
-        distance, error = group["distance"].to_numpy(), group["log_error"].to_numpy()
-        errors.append(error)
-        ax.plot(
-            distance,
-            error,
-            color=ramp(i, count)["light"],
-            marker=MARKERS[i % len(MARKERS)],
-            markersize=4.6,
-            markevery=evenly(distance, 16).tolist() if one_input else None,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
-            linewidth=1.2 if one_input else 0.0,  # runs of several inputs follow no line
-            zorder=4 + 0.01 * i,
-            label=f"{group['fitted'].iloc[0]} points, up to {number_text(float(f'{cut:.4g}'))}",
-        )
-    frame.show_x(1.0, float(backtest.table["distance"].max()))
-    frame.show_y(np.array([0.0]), *errors)
-    spread = bins["rmsle"].to_numpy()
-    frame.reach_y(1.0, spread[np.isfinite(spread)], -spread[np.isfinite(spread)])
-    frame.close()
-    label_axes(ax, backtest.curve, title_of(backtest.curve, f"back-test of {capitals(backtest.label)}"))
-    what = backtest.curve.x_label if one_input else backtest.curve.effort_label
-    ax.set_xlabel(f"{what}, relative to the last fitted point")
-    ax.set_ylabel("log(law / measured)")
-    add_legend(ax, outside=True, title="fitted")
-    return ax
+        distance = group["distance"].to_numpy()
+        look |= {"color": ramp(i, len(backtest.cuts))["light"], "marker": MARKERS[i % len(MARKERS)]}
+        look |= {"zorder": 4 + 0.01 * i, "markevery": evenly(distance, 16).tolist() if one_input else None}
+        text = f"{group['fitted'].iloc[0]} points, up to {number_text(float(f'{cut:.4g}'))}"
+        panel.ax.plot(distance, group["log_error"].to_numpy(), label=text, **look)
+    panel.show("y", bins["rmsle"], -bins["rmsle"], times=1.0)
+    panel.close()
+    what = curve.x_label if one_input else curve.effort_label
+    title = f"back-test of {capitals(backtest.label)}"
+    panel.label(f"{what}, relative to the last fitted point", "log(law / measured)", title, curve)
+    panel.legend(outside=True, title="fitted")
+    return panel.ax
 
 
 def plot_benchmark(run: BenchmarkRun, *, ax: Axes | None = None) -> Axes:
@@ -180,45 +141,27 @@ def plot_benchmark(run: BenchmarkRun, *, ax: Axes | None = None) -> Axes:
         raise InputError("run has no error above 0; there is nothing to draw")
     summary = run.by_domain.set_index(["domain", "method"])
     domains = [domain for domain in dict.fromkeys(run.by_domain["domain"]) if domain != "language"]
-    count = len(run.methods)
-    ax = axes_or_new(ax, benchmark_size(run))
-    frame = Frame(ax, False, True)
-    looks = styles(run.methods)
-    for i, method in enumerate(run.methods):
+    panel = Panel(ax, False, True, benchmark_size(run))
+    panel.show("x", -0.5, len(domains) - 0.5)
+    panel.show("y", table["rmsle"])
+    share = 1.0 / (len(run.methods) + 1)
+    places = {method: np.arange(len(domains)) + (i + 1) * share - 0.5 for i, method in enumerate(run.methods)}
+    for method, style in styles(run.methods).items():
         mine = table[table["method"] == method]
-        for j, domain in enumerate(domains):
-            errors = np.sort(mine.loc[mine["domain"] == domain, "rmsle"].to_numpy())
-            place = j + (i + 1) / (count + 1) - 0.5
-            half = 0.42 / (count + 1)
-            # Places off the middle that repeat late, so that equal errors are seen side by side.
-            aside = half * 1.5 * (np.arange(len(errors)) * 0.618 % 1.0 - 0.5)
-            ax.plot(
-                place + aside,
-                errors,
-                looks[method].marker.matplotlib,
-                color=looks[method].colour["light"],
-                markersize=4.0,
-                alpha=0.7,
-                markeredgewidth=0.0,
-                zorder=3,
-                label=capitals(method) if j == 0 else None,
-            )
-            for column, style in (("rmsle_mean", "-"), ("rmsle_geomean", (0, (1, 1)))):
-                value = float(summary.loc[(domain, method), column])
-                name = {"rmsle_mean": "mean", "rmsle_geomean": "geometric mean"}[column]
-                last = i == count - 1 and j == 0
-                ax.plot(
-                    [place - half, place + half],
-                    [value, value],
-                    color="black",
-                    linestyle=style,
-                    linewidth=1.8,
-                    zorder=4,
-                    label=name if last else None,
-                )
-    frame.show_x(-0.5, len(domains) - 0.5)
-    frame.show_y(table["rmsle"].to_numpy())
-    frame.close()
+        errors = [np.sort(mine.loc[mine["domain"] == domain, "rmsle"].to_numpy()) for domain in domains]
+        # Places off the middle that repeat late, so that equal errors are seen side by side.
+        aside = [0.63 * share * (np.arange(len(part)) * 0.618 % 1.0 - 0.5) for part in errors]
+        x = np.concatenate([place + part for place, part in zip(places[method], aside, strict=True)])
+        look: dict[str, Any] = {"color": style.colour["light"], "markersize": 4.0, "markeredgewidth": 0.0}
+        marker = style.marker.matplotlib
+        panel.ax.plot(x, np.concatenate(errors), marker, alpha=0.7, label=capitals(method), **look)
+    ends = np.concatenate(list(places.values())) + 0.42 * share * np.array([[-1.0], [1.0]])
+    for column, dash, name in (("rmsle_mean", "-", "mean"), ("rmsle_geomean", (0, (1, 1)), "geometric mean")):
+        values = [float(summary.loc[(domain, method), column]) for method in places for domain in domains]
+        look = {"color": "black", "linestyle": dash, "linewidth": 1.8, "zorder": 4}
+        panel.ax.plot(ends, [values, values], **look)[0].set_label(name)
+    panel.close()
+    ax = panel.ax
     ax.set_xlim(-0.5, len(domains) - 0.5)
     for j in range(1, len(domains)):
         ax.axvline(j - 0.5, color="0.85", linewidth=0.8, zorder=1)
@@ -226,9 +169,8 @@ def plot_benchmark(run: BenchmarkRun, *, ax: Axes | None = None) -> Axes:
     names = [f"{d}, {n} curve{'s' if n > 1 else ''}" for d, n in zip(domains, curves, strict=True)]
     ax.set_xticks(range(len(domains)), names)
     ax.tick_params(axis="x", which="both", length=0.0)
-    ax.set_ylabel("RMSLE on the held-out points")
-    ax.set_title("errors of extrapolation, one marker per curve", fontsize="medium")
-    add_legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    panel.label("", "RMSLE on the held-out points", "errors of extrapolation, one marker per curve")
+    panel.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
 
 
@@ -238,27 +180,20 @@ def benchmark_size(run: BenchmarkRun) -> tuple[float, float]:
     return max(SIZE[0], 2.6 + 0.32 * len(domains) * (len(run.methods) + 1)), 4.2
 
 
-def _coinciding(
-    laws: Mapping[str, tuple[np.ndarray, np.ndarray]], limits: tuple[float, float], log: bool
-) -> list[list[str]]:
+def _coinciding(laws: Mapping[str, tuple[np.ndarray, np.ndarray]], panel: Panel) -> list[list[str]]:
     """Labels in groups, best first: in view, the laws of a group lie within a line's width of its first."""
-    scale = np.log if log else np.asarray
-    low, high = scale(np.array(limits))
+    scale = np.log if panel.log["y"] else np.asarray
+    low, high = scale(np.array(panel.ax.get_ylim()))
     x = np.unique(np.concatenate([points for points, _ in laws.values()]))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        seen = {
-            label: np.nan_to_num(np.clip((scale(np.interp(x, points, y)) - low) / (high - low), 0.0, 1.0))
-            for label, (points, y) in laws.items()
-        }
-    groups: list[list[str]] = []
-    for label, places in seen.items():
-        for group in groups:
-            if np.max(np.abs(places - seen[group[0]])) < WIDTH:
-                group.append(label)
-                break
-        else:
-            groups.append([label])
-    return groups
+    groups: dict[str, list[str]] = {}
+    seen: dict[str, np.ndarray] = {}
+    for label, (points, y) in laws.items():
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = (scale(np.interp(x, points, y)) - low) / (high - low)
+        seen[label] = np.nan_to_num(np.clip(share, 0.0, 1.0))
+        near = (first for first in groups if np.max(np.abs(seen[label] - seen[first])) < WIDTH)
+        groups.setdefault(next(near, label), []).append(label)
+    return list(groups.values())
 
 
 def _errors_text(group: Sequence[str], errors: Mapping[str, float]) -> str:

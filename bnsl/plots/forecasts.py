@@ -1,41 +1,88 @@
-"""Figures of a forecast."""
+"""Figures of what is predicted: by a fit, by a forecast."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError, as_number, check_flag, check_made_by, described
+from bnsl._base.checks import InputError, as_number, check_flag, check_made_by, check_share, described
 from bnsl._base.display import ExtrapolationWarning
 from bnsl._base.palette import tint
 from bnsl.curves.curve import Curve
+from bnsl.evaluation.extrapolation import Extrapolation
+from bnsl.fitting.result import FitResult
 from bnsl.forecasting.forecast import Forecast
 from bnsl.forecasting.surface import SurfaceForecast
-from bnsl.plots._drawing import (
-    CROWDED,
-    FORECAST,
-    SAMPLES,
-    Frame,
-    add_legend,
-    axes_or_new,
-    check_one_input,
-    draw_points,
-    label_axes,
-    levels_of,
-    shade_held_out,
-    title_of,
-    x_range,
-)
+from bnsl.forms.registry import capitals
+from bnsl.plots._drawing import CROWDED, FORECAST, Panel, levels_of
+from bnsl.plots.laws import SAMPLES, check_one_input, fit_and_held_out, law_colour
+from bnsl.plots.places import break_positions, corners, line_x, turns
 from bnsl.plots.surfaces import draw_law
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 AHEAD = 4.0  # a forecast without held-out points is drawn up to this multiple of the last x
-DRAWN_WEIGHT = 0.01  # breaks of laws that weigh less in a forecast leave no corner in it
+
+
+def plot_fit(
+    fit: FitResult | Extrapolation,
+    *,
+    ax: Axes | None = None,
+    log: bool = True,
+    interval: float | None = 0.9,
+    x_max: float | None = None,
+    show_breaks: bool = True,
+) -> Axes:
+    """Draw a fit: the points, the law and, for an extrapolation, the held-out points.
+
+    Fitted points are black circles, held-out points green diamonds on a grey area; a dashed line marks every
+    break d_i in view. The law has the colour of its form in every figure: a BNSL is red. Points with a sigma
+    have bars of one standard deviation. Of more than 600 points up to 400 are drawn, in grey.
+
+    A fit of two inputs is drawn as contours with the runs, and held-out runs against predictions beside them;
+    one of more inputs as its residuals against each.
+
+    Args:
+        fit: what `bnsl.fit` or `bnsl.extrapolate` returned.
+        ax: the Axes to draw into (of several inputs for the first panel alone); a new figure if not given.
+        log: log axes. The y axis is linear all the same where a measured value is not positive.
+        interval: level of the band in which a new measurement would fall, between 0 and 1, or None for no
+            band. It is also left out where the data are too few to know it.
+        x_max: where the law ends, in the units of x; the last point if not given.
+        show_breaks: mark the breaks.
+
+    Returns:
+        The Axes.
+
+    Raises:
+        InputError: (a ValueError) something else than such a result, a level outside (0, 1), or an x_max that
+            is not a number beyond the first point.
+    """
+    result, held_out = fit_and_held_out(fit, several=True)
+    level = None if interval is None else check_share(interval, "interval")
+    log, show_breaks = check_flag(log, "log"), check_flag(show_breaks, "show_breaks")
+    curve, params = result.curve, result.params
+    if curve.inputs > 1:
+        return draw_law(result, held_out, axes=None if ax is None else [ax], level=level or 0.9)
+    parts = [curve] if held_out is None else [curve, held_out]
+    first, end = _ends(parts, x_max, max(float(part.x.max()) for part in parts))
+    x = line_x(first, end, SAMPLES, 0 if log else SAMPLES, turns(params, 6.0, 61))
+    colour, name = law_colour(result.form), capitals(result.form.label)
+    panel = Panel(ax, log, log and all(np.all(part.y > 0) for part in parts))
+    band = {"color": colour, "alpha": 0.15, "linewidth": 0, "zorder": 1}
+    bands = {} if level is None else {level: band}
+    _draw(panel, result, held_out, x, x_max, bands, (3.0, 0.3), color=colour, label=name)
+    if held_out is not None:
+        panel.beyond(curve, held_out)
+    if show_breaks and result.n_breaks:
+        panel.breaks(break_positions(params))
+    panel.label(curve.x_label, curve.y_label, name, curve)
+    panel.legend(("fitted points", "held-out points"))
+    return panel.ax
 
 
 def plot_forecast(
@@ -74,66 +121,88 @@ def plot_forecast(
     check_made_by(forecast, (Forecast, SurfaceForecast), "forecast", "bnsl.forecast")
     if held_out is not None and not isinstance(held_out, Curve):
         raise InputError(f"held_out must be a Curve, as from Curve.split; got {described(held_out)}")
-    shares, log = levels_of(levels), check_flag(log, "log")
+    shares, log, curve = levels_of(levels), check_flag(log, "log"), forecast.curve
     if isinstance(forecast, SurfaceForecast):
         return draw_law(forecast, held_out, axes=None if ax is None else [ax], level=max(shares, default=0.9))
-    curve = forecast.curve
     parts = [curve] if held_out is None else [curve, held_out]
     for part in parts:
         check_one_input(part)
-    first, last = x_range(parts)
-    end = last if held_out is not None else float(curve.ahead((AHEAD,))[0])
+    ahead = float(curve.ahead((AHEAD,))[0] if held_out is None else max(part.x.max() for part in parts))
+    x = _forecast_x(forecast, *_ends(parts, x_max, ahead), log)
+    panel = Panel(ax, log, log and forecast.scale.logarithmic and all(np.all(part.y > 0) for part in parts))
+    bands = {share: _band(i, shares, curve) for i, share in enumerate(sorted(set(shares), reverse=True))}
+    _draw(panel, forecast, held_out, x, x_max, bands, (1.0, 0.6), color=FORECAST, label="forecast")
+    panel.beyond(curve, held_out)
+    panel.label(curve.x_label, curve.y_label, "forecast", curve)
+    panel.legend(("fitted points", "held-out points", "forecast"))
+    return panel.ax
+
+
+def _ends(parts: Sequence[Curve], x_max: float | None, last: float) -> tuple[float, float]:
+    """Where a line starts and ends; `last` is the end that nobody has to ask for."""
+    first, end = min(float(part.x.min()) for part in parts), last
     if x_max is not None:
         end = as_number(x_max, "x_max")
     if not end > first:
         raise InputError(f"x_max = {end:g} must lie beyond the first point, at {first:g}")
-    log_y = log and forecast.scale.logarithmic and all(np.all(part.y > 0) for part in parts)
+    return first, end
 
-    ax = axes_or_new(ax)
-    frame = Frame(ax, log, log_y)
-    x = _forecast_x(forecast, first, end, log)
+
+def _forecast_x(forecast: Forecast, first: float, end: float, log: bool) -> np.ndarray:
+    """Where a forecast's line is drawn: at its points, too, if they are few."""
+    own = [forecast.curve.x] if len(forecast.curve) <= SAMPLES else []
+    near = [*own, *corners(forecast.laws, 41)]
+    return line_x(first, end, SAMPLES // 2, 0 if log else SAMPLES // 2, near)
+
+
+def _band(number: int, shares: Sequence[float], curve: Curve) -> dict[str, Any]:
+    """The look of an interval of a forecast: the narrower the darker."""
+    shade = 0.16 + 0.24 * number / max(len(set(shares)) - 1, 1)
+    edge = tint(shade + 0.2)["light"]  # the end of a pale band on the grey area
+    look: dict[str, Any] = {"facecolor": tint(shade)["light"], "edgecolor": edge, "linewidth": 0.5}
+    alpha = 0.7 if len(curve) > CROWDED else None  # the points lie below
+    return look | {"alpha": alpha, "zorder": 1 + 0.01 * number}
+
+
+def _draw(
+    panel: Panel,
+    law: FitResult | Forecast,
+    held_out: Curve | None,
+    x: np.ndarray,
+    x_max: float | None,
+    bands: Mapping[float, dict[str, Any]],
+    reach: tuple[float, float],
+    **line: Any,
+) -> None:
+    """Intervals by their level, the widest first, points, and the line; these may widen y by `reach`."""
+    parts = [law.curve] if held_out is None else [law.curve, held_out]
+    panel.show("x", x[[0, -1]], *(part.x for part in parts))
+    panel.show("y", *(part.y for part in parts))
     with warnings.catch_warnings():
         if x_max is None:  # nobody asked for more than the points reach
             warnings.simplefilter("ignore", ExtrapolationWarning)
-        law = forecast.predict(x)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExtrapolationWarning)
-        bands = [(share, forecast.interval(x, share)) for share in sorted(set(shares), reverse=True)]
-    for i, (share, band) in enumerate(bands):
-        shade = 0.16 + 0.24 * i / max(len(bands) - 1, 1)
-        ax.fill_between(
-            x,
-            *band,
-            facecolor=tint(shade)["light"],
-            edgecolor=tint(shade + 0.2)["light"],  # the end of a pale band on the grey area
-            linewidth=0.5,
-            alpha=0.7 if len(curve) > CROWDED else None,  # the points lie below
-            zorder=1 + 0.01 * i,
-            label=f"{100 * share:g}% interval",
-        )
-    draw_points(ax, curve, held_out)
-    ax.plot(x, law, color=FORECAST, linewidth=1.6, zorder=4, label="forecast")
-
-    frame.show_x(first, max(last, end))
-    frame.show_y(*(part.y for part in parts))
-    frame.reach_y(1.0, law)
-    for _, band in bands:
-        frame.reach_y(0.6, *band)
-    frame.close()
-    shade_held_out(ax, curve, held_out, log)
-    label_axes(ax, curve, title_of(curve, "forecast"))
-    add_legend(ax, ("fitted points", "held-out points", "forecast"))
-    return ax
+        middle = law.predict(x)
+    panel.show("y", middle, times=reach[0])
+    for level, look in bands.items():
+        with warnings.catch_warnings(action="ignore", category=ExtrapolationWarning):
+            band = law.interval(x, level)
+        if all(np.isfinite(end).any() for end in band):
+            text = f"{100 * level:g}% interval"
+            panel.ax.fill_between(x, *within_reach(band, middle), label=text, **look)
+            panel.show("y", *band, times=reach[1])
+    panel.points(law.curve, held_out)
+    panel.ax.plot(x, middle, linewidth=1.6, zorder=4, **line)
+    panel.close()
 
 
-def _forecast_x(forecast: Forecast, first: float, last: float, log: bool) -> np.ndarray:
-    """Where a forecast's line is drawn: evenly, at its points if they are few, and densely around breaks."""
-    count = SAMPLES // 2
-    x: list[Any] = [np.geomspace(first, last, count), [] if log else np.linspace(first, last, count)]
-    if len(forecast.curve) <= SAMPLES:
-        x.append(forecast.curve.x)
-    laws = forecast.laws
-    near = np.exp(np.linspace(-0.3, 0.3, 41))
-    x += [np.outer(d, near).ravel() for d in laws.loc[laws["weight"] > DRAWN_WEIGHT, "breaks"]]
-    together = np.unique(np.concatenate([np.asarray(part, dtype=float) for part in x]))
-    return together[(together >= first) & (together <= last)]
+def within_reach(band: tuple[np.ndarray, np.ndarray], law: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A band that matplotlib can fill, also where it goes from 0 to infinity: far beyond any frame."""
+    seen = law[np.isfinite(law) & (law > 0)]
+    if not len(seen):
+        return band
+    lowest, highest = max(float(seen.min()) * 1e-9, 1e-300), min(float(seen.max()) * 1e9, 1e300)
+    lower, upper = band
+    return (
+        np.where(lower == 0, lowest, np.where(lower == -np.inf, -highest, lower)),
+        np.where(upper == np.inf, highest, upper),
+    )

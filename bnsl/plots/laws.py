@@ -1,133 +1,39 @@
-"""Figures of one law: the fit with its extrapolation, its power laws, its errors."""
+"""Figures of one law: its power laws, its errors."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import cycle
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bnsl._base.checks import InputError, as_number, check_flag, check_share
-from bnsl._base.display import ExtrapolationWarning
+from bnsl._base.checks import InputError, as_number, described
+from bnsl._base.palette import styles
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.extrapolation import Extrapolation
 from bnsl.fitting.result import FitResult
 from bnsl.forms.broken import BNSL, Segment, breaks_in
-from bnsl.plots._drawing import (
-    COLOURS,
-    DASHES,
-    LAW,
-    MINUS,
-    WIDE,
-    Frame,
-    add_legend,
-    axes_or_new,
-    break_positions,
-    display_name,
-    draw_points,
-    fit_and_held_out,
-    label_axes,
-    law_colour,
-    line_x,
-    mark_breaks,
-    shade_held_out,
-    title_of,
-    within_reach,
-    x_range,
-)
-from bnsl.plots.surfaces import draw_law
+from bnsl.forms.form import Form
+from bnsl.forms.registry import FORMS, capitals
+from bnsl.plots._drawing import COLOURS, DASHES, LAW, WIDE, Panel
+from bnsl.plots.places import break_positions, line_x, turns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+MINUS = "\N{MINUS SIGN}"
+SAMPLES = 400  # points of a law's line, besides those around its breaks
 
-def plot_fit(
-    fit: FitResult | Extrapolation,
-    *,
-    ax: Axes | None = None,
-    log: bool = True,
-    interval: float | None = 0.9,
-    x_max: float | None = None,
-    show_breaks: bool = True,
-) -> Axes:
-    """Draw a fit: the points, the law and, for an extrapolation, the held-out points.
 
-    Fitted points are black circles, held-out points green diamonds on a grey area; a dashed line marks every
-    break d_i in view. The law has the colour of its form in every figure: a BNSL is red. Points with a sigma
-    have bars of one standard deviation. Of more than 600 points up to 400 are drawn, in grey.
+class _Chain(NamedTuple):
+    """A law as its power laws; `log_b` is the logarithm of the first at x = 1, which may be no double."""
 
-    A fit of two inputs is drawn as contours with the runs, and held-out runs against predictions beside them;
-    one of more inputs as its residuals against each.
-
-    Args:
-        fit: what `bnsl.fit` or `bnsl.extrapolate` returned.
-        ax: the Axes to draw into (of several inputs for the first panel alone); a new figure if not given.
-        log: log axes. The y axis is linear all the same where a measured value is not positive.
-        interval: level of the band in which a new measurement would fall, between 0 and 1, or None for no
-            band. It is also left out where the data are too few to know it.
-        x_max: where the law ends, in the units of x; the last point if not given.
-        show_breaks: mark the breaks.
-
-    Returns:
-        The Axes.
-
-    Raises:
-        InputError: (a ValueError) something else than such a result, a level outside (0, 1), or an x_max that
-            is not a number beyond the first point.
-    """
-    result, held_out = fit_and_held_out(fit, several=True)
-    level = None if interval is None else check_share(interval, "interval")
-    log, show_breaks = check_flag(log, "log"), check_flag(show_breaks, "show_breaks")
-    if result.curve.inputs > 1:
-        return draw_law(result, held_out, axes=None if ax is None else [ax], level=level or 0.9)
-    parts = [result.curve] if held_out is None else [result.curve, held_out]
-    first, last = x_range(parts)
-    end = last if x_max is None else as_number(x_max, "x_max")
-    if not end > first:
-        raise InputError(f"x_max = {end:g} must lie beyond the first point, at {first:g}")
-    log_y = log and all(np.all(part.y > 0) for part in parts)
-
-    ax = axes_or_new(ax)
-    frame = Frame(ax, log, log_y)
-    x = line_x(result.params, first, end, log)
-    with warnings.catch_warnings():
-        if x_max is None:  # nobody asked for more than the points reach
-            warnings.simplefilter("ignore", ExtrapolationWarning)
-        law = result.predict(x)
-    band: tuple[np.ndarray, np.ndarray] | None = None
-    if level is not None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExtrapolationWarning)
-            band = result.interval(x, level)
-        if not (np.isfinite(band[0]).any() and np.isfinite(band[1]).any()):
-            band = None
-    if band is not None and level is not None:
-        ax.fill_between(
-            x,
-            *within_reach(band, law),
-            color=law_colour(result.form),
-            alpha=0.15,
-            linewidth=0,
-            zorder=1,
-            label=f"{100 * level:g}% interval",
-        )
-    draw_points(ax, result.curve, held_out)
-    ax.plot(x, law, color=law_colour(result.form), linewidth=1.6, zorder=4, label=display_name(result.form))
-
-    frame.show_x(first, max(last, end))
-    frame.show_y(*(part.y for part in parts))
-    frame.reach_y(3.0, law)
-    if band is not None:
-        frame.reach_y(0.3, *band)
-    frame.close()
-    if held_out is not None:
-        shade_held_out(ax, result.curve, held_out, log)
-    if show_breaks and result.n_breaks:
-        mark_breaks(ax, break_positions(result.params))
-    label_axes(ax, result.curve, title_of(result.curve, display_name(result.form)))
-    add_legend(ax, ("fitted points", "held-out points"))
-    return ax
+    form: BNSL
+    params: Mapping[str, float]
+    log_b: float
+    segments: tuple[Segment, ...]
 
 
 def plot_decomposition(
@@ -156,56 +62,31 @@ def plot_decomposition(
         InputError: (a ValueError) a form that is no BNSL, parameters that make none, or a missing or empty
             range.
     """
-    held_out = None
+    held_out, curve = None, None
     if isinstance(law, Mapping):
         if x_min is None or x_max is None:
             raise InputError("x_min and x_max are needed for a law without data")
-        curve, params = None, law
-        form = BNSL(breaks_in(law), rising=as_number(law.get("b", 1.0), "params['b']") < 0)
-        with np.errstate(over="ignore"):  # of a steep power law at x = 1, far outside the view
-            segments = form.segments(params)
-        log_b = float(np.log(abs(params["b"])))
+        chain = _chain_of(law)
     else:
         result, held_out = fit_and_held_out(law, "law", " or a mapping of parameters")
-        segments = result.segments
-        curve, params = result.curve, result.params
-        form = result.form  # type: ignore[assignment]
-        log_b = float(result.theta[form.names.index("b")])
+        segments, curve = result.segments, result.curve  # refused for a form that has none
+        log_b = float(result.theta[result.form.names.index("b")])
+        chain = _Chain(result.form, result.params, log_b, segments)  # type: ignore[arg-type]
     parts = [part for part in (curve, held_out) if part is not None]
-    first, last = x_range(parts) if parts else (np.nan, np.nan)
-    first = first if x_min is None else as_number(x_min, "x_min")
-    last = last if x_max is None else as_number(x_max, "x_max")
+    x = np.concatenate([part.x for part in parts] or [np.empty(0)])
+    first = float(x.min()) if x_min is None else as_number(x_min, "x_min")
+    last = float(x.max()) if x_max is None else as_number(x_max, "x_max")
     if not 0 < first < last:
         raise InputError(f"x_min = {first:g} and x_max = {last:g}: they must satisfy 0 < x_min < x_max")
-
-    ax = axes_or_new(ax, WIDE)
-    frame = Frame(ax, True, True)
-    x = line_x(params, first, last, True)
-    limit = params["a"]
-    whole = form.evaluate(params, x)
-    distance = np.abs(whole - limit)
+    panel = Panel(ax, True, True, WIDE)
     if curve is not None:
-        draw_points(ax, curve, held_out, zorder=6.0)
-    if limit > 0:
-        ax.axhline(
-            limit, color="0.35", linestyle=":", linewidth=1.2, zorder=2, label=f"limit a = {limit:.3g}"
-        )
-        name = "limit minus law" if form.rising else "law minus limit"
-        ax.plot(x, distance, color="0.6", linewidth=2.2, zorder=3, label=name)
-    ax.plot(x, whole, color=LAW, linewidth=2.2, zorder=4, label=display_name(form))
-
-    frame.show_x(first, last)
-    shown = [whole, distance] if limit > 0 else [whole]
-    shown += [part.y[(part.x >= first) & (part.x <= last)] for part in parts]
-    if limit > 0 and limit >= 0.1 * np.min(distance):
-        shown.append(np.array([limit]))
-    frame.show_y(*shown)
-    frame.close()
-    _draw_segments(ax, segments, log_b, first, last)
-    mark_breaks(ax, break_positions(params))
-    label_axes(ax, curve, title_of(curve, f"{display_name(form)}, decomposed"))
-    add_legend(ax, ("fitted points", "held-out points", display_name(form)), outside=True)
-    return ax
+        panel.points(curve, held_out, zorder=6.0)
+    _draw_chain(panel, chain, parts, first, last)
+    names = ("x", "y") if curve is None else (curve.x_label, curve.y_label)
+    name = capitals(chain.form.label)
+    panel.label(*names, f"{name}, decomposed", curve)
+    panel.legend(("fitted points", "held-out points", name), outside=True)
+    return panel.ax
 
 
 def plot_residuals(fit: FitResult | Extrapolation, *, ax: Axes | None = None) -> Axes:
@@ -227,72 +108,123 @@ def plot_residuals(fit: FitResult | Extrapolation, *, ax: Axes | None = None) ->
         InputError: (a ValueError) something else than such a result, or a form of several inputs.
     """
     result, held_out = fit_and_held_out(fit)
-    parts = [result.curve] if held_out is None else [result.curve, held_out]
-    laws = [result.curve.held(result.form.evaluate(result.theta, part.x)) for part in parts]
-    in_logs = all(np.all(part.y > 0) and np.all(law > 0) for part, law in zip(parts, laws, strict=True))
-    errors = [
-        np.log(law / part.y) if in_logs else law - part.y for part, law in zip(parts, laws, strict=True)
-    ]
-    dof = len(result.curve) - result.n_params
-
-    ax = axes_or_new(ax)
-    frame = Frame(ax, True, False)
+    curve = result.curve
+    parts = [curve] if held_out is None else [curve, held_out]
+    errors, in_logs = _errors(result, parts)
+    dof = len(curve) - result.n_params
     colour = law_colour(result.form)
-    ax.axhline(0.0, color=colour, linewidth=1.4, zorder=2)
+
+    panel = Panel(ax, True, False)
+    panel.ax.axhline(0.0, color=colour, linewidth=1.4, zorder=2)
+    panel.show("x", *(part.x for part in parts))
+    panel.show("y", 0.0)
+    for error in errors:
+        sigma = 0.0 if error.sigma is None else error.sigma
+        panel.show("y", error.y - sigma, error.y + sigma)
     if dof > 0:
-        scale = float(np.sqrt(np.sum(errors[0] ** 2) / dof))
+        scale = float(np.sqrt(np.sum(errors[0].y ** 2) / dof))
         text = f"± 1 sd ({scale:.2g})"
-        ax.axhspan(-scale, scale, color=colour, alpha=0.12, linewidth=0, zorder=1, label=text)
-        frame.show_y(np.array([-scale, scale]))
-    shifted = []
-    for part, error in zip(parts, errors, strict=True):
-        sigma = None if part.sigma is None else part.sigma / part.y if in_logs else part.sigma
-        shifted.append(
-            Curve(part.x, error, sigma, part.name, part.x_label, "log(law / measured)" if in_logs else "")
-        )
-    draw_points(ax, shifted[0], shifted[1] if held_out is not None else None)
-    frame.show_x(*x_range(parts))
-    frame.show_y(np.array([0.0]), *errors)
-    for part in shifted:
-        if part.sigma is not None:
-            frame.show_y(part.y - part.sigma, part.y + part.sigma)
-    frame.close()
-    low, high = ax.get_ylim()
-    ax.set_ylim(low, high + 0.12 * (high - low))  # for the legend, in one row
+        panel.ax.axhspan(-scale, scale, color=colour, alpha=0.12, linewidth=0, zorder=1, label=text)
+        panel.show("y", scale, -scale)
+    panel.points(errors[0], None if held_out is None else errors[1])
+    panel.close()
+    low, high = panel.ax.get_ylim()
+    panel.ax.set_ylim(low, high + 0.12 * (high - low))  # for the legend, in one row
     if held_out is not None:
-        shade_held_out(ax, result.curve, held_out, True)
-    label_axes(ax, result.curve, title_of(result.curve, f"{display_name(result.form)}, errors"))
-    ax.set_ylabel("log(law / measured)" if in_logs else f"law {MINUS} measured ({result.curve.y_label})")
-    add_legend(ax, ("fitted points", "held-out points"), loc="upper left", ncols=3, columnspacing=1.2)
-    return ax
+        panel.beyond(curve, held_out)
+    text = "log(law / measured)" if in_logs else f"law {MINUS} measured ({curve.y_label})"
+    panel.label(curve.x_label, text, f"{capitals(result.form.label)}, errors", curve)
+    panel.legend(("fitted points", "held-out points"), loc="upper left", ncols=3, columnspacing=1.2)
+    return panel.ax
 
 
-def _draw_segments(ax: Axes, segments: Sequence[Segment], log_b: float, first: float, last: float) -> None:
-    """Every power law in view, dashed, from a tenth of the view before its start to a tenth beyond its end.
+def fit_and_held_out(
+    fit: Any, argument: str = "fit", also: str = "", *, several: bool = False
+) -> tuple[FitResult, Curve | None]:
+    """The fit and what was held out; refuses laws of several inputs unless these are drawn, too."""
+    if not isinstance(fit, Extrapolation | FitResult):
+        raise InputError(
+            f"{argument} must be what bnsl.fit or bnsl.extrapolate returns{also}; got {described(fit)}"
+        )
+    result, held_out = (fit, None) if isinstance(fit, FitResult) else (fit.result, fit.held_out)
+    if not several:
+        check_one_input(result.curve)
+    return result, held_out
 
-    `log_b` is the logarithm of the first one at x = 1; that of a steep one there may be no double.
-    """
+
+def check_one_input(curve: Curve) -> None:
+    """Raise InputError for points of several inputs."""
+    if curve.inputs > 1:
+        raise InputError(
+            f"this law has {curve.inputs} inputs, and the figure is for one; use plot_fit or "
+            "plot_input_residuals"
+        )
+
+
+def law_colour(form: Form) -> str:
+    """The colour of a form's law: its own, or the red of a BNSL."""
+    return styles([form.name])[form.name].colour["light"] if form.name in FORMS else LAW
+
+
+def _chain_of(params: Mapping[str, float]) -> _Chain:
+    """A law without data."""
+    form = BNSL(breaks_in(params), rising=as_number(params.get("b", 1.0), "params['b']") < 0)
+    with np.errstate(over="ignore"):  # of a steep power law at x = 1, far outside the view
+        segments = form.segments(params)
+    return _Chain(form, params, float(np.log(abs(params["b"]))), segments)
+
+
+def _draw_chain(panel: Panel, chain: _Chain, parts: list[Curve], first: float, last: float) -> None:
+    """The law, its limit, their distance, its power laws and its breaks."""
+    form, params, limit = chain.form, chain.params, chain.params["a"]
+    x = line_x(first, last, SAMPLES, 0, turns(params, 6.0, 61))
+    whole = form.evaluate(params, x)
+    distance = np.abs(whole - limit)
+    panel.show("x", first, last)
+    panel.show("y", whole, *(part.y[(part.x >= first) & (part.x <= last)] for part in parts))
+    if limit > 0:
+        dots: dict[str, Any] = {"color": "0.35", "linestyle": ":", "linewidth": 1.2, "zorder": 2}
+        panel.ax.axhline(limit, **dots, label=f"limit a = {limit:.3g}")
+        name = "limit minus law" if form.rising else "law minus limit"
+        panel.ax.plot(x, distance, color="0.6", linewidth=2.2, zorder=3, label=name)
+        panel.show("y", distance)
+        if limit >= 0.1 * np.min(distance):
+            panel.show("y", limit)
+    panel.ax.plot(x, whole, color=LAW, linewidth=2.2, zorder=4, label=capitals(form.label))
+    panel.close()
+    _draw_segments(panel.ax, chain, first, last)
+    panel.breaks(break_positions(params))
+
+
+def _draw_segments(ax: Axes, chain: _Chain, first: float, last: float) -> None:
+    """Every power law in view, dashed, from a tenth of the view before it starts to a tenth beyond."""
     beyond = (last / first) ** 0.1
     low, high = np.log(ax.get_ylim())
-    log_scale, before = log_b, segments[0].slope
-    for i, segment in enumerate(segments):
+    log_scale, before = chain.log_b, chain.segments[0].slope
+    for i, (segment, colour, dash) in enumerate(zip(chain.segments, cycle(COLOURS), cycle(DASHES))):
         if segment.start > 0:  # where it meets the one before
             log_scale += (before - segment.slope) * np.log(segment.start)
         before = segment.slope
         start, stop = max(segment.start / beyond, first), min(segment.stop * beyond, last)
         log_x = np.log([start, stop])
         if segment.slope != 0:  # cut at the upper and the lower edge, before it overflows
-            crossings = np.sort((np.array([low, high]) - log_scale) / segment.slope)
-            log_x = np.clip(log_x, *crossings)
+            log_x = np.clip(log_x, *np.sort((np.array([low, high]) - log_scale) / segment.slope))
         log_y = log_scale + segment.slope * log_x
         if start >= stop or log_x[0] >= log_x[1] or not low <= log_y.mean() <= high:
             continue
-        ax.plot(
-            np.exp(log_x),
-            np.exp(log_y),
-            color=COLOURS[i % len(COLOURS)],
-            linestyle=DASHES[i % len(DASHES)],
-            linewidth=1.6,
-            zorder=5,
-            label=f"segment {i + 1}: slope {segment.slope:.2f}".replace("-", MINUS),
-        )
+        look = {"color": colour, "linestyle": dash, "linewidth": 1.6, "zorder": 5}
+        text = f"segment {i + 1}: slope {segment.slope:.2f}".replace("-", MINUS)
+        ax.plot(np.exp(log_x), np.exp(log_y), **look, label=text)
+
+
+def _errors(result: FitResult, parts: list[Curve]) -> tuple[list[Curve], bool]:
+    """Errors of the law at the points, with their sigma, and whether they are logarithmic."""
+    laws = [result.curve.held(result.form.evaluate(result.theta, part.x)) for part in parts]
+    both = list(zip(parts, laws, strict=True))
+    in_logs = all(np.all(part.y > 0) and np.all(law > 0) for part, law in both)
+    errors = []
+    for part, law in both:
+        sigma = part.sigma / part.y if in_logs and part.sigma is not None else part.sigma
+        error = np.log(law / part.y) if in_logs else law - part.y
+        errors.append(replace(part, y=error, sigma=sigma, within=(-np.inf, np.inf)))
+    return errors, in_logs

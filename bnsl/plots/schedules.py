@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from itertools import cycle
+from typing import TYPE_CHECKING
 
 from bnsl._base.checks import InputError, described
-from bnsl.plots._drawing import COLOURS, DASHES, WIDE, add_legend, axes_or_new
+from bnsl.plots._drawing import COLOURS, DASHES, GUIDE, WIDE, Panel
+from bnsl.plots.places import steps
 from bnsl.schedules.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -39,43 +39,28 @@ def plot_schedule(
             raise InputError(
                 f"schedules[{name!r}] must be a schedule of bnsl.schedules; got {described(one)}"
             )
-    ax = axes_or_new(ax, WIDE)
-    for i, (name, one) in enumerate(named.items()):
-        step = drawn_steps(one)
-        style: dict[str, Any] = {
-            "color": COLOURS[i % len(COLOURS)],
-            "linestyle": "-" if len(named) == 1 else DASHES[i % len(DASHES)],
-        }
-        ax.plot(step, one.at(step), linewidth=1.6, label=name, **style)
+    panel = Panel(ax, size=WIDE)
+    dashes = ["-"] if len(named) == 1 else cycle(DASHES)
+    for (name, one), colour, dash in zip(named.items(), cycle(COLOURS), dashes):
+        step = steps(one, one.steps, min(SAMPLES, one.steps) + 1)
+        panel.ax.plot(step, one.at(step), linewidth=1.6, label=name, color=colour, linestyle=dash)
     longest = max(one.steps for one in named.values())
-    ax.set_xlim(-0.02 * longest, 1.02 * longest)
-    ax.set_ylim(0.0, 1.08 * max(one.peak for one in named.values()))
-    ax.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=True)
-    ax.set_xlabel("step")
-    ax.set_ylabel("learning rate")
+    panel.ax.set_xlim(-0.02 * longest, 1.02 * longest)
+    panel.ax.set_ylim(0.0, 1.08 * max(one.peak for one in named.values()))
+    panel.ax.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=True)
+    panel.label("step", "learning rate", "")
     if len(named) > 1:
-        add_legend(ax, outside=True)
+        panel.legend(outside=True)
     elif phases is not False:
-        _name_phases(ax, next(iter(named.values())))
-    return ax
+        _name_phases(panel, next(iter(named.values())))
+    return panel.ax
 
 
-def drawn_steps(schedule: Schedule) -> np.ndarray:
-    """Steps that show every turn of a schedule."""
-    corners = schedule.corners
-    even = np.linspace(0, schedule.steps, min(SAMPLES, schedule.steps) + 1).round()
-    places = np.concatenate([even, corners, corners - 1]).astype(int)
-    return np.unique(places[places >= 0])
-
-
-def _name_phases(ax: Axes, schedule: Schedule) -> None:
+def _name_phases(panel: Panel, schedule: Schedule) -> None:
     """Lines where phases meet, and their names above those that are wide enough."""
     starts = schedule.starts
     for start in starts[1:]:
-        ax.axvline(start, color="0.45", linestyle=(0, (4, 3)), linewidth=0.9, zorder=0.5)
+        panel.ax.axvline(start, **GUIDE, zorder=0.5)
     wide = [k for k, phase in enumerate(schedule.phases) if phase.steps > 0.08 * schedule.steps]
     middles = [float(starts[k]) + 0.5 * schedule.phases[k].steps for k in wide]
-    top = ax.secondary_xaxis("top")
-    top.set_xticks(middles, labels=[schedule.phases[k].name for k in wide], fontsize="small")
-    top.tick_params(length=0.0, pad=1.5, labelcolor="0.25")
-    top.spines["top"].set_visible(False)
+    panel.names_above(middles, [schedule.phases[k].name for k in wide], fontsize="small")

@@ -15,16 +15,7 @@ from bnsl.curves.curve import Curve
 from bnsl.planning.decisions import runs_frame
 from bnsl.planning.optimum import columns_of
 from bnsl.planning.surface import Law
-from bnsl.plots._drawing import (
-    FITTED,
-    FORECAST,
-    HELD_OUT,
-    LAW,
-    SIZE,
-    Frame,
-    add_legend,
-    axes_or_new,
-)
+from bnsl.plots._drawing import EDGE, FITTED, FORECAST, GUIDE, HELD_OUT, LAW, SIZE, SQUARE, Panel, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,8 +29,6 @@ WORDS = {
 }
 MESH = 120  # values of each input at which contours are computed
 LEVELS = 14
-EDGE: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5}
-SQUARE = (4.6, 4.4)  # inches
 PANEL = 5.4  # inches by which a figure is wider for each further panel
 
 
@@ -71,43 +60,26 @@ def plot_contours(
     """
     if not callable(predict):
         raise InputError(f"{told('predict', predict)} must be a function, such as the predict of a fit")
-    names, y = _two(inputs), check_name(y, "y")
+    names, y = check_names(inputs, "inputs"), check_name(y, "y")
+    if len(names) != 2:
+        raise InputError(f"{told('inputs', inputs)} must name two columns, one an axis")
     first, second, measured = columns_of(frame, names, (y,))
-    ax = axes_or_new(ax, SIZE)
-    window = Frame(ax, True, True)
-    line = None if frontier is None else columns_of(frontier, names, ())
-    for across, along in ((first, second), *(() if line is None else (line,))):
-        window.show_x(*across)
-        window.show_y(along)
-    window.close()
-    mesh = np.meshgrid(*(np.geomspace(*limits, MESH) for limits in (ax.get_xlim(), ax.get_ylim())))
-    flat = {name: values.ravel() for name, values in zip(names, mesh, strict=True)}
-    surface = np.asarray(predict(flat), float).reshape(mesh[0].shape)
-    levels = _levels(np.concatenate([measured, surface.ravel()]))
-    shades: dict[str, Any] = {"cmap": "viridis_r", "vmin": levels[0], "vmax": levels[-1]}
-    filled = ax.contourf(*mesh, surface, levels, **shades)
-    ax.contour(*mesh, surface, levels, colors="white", linewidths=0.4, alpha=0.6)
-    ax.scatter(first, second, c=measured, s=26, edgecolors="white", linewidths=0.7, zorder=3, **shades)
-    if line is not None:
-        ax.plot(*line, color="white", linewidth=3.2, zorder=3.5)
-        ax.plot(*line, color="black", linewidth=1.4, zorder=4, label="compute-optimal")
+    lines = [] if frontier is None else [columns_of(frontier, names, ())]
+    panel = Panel(ax, True, True)
+    for across, along in ((first, second), *lines):
+        panel.show("x", across)
+        panel.show("y", along)
+    panel.close()
+    _draw_surface(panel.ax, predict, names, (first, second, measured), y)
+    for line in lines:
+        panel.ax.plot(*line, color="white", linewidth=3.2, zorder=3.5)
+        panel.ax.plot(*line, color="black", linewidth=1.4, zorder=4, label="compute-optimal")
     if best is not None:
-        across, along = columns_of(best, names, ())
-        ends = [
-            [best[name] - best[f"{name}_low"], best[f"{name}_high"] - best[name]]
-            if f"{name}_low" in best
-            else None
-            for name in names
-        ]
-        style: dict[str, Any] = {"color": "black", "markerfacecolor": LAW, "markeredgecolor": "white"}
-        style |= {"fmt": "D", "zorder": 5, "label": "best for a budget"}
-        ax.errorbar(across, along, xerr=ends[0], yerr=ends[1], **style)
-    if line is not None or best is not None:
-        add_legend(ax, loc="best")
-    bar = ax.figure.colorbar(filled, ax=ax, label=words(y), ticks=levels[::2], format="%.3g", pad=0.02)
-    bar.outline.set_visible(False)
-    label(ax, names[0], names[1], f"predicted {words(y)}; dots: measured")
-    return ax
+        _mark_best(panel.ax, best, names)
+    if lines or best is not None:
+        panel.legend(loc="best")
+    panel.label(words(names[0]), words(names[1]), f"predicted {words(y)}; dots: measured")
+    return panel.ax
 
 
 def plot_input_residuals(
@@ -132,18 +104,14 @@ def plot_input_residuals(
     values, columns = as_array(residuals, "residuals"), columns_of(frame, names, ())
     check_same_length(values, columns[0], ("residuals", "frame"))
     if axes is None:
-        import matplotlib.pyplot as plt
-
-        size = (3.1 * len(names) + 0.8, 3.1)
-        _, made = plt.subplots(1, len(names), figsize=size, sharey=True, layout="constrained", squeeze=False)
-        axes = list(made[0])
+        axes = new_axes(len(names), (3.1 * len(names) + 0.8, 3.1), sharey=True)
     elif not hasattr(axes, "__len__") or len(axes) != len(names):
         raise InputError(f"{told('axes', axes)} must be a list of {len(names)} matplotlib Axes")
     for name, column, ax in zip(names, columns, axes, strict=True):
-        panel = Frame(axes_or_new(ax), True, False)
-        panel.show_x(*column)
-        panel.show_y(100 * values, np.zeros(1))
-        ax.axhline(0.0, color="0.45", linestyle=(0, (4, 3)), linewidth=0.9, zorder=1)
+        panel = Panel(ax, True, False)
+        panel.show("x", column)
+        panel.show("y", 100 * values, 0.0)
+        ax.axhline(0.0, **GUIDE, zorder=1)
         ax.plot(column, 100 * values, "o", color=FITTED, markersize=4.2, zorder=3, **EDGE)
         panel.close()
         ax.set_xlabel(words(name))
@@ -171,28 +139,26 @@ def plot_held_out(
     for name, values in arrays.items():
         check_same_length(arrays["predicted"], values, ("predicted", name))
     guess, lower, upper, found = arrays.values()
-    ax = axes_or_new(ax, SQUARE)
     log = bool(min(values.min() for values in arrays.values()) > 0)
-    frame = Frame(ax, log, log)
-    frame.show_x(*lower, *upper, *found)
-    frame.show_y(lower, upper, found)
-    frame.close()
-    ends = np.array(ax.get_xlim())
-    ax.plot(ends, ends, color="0.45", linestyle=(0, (4, 3)), linewidth=0.9, zorder=1)
+    panel = Panel(ax, log, log, SQUARE)
+    for which in "xy":
+        panel.show(which, lower, upper, found)
+    panel.close()
+    ends = panel.ax.get_xlim()
+    panel.ax.plot(ends, ends, **GUIDE, zorder=1)
     inside = (lower <= found) & (found <= upper)
     bars: dict[str, Any] = {"fmt": "none", "ecolor": FORECAST, "elinewidth": 1.0, "alpha": 0.6, "zorder": 2}
-    ax.errorbar(guess, found, xerr=np.abs([guess - lower, upper - guess]), **bars)
-    for chosen, marker, colour, word in (
-        (inside, "D", HELD_OUT, "inside"),
-        (~inside, "X", LAW, "outside"),
-    ):
+    panel.ax.errorbar(guess, found, xerr=np.abs([guess - lower, upper - guess]), **bars)
+    kinds = (inside, "D", HELD_OUT, "inside"), (~inside, "X", LAW, "outside")
+    for chosen, marker, colour, word in kinds:
         if chosen.any():
-            label = f"{word} the interval ({chosen.sum()})"
-            ax.plot(guess[chosen], found[chosen], marker, color=colour, label=label, zorder=3, **EDGE)
-    ax.set(xlabel="predicted", ylabel="measured", xlim=ends, ylim=ends)
-    ax.set_title(f"{len(found)} held-out runs", fontsize="medium")
-    add_legend(ax, loc="best")
-    return ax
+            look: dict[str, Any] = {"color": colour, "zorder": 3, **EDGE}
+            text = f"{word} the interval ({chosen.sum()})"
+            panel.ax.plot(guess[chosen], found[chosen], marker, label=text, **look)
+    panel.label("predicted", "measured", f"{len(found)} held-out runs")
+    panel.ax.set(xlim=ends, ylim=ends)
+    panel.legend(loc="best")
+    return panel.ax
 
 
 def panels_of(law: Law, held_out: Curve | None) -> list[str]:
@@ -228,36 +194,19 @@ def draw_law(
     """
     kinds, names = panels_of(law, held_out), law.curve.input_names
     if axes is None:
-        import matplotlib.pyplot as plt
-
-        size = (SIZE[0] + PANEL * (len(kinds) - 1), SIZE[1])
-        axes = list(plt.subplots(1, len(kinds), figsize=size, layout="constrained", squeeze=False)[1][0])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExtrapolationWarning)  # the figure goes beyond the runs on purpose
+        axes = new_axes(len(kinds), (SIZE[0] + PANEL * (len(kinds) - 1), SIZE[1]))
+    # The figure goes beyond the runs on purpose.
+    with warnings.catch_warnings(action="ignore", category=ExtrapolationWarning):
         if kinds[0] == "contours":
             runs, y = runs_frame(law), law.curve.y_label
             plot_contours(law.predict, runs, names, frontier, best=best, y=y, ax=axes[0])
         elif kinds[0] == "residuals":
-            shown = names[: len(axes)]
             off = np.log(law.curve.y / law.predict(law.curve.x))
-            plot_input_residuals(off, runs_frame(law), shown, axes=axes)
+            plot_input_residuals(off, runs_frame(law), names[: len(axes)], axes=axes)
         if held_out is not None and len(axes) >= len(kinds):
             low, high = law.interval(held_out.x, level)
             plot_held_out(law.predict(held_out.x), low, high, held_out.y, ax=axes[len(kinds) - 1])
     return axes[0]
-
-
-def _levels(values: np.ndarray) -> np.ndarray:
-    """Levels of contours over the values, in even steps of their logarithms if all are positive."""
-    low, high = (float(v) for v in np.quantile(values[np.isfinite(values)], [0.0, 1.0]))
-    return np.geomspace(low, high, LEVELS) if low > 0 else np.linspace(low, high, LEVELS)
-
-
-def _two(inputs: Sequence[str]) -> tuple[str, str]:
-    names = check_names(inputs, "inputs")
-    if len(names) != 2:
-        raise InputError(f"{told('inputs', inputs)} must name two columns, one an axis")
-    return names[0], names[1]
 
 
 def words(name: str) -> str:
@@ -265,8 +214,31 @@ def words(name: str) -> str:
     return WORDS.get(name, name.replace("_", " "))
 
 
-def label(ax: Axes, x: str, y: str, title: str) -> None:
-    """Name both axes by their columns."""
-    ax.set_xlabel(words(x))
-    ax.set_ylabel(words(y))
-    ax.set_title(title, fontsize="medium")
+def _draw_surface(ax: Axes, predict: Callable[[Any], ArrayLike], names: list[str], runs: Any, y: str) -> None:
+    """Contours over the view, and the runs (inputs and what was measured) in the same colours."""
+    first, second, measured = runs
+    mesh = np.meshgrid(*(np.geomspace(*limits, MESH) for limits in (ax.get_xlim(), ax.get_ylim())))
+    flat = {name: values.ravel() for name, values in zip(names, mesh, strict=True)}
+    surface = np.asarray(predict(flat), float).reshape(mesh[0].shape)
+    drawn = np.concatenate([measured, surface.ravel()])
+    low, high = np.quantile(drawn[np.isfinite(drawn)], [0.0, 1.0]).tolist()
+    levels = np.geomspace(low, high, LEVELS) if low > 0 else np.linspace(low, high, LEVELS)
+    shades: dict[str, Any] = {"cmap": "viridis_r", "vmin": levels[0], "vmax": levels[-1]}
+    filled = ax.contourf(*mesh, surface, levels, **shades)
+    ax.contour(*mesh, surface, levels, colors="white", linewidths=0.4, alpha=0.6)
+    ax.scatter(first, second, c=measured, s=26, edgecolors="white", linewidths=0.7, zorder=3, **shades)
+    bar = ax.figure.colorbar(filled, ax=ax, label=words(y), ticks=levels[::2], format="%.3g", pad=0.02)
+    bar.outline.set_visible(False)
+
+
+def _mark_best(ax: Axes, best: Any, names: list[str]) -> None:
+    """Diamonds at the best inputs, with their intervals where the table has these."""
+    across, along = columns_of(best, names, ())
+    ends = [
+        [best[name] - best[f"{name}_low"], best[f"{name}_high"] - best[name]]
+        if f"{name}_low" in best
+        else None
+        for name in names
+    ]
+    look: dict[str, Any] = {"color": "black", "markerfacecolor": LAW, "markeredgecolor": "white", "zorder": 5}
+    ax.errorbar(across, along, xerr=ends[0], yerr=ends[1], fmt="D", label="best for a budget", **look)

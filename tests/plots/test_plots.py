@@ -17,7 +17,9 @@ from matplotlib.figure import Figure
 
 import bnsl
 from bnsl._base import palette
-from bnsl.plots._drawing import FITTED, FORECAST, HELD_OUT, LAW, evenly, within_reach
+from bnsl.plots._drawing import FITTED, FORECAST, HELD_OUT, LAW
+from bnsl.plots.forecasts import within_reach
+from bnsl.plots.places import evenly
 
 FIGURE_1 = {
     "a": 0.02,
