@@ -15,12 +15,13 @@ from .fitting.result import FitResult, Status
 from .forecasting.forecast import Forecast, forecast
 from .forecasting.joint import joint_draws, probability_before, reach
 from .forecasting.surface import SurfaceForecast
-from .forms.baselines import M1, M2, M3, M4
+from .forms.baselines import M1, M2, M3
 from .forms.broken import BNSL, Segment, broken_power_law
 from .forms.form import Form, Parameter, Separable
 from .forms.hyperbreaks import HyperBNSL
 from .forms.inputs import Input
 from .forms.registry import get_form, list_forms
+from .forms.sigmoid import M4
 from .many.batch import fit_many, forecast_many
 from .planning.allocation import allocate, frontier, isoflop
 from .planning.costs import flops, lifetime_flops, transformer_flops

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
-from typing import Any, ClassVar
+from itertools import chain, product
+from typing import Any
 
 import numpy as np
 
-from bnsl._base.arrays import Array, expit, namespace, softplus
+from bnsl._base.arrays import Array, expit, softplus
 from bnsl._base.checks import InputError, check_count, check_names
 from bnsl.forms.form import Parameter
 from bnsl.forms.inputs import Input
-from bnsl.forms.surface_starts import least_squares
-from bnsl.forms.terms import FREE, LIMIT, WIDEST, SumOfTerms, Term, scale
+from bnsl.forms.surface_starts import best_of, least_squares
+from bnsl.forms.terms import LIMIT, SumOfTerms, Term, mixed, scale
 
 STRONGEST = 8.0  # |c|: the more breaks are a far smooth bend, the larger c would be, at no loss of fit
 SHARPEST = 30.0  # |w|, the slope of a break's argument by the logarithm of an input
@@ -39,9 +39,9 @@ class HyperBNSL(SumOfTerms):
     input_names: tuple[str, ...] = ("N", "D")
     breaks: int = 1
 
-    name: ClassVar[str] = "bnsl"
-    formula: ClassVar[str] = "log(y - E) = log b - c0.x - sum_i c_i softplus(w_i.x - d_i), x = log inputs"
-    meaning: ClassVar[str] = "power laws in every input, joined smoothly along hyperplanes"
+    name = "bnsl"
+    formula = "log(y - E) = log b - c0.x - sum_i c_i softplus(w_i.x - d_i), x = log inputs"
+    meaning = "power laws in every input, joined smoothly along hyperplanes"
 
     def __post_init__(self) -> None:
         check_count(self.breaks, "n_breaks")
@@ -72,63 +72,50 @@ class HyperBNSL(SumOfTerms):
         """E, b, c0 of every input, and for every break c, d and w of every input."""
         out = [LIMIT, scale("b"), *(Parameter(f"c0_{name}") for name in self.input_names)]
         for i in range(1, self.breaks + 1):
-            out += [Parameter(f"c{i}"), Parameter(f"d{i}", mixes=True)]
+            out += [Parameter(f"c{i}"), mixed(f"d{i}")]
             out += [Parameter(f"w{i}_{name}") for name in self.input_names]
         return tuple(out)
 
     def box(self, name: str) -> tuple[float, float]:
         """Breaks of bounded strength and sharpness."""
-        if name == "b":
-            return (-WIDEST, WIDEST)
-        if name[0] == "w":
-            return (-SHARPEST, SHARPEST)
-        return (-STRONGEST, STRONGEST) if name[0] == "c" else FREE
+        most = {"w": SHARPEST, "c": STRONGEST}.get(name[0])
+        return super().box(name) if most is None else (-most, most)
 
     def terms(self, at: Mapping[str, Array], inputs: tuple[Array, ...]) -> list[Term]:
         """The chain above the limit."""
+        named = list(zip(self.input_names, inputs, strict=True))
         log = at["b"]
         by: dict[str, Array | float] = {"b": 1.0}
-        for name, x in zip(self.input_names, inputs, strict=True):
+        for name, x in named:
             log = log - at[f"c0_{name}"] * x
             by[f"c0_{name}"] = -x
         for i in range(1, self.breaks + 1):
             z = -at[f"d{i}"]
-            for name, x in zip(self.input_names, inputs, strict=True):
+            for name, x in named:
                 z = z + at[f"w{i}_{name}"] * x
-            bend, strength = softplus(z), at[f"c{i}"]
-            log = log - strength * bend
-            turned = strength * expit(z)
-            by |= {f"c{i}": -bend, f"d{i}": turned}
-            by |= {f"w{i}_{name}": -turned * x for name, x in zip(self.input_names, inputs, strict=True)}
+            bend, turned = softplus(z), at[f"c{i}"] * expit(z)
+            log = log - at[f"c{i}"] * bend
+            by |= {f"c{i}": -bend, f"d{i}": turned, **{f"w{i}_{name}": -turned * x for name, x in named}}
         return [Term(log, by)]
 
-    def rescale(self, theta: Any, log_s: Any, log_t: Any) -> Any:
+    def carried(self, at: Mapping[str, Any], log_s: tuple[Any, ...], log_t: Any) -> dict[str, Any]:
         """b and d carry the units of the inputs."""
-        at = self.coordinates(theta)
-        several = len(self.input_names) > 1
-        moves = {name: log_s[..., k] if several else log_s for k, name in enumerate(self.input_names)}
-        changed = {
-            "E": at["E"] * namespace(theta, log_t).exp(log_t),
-            "b": at["b"] + log_t + sum(at[f"c0_{name}"] * move for name, move in moves.items()),
-        }
-        for i in range(1, self.breaks + 1):
-            shift = sum(at[f"w{i}_{name}"] * move for name, move in moves.items())
-            changed[f"d{i}"] = at[f"d{i}"] + shift
-        return self.moved(theta, **changed)
+
+        def moved(letter: str) -> Any:
+            return sum(at[f"{letter}_{name}"] * u for name, u in zip(self.input_names, log_s, strict=True))
+
+        places = {f"d{i}": at[f"d{i}"] + moved(f"w{i}") for i in range(1, self.breaks + 1)}
+        return {"b": at["b"] + log_t + moved("c0"), **places}
 
     def starts(self, log_x: np.ndarray, y: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
         """Breaks one after the other, each the best of a dictionary beside the ones before."""
         log_x = log_x.reshape(len(y), -1)
-        levels = np.array(LEVELS) * y.min()
-        found = [(0.0, level, np.zeros((0, log_x.shape[1] + 1))) for level in levels]
+        found = [(0.0, share * y.min(), np.zeros((0, log_x.shape[1] + 1))) for share in LEVELS]
         dictionary = _dictionary(log_x)
         for _ in range(self.breaks):
-            tried = [
-                trial for part in found for trial in _with_a_break(part, dictionary, log_x, y, weight, count)
-            ]
-            found = sorted(tried, key=lambda trial: trial[0])[: max(LEADING, count)]
-        theta = [_law(level, breaks, log_x, y, weight) for _, level, breaks in found]
-        return np.array(theta)[:count]
+            tried = [_with_a_break(*law[1:], dictionary, log_x, y, weight, count) for law in found]
+            found = sorted(chain(*tried), key=lambda trial: trial[0])[: max(LEADING, count)]
+        return np.array([_law(level, breaks, log_x, y, weight) for _, level, breaks in found[:count]])
 
 
 def _dictionary(log_x: np.ndarray) -> np.ndarray:
@@ -162,7 +149,8 @@ def _weighted(level: float, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarr
 
 
 def _with_a_break(
-    part: tuple[float, float, np.ndarray],
+    level: float,
+    breaks: np.ndarray,
     dictionary: np.ndarray,
     log_x: np.ndarray,
     y: np.ndarray,
@@ -170,13 +158,12 @@ def _with_a_break(
     count: int,
 ) -> list[tuple[float, float, np.ndarray]]:
     """The best laws with one break more than a given one: sums of squares, limits and breaks."""
-    _, level, breaks = part
     target, scaled = _weighted(level, y, weight)
-    before = np.broadcast_to(_basis(breaks, log_x), (len(dictionary), *_basis(breaks, log_x).shape))
+    basis = _basis(breaks, log_x)
     bend = -softplus(dictionary[:, :-1] @ log_x.T - dictionary[:, -1:])
-    columns = np.concatenate([before, bend[:, None]], axis=1) * scaled
-    cost = least_squares(columns, target * scaled)[1]
-    best = np.argsort(cost, kind="stable")[:count]
+    columns = np.concatenate([np.broadcast_to(basis, (len(bend), *basis.shape)), bend[:, None]], axis=1)
+    cost = least_squares(columns * scaled, target * scaled)[1]
+    best = best_of(cost, count)
     return [(float(cost[i]), level, np.concatenate([breaks, dictionary[i : i + 1]])) for i in best]
 
 
@@ -187,5 +174,5 @@ def _law(
     target, scaled = _weighted(level, y, weight)
     beta = least_squares((_basis(breaks, log_x) * scaled)[None], target * scaled)[0][0]
     k = log_x.shape[1]
-    chain = [(strength, row[-1], *row[:-1]) for strength, row in zip(beta[k + 1 :], breaks, strict=True)]
-    return np.array([level, *beta[: k + 1], *(value for part in chain for value in part)])
+    strengths = np.column_stack([beta[k + 1 :], breaks[:, -1], breaks[:, :-1]])  # c, d and w of every break
+    return np.concatenate([[level], beta[: k + 1], strengths.ravel()])

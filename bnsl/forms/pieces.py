@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bnsl._base.arrays import Array, log1p_of_share, namespace
+from bnsl.forms.form import Separable
 
 # Distances of trial limits from the nearest point: shares of the smallest y below a falling curve, or of the
 # spread where y may be negative; shares of the spread above a rising one.
@@ -71,11 +72,18 @@ def limit_nodes(y: Array, weight: Array, rising: bool) -> tuple[Array, Array, Ar
     return limits, xp.log(gap), gap / xp.where(there, magnitude[..., None, :], 1.0)
 
 
-def no_dictionary(log_x: Array) -> tuple[Array, Array, Array]:
-    """The dictionary, positions and shapes of a form without picks, for points (..., N)."""
+def line(log_x: Array) -> Array:
+    """The basis (..., 2, N) of laws that are linear in (log b, c)."""
+    xp = namespace(log_x)
+    return xp.stack([xp.ones_like(log_x), -log_x], axis=-2)
+
+
+def linear_given_limit(log_x: Array, outer: Array, target: Array, weight: Array, alike: int = 1) -> Separable:
+    """The starting problem of a form that is linear in (log b, c) at every outer node, without picks."""
     xp = namespace(log_x)
     batch, points = log_x.shape[:-1], log_x.shape[-1]
-    return xp.zeros((*batch, 0, 0, points)), xp.zeros((*batch, 0)), xp.zeros((*batch, 0))
+    nothing = xp.zeros((*batch, 0, 0, points)), xp.zeros((*batch, 0)), xp.zeros((*batch, 0))
+    return Separable(outer, target, weight, line(log_x), *nothing, alike)
 
 
 def stacked(parts: list[Array]) -> Array:

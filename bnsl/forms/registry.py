@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bnsl._base.checks import InputError, check_count, check_names, suggest, told
-from bnsl.forms.baselines import M1, M2, M3, M4
+from bnsl.forms.baselines import M1, M2, M3
 from bnsl.forms.broken import BNSL
 from bnsl.forms.experts import MixtureOfExperts, Routing, RoutingOffset
 from bnsl.forms.form import Form
 from bnsl.forms.hyperbreaks import HyperBNSL
 from bnsl.forms.repeated import DataConstrained
+from bnsl.forms.sigmoid import M4
 from bnsl.forms.surfaces import Bilinear, Chinchilla, ChinchillaTied, Interaction, Kaplan, Skaling
 
 if TYPE_CHECKING:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from bnsl._base.arrays import Array, namespace
-from bnsl.forms.form import Parameter
 from bnsl.forms.inputs import Input
-from bnsl.forms.surface_starts import TINY, grid, non_negative
-from bnsl.forms.surfaces import _Boxed
-from bnsl.forms.terms import LIMIT, Term, exponent, scale
+from bnsl.forms.surface_starts import best_of, grid, sums_of_terms
+from bnsl.forms.surfaces import Chinchilla
+from bnsl.forms.terms import SumOfTerms, Term, positive
 
 WORTH = (0.5, 2.0, 6.0, 20.0, 100.0, 1e4)  # trial R_D and R_N
 SLOPES = np.array([0.1, 0.2, 0.3, 0.36, 0.45, 0.6, 0.9])
 
 
-@dataclass(frozen=True)
-class DataConstrained(_Boxed):
+class DataConstrained(SumOfTerms):
     """L = E + A / N'^alpha + B / D'^beta, of parameters N, tokens seen D, and unique tokens U.
 
     Repeated tokens are worth less and less, and so are parameters beyond those that U unique tokens call for
@@ -32,27 +29,21 @@ class DataConstrained(_Boxed):
     The paper calls R_D and R_N R_D* and R_N*. Where U exceeds D nothing is repeated, and U counts as D.
     """
 
-    name: ClassVar[str] = "data_constrained"
-    known_as: ClassVar[tuple[str, ...]] = ("repeated_data",)
+    name = "data_constrained"
+    known_as = ("repeated_data",)
     inputs = (
         Input("N", any_unit=False),
         Input("D", any_unit=False),
         Input("U", any_unit=False, costs=False),
     )
-    formula: ClassVar[str] = "L = E + A / N'^alpha + B / D'^beta"
-    meaning: ClassVar[str] = "Chinchilla of N' and D', what N and D are worth on U unique tokens"
-
-    @property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """E, A, B, alpha, beta, R_D, R_N."""
-        worth = (Parameter("R_D", log=True, lower=0.0), Parameter("R_N", log=True, lower=0.0))
-        return (LIMIT, scale("A"), scale("B"), exponent("alpha"), exponent("beta"), *worth)
-
-    def box(self, name: str) -> tuple[float, float]:
-        """A repetition is worth between next to nothing and as much as new data."""
-        if name in ("R_D", "R_N"):
-            return (np.log(1e-2), np.log(1e6))
-        return (1e-3, 4.0) if name in ("alpha", "beta") else super().box(name)
+    formula = "L = E + A / N'^alpha + B / D'^beta"
+    meaning = "Chinchilla of N' and D', what N and D are worth on U unique tokens"
+    parameters = (*Chinchilla.parameters, positive("R_D"), positive("R_N"))
+    # A repetition is worth between next to nothing and as much as new data.
+    boxes: ClassVar = {
+        **dict.fromkeys(("alpha", "beta"), (1e-3, 4.0)),
+        **dict.fromkeys(("R_D", "R_N"), (np.log(1e-2), np.log(1e6))),
+    }
 
     def terms(self, at: Mapping[str, Array], inputs: tuple[Array, ...]) -> list[Term]:
         """A N'^-alpha and B D'^-beta."""
@@ -82,32 +73,27 @@ class DataConstrained(_Boxed):
         of_d = {"B": 1.0, "beta": -log_d, "R_D": -beta * by_r_d}
         return [Term(at["A"] - alpha * log_n, of_n), Term(at["B"] - beta * log_d, of_d)]
 
-    def rescale(self, theta: Any, log_s: Any, log_t: Any) -> Any:
+    def carried(self, at: Mapping[str, Any], log_s: tuple[Any, ...], log_t: Any) -> dict[str, Any]:
         """Inputs keep their units, since U and D share one."""
-        at = self.coordinates(theta)
-        grown = at["E"] * namespace(theta, log_t).exp(log_t)
-        return self.moved(theta, E=grown, A=at["A"] + log_t, B=at["B"] + log_t)
+        return {"A": at["A"] + log_t, "B": at["B"] + log_t}
 
     def starts(self, log_x: np.ndarray, y: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
         """E, A and B by linear least squares on a grid of the others, N* first as if N' were N."""
         n, d, u = log_x.T
-        parts, costs = [], []
+        u, trial = np.minimum(u, d), grid(SLOPES, SLOPES)
+        found, costs = [], []
         for r_d in WORTH:
-            log_d = np.minimum(u, d) + _worth(np.exp(d - np.minimum(u, d)) - 1.0, np.log(r_d))[0]
-            exponents = grid(SLOPES, SLOPES)
-            columns = np.stack([-exponents[:, :1] * n, -exponents[:, 1:] * log_d], axis=1)
-            columns = np.concatenate([np.zeros((len(columns), 1, len(n))), columns], axis=1)
-            beta, _ = non_negative(np.exp(columns) * (weight / y), weight)
-            logs = np.log(np.maximum(beta[:, 1:], TINY))
+            log_d = u + _worth(np.exp(d - u) - 1.0, np.log(r_d))[0]
+            terms = [-trial[:, :1] * n, -trial[:, 1:] * log_d]
+            best, level, logs = sums_of_terms(terms, y, weight, len(trial))
             for r_n in WORTH:
-                worth = np.log([r_d, r_n]) + np.zeros((len(beta), 2))
-                theta = np.column_stack([beta[:, 0], logs, exponents, worth])
-                parts.append(theta)
-                costs.append(np.sum(((self.log_y(theta, log_x) - np.log(y)) * weight) ** 2, axis=-1))
-        # The best of every pair of R_D and R_N, whose minima are many and flat.
-        best = [theta[np.argmin(cost)] for theta, cost in zip(parts, costs, strict=True)]
-        order = np.argsort([np.min(cost) for cost in costs], kind="stable")
-        return np.array(best)[order][:count]
+                worth = np.tile(np.log([r_d, r_n]), (len(best), 1))
+                theta = np.column_stack([level, logs, trial[best], worth])
+                cost = np.sum(((self.log_y(theta, log_x) - np.log(y)) * weight) ** 2, axis=-1)
+                # The best of every pair of R_D and R_N, whose minima are many and flat.
+                found.append(theta[np.argmin(cost)])
+                costs.append(np.min(cost))
+        return np.array(found)[best_of(np.array(costs), count)]
 
 
 def _worth(repeats: Array, log_r: Array) -> tuple[Array, Array, Array]:

@@ -7,6 +7,7 @@ whole grid of exponents.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations, product
 
 import numpy as np
@@ -19,6 +20,32 @@ TINY = 1e-12  # a coefficient that came out as 0, relative to y
 RIDGE = 1e-12
 
 
+def grid(*axes: np.ndarray) -> np.ndarray:
+    """All combinations (G, a) of the values of axes."""
+    return np.array(list(product(*axes)))
+
+
+def best_of(cost: np.ndarray, count: int) -> np.ndarray:
+    """Indices of the `count` least costs (G,), the least first."""
+    return np.argsort(cost, kind="stable")[:count]
+
+
+def _normal_equations(columns: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lengths of the columns (G, q, N), and of unit columns the products (G, q, q) and those with targets."""
+    size = np.sqrt(np.sum(columns**2, axis=-1))
+    size = np.where(size > 0, size, 1.0)
+    columns = columns / size[..., None]
+    target = np.broadcast_to(target, (len(columns), columns.shape[-1]))
+    return size, columns @ np.swapaxes(columns, -1, -2), np.einsum("gqn,gn->gq", columns, target)
+
+
+def least_squares(columns: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients (G, q) and sums of squares (G,) of plain linear problems, as in `non_negative`."""
+    size, gram, along = _normal_equations(columns, target)
+    beta = np.linalg.solve(gram + 1e-10 * np.eye(columns.shape[1]), along[..., None])[..., 0]
+    return beta / size, np.sum(target**2, axis=-1) - np.sum(beta * along, axis=-1)
+
+
 def non_negative(columns: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Least squares with coefficients >= 0 for G problems: coefficients (G, q) and sums of squares (G,).
 
@@ -26,20 +53,14 @@ def non_negative(columns: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, n
         columns: (G, q, N), weighted.
         target: (G, N) or (N,), weighted.
     """
-    count = columns.shape[1]
-    target = np.broadcast_to(target, (len(columns), columns.shape[-1]))
-    size = np.sqrt(np.sum(columns**2, axis=-1))
-    size = np.where(size > 0, size, 1.0)
-    columns = columns / size[..., None]
-    gram = columns @ np.swapaxes(columns, -1, -2)
-    along = np.einsum("gqn,gn->gq", columns, target)
-    best = np.sum(target**2, axis=-1)
-    found = np.zeros(along.shape)
+    size, gram, along = _normal_equations(columns, target)
+    count, whole = columns.shape[1], np.sum(target**2, axis=-1)
+    best, found = np.broadcast_to(whole, len(columns)), np.zeros(along.shape)
     for number in range(1, count + 1):
         for which in map(list, combinations(range(count), number)):
             matrix = gram[:, which][:, :, which] + RIDGE * np.eye(number)
             beta = np.linalg.solve(matrix, along[:, which, None])[..., 0]
-            cost = np.sum(target**2, axis=-1) - np.sum(beta * along[:, which], axis=-1)
+            cost = whole - np.sum(beta * along[:, which], axis=-1)
             better = (beta >= 0).all(axis=-1) & (cost < best)
             best = np.where(better, cost, best)
             trial = np.zeros(along.shape)
@@ -48,37 +69,32 @@ def non_negative(columns: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, n
     return found / size, best
 
 
-def grid(*axes: np.ndarray) -> np.ndarray:
-    """All combinations (G, a) of the values of axes."""
-    return np.array(list(product(*axes)))
+def sums_of_terms(
+    terms: Sequence[np.ndarray], y: np.ndarray, weight: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The best K of laws E + sum_j B_j exp(l_j): indices (K,), E (K,) and logs of B (K, j).
+
+    Args:
+        terms: the l_j of G laws, each (G, N).
+        y: (N,), near 1.
+        weight: (N,) of residuals of log y.
+        count: K at most.
+    """
+    columns = np.exp(np.stack([np.zeros(terms[0].shape), *terms], axis=1))
+    beta, cost = non_negative(columns * (weight / y), weight)
+    best = best_of(cost, count)
+    return best, beta[best, 0], np.log(np.maximum(beta[best, 1:], TINY))
 
 
 def power_sums(
-    log_x: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray,
-    exponents: np.ndarray,
-    count: int,
-    limit: bool = True,
+    log_x: np.ndarray, y: np.ndarray, weight: np.ndarray, exponents: np.ndarray, count: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The best laws E + sum_j B_j x_j^-e_j on a grid: E (K,), logs of B (K, k) and exponents (K, k).
 
-    Args:
-        log_x: (N, k) logarithms of the inputs.
-        y: (N,), near 1.
-        weight: (N,) of residuals of log y.
-        exponents: (G, k) to try.
-        count: K at most.
-        limit: whether there is a limit E.
+    Arguments as of `sums_of_terms`, with log x (N, k) and the exponents (G, k) to try.
     """
-    terms = np.exp(-exponents[:, :, None] * log_x.T)
-    ones = np.ones((len(exponents), int(limit), len(y)))
-    scale = weight / y
-    beta, cost = non_negative(np.concatenate([ones, terms], axis=1) * scale, weight)
-    best = np.argsort(cost, kind="stable")[:count]
-    beta = beta[best]
-    level = beta[:, 0] if limit else np.zeros(len(best))
-    return level, np.log(np.maximum(beta[:, int(limit) :], TINY)), exponents[best]
+    best, level, logs = sums_of_terms(list(-exponents.T[..., None] * log_x.T[:, None]), y, weight, count)
+    return level, logs, exponents[best]
 
 
 def powers_of_sums(
@@ -104,27 +120,8 @@ def powers_of_sums(
         scale = weight * gap / y * power / raised
         columns = np.exp(-(exponents / power)[:, :, None] * log_x.T) * scale
         beta, cost = non_negative(columns, raised * scale)
-        best = np.argsort(cost, kind="stable")[:count]
-        parts.append(
-            (
-                np.full(len(best), level),
-                np.log(np.maximum(beta[best], TINY)),
-                exponents[best] / power,
-                np.full(len(best), power),
-                cost[best],
-            )
-        )
+        best = best_of(cost, count)
+        logs, shape = np.log(np.maximum(beta[best], TINY)), np.ones(len(best))
+        parts.append((level * shape, logs, exponents[best] / power, power * shape, cost[best]))
     *found, cost = (np.concatenate(part) for part in zip(*parts, strict=True))
-    best = np.argsort(cost, kind="stable")[:count]
-    return tuple(part[best] for part in found)
-
-
-def least_squares(columns: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients (G, q) and sums of squares (G,) of plain linear problems, as in `non_negative`."""
-    size = np.sqrt(np.sum(columns**2, axis=-1))
-    size = np.where(size > 0, size, 1.0)
-    scaled = columns / size[..., None]
-    gram = scaled @ np.swapaxes(scaled, -1, -2) + 1e-10 * np.eye(columns.shape[1])
-    along = np.einsum("gqn,gn->gq", scaled, np.broadcast_to(target, (len(columns), columns.shape[-1])))
-    beta = np.linalg.solve(gram, along[..., None])[..., 0]
-    return beta / size, np.sum(target**2, axis=-1) - np.sum(beta * along, axis=-1)
+    return tuple(part[best_of(cost, count)] for part in found)

@@ -1,4 +1,4 @@
-"""Laws that are a limit and a few positive terms, y = E + sum_j exp(l_j), as most of several inputs are."""
+"""Laws that are a limit and a few positive terms, y = E + sum_j exp(l_j), as most forms are."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from bnsl.forms.pieces import data_range, stacked
 FREE = (-np.inf, np.inf)
 STEEPEST = 8.0  # exponents of positive terms are sought from 0 to here
 WIDEST = 40.0  # logarithms of coefficients are sought so far from log y, y and inputs being near 1
+# Of every coefficient the exponents of its inputs; None where its term is free of one.
+Powers = Mapping[str, tuple[str | None, ...]]
 
 
 class Term(NamedTuple):
@@ -27,20 +29,27 @@ class Term(NamedTuple):
 
 @dataclass(frozen=True)
 class SumOfTerms(Form):
-    """y = limit + sum_j exp(l_j(theta, x)), with a limit >= 0 as the first coordinate, or without one.
+    """y = limit + sum_j exp(l_j(theta, x)), with a limit >= 0, or without one.
 
-    A subclass gives `parameters`, `terms`, `rescale`, `box`, and where it can starts of its own.
+    A subclass gives `parameters`, `terms`, `carried`, and where it can starts of its own.
     """
 
     limit: ClassVar[str | None] = "E"
+    boxes: ClassVar[Mapping[str, tuple[float, float]]] = {}  # of coordinates that `box` does not suit
 
     @abc.abstractmethod
     def terms(self, at: Mapping[str, Array], inputs: tuple[Array, ...]) -> list[Term]:
         """The terms, from the coordinates (..., 1) by name and what the form sees of each input (..., N)."""
 
+    @abc.abstractmethod
+    def carried(self, at: Mapping[str, Any], log_s: tuple[Any, ...], log_t: Any) -> dict[str, Any]:
+        """The coordinates, by name, that change in other units (`rescale`), but for the limit."""
+
     def box(self, name: str) -> tuple[float, float]:
         """Least and greatest value of a coordinate other than the limit, y and inputs being near 1."""
-        return FREE
+        parameter = self.parameters[self.names.index(name)]
+        usual = (0.0, STEEPEST) if parameter.lower == 0 else FREE
+        return self.boxes.get(name, (-WIDEST, WIDEST) if parameter.log else usual)
 
     def _split(self, theta: Array, log_x: Array) -> tuple[dict[str, Array], tuple[Array, ...]]:
         at = {name: theta[..., i, None] for i, name in enumerate(self.names)}
@@ -49,11 +58,13 @@ class SumOfTerms(Form):
 
     def _sum(self, at: Mapping[str, Array], terms: list[Term]) -> Array:
         """log y (..., N)."""
-        xp = namespace(*(term.log for term in terms))
         logs = [term.log for term in terms]
+        xp = namespace(*logs)
         if self.limit is not None:
             limit = at[self.limit]
             logs = [xp.where(limit > 0, xp.log(xp.where(limit > 0, limit, 1.0)), -xp.inf), *logs]
+        if len(logs) == 1:
+            return logs[0]
         top = logs[0]
         for log in logs[1:]:
             top = xp.maximum(top, log)
@@ -80,33 +91,65 @@ class SumOfTerms(Form):
                 rows[name] = rows[name] + share * slope
         return log_y, xp.stack([rows[name] for name in self.names], axis=-2)
 
+    def rescale(self, theta: Any, log_s: Any, log_t: Any) -> Any:
+        """The limit carries the unit of y, and other coordinates what `carried` says."""
+        at = {name: theta[..., i] for i, name in enumerate(self.names)}
+        k = len(self.inputs)
+        changed = self.carried(at, tuple(log_s[..., i] for i in range(k)) if k > 1 else (log_s,), log_t)
+        if self.limit is not None:
+            changed[self.limit] = at[self.limit] * namespace(theta, log_t).exp(log_t)
+        return stacked([changed.get(name, value) for name, value in at.items()])
+
     def domain(self, log_x: Array, y: Array, weight: Array) -> tuple[Array, Array]:
         """The limit from 0 to the largest y; the others in their boxes."""
-        xp = namespace(y)
         top = data_range(y, weight)[1]
-        boxes = [self.box(name) for name in self.names]
-        lower = [
-            0.0 * top + (0.0 if name == self.limit else box[0])
-            for name, box in zip(self.names, boxes, strict=True)
-        ]
-        upper = [
-            top if name == self.limit else 0.0 * top + box[1]
-            for name, box in zip(self.names, boxes, strict=True)
-        ]
+        pairs = [(0.0, top) if name == self.limit else self.box(name) for name in self.names]
+        lower, upper = ([end + 0.0 * top for end in ends] for ends in zip(*pairs, strict=True))
+        xp = namespace(y)
         return xp.stack(lower, axis=-1), xp.stack(upper, axis=-1)
 
-    def moved(self, theta: Any, **changed: Any) -> Any:
-        """Coordinates (..., p) with some of them, by name, replaced."""
-        return stacked([changed.get(name, theta[..., i]) for i, name in enumerate(self.names)])
 
-    def coordinates(self, theta: Any) -> dict[str, Any]:
-        """The coordinates (...,) by name."""
-        return {name: theta[..., i] for i, name in enumerate(self.names)}
+class PowerLaws(SumOfTerms):
+    """A limit and power laws, whose coefficients carry the units of their powers."""
+
+    powers: ClassVar[Powers]
+
+    def terms(self, at: Mapping[str, Array], inputs: tuple[Array, ...]) -> list[Term]:
+        """A term a coefficient."""
+        out = []
+        for coefficient, names in self.powers.items():
+            log, by = at[coefficient], {coefficient: 1.0}
+            for name, x in zip(names, inputs, strict=True):
+                if name is not None:
+                    log = log - at[name] * x
+                    by[name] = -x
+            out.append(Term(log, by))
+        return out
+
+    def carried(self, at: Mapping[str, Any], log_s: tuple[Any, ...], log_t: Any) -> dict[str, Any]:
+        """Every coefficient makes up for the units of its inputs."""
+        changed = {}
+        for coefficient, names in self.powers.items():
+            unit = at[coefficient] + log_t
+            for name, log_unit in zip(names, log_s, strict=True):
+                unit = unit if name is None else unit + at[name] * log_unit
+            changed[coefficient] = unit
+        return changed
+
+
+def positive(name: str) -> Parameter:
+    """A positive parameter, whose coordinate is its logarithm."""
+    return Parameter(name, log=True, lower=0.0)
 
 
 def scale(name: str) -> Parameter:
     """A positive coefficient, whose unit depends on an exponent."""
     return Parameter(name, log=True, lower=0.0, mixes=True)
+
+
+def mixed(name: str) -> Parameter:
+    """A parameter of either sign, whose value in other units depends on other parameters."""
+    return Parameter(name, mixes=True)
 
 
 def exponent(name: str) -> Parameter:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from normal_problems import U, noisy, problems
 
-from bnsl.forms.baselines import M1, M2, M3, M4
+from bnsl.forms.baselines import M1, M2, M3
 from bnsl.forms.broken import BNSL
+from bnsl.forms.sigmoid import M4
 from bnsl.solver.effort import PLATEAU_STARTS, SHARP_STARTS, STARTS
 from bnsl.solver.problem import Method, rows_of, several
 from bnsl.solver.starts import linear_starts, scanned, starts_of
