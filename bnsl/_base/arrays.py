@@ -93,7 +93,7 @@ def once(*arrays: Array) -> tuple[Array, ...]:
 
     XLA would else compute an exponential again in every row of a Jacobian that it enters.
     """
-    if all(isinstance(array, np.ndarray | np.generic) for array in arrays):
+    if isinstance(arrays[0], np.ndarray | np.generic):
         return arrays
     import jax
 

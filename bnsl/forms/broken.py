@@ -153,15 +153,7 @@ class BNSL(Form):
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """a, b, c0, then c_i, d_i, f_i of every break."""
-        sign = {"lower": -np.inf, "upper": 0.0} if self.rising else {"lower": 0.0, "upper": np.inf}
-        chain = [Parameter("a"), Parameter("b", log=True, mixes=True, **sign), Parameter("c0")]
-        for i in range(1, self.n_breaks + 1):
-            chain += [
-                Parameter(f"c{i}"),
-                Parameter(f"d{i}", log=True, lower=0.0),
-                Parameter(f"f{i}", log=True, lower=0.0),
-            ]
-        return tuple(chain)
+        return _parameters(self.n_breaks, self.rising)
 
     @property
     def label(self) -> str:
@@ -247,7 +239,7 @@ class BNSL(Form):
             by_depth = (change / depth) * soft - (change * (1.0 + past)) * step
             by_width = (change * (depth * past - tail)) * step - change * turn
             chain = (soft * (-1.0 / depth), by_depth, by_width)
-        g = xp.exp(xp.clip(log_g, -LARGEST, LARGEST))
+        g = xp.exp(xp.minimum(xp.maximum(log_g, -LARGEST), LARGEST))
         g = -g if self.rising else g
         residual, slope = misfit(working[..., 0, None] + g)
         residual, slope, share = once(residual, slope, slope * g)
@@ -258,9 +250,6 @@ class BNSL(Form):
         if not self.n_breaks:
             return lower, upper
         xp = namespace(working, lower, upper)
-        lower, upper = (
-            v if v.shape == working.shape else xp.broadcast_to(v, working.shape) for v in (lower, upper)
-        )
         log_f = xp.minimum(xp.maximum(working[..., 5::3], lower[..., 5::3]), upper[..., 5::3])
         shallow, deep = _depth(xp.stack([upper[..., 4::3], lower[..., 4::3]]), xp.exp(log_f))
         return _with_depths(lower, shallow), _with_depths(upper, deep)
@@ -445,6 +434,16 @@ class BNSL(Form):
         return tuple(out)
 
 
+@lru_cache(maxsize=64)
+def _parameters(n_breaks: int, rising: bool) -> tuple[Parameter, ...]:
+    sign = {"lower": -np.inf, "upper": 0.0} if rising else {"lower": 0.0, "upper": np.inf}
+    chain = [Parameter("a"), Parameter("b", log=True, mixes=True, **sign), Parameter("c0")]
+    for i in range(1, n_breaks + 1):
+        chain.append(Parameter(f"c{i}"))
+        chain += [Parameter(f"{letter}{i}", log=True, lower=0.0) for letter in "df"]
+    return tuple(chain)
+
+
 def _depth(log_d: Array, width: Array) -> Array:
     return width * softplus(-log_d / width)
 
@@ -459,11 +458,18 @@ def _with_breaks(head: Array, change: Array, log_d: Array, log_f: Array) -> Arra
 
 
 def _with_depths(ends: Array, depth: Array) -> Array:
-    """Coordinates (..., p) with other depths (..., n)."""
+    """Coordinates (..., p), which may be shared by laws, with depths (..., n) of their own."""
+    shape = (*depth.shape[:-1], ends.shape[-1])
+    if isinstance(depth, np.ndarray):
+        out = np.empty(shape, depth.dtype)
+        out[:] = ends
+        out[..., 4::3] = depth
+        return out
+    ends = namespace(depth).broadcast_to(ends, shape)
     parts = [ends[..., :4]]
     for i in range(depth.shape[-1]):
         parts += [depth[..., i : i + 1], ends[..., 5 + 3 * i : 7 + 3 * i]]
-    return namespace(ends).concat(parts, axis=-1)
+    return namespace(depth).concat(parts, axis=-1)
 
 
 def _bend(log_d: Array, width: Array, log_x: Array) -> tuple[Array, Array, Array]:
@@ -488,6 +494,14 @@ def _summed(parts: Array) -> Array:
 
 def _rows(by_limit: Array, share: Array, log_x: Array, chain: tuple[Array, ...]) -> Array:
     """The Jacobian (..., p, N) from the derivatives by a and log g, and those of log g by each break."""
+    if isinstance(share, np.ndarray):
+        p = 3 + sum(part.shape[-2] for part in chain)
+        out = np.empty((*share.shape[:-1], p, share.shape[-1]), share.dtype)
+        out[..., 0, :], out[..., 1, :] = by_limit, share
+        np.multiply(share, -log_x, out=out[..., 2, :])
+        for k, part in enumerate(chain, 3):
+            np.multiply(share[..., None, :], part, out=out[..., k::3, :])
+        return out
     xp = namespace(share)
     rows = [by_limit[..., None, :], share[..., None, :], (-share * log_x)[..., None, :]]
     chain = tuple(share[..., None, :] * part for part in chain)

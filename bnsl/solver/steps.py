@@ -18,7 +18,8 @@ def damped_step(gram: Array, gradient: Array, damping: Array) -> tuple[Array, Ar
     """
     xp = namespace(gram)
     if xp is np and len(gram) < WRITTEN_OUT:
-        square = gram + damping[:, None, None] * np.eye(gram.shape[-1])
+        square = gram.copy()
+        square.reshape(len(gram), -1)[:, :: gram.shape[-1] + 1] += damping[:, None]
         move = np.linalg.solve(square, -gradient[..., None])[..., 0]
         decrease = -np.sum(gradient * move, axis=-1)
         usable = np.isfinite(decrease) & (decrease >= 0)

@@ -13,6 +13,7 @@ it compiled, in chunks of one shape.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -105,6 +106,12 @@ def fresh(first: Array, points: int = 0) -> Walk:
     )
 
 
+@lru_cache(maxsize=8)
+def _precision(dtype: np.dtype) -> tuple[float, float]:
+    """The rounding error of a precision, and what is as good as 0 in it."""
+    return float(np.finfo(dtype).eps), max(TINY, float(np.finfo(dtype).smallest_normal))
+
+
 def step(method: Method, rows: Rows, now: Walk, tolerance: float) -> Walk:
     """Take every row that is not done one step further.
 
@@ -118,21 +125,20 @@ def step(method: Method, rows: Rows, now: Walk, tolerance: float) -> Walk:
     """
     xp = namespace(now.theta)
     exact = now.residual.shape[-1] > 0
-    eps = float(xp.finfo(now.theta.dtype).eps)
+    eps, tiny = _precision(now.theta.dtype)
     least = eps * (LEAST_DAMPING_EXACT if exact else LEAST_DAMPING)
-    tiny = max(TINY, float(xp.finfo(now.theta.dtype).smallest_normal))
 
     # 1. Evaluate the trial, keep it if it is better, and set the damping.
     residual, jacobian, cost = evaluate(method, rows, now.trial)
-    gram = xp.matmul(jacobian, xp.matrix_transpose(jacobian))
+    gram = xp.matmul(jacobian, jacobian.mT)
     gradient = xp.matmul(jacobian, residual[..., None])[..., 0]
     finite = xp.isfinite(cost) & xp.isfinite(xp.sum(gradient, axis=1))
-    active, first = ~now.done, now.steps == 0
+    active, later = ~now.done, now.steps > 0
     # Near the minimum rounding hides the decrease: a few last steps go on the linear model's word.
     rounding = 18.0 * eps * xp.sqrt(rows.points * now.cost)
-    hidden = ~first & (now.decrease <= rounding) & (cost <= now.cost + rounding)
+    hidden = later & (now.decrease <= rounding) & (cost <= now.cost + rounding)
     better = active & finite & ((cost < now.cost) | hidden)
-    worse = active & ~better & ~first
+    worse = active & later & ~better
     gain = (now.cost - cost) / xp.maximum(now.decrease, tiny)
     trust = 2.0 * xp.minimum(gain, 1.0) - 1.0
     shrink = xp.maximum(1.0 - trust * trust * trust, 0.1)
@@ -140,22 +146,22 @@ def step(method: Method, rows: Rows, now: Walk, tolerance: float) -> Walk:
         # Without noise there is more to gain in directions that damping has kept still so far.
         clean = now.cost <= CLEAN * ROUNDING * rows.points
         damped = now.damping > xp.where(clean, 1e3 * least, 1e-4)
-        count = now.hidden + xp.astype(active & hidden & ~(clean & damped), now.hidden.dtype)
-        shrink = xp.where(first, 1.0, xp.where(hidden, xp.where(clean, 1e-3, 0.1), shrink))
+        count = now.hidden + (active & hidden & ~(clean & damped))
+        shrink = xp.where(hidden, xp.where(clean, 1e-3, 0.1), shrink)
         out = count >= LAST_STEPS
     else:
         damped = now.damping >= 1e-2
-        count = now.hidden + xp.astype(active & hidden, now.hidden.dtype)
-        shrink = xp.where(first, 1.0, xp.where(hidden, 0.1, shrink))
+        count = now.hidden + (active & hidden)
+        shrink = xp.where(hidden, 0.1, shrink)
         out = count >= 2
-    damping = now.damping * xp.where(better, shrink, xp.where(worse, now.growth, 1.0))
+    damping = now.damping * xp.where(better & later, shrink, xp.where(worse, now.growth, 1.0))
     damping = xp.maximum(damping, least)
     growth = xp.where(better, 2.0, xp.where(worse, now.growth * 2.0, now.growth))
-    small = ~first & (now.decrease <= tolerance**2 * now.cost) & ~damped
+    small = later & (now.decrease <= tolerance**2 * now.cost) & ~damped
     settled = small | out | (damping > MAX_DAMPING)
     cost = xp.where(better, cost, now.cost)
     converged = now.converged | (active & xp.isfinite(cost) & settled) | (better & (cost == 0.0))
-    failed = now.failed | (active & first & ~finite)
+    failed = now.failed | (active & ~(later | finite))
     wide, deep = better[:, None], better[:, None, None]
     theta = xp.where(wide, now.trial, now.theta)
     gram, gradient = xp.where(deep, gram, now.gram), xp.where(wide, gradient, now.gradient)
@@ -165,7 +171,7 @@ def step(method: Method, rows: Rows, now: Walk, tolerance: float) -> Walk:
     # 2. The next trial. A coordinate at a bound that the cost pushes against stays there. Bounds of a walk
     # may depend a little on where it stands; those of the last place do for the next.
     lower, upper = bounds(method, rows, theta)
-    blocked = ((theta <= lower) & (gradient > 0)) | ((theta >= upper) & (gradient < 0))
+    blocked = xp.where(gradient > 0, theta <= lower, theta >= upper) & (gradient != 0)
     moves = rows.free & ~blocked
     norms = xp.sqrt(xp.linalg.diagonal(gram))
     scale = xp.where(wide, xp.maximum(0.5 * now.scale, norms), now.scale)
@@ -191,7 +197,7 @@ def step(method: Method, rows: Rows, now: Walk, tolerance: float) -> Walk:
         damping,
         growth,
         count,
-        now.steps + xp.astype(active, now.steps.dtype),
+        now.steps + active,
         converged,
         failed,
         gram,
