@@ -1,6 +1,7 @@
 """The commands by name, and their parsers. A command's module is imported when that command is asked for.
 
-Such a module has `EXAMPLE`, which its help shows, `add(parser)`, which adds its arguments, and `run(args)`.
+Such a module has `add(parser)`, which adds its arguments, and `run(args)`. What its docstring says below the
+first line is shown by the help.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from bnsl import __version__
 from bnsl._base.checks import InputError, check_choice
 from bnsl.readers.files import STDIN
 
@@ -43,7 +45,7 @@ GUESSED = {  # what options are called elsewhere -> the option here
     ("--columns", "--inputs"): "--x",
 }
 ALIKE = 0.75  # of the letters of an option, from which on it may be meant
-EXAMPLE = """examples:
+EXAMPLE = """Examples:
   bnsl datasets four_digit_addition > curve.csv
   bnsl fit curve.csv --train-until 736
   bnsl forecast curve.csv
@@ -52,11 +54,30 @@ EXAMPLE = """examples:
 """
 
 
+class Once(argparse.Action):
+    """An argument with one value; an option of this kind that is repeated is refused."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: Any = None
+    ) -> None:
+        """Keep the value, if it is the first."""
+        given = vars(namespace).setdefault("given", set())
+        if option is not None and self.dest in given:
+            both = [getattr(namespace, self.dest), values]
+            way = (
+                f"; several inputs are --x {','.join(both)}" if option == "--x" else "; leave one of them out"
+            )
+            parser.error(f"{option} is given twice, {' and '.join(map(str, both))}{way}")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
 class Parser(argparse.ArgumentParser):
     """Its errors are InputErrors, so that they come out as one line like all others."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options)
+        self.register("action", None, Once)  # of what is added without naming an action
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         """The arguments; an unknown option is reported with the one that may be meant."""
@@ -129,7 +150,9 @@ def whole_parser(*, required: bool = True, filled: bool = False) -> Parser:
         description="Fit, extrapolate and compare broken neural scaling laws (arXiv 2210.14891).",
         epilog=EXAMPLE,
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    parser.add_argument(
+        "--version", action="version", version=f"bnsl {__version__}", help="print the version and exit"
+    )
     commands = parser.add_subparsers(metavar="COMMAND", required=required)
     for name, text in COMMANDS.items():
         command = commands.add_parser(name, help=text)
@@ -141,19 +164,10 @@ def whole_parser(*, required: bool = True, filled: bool = False) -> Parser:
 def _filled(parser: Parser, name: str) -> Parser:
     """A parser with the arguments of a command."""
     command = importlib.import_module(f"bnsl.cli.{name.replace('-', '_')}")
-    text = COMMANDS[name]
-    parser.description, parser.epilog = f"{text[0].upper()}{text[1:]}.", command.EXAMPLE
-    parser.add_argument(
-        "--quiet", action="store_true", help="no notes, times or progress; warnings and errors remain"
-    )
+    text, (_, _, examples) = COMMANDS[name], (command.__doc__ or "").partition("\n\n")
+    parser.description, parser.epilog = f"{text[0].upper()}{text[1:]}.", examples
+    text = "no notes, times or progress; warnings and errors remain"
+    parser.add_argument("--quiet", action="store_true", help=text)
     command.add(parser)
     parser.set_defaults(run=command.run)
     return parser
-
-
-class _Version(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> NoReturn:
-        from bnsl import __version__
-
-        print(f"bnsl {__version__}")
-        parser.exit()

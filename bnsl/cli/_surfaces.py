@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from bnsl._base.checks import InputError, suggest
-from bnsl.cli._input import CURATIONS, curation_of, input_names, source_of
-from bnsl.cli._output import LEVEL
+from bnsl.cli._arguments import LEVEL
+from bnsl.cli._given import CURATIONS, curation_of, input_names, is_given, source_of
 from bnsl.cli._terminal import note
+from bnsl.cli._words import dashed
 from bnsl.curves.curve import Curve
 from bnsl.curves.data import as_curve
 from bnsl.curves.datasets import TABLES, load_dataset
@@ -55,10 +56,10 @@ def runs_table(
 
     Raises InputError for a column that is not there, and for an option that is of curves with one input.
     """
+    used = (*USED, "by") if by else USED
     for name in CURATIONS:
-        used = (*USED, "by") if by else USED
-        if name not in used and getattr(args, name, None) not in (None, False, []):
-            raise InputError(f"--{name.replace('_', '-')} is for curves of one input, and --x names several")
+        if name not in used and is_given(getattr(args, name, None)):
+            raise InputError(f"{dashed(name)} is for curves of one input, and --x names several")
     inputs, y = input_names(args), args.y
     if not inputs:
         raise InputError("--x must name the columns of the inputs, such as --x params,tokens")

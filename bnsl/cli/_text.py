@@ -15,6 +15,7 @@ from bnsl.forms.registry import FORMS, SURFACES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bnsl.curves.curve import Curve
     from bnsl.forms.form import Form
 
 NO_VALUE = "unknown"  # what a table shows for NaN
@@ -39,19 +40,26 @@ def number(cell: Any) -> str:
     return str(cell)
 
 
-def of_error(y_label: str) -> str:
-    """' of 1 - acc' where y is the error of an accuracy, which a table headed "predicted" would hide."""
-    return f" of {y_label}" if y_label.startswith("1 - ") else ""
+def counted(count: int, noun: str) -> str:
+    """'1 point', '2 points'."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def with_accuracies(table: pd.DataFrame, y_label: str) -> pd.DataFrame:
-    """Predictions; where y is the error of an accuracy, with that and its interval in per cent."""
-    if not of_error(y_label):
-        return table
-    ends = {"accuracy": "predicted", "from": "upper", "to": "lower"}
-    said = {name: [f"{100 * (1 - y):.4g} %" for y in table[column]] for name, column in ends.items()}
-    last = [name for name in ("warnings",) if name in table]
-    return table.drop(columns=last).assign(**said, **{name: table[name] for name in last})
+def predictions_text(what: str, table: pd.DataFrame, curve: Curve, level: float, more: str = "") -> list[str]:
+    """A head and predictions below it; for the error of an accuracy with that, too, in per cent."""
+    of_error, last = "", [name for name in ("warnings",) if name in table]
+    if curve.y_label.startswith("1 - "):  # which a table headed "predicted" would hide
+        of_error = f" of {curve.y_label}"
+        ends = {"accuracy": "predicted", "from": "upper", "to": "lower"}
+        said = {name: [f"{100 * (1 - y):.4g} %" for y in table[column]] for name, column in ends.items()}
+        table = table.drop(columns=last).assign(**said, **{name: table[name] for name in last})
+    head = f"{what}{of_error}, with {100 * level:g} % intervals for a new measurement{more}"
+    return [head, rows_text(table.rename(columns={"x": curve.x_label}), left=("run", "warnings"))]
+
+
+def record_text(kind: str, **entries: Any) -> str:
+    """The JSON of a command: what it is, and its entries."""
+    return json_text({"bnsl": kind, "version": 1, **entries})
 
 
 def json_text(record: Any) -> str:

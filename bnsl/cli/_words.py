@@ -38,7 +38,7 @@ def in_words_of_shell(text: str) -> str:
     text = _CALL.sub(lambda call: f"bnsl {call[1]}" + (f" {call[3]}" if call[3] else ""), text)
     text = text.replace("bnsl.fit_runs", "'bnsl runs FILE --predict SCHEDULE'")
     text = _GIVEN.sub(_option, text).replace("in bnsl.list_forms()", "in 'bnsl fit --help'")
-    return _NAMED.sub(lambda name: _dashed(name[1]), text)
+    return _NAMED.sub(lambda name: dashed(name[1]), text)
 
 
 def error_in_words_of_shell(text: str) -> str:
@@ -47,7 +47,8 @@ def error_in_words_of_shell(text: str) -> str:
     return in_words_of_shell(_SUBJECT.sub(_of_subject, _COLUMN.sub(r"--\1: ", text)))
 
 
-def _dashed(name: str) -> str:
+def dashed(name: str) -> str:
+    """What the shell calls an argument: '--n-breaks'."""
     return "--" + _CALLED.get(name, name).replace("_", "-")
 
 
@@ -56,19 +57,19 @@ def _option(found: re.Match[str]) -> str:
     if found[0] in _WRITTEN:
         return _WRITTEN[found[0]]
     if value in ("", "True"):
-        return _dashed(name)
+        return dashed(name)
     if value.startswith("{"):
         pairs = ast.literal_eval(value).items()
-        return " ".join(f"{_dashed(name)} {shlex.quote(f'{key}={cell}')}" for key, cell in pairs)
+        return " ".join(f"{dashed(name)} {shlex.quote(f'{key}={cell}')}" for key, cell in pairs)
     if value.startswith("["):
-        return f"{_dashed(name)} {shlex.quote(','.join(ast.literal_eval(value)))}"
+        return f"{dashed(name)} {shlex.quote(','.join(ast.literal_eval(value)))}"
     if value.startswith("r'"):
-        return f"{_dashed(name)} {value[1:]}"
-    return f"{_dashed(name)} {shlex.quote(value.strip(chr(39)))}"
+        return f"{dashed(name)} {value[1:]}"
+    return f"{dashed(name)} {shlex.quote(value.strip(chr(39)))}"
 
 
 def _of_subject(found: re.Match[str]) -> str:
     key = (found["key"] or "").strip("[]'")
     key = f" {key}" if key and not key.isdigit() else ""
     value = found["rest"].removeprefix(" = ") if found["rest"].startswith(" = ") else ""
-    return _dashed(found["name"]) + key + (f" {value}" if value else found["rest"])
+    return dashed(found["name"]) + key + (f" {value}" if value else found["rest"])

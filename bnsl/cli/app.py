@@ -1,13 +1,6 @@
-"""`bnsl app`: choose a file and its columns, drag the end of the fitted range."""
+"""`bnsl app`: choose a file and its columns, drag the end of the fitted range.
 
-from __future__ import annotations
-
-import argparse
-
-from bnsl.cli._terminal import note, warn
-from bnsl.web.app.server import LOOPBACK, PORT, serve
-
-EXAMPLE = """examples:
+Examples:
   bnsl app
   bnsl app four_digit_addition
   bnsl app --port 0 --no-browser
@@ -16,30 +9,22 @@ The app needs dash (pip install 'broken-neural-scaling-laws[app]'). It listens o
 files that are dropped into it stay there. Ctrl-C ends it.
 """
 
+from __future__ import annotations
+
+import argparse
+
+from bnsl.cli._arguments import file_argument, option
+from bnsl.cli._terminal import note, warn
+from bnsl.web.app.server import LOOPBACK, PORT, serve
+
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    file = command.add_argument(
-        "file",
-        metavar="FILE",
-        nargs="?",
-        help="a file or folder that 'bnsl forecast' reads, or a data set (default: drop one on the page)",
-    )
-    file.complete = {"bash": "_shtab_compgen_files", "zsh": "_files", "tcsh": "f"}  # type: ignore[attr-defined]
-    command.add_argument(
-        "--port",
-        type=int,
-        default=PORT,
-        metavar="N",
-        help="the port; 0 for a free one (default: %(default)s)",
-    )
-    command.add_argument(
-        "--host",
-        default=LOOPBACK[0],
-        metavar="ADDRESS",
-        help="where to listen; everyone who can reach it can use the app (default: %(default)s, this "
-        "machine)",
-    )
+    text = "a file or folder that 'bnsl forecast' reads, or a data set (default: drop one on the page)"
+    file_argument(command, text, nargs="?")
+    option(command, "--port", "N", "the port; 0 for a free one (default: %(default)s)", int, default=PORT)
+    text = "where to listen; everyone who can reach it can use the app (default: %(default)s, this machine)"
+    option(command, "--host", "ADDRESS", text, default=LOOPBACK[0])
     command.add_argument("--no-browser", action="store_true", help="do not open the browser")
 
 

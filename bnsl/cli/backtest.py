@@ -1,4 +1,13 @@
-"""`bnsl backtest`: how well the points beyond several cut-offs were predicted."""
+"""`bnsl backtest`: how well the points beyond several cut-offs were predicted.
+
+Examples:
+  bnsl datasets four_digit_addition > curve.csv
+  bnsl backtest curve.csv --form m2
+  bnsl backtest curve.csv --method forecast
+  bnsl backtest curve.csv --cut 600 --cut 736 --n-breaks 1 --plot backtest.png --json backtest.json
+  bnsl datasets loss_surface > runs.csv
+  bnsl backtest runs.csv --x params,tokens --where epochs=1 --form chinchilla --plot beyond.png
+"""
 
 from __future__ import annotations
 
@@ -7,62 +16,49 @@ from typing import Any
 
 import bnsl
 from bnsl._base.checks import InputError, as_number, check_choice
-from bnsl.cli._arguments import add_input, add_json_option, add_law, add_plot_option, add_values, numbers
-from bnsl.cli._input import form_of, law_options, loss_of, read_curve
+from bnsl.cli import _arguments as arguments
+from bnsl.cli._given import form_of, is_given, law_options
+from bnsl.cli._input import read_curve
 from bnsl.cli._output import check_outputs, put_out
+from bnsl.cli._words import dashed
 from bnsl.evaluation.backtest import Backtest, backtest
 from bnsl.forecasting.forecast import forecast
 
-EXAMPLE = """examples:
-  bnsl datasets four_digit_addition > curve.csv
-  bnsl backtest curve.csv --form m2
-  bnsl backtest curve.csv --method forecast
-  bnsl backtest curve.csv --cut 600 --cut 736 --n-breaks 1 --plot backtest.png --json backtest.json
-  bnsl datasets loss_surface > runs.csv
-  bnsl backtest runs.csv --x params,tokens --where epochs=1 --form chinchilla --plot beyond.png
-"""
 BACKTESTED = {"forecast": forecast}  # methods of 'bnsl backtest' besides the forms
-FOR_FORMS: dict[str, Any] = {  # options that a method does not take, and what they are if nobody gives them
-    "form": None,
-    "n_breaks": None,
-    "loss": None,
-    "robust": None,
-    "robust_scale": None,
-    "fix": [],
-    "bound": [],
-    "backend": "auto",
-}
+FOR_FORMS = ("form", "n_breaks", "loss", "robust", "robust_scale", "fix", "bound", "backend")
 
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    add_input(command)
-    add_law(command, split=False)
+    arguments.add_input(command)
+    arguments.add_law(command, split=False)
     command.set_defaults(form=None)
-    command.add_argument(
-        "--method",
-        metavar="NAME",
-        help=f"instead of a form: {', '.join(BACKTESTED)}",
+    arguments.option(command, "--method", "NAME", f"instead of a form: {', '.join(BACKTESTED)}")
+    text = (
+        "fit the points up to X (with several inputs their product) and predict the others; repeatable "
+        "(default: six at most)"
     )
-    text = "fit the points up to X (with several inputs their product) and predict the others"
-    add_values(command, "--cut", type=numbers, help=f"{text}; repeatable (default: six at most)")
-    command.add_argument(
-        "--tolerance", type=float, metavar="E", help="report up to which distance the rmsle stayed within E"
-    )
-    add_plot_option(command)
-    add_json_option(command)
+    arguments.values(command, "--cut", text, type=arguments.numbers)
+    text = "report up to which distance the rmsle stayed within E"
+    arguments.option(command, "--tolerance", "E", text, float)
+    arguments.add_outputs(command)
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     check_outputs(args)
-    law = _backtested(args)
+    law: dict[str, Any]
+    form = None
     if args.method is not None:
-        args.loss = "linear"  # y of any sign can be forecast
+        _check_method(args)
+        law, args.loss = {"method": BACKTESTED[args.method]}, "linear"  # y of any sign can be forecast
+    else:
+        args.form = args.form or "bnsl"
+        law, form = law_options(args), form_of(args)
     if args.tolerance is not None:
         as_number(args.tolerance, "--tolerance", lambda value: 0 < value < float("inf"))
-    curve = read_curve(args, form_of(args) if args.method is None else None)
-    law |= loss_of(args) if args.method is None else {}
+    curve = read_curve(args, form)
+    law |= {} if form is None else {"loss": args.loss}
     tested = backtest(curve, cuts=args.cut or None, **law)
     put_out(
         args,
@@ -82,14 +78,9 @@ def _text(tested: Backtest, tolerance: float | None) -> str:
     return f"{tested.summary()}\n\nrmsle within {tolerance:g} {reach}"
 
 
-def _backtested(args: argparse.Namespace) -> dict[str, Any]:
-    """The method or the form to back-test, with its options, checked as far as can be without the data."""
-    if args.method is None:
-        args.form = "bnsl" if args.form is None else args.form
-        return law_options(args)
+def _check_method(args: argparse.Namespace) -> None:
+    """Raise InputError for an unknown method, and for what it does not take."""
     check_choice(args.method, "method", BACKTESTED)
-    for name, default in FOR_FORMS.items():
-        if getattr(args, name) != default:
-            option = name.replace("_", "-")
-            raise InputError(f"--{option} has no effect on --method {args.method}; leave one of them out")
-    return {"method": BACKTESTED[args.method]}
+    for name in FOR_FORMS:
+        if is_given(getattr(args, name)) and (name, args.backend) != ("backend", "auto"):
+            raise InputError(f"{dashed(name)} has no effect on --method {args.method}; leave one of them out")

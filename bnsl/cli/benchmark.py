@@ -1,19 +1,6 @@
-"""`bnsl benchmark`: methods on the 92 curves."""
+"""`bnsl benchmark`: methods on the 92 curves.
 
-from __future__ import annotations
-
-import argparse
-from pathlib import Path
-
-from bnsl._base.checks import InputError, check_choice
-from bnsl.cli._arguments import Joined
-from bnsl.cli._output import DPI
-from bnsl.cli._terminal import Progress, note, show
-from bnsl.curves.benchmark import load_benchmark
-from bnsl.curves.datasets import BENCHMARK, COLLECTIONS, load_validation
-from bnsl.evaluation.benchmark import METHODS, method_names, run_benchmark
-
-EXAMPLE = """examples:
+Examples:
   bnsl benchmark --methods m1,m2 --domains LM,NMT
   bnsl benchmark --methods bnsl,forecast --domains NMT --output benchmark-results
   bnsl benchmark --curves validation --methods m2,forecast --domains ngram
@@ -22,34 +9,30 @@ The curves are looked for in the folder that $BNSL_DATA_DIR names, then in the c
 their public origin the first time.
 """
 
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bnsl._base.checks import InputError, check_choice
+from bnsl.cli._arguments import Joined, option
+from bnsl.cli._output import new_figure, save
+from bnsl.cli._terminal import Progress, note, show
+from bnsl.curves.benchmark import load_benchmark
+from bnsl.curves.datasets import BENCHMARK, COLLECTIONS, load_validation
+from bnsl.evaluation.benchmark import METHODS, method_names, run_benchmark
+
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    command.add_argument(
-        "--methods",
-        action=Joined,
-        default=",".join(METHODS),
-        metavar="A,B,...",
-        help="the methods (default: %(default)s)",
-    )
-    command.add_argument(
-        "--domains",
-        action=Joined,
-        metavar="A,B,...",
-        help="only curves of these: IC, BB, LM, NMT (default: all)",
-    )
-    command.add_argument(
-        "--curves",
-        default=BENCHMARK,
-        metavar="NAME",
-        help=f"the collection: {' or '.join(COLLECTIONS)} (default: %(default)s)",
-    )
-    command.add_argument(
-        "--output",
-        default="benchmark-results",
-        metavar="FOLDER",
-        help="where tables (.csv, .md) and figure go (default: %(default)s)",
-    )
+    text = "the methods (default: %(default)s)"
+    option(command, "--methods", "A,B,...", text, action=Joined, default=",".join(METHODS))
+    text = "only curves of these: IC, BB, LM, NMT (default: all)"
+    option(command, "--domains", "A,B,...", text, action=Joined)
+    text = f"the collection: {' or '.join(COLLECTIONS)} (default: %(default)s)"
+    option(command, "--curves", "NAME", text, default=BENCHMARK)
+    text = "where tables (.csv, .md) and figure go (default: %(default)s)"
+    option(command, "--output", "FOLDER", text, default="benchmark-results")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -63,16 +46,13 @@ def run(args: argparse.Namespace) -> None:
     if args.domains is not None:
         benchmark = benchmark.select(domain=[name.strip() for name in args.domains.split(",")])
     folder.mkdir(parents=True, exist_ok=True)  # or fail now rather than after the fits
-    progress = None if args.quiet else Progress()
-    run = run_benchmark(benchmark, methods, progress=progress)
+    run = run_benchmark(benchmark, methods, progress=None if args.quiet else Progress())
     paths = run.write(folder)
     show(run.summary())
-    from matplotlib.figure import Figure
-
     from bnsl.plots.comparisons import benchmark_size, plot_benchmark
 
-    figure = Figure(figsize=benchmark_size(run), layout="constrained")
+    figure = new_figure(benchmark_size(run))
     plot_benchmark(run, ax=figure.subplots())
-    figure.savefig(folder / "benchmark.png", dpi=DPI, bbox_inches="tight")
-    for path in (*paths, folder / "benchmark.png"):
+    for path in paths:
         note(f"wrote {path}")
+    save(figure, folder / "benchmark.png")

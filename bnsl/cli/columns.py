@@ -1,32 +1,31 @@
-"""`bnsl columns`: what is in a file."""
+"""`bnsl columns`: what is in a file.
+
+Examples:
+  bnsl datasets four_digit_addition > curve.csv
+  bnsl columns curve.csv
+"""
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import shlex
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bnsl._base.checks import InputError
 from bnsl._base.display import aligned
 from bnsl.cli._arguments import add_file
-from bnsl.cli._input import source_of
+from bnsl.cli._given import source_of
 from bnsl.cli._terminal import note, show
 from bnsl.cli._text import span_text
+from bnsl.readers.columns import choose_columns
 from bnsl.readers.curation import Curation
-from bnsl.readers.reading import curve_from_source, source_columns
+from bnsl.readers.reading import curve_from_source
 from bnsl.readers.runs import FEWEST, shown
 from bnsl.readers.source import Source, some
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-EXAMPLE = """examples:
-  bnsl datasets four_digit_addition > curve.csv
-  bnsl columns curve.csv
-"""
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -38,21 +37,23 @@ def run(args: argparse.Namespace) -> None:
     """Run the command."""
     source = source_of(args)
     roles = dict.fromkeys(source.aside, "set aside")
-    for name, role in ((source.x, "x"), (source.y, "y")):
-        if name is not None:
-            roles[name] = f"{role}, unless another is named"
-    runs = [] if source.run is None else source.named([source.run])[source.run].dropna().unique().tolist()
+    roles |= {
+        name: f"{role}, unless another is named" for name, role in ((source.x, "x"), (source.y, "y")) if name
+    }
+    where = {}
     if source.run is not None:
+        runs = source.named([source.run])[source.run].dropna().unique().tolist()
         roles[source.run] = f"tells runs apart: {some([shown(value) for value in runs], 8)}"
-    show(_text(source.table, source.kind, roles))
+        where = {source.run: runs[0]} if runs else {}
+    show(_text(source, roles))
     for text in (*source.notes, *source.told.values()):
         note(text)
-    where = {} if not runs or source.run is None else {source.run: runs[0]}
     note(_next(args, source, where))
 
 
-def _text(table: pd.DataFrame, kind: str, roles: Mapping[str, str]) -> str:
+def _text(source: Source, roles: Mapping[str, str]) -> str:
     """One line per column with how many values, the range and the role, if it has one."""
+    table = source.table
     rows = [("column", "values", "range", "role")]
     for name in table.columns:
         cells = table[name].dropna()
@@ -61,25 +62,22 @@ def _text(table: pd.DataFrame, kind: str, roles: Mapping[str, str]) -> str:
         else:
             span = f"{cells.astype(str).nunique()} different, no numbers"
         rows.append((str(name), str(len(cells)), span, roles.get(name, "")))
-    return f"{len(table)} rows, read as {kind}\n\n" + aligned(rows, left=(0, 2, 3))
+    return f"{len(table)} rows, read as {source.kind}\n\n" + aligned(rows, left=(0, 2, 3))
 
 
 def _next(args: argparse.Namespace, source: Source, where: Mapping[str, Any]) -> str:
     """The command that forecasts this file, with COLUMN for what must be chosen; or why there is none."""
-    options = [f"--format {args.format}"] if args.format else []
-    options += [f"--pattern {shlex.quote(args.pattern)}"] if args.pattern else []
-    options += [f"--decimal {args.decimal}"] if args.decimal else []
+    given = {name: getattr(args, name) for name in ("format", "pattern", "decimal")}
+    options = [f"--{name} {shlex.quote(text)}" for name, text in given.items() if text]
     options += [f"--where {shlex.quote(f'{name}={shown(value)}')}" for name, value in where.items()]
     curation = Curation(where=where)
     try:
-        source_columns(source)
+        choose_columns(source)
     except InputError:
-        pairs = _pairs(source, curation)
-        if not pairs:
+        pair = _pair(source, curation)
+        if pair is None:
             return f"there is nothing to forecast: no two columns have {FEWEST} points, positive numbers each"
-        chosen = {pair[0] for pair in pairs}
-        steps = source.x if source.x in chosen else None
-        options += ["--y COLUMN"] if steps is not None else ["--x COLUMN", "--y COLUMN"]
+        options += ["--y COLUMN"] if pair[0] == source.x else ["--x COLUMN", "--y COLUMN"]
     else:
         try:
             curve = curve_from_source(source, curation=curation).curve
@@ -90,17 +88,15 @@ def _next(args: argparse.Namespace, source: Source, where: Mapping[str, Any]) ->
     return "next: " + " ".join(["bnsl forecast", shlex.quote(args.file), *options])
 
 
-def _pairs(source: Source, curation: Curation) -> list[tuple[str, str]]:
-    """A column that can be x with one that can be y for each, or none."""
+def _pair(source: Source, curation: Curation) -> tuple[str, str] | None:
+    """A column that can be x, and one that can be y for it; None if there are none."""
     numeric = [str(name) for name in source.table.columns if source.table[name].dtype.kind == "f"]
-    first = [source.x] if source.x is not None else []
-    for x in (*first, *numeric):
-        for y in numeric:
-            try:
-                if x != y:
-                    curve = curve_from_source(source, x, y, loss="log", curation=curation).curve
-                    if len(np.unique(curve.x)) >= FEWEST:
-                        return [(x, y)]
-            except InputError:
-                continue
-    return []
+    first = [] if source.x is None else [source.x]
+    for x, y in itertools.product((*first, *numeric), numeric):
+        try:
+            curve = None if x == y else curve_from_source(source, x, y, loss="log", curation=curation).curve
+        except InputError:
+            continue
+        if curve is not None and len(np.unique(curve.x)) >= FEWEST:
+            return x, y
+    return None

@@ -1,4 +1,13 @@
-"""`bnsl completion`: what a shell needs to complete commands and options."""
+"""`bnsl completion`: what a shell needs to complete commands and options.
+
+Examples:
+  bnsl completion bash > bnsl-completion.bash
+
+The script needs no Python once it is made, so completion is instant:
+  bash   bnsl completion bash > ~/.local/share/bash-completion/completions/bnsl
+  zsh    bnsl completion zsh > ~/.zfunc/_bnsl      (with fpath+=~/.zfunc before compinit in ~/.zshrc)
+  tcsh   bnsl completion tcsh > ~/.bnsl-completion.csh      (and source it in ~/.tcshrc)
+"""
 
 from __future__ import annotations
 
@@ -7,14 +16,6 @@ import argparse
 from bnsl._base.checks import InputError
 
 SHELLS = ("bash", "zsh", "tcsh")
-EXAMPLE = """examples:
-  bnsl completion bash > bnsl-completion.bash
-
-The script needs no Python once it is made, so completion is instant:
-  bash   bnsl completion bash > ~/.local/share/bash-completion/completions/bnsl
-  zsh    bnsl completion zsh > ~/.zfunc/_bnsl      (with fpath+=~/.zfunc before compinit in ~/.zshrc)
-  tcsh   bnsl completion tcsh > ~/.bnsl-completion.csh      (and source it in ~/.tcshrc)
-"""
 
 
 def add(command: argparse.ArgumentParser) -> None:

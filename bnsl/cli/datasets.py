@@ -1,10 +1,15 @@
-"""`bnsl datasets`: the data sets by name."""
+"""`bnsl datasets`: the data sets by name.
+
+Examples:
+  bnsl datasets
+  bnsl datasets double_descent > curve.csv
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bnsl._base.display import aligned
 from bnsl.cli._text import json_text, span_text
@@ -17,26 +22,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OTHERS = {**COLLECTIONS, **TABLES}  # which are not one curve
-EXAMPLE = """examples:
-  bnsl datasets
-  bnsl datasets double_descent > curve.csv
-"""
 
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     choice = command.add_mutually_exclusive_group()
     choice.add_argument("name", nargs="?", metavar="NAME", help="write this one to the standard output")
-    choice.add_argument(
-        "--json", action="store_const", const=STDIN, help="list them as JSON instead of a table"
-    )
+    text = "list them as JSON instead of a table"
+    choice.add_argument("--json", action="store_const", const=STDIN, help=text)
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     if args.name is not None:
-        data = load_dataset(args.name)
-        print(_csv(data).removesuffix("\n"))
+        print(_csv(load_dataset(args.name)).removesuffix("\n"))
         return
     curves = [load_curve(name) for name in DESCRIPTIONS]
     print(_json(curves) if args.json == STDIN else _text(curves))
@@ -60,7 +59,7 @@ def _text(curves: Sequence[Curve]) -> str:
 
 def _json(curves: Sequence[Curve]) -> str:
     """The table for machines."""
-    rows: list[dict[str, Any]] = [
+    rows = [
         {
             "name": curve.name,
             "points": len(curve),

@@ -1,4 +1,11 @@
-"""`bnsl doctor`: versions, processors and the precision, to check an installation, or for a bug report."""
+"""`bnsl doctor`: versions, processors and the precision, to check an installation, or for a bug report.
+
+Examples:
+  bnsl doctor
+  bnsl doctor --jax --json
+
+The exit code is 1 if a check fails.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +24,6 @@ from bnsl.curves.datasets import NOISELESS_LAW, load_curve
 from bnsl.fitting.fit import fit
 from bnsl.readers.files import STDIN
 
-EXAMPLE = """examples:
-  bnsl doctor
-  bnsl doctor --jax --json
-
-The exit code is 1 if a check fails.
-"""
 PACKAGES = ("numpy", "scipy", "pandas", "matplotlib", "jax", "jaxlib")
 EXTRAS = {  # what brings a package that some features need
     "pyarrow": "parquet",
@@ -47,9 +48,12 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
+    from bnsl import __version__
+
     checks = [_noiseless_law(), *([_double_precision()] if args.jax else [])]
+    versions = {"bnsl": __version__, "python": platform.python_version()}
     found = {
-        "versions": _versions(),
+        "versions": versions | {name: _version(name) for name in PACKAGES},
         "extras": {name: _version(name) for name in EXTRAS},
         "machine": {"system": platform.platform(), "processors": os.cpu_count(), **_devices(args.jax)},
         "checks": checks,
@@ -59,13 +63,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         show(_text(found))
     return 0 if all(check["passed"] for check in checks) else 1
-
-
-def _versions() -> dict[str, str | None]:
-    from bnsl import __version__
-
-    versions = {"bnsl": __version__, "python": platform.python_version()}
-    return {**versions, **{name: _version(name) for name in PACKAGES}}
 
 
 def _version(name: str) -> str | None:
@@ -89,16 +86,12 @@ def _noiseless_law() -> dict[str, Any]:
     """Whether a curve without noise leads back to its law."""
     start = time.monotonic()
     curve = load_curve("noiseless_simulation")
-    fitted, beyond = curve.x <= FITTED, (curve.x > FITTED) & (curve.x <= 2 * FITTED)
-    law = fit(curve.take(fitted), n_breaks=1)
-    error = float(np.abs(law.predict(curve.x[beyond]) / curve.y[beyond] - 1.0).max())
-    spent = time.monotonic() - start
-    place = law.params["d1"] / NOISELESS_LAW["d1"] - 1.0
-    return {
-        "name": "noiseless law",
-        "passed": error < EXACT,
-        "found": f"error {error:.1e} beyond the fitted range, break off by {place:.1e}, in {spent:.2f} s",
-    }
+    law = fit(curve.take(curve.x <= FITTED), n_breaks=1)
+    beyond = curve.take((curve.x > FITTED) & (curve.x <= 2 * FITTED))
+    error = float(np.abs(law.predict(beyond.x) / beyond.y - 1.0).max())
+    spent, place = time.monotonic() - start, law.params["d1"] / NOISELESS_LAW["d1"] - 1.0
+    found = f"error {error:.1e} beyond the fitted range, break off by {place:.1e}, in {spent:.2f} s"
+    return {"name": "noiseless law", "passed": error < EXACT, "found": found}
 
 
 def _double_precision() -> dict[str, Any]:
@@ -113,16 +106,17 @@ def _double_precision() -> dict[str, Any]:
 
 
 def _text(found: dict[str, Any]) -> str:
-    extras = {
-        name: version or f"not installed: pip install 'broken-neural-scaling-laws[{EXTRAS[name]}]'"
-        for name, version in found["extras"].items()
+    missing = "not installed: pip install 'broken-neural-scaling-laws[{}]'"
+    sections: dict[str, dict[str, Any]] = {
+        "versions": {name: version or "not installed" for name, version in found["versions"].items()},
+        "extras": {
+            name: version or missing.format(EXTRAS[name]) for name, version in found["extras"].items()
+        },
+        "machine": {k: ", ".join(v) if k == "devices" else v for k, v in found["machine"].items()},
+        "checks": {
+            c["name"]: f"{'passed' if c['passed'] else 'FAILED'}: {c['found']}" for c in found["checks"]
+        },
     }
-    versions = {name: version or "not installed" for name, version in found["versions"].items()}
-    machine = dict(found["machine"])
-    if "devices" in machine:
-        machine["devices"] = ", ".join(machine["devices"])
-    checks = {c["name"]: f"{'passed' if c['passed'] else 'FAILED'}: {c['found']}" for c in found["checks"]}
-    sections = {"versions": versions, "extras": extras, "machine": machine, "checks": checks}
     lines = ["bnsl doctor"]
     for title, rows in sections.items():
         lines += ["", title, *(f"  {name:<18}{value}" for name, value in rows.items())]

@@ -1,4 +1,10 @@
-"""`bnsl fit-many`: a law fitted to every curve of a table, one row per curve."""
+"""`bnsl fit-many`: a law fitted to every curve of a table, one row per curve.
+
+Examples:
+  bnsl fit-many runs.csv --by model --by task --x tokens --y loss --n-breaks 1 -o laws.csv
+  bnsl fit-many runs.parquet --by model,task --x tokens --y loss --parts laws/ --workers 2
+  bnsl fit-many runs.csv --by model --by task --x tokens --y loss --drop-missing --diverged 2
+"""
 
 from __future__ import annotations
 
@@ -9,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnsl._base.checks import InputError
-from bnsl.cli._arguments import add_columns, add_curation, add_file, add_law, add_prediction
-from bnsl.cli._input import (
+from bnsl.cli import _arguments as arguments
+from bnsl.cli._given import (
     CURATIONS,
     curation_of,
     input_names,
@@ -19,14 +25,14 @@ from bnsl.cli._input import (
     points_asked_for,
     source_of,
     split_names,
-    tell_columns,
 )
+from bnsl.cli._input import tell_columns
 from bnsl.cli._output import check_writable
 from bnsl.cli._surfaces import runs_table
 from bnsl.cli._terminal import note
 from bnsl.many.batch import fit_many
 from bnsl.many.settings import prediction_name
-from bnsl.readers.columns import Columns, choose_columns
+from bnsl.readers.columns import choose_columns
 from bnsl.readers.curation import MERGING, Curation, curate_each
 from bnsl.readers.files import STDIN
 from bnsl.readers.source import Source
@@ -34,57 +40,38 @@ from bnsl.readers.source import Source
 if TYPE_CHECKING:
     import pandas as pd
 
-EXAMPLE = """examples:
-  bnsl fit-many runs.csv --by model --by task --x tokens --y loss --n-breaks 1 -o laws.csv
-  bnsl fit-many runs.parquet --by model,task --x tokens --y loss --parts laws/ --workers 2
-  bnsl fit-many runs.csv --by model --by task --x tokens --y loss --drop-missing --diverged 2
-"""
 EACH = tuple(name for name in CURATIONS if name not in MERGING)  # what is done to every curve by itself
 ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl")
 
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    add_file(command)
-    add_columns(command)
-    command.add_argument(
-        "--by",
-        action="append",
-        required=True,
-        metavar="COLUMN",
-        help="column whose values tell the curves apart; repeatable, or several with commas",
+    arguments.add_file(command)
+    arguments.add_columns(command)
+    text = "column whose values tell the curves apart; repeatable, or several with commas"
+    arguments.repeated(command, "--by", "COLUMN", text, required=True)
+    arguments.add_curation(command, one_curve=False)
+    arguments.add_law(command, split=False)
+    arguments.add_prediction(command, "add a column with the prediction at X; repeatable")
+    text = f"file for the rows: {', '.join(ENDINGS)} (default: CSV to the standard output)"
+    command.add_argument("-o", "--output", default=STDIN, metavar="OUT", help=text)
+    text = (
+        "write rows there as Parquet as they are computed; after an interruption, the same command continues"
     )
-    add_curation(command, one_curve=False)
-    add_law(command, split=False)
-    add_prediction(command, "add a column with the prediction at X; repeatable")
-    command.add_argument(
-        "-o",
-        "--output",
-        default=STDIN,
-        metavar="OUT",
-        help=f"file for the rows: {', '.join(ENDINGS)} (default: CSV to the standard output)",
-    )
-    command.add_argument(
-        "--parts",
-        metavar="FOLDER",
-        help="write rows there as Parquet as they are computed; after an interruption, the same command "
-        "continues",
-    )
-    command.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="processes (default: %(default)s)"
-    )
-    command.add_argument(
-        "--device", metavar="NAME", help="for jax: cpu or gpu (default: a gpu if there is one)"
-    )
-    command.add_argument(
-        "--dtype", default="float64", metavar="TYPE", help="for jax: float64 (default) or float32"
-    )
+    arguments.option(command, "--parts", "FOLDER", text)
+    arguments.option(command, "--workers", "N", "processes (default: %(default)s)", int, default=1)
+    arguments.option(command, "--device", "NAME", "for jax: cpu or gpu (default: a gpu if there is one)")
+    arguments.option(command, "--dtype", "TYPE", "for jax: float64 (default) or float32", default="float64")
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    _check_output(args.output)
+    if args.output != STDIN:
+        if Path(args.output).suffix.lower() not in ENDINGS:
+            raise InputError(f"--output {args.output!r} must end in one of {', '.join(ENDINGS)}")
+        check_writable(args.output)
     options, predict = law_options(args), points_asked_for(args)
+    options |= {"out": args.parts, "workers": args.workers, "progress": False if args.quiet else None}
     todo = curation_of(args, EACH) or Curation()
     source = source_of(args)
     by = list(split_names(args.by, source.table.columns))
@@ -94,84 +81,61 @@ def run(args: argparse.Namespace) -> None:
         if name is not None and name in by:
             raise InputError(f"{option} {name}: --by has this column already; it cannot be both")
     if inputs:
-        _write_rows(args, _fit_surfaces(args, source, by, options))
-        return
-    if args.groups is not None:
+        rows = _fit_surfaces(args, source, by, predict, options)
+    elif args.groups is not None:
         raise InputError("--groups is for several inputs; name them, such as --x params,tokens")
-    numbers = source.table.drop(columns=[name for name in by if name in source.table.columns])
-    steps, measured = (None if name in by else name for name in (source.x, source.y))
-    columns = choose_columns(
-        numbers, name_of_x(args), args.y, args.sigma, steps=steps, measured=measured, aside=source.aside
-    )
-    tell_columns(columns)
-    for text in (*source.notes, *(source.told[name] for name in columns.names if name in source.told)):
-        note(text)
-    table = source.named([name for name in (*by, *todo.where) if name not in columns.names])
-    table = _curated(table, columns, replace(todo, by=by), source.sparse)
-    rows = fit_many(
-        table,
-        columns.x,
-        columns.y,
-        by,
-        sigma=columns.sigma,
-        predict_at=predict or None,
-        out=args.parts,
-        workers=args.workers,
-        device=args.device,
-        dtype=args.dtype,
-        progress=False if args.quiet else None,
-        **options,
-    )
-    if args.accuracy is not None:  # an error is between 0 and 1
-        predicted = [prediction_name(x) for x in args.predict]
-        rows[predicted] = rows[predicted].clip(0.0, 1.0)
-    _write_rows(args, rows)
-
-
-def _fit_surfaces(
-    args: argparse.Namespace, source: Source, by: list[str], options: dict[str, Any]
-) -> pd.DataFrame:
-    """A law of several inputs for every part of FILE."""
-    table, y = runs_table(args, source, by)
-    if args.backend == "jax" or args.device is not None:
-        raise InputError("--backend jax and --device are for one input")
-    wanted = {"groups": args.groups, "sigma": args.sigma, "out": args.parts, "workers": args.workers}
-    names = list(input_names(args))
-    at = [dict(zip(names, row, strict=True)) for row in points_asked_for(args)]
-    wanted |= {"predict_at": at or None, "progress": False if args.quiet else None}
-    return fit_many(table, y=y, by=by, inputs=names, **wanted, **options)
-
-
-def _write_rows(args: argparse.Namespace, rows: pd.DataFrame) -> None:
+    else:
+        rows = _fit_curves(args, source, replace(todo, by=by), predict, options)
     _write(rows, args.output)
     counts = rows["status"].value_counts()
     note(f"{len(rows)} curves: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
 
 
-def _curated(table: pd.DataFrame, columns: Columns, todo: Curation, sparse: bool) -> pd.DataFrame:
-    """The points of the curves that are asked for; of a log, where x and y were logged together."""
-    done = curate_each(table, columns, replace(todo, drop_missing=todo.drop_missing or sparse))
-    for text in done.notes:
+def _fit_surfaces(
+    args: argparse.Namespace, source: Source, by: list[str], predict: list[Any], options: dict[str, Any]
+) -> pd.DataFrame:
+    """A law of several inputs for every part of FILE."""
+    table, y = runs_table(args, source, by)
+    if args.backend == "jax" or args.device is not None:
+        raise InputError("--backend jax and --device are for one input")
+    names = list(input_names(args))
+    options |= {"inputs": names, "y": y, "groups": args.groups, "sigma": args.sigma}
+    at = [dict(zip(names, row, strict=True)) for row in predict]
+    return fit_many(table, by=by, predict_at=at or None, **options)
+
+
+def _fit_curves(
+    args: argparse.Namespace, source: Source, todo: Curation, predict: list[Any], options: dict[str, Any]
+) -> pd.DataFrame:
+    """A law of one input for every curve of FILE; the points are those that are asked for."""
+    by, left = list(todo.by), [name for name in todo.by if name in source.table.columns]
+    x, y = (None if name in by else name for name in (source.x, source.y))
+    apart = replace(source, table=source.table.drop(columns=left), x=x, y=y)
+    columns = choose_columns(apart, name_of_x(args), args.y, args.sigma)
+    tell_columns(columns)
+    for text in (*source.notes, *(source.told[name] for name in columns.names if name in source.told)):
         note(text)
-    if done.y_label != columns.y:
-        note(f"the curves are {done.y_label}")
-    return done.table
-
-
-def _check_output(name: str) -> None:
-    if name == STDIN:
-        return
-    if Path(name).suffix.lower() not in ENDINGS:
-        raise InputError(f"--output {name!r} must end in one of {', '.join(ENDINGS)}")
-    check_writable(name)
+    table = source.named([name for name in (*by, *todo.where) if name not in columns.names])
+    # In a log x and y were logged together in some rows only.
+    points = curate_each(table, columns, replace(todo, drop_missing=todo.drop_missing or source.sparse))
+    for text in points.notes:
+        note(text)
+    if points.y_label != columns.y:
+        note(f"the curves are {points.y_label}")
+    options |= {"sigma": columns.sigma, "device": args.device, "dtype": args.dtype}
+    rows = fit_many(points.table, columns.x, columns.y, by, predict_at=predict or None, **options)
+    if args.accuracy is not None:  # an error is between 0 and 1
+        predicted = [prediction_name(at) for at in predict]
+        rows[predicted] = rows[predicted].clip(0.0, 1.0)
+    return rows
 
 
 def _write(rows: pd.DataFrame, name: str) -> None:
-    ending = Path(name).suffix.lower()
+    """The rows to the standard output, or to a file that is there only once it is whole."""
     if name == STDIN:
         print(rows.to_csv(index=False), end="")
         return
-    partial = Path(f"{name}.{os.getpid()}.partial")
+    partial, ending = Path(f"{name}.{os.getpid()}.partial"), Path(name).suffix.lower()
     if ending == ".parquet":
         rows.to_parquet(partial, index=False)
     elif ending == ".jsonl":

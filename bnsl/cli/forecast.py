@@ -1,4 +1,13 @@
-"""`bnsl forecast`: predictions at larger x, with intervals."""
+"""`bnsl forecast`: predictions at larger x, with intervals.
+
+Examples:
+  bnsl datasets four_digit_addition > curve.csv
+  bnsl forecast curve.csv
+  bnsl forecast curve.csv --train-until 736 --predict 1000 --plot forecast.png --json forecast.json
+  bnsl datasets loss_surface > runs.csv
+  bnsl forecast runs.csv --x params,tokens --where epochs=1 --predict params=2M,tokens=20M
+  bnsl forecast runs.csv --x params,tokens --where epochs=1 --train-fraction 0.8 --plot two.png
+"""
 
 from __future__ import annotations
 
@@ -18,20 +27,13 @@ from bnsl._base.display import (
     records,
     warning_lines,
 )
-from bnsl.cli._arguments import (
-    add_input,
-    add_json_option,
-    add_plot_option,
-    add_prediction,
-    add_robust,
-    add_split,
-)
-from bnsl.cli._input import points_asked_for, read_curves, split_rule
-from bnsl.cli._output import LEVEL, check_outputs, predictions, put_out
-from bnsl.cli._runs import AHEAD as RUNS_AHEAD
-from bnsl.cli._runs import check_one_figure, put_out_runs, row
+from bnsl.cli import _arguments as arguments
+from bnsl.cli._answers import AHEAD_OF_RUNS, Answer, predictions, put_out_answers
+from bnsl.cli._given import points_asked_for, split_rule
+from bnsl.cli._input import read_curves
+from bnsl.cli._output import check_outputs
 from bnsl.cli._surfaces import draw_panels
-from bnsl.cli._text import json_text, of_error, rows_text, with_accuracies
+from bnsl.cli._text import counted, predictions_text, record_text
 from bnsl.curves.curve import Curve
 from bnsl.curves.metrics import rmse, rmsle
 from bnsl.curves.scale import SCALES
@@ -39,121 +41,92 @@ from bnsl.evaluation.extrapolation import held_out_notes, nothing_held_out
 from bnsl.fitting.record import curve_record
 from bnsl.forecasting.forecast import Forecast, forecast, shown_breaks
 from bnsl.forecasting.surface import SurfaceForecast
-from bnsl.readers.files import STDIN, called
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-EXAMPLE = """examples:
-  bnsl datasets four_digit_addition > curve.csv
-  bnsl forecast curve.csv
-  bnsl forecast curve.csv --train-until 736 --predict 1000 --plot forecast.png --json forecast.json
-  bnsl datasets loss_surface > runs.csv
-  bnsl forecast runs.csv --x params,tokens --where epochs=1 --predict params=2M,tokens=20M
-  bnsl forecast runs.csv --x params,tokens --where epochs=1 --train-fraction 0.8 --plot two.png
-"""
 AHEAD = (1.5, 2.0, 4.0, 10.0)  # predictions at these multiples of the last fitted x, if none are asked for
 LEAST_WEIGHT = 0.0005  # of a law that the table shows: what does not round to 0.0 %
 
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    add_input(command)
-    add_split(command)
+    arguments.add_input(command)
+    arguments.add_split(command)
     text = "predict y at X; repeatable (default: 1.5, 2, 4 and 10 times the last fitted x)"
-    add_prediction(command, text)
-    add_robust(command, "leave out outliers, found by a robust fit")
-    command.add_argument(
-        "--level",
-        type=float,
-        default=LEVEL,
-        metavar="P",
-        help="probability of a new measurement inside the interval (default: %(default)s)",
-    )
-    add_plot_option(command)
-    add_json_option(command)
-    command.add_argument(
-        "--scale",
-        default="auto",
-        help=f"scale of y: {', '.join(SCALES)} (default: %(default)s; linear if y is not positive, or grows)",
-    )
+    arguments.add_prediction(command, text)
+    arguments.add_robust(command, "leave out outliers, found by a robust fit")
+    arguments.add_level(command, "a new measurement inside the interval")
+    arguments.add_outputs(command)
+    text = f"scale of y: {', '.join(SCALES)} (default: %(default)s; linear if y is not positive, or grows)"
+    arguments.option(command, "--scale", None, text, default="auto")
 
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     check_outputs(args)
-    level = check_share(args.level, "--level")
+    check_share(args.level, "--level")
     wanted = points_asked_for(args)
     check_choice(args.scale, "--scale", SCALES)
     args.loss = "log" if args.scale == "log" else "linear"  # tells of rows that cannot be of that scale
     rule = split_rule(args)
     curves = read_curves(args)
-    check_one_figure(args, curves)
-    ahead = AHEAD if len(curves) == 1 else RUNS_AHEAD
+    ahead = AHEAD if len(curves) == 1 else AHEAD_OF_RUNS
     parts = {name: curve.split(**rule) for name, curve in curves.items()}
-    for curve, (_, held_out) in zip(curves.values(), parts.values(), strict=True):
+    for name, (_, held_out) in parts.items():
         if rule and held_out is None:
-            raise nothing_held_out(curve)
-    answers = {name: _answer(args, *both, wanted, ahead, level) for name, both in parts.items()}
-    if len(curves) > 1:
-        rows = [part for name, answer in answers.items() for part in _rows(name, answer)]
-        put_out_runs(args, "forecast", curves, rows, lambda name: _json(answers[name]))
-        return
-    (answer,), ((_, held_out),) = answers.values(), parts.values()
-    put_out(
-        args,
-        lambda: _text(answer),
-        lambda: _json(answer),
-        lambda ax: _draw(answer.found, held_out, wanted, level, ax),
-    )
+            raise nothing_held_out(curves[name])
+    answers = {name: _answer(args, *both, wanted, ahead) for name, both in parts.items()}
+    put_out_answers(args, "forecast", answers, args.level)
 
 
-class _Answer(NamedTuple):
-    """The text about a curve."""
+class HeldOut(NamedTuple):
+    """What was held out of a curve, predicted."""
 
-    found: Forecast | SurfaceForecast
-    ahead: pd.DataFrame  # a row per point: x, predicted, lower, upper
-    level: float  # probability inside (lower, upper)
-    held_out: pd.DataFrame | None  # a row per point that it has not seen: x, y, predicted, lower, upper
+    curve: Curve
+    table: pd.DataFrame  # a row per point: x, y, predicted, lower, upper
+    inside: int  # how many of these y lie in their interval
+    rmsle: float
+    rmsle_stderr: float
+    rmse: float
 
-    @property
-    def inside(self) -> int:
-        """How many held-out values lie in their interval."""
-        table = self.held_out
-        return 0 if table is None else int(table["y"].between(table["lower"], table["upper"]).sum())
 
-    @property
-    def warnings(self) -> tuple[FitWarning, ...]:
-        """Those of the forecast, and of what was held out."""
-        count = 0 if self.held_out is None else len(self.held_out)
-        return (*self.found.warnings, *held_out_notes(self.inside, count, self.level))
+def _held_out(found: Forecast | SurfaceForecast, curve: Curve, level: float) -> HeldOut:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExtrapolationWarning)  # these points are there, however far
+        table = predictions(found, curve.x, level=level)
+    table.insert(curve.inputs, "y", curve.y)
+    inside = int(table["y"].between(table["lower"], table["upper"]).sum())
+    predicted = table["predicted"].to_numpy()
+    return HeldOut(curve, table, inside, *rmsle(predicted, curve.y), rmse(predicted, curve.y))
 
 
 def _answer(
     args: argparse.Namespace,
     fitted: Curve,
-    held_out: Curve | None,
+    beyond: Curve | None,
     wanted: Sequence[Any],
-    ahead: Sequence[float],
-    level: float,
-) -> _Answer:
+    factors: Sequence[float],
+) -> Answer:
+    level = args.level
     found = forecast(fitted, robust=args.robust, scale=args.scale)
-    table = None
-    if held_out is not None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExtrapolationWarning)  # these points are there, however far
-            table = predictions(found, held_out.x, level=level)
-        table.insert(fitted.inputs, "y", held_out.y)
-    return _Answer(found, predictions(found, wanted, ahead, level), level, table)
-
-
-def _rows(name: str, answer: _Answer) -> list[dict[str, Any]]:
-    facts: dict[str, Any] = {}
-    if answer.held_out is not None:
-        error = rmsle(answer.held_out["predicted"].to_numpy(), answer.held_out["y"].to_numpy())[0]
-        facts = {"held out": len(answer.held_out), "inside": answer.inside, "rmsle there": error}
-    return row(name, answer.found.curve, facts, answer.ahead, answer.warnings)
+    held = None if beyond is None else _held_out(found, beyond, level)
+    ahead = predictions(found, wanted, factors, level)
+    notes, facts = found.warnings, {}
+    if held is not None:
+        notes = (*notes, *held_out_notes(held.inside, len(held.table), level))
+        facts = {"held out": len(held.table), "inside": held.inside, "rmsle there": held.rmsle}
+    said = predictions_text("forecasts", ahead, found.curve, level)
+    return Answer(
+        found.curve,
+        ahead,
+        facts,
+        notes,
+        lambda: paragraphs(_head(found.curve, held, level), _laws_text(found), said, warning_lines(notes)),
+        lambda: _json(found, ahead, level, held, notes),
+        lambda ax: _draw(found, beyond, wanted, level, ax),
+    )
 
 
 def _draw(law: Any, held_out: Curve | None, wanted: Sequence[Any], level: float, ax: Axes) -> Axes:
@@ -167,33 +140,19 @@ def _draw(law: Any, held_out: Curve | None, wanted: Sequence[Any], level: float,
     return bnsl.plot_forecast(law, held_out=held_out, ax=ax, levels=sorted({0.5, level}), x_max=x_max)
 
 
-def _text(answer: _Answer) -> str:
-    """What it rests on, the held-out error, the laws averaged, predictions, warnings."""
-    found, ahead, level, held_out = answer
-    curve = found.curve
-    lines = [f"forecast of {curve.name or called(STDIN)}", f"fitted   {curve.extent}"]
-    if held_out is not None:
-        both = held_out["predicted"].to_numpy(), held_out["y"].to_numpy()
-        error, stderr = rmsle(*both)
-        said = f"rmsle    {error:.6g} +- {stderr:.3g}" if error == error else f"rmse     {rmse(*both):.6g}"
-        points = "1 point" if len(held_out) == 1 else f"{len(held_out)} points"
-        columns = (held_out.iloc[:, i] for i in range(curve.inputs))
-        spans = [
-            f"{name} from {column.min():.6g} to {column.max():.6g}"
-            for name, column in zip(curve.input_names, columns, strict=True)
-        ]
-        lines += [
-            f"held out {points}, {', '.join(spans)}",
-            f"{said} on the held-out points",
-            f"inside   {answer.inside} of {points} in the {100 * level:g} % interval",
-        ]
-    ahead_head = f"forecasts{of_error(curve.y_label)}, with {100 * level:g} % intervals for a new measurement"
-    return paragraphs(
-        lines,
-        _laws_text(found),
-        [ahead_head, rows_text(with_accuracies(ahead, curve.y_label).rename(columns={"x": curve.x_label}))],
-        warning_lines(answer.warnings),
-    )
+def _head(curve: Curve, held: HeldOut | None, level: float) -> list[str]:
+    """What the forecast rests on, and the held-out error."""
+    lines = [f"forecast of {curve.name}", f"fitted   {curve.extent}"]
+    if held is None:
+        return lines
+    points, known = counted(len(held.table), "point"), held.rmsle == held.rmsle
+    error = f"rmsle    {held.rmsle:.6g} +- {held.rmsle_stderr:.3g}" if known else f"rmse     {held.rmse:.6g}"
+    return [
+        *lines,
+        f"held out {points}, {held.curve.span}",
+        f"{error} on the held-out points",
+        f"inside   {held.inside} of {points} in the {100 * level:g} % interval",
+    ]
 
 
 def _laws_text(found: Forecast | SurfaceForecast) -> list[str]:
@@ -217,7 +176,13 @@ def _laws_text(found: Forecast | SurfaceForecast) -> list[str]:
     return [head, aligned(rows, left=(0, 4))]
 
 
-def _json(answer: _Answer) -> str:
+def _json(
+    found: Forecast | SurfaceForecast,
+    ahead: pd.DataFrame,
+    level: float,
+    held: HeldOut | None,
+    notes: Sequence[FitWarning],
+) -> str:
     """The forecast for machines.
 
     `predictions` is a list of {x, predicted, lower, upper, level}, `laws` one of {law, weight, limit,
@@ -225,26 +190,16 @@ def _json(answer: _Answer) -> str:
     one of [code, message], `held_out` an object with rmsle, rmsle_stderr, rmse, inside (how many points the
     interval holds), level and the points, or null. An unknown number is null.
     """
-    found, ahead, level, held_out = answer
     laws = records(found.laws.reset_index())
-    record: dict[str, Any] = {
-        "bnsl": "forecast",
-        "version": 1,
-        "curve": curve_record(found.curve),
-        "predictions": [{**row, "level": level} for row in records(ahead)],
-        "laws": [row | ({"breaks": list(row["breaks"])} if "breaks" in row else {}) for row in laws],
-        "warnings": [list(warning) for warning in answer.warnings],
-        "held_out": None,
-    }
-    if held_out is not None:
-        predicted, measured = held_out["predicted"].to_numpy(), held_out["y"].to_numpy()
-        error, stderr = rmsle(predicted, measured)
-        record["held_out"] = {
-            "rmsle": plain(error),
-            "rmsle_stderr": plain(stderr),
-            "rmse": plain(rmse(predicted, measured)),
-            "inside": answer.inside,
-            "level": level,
-            "points": records(held_out),
-        }
-    return json_text(record)
+    tested = None
+    if held is not None:
+        errors = {name: plain(getattr(held, name)) for name in ("rmsle", "rmsle_stderr", "rmse")}
+        tested = {**errors, "inside": held.inside, "level": level, "points": records(held.table)}
+    return record_text(
+        "forecast",
+        curve=curve_record(found.curve),
+        predictions=[{**row, "level": level} for row in records(ahead)],
+        laws=[row | ({"breaks": list(row["breaks"])} if "breaks" in row else {}) for row in laws],
+        warnings=[list(warning) for warning in notes],
+        held_out=tested,
+    )

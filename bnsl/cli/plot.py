@@ -1,4 +1,11 @@
-"""`bnsl plot`: a figure of a law."""
+"""`bnsl plot`: a figure of a law.
+
+Examples:
+  bnsl datasets four_digit_addition > curve.csv
+  bnsl plot curve.csv --train-until 736 -o fit.png
+  bnsl plot curve.csv --decompose -o segments.pdf
+  bnsl plot curve.csv --title "Addition" --x-label "examples" -o titled.svg
+"""
 
 from __future__ import annotations
 
@@ -6,38 +13,24 @@ import argparse
 
 import bnsl
 from bnsl._base.checks import InputError
-from bnsl.cli._arguments import add_input, add_labels, add_law
-from bnsl.cli._input import fit_law, form_of, input_names, law_options, loss_of, read_curve
+from bnsl.cli import _arguments as arguments
+from bnsl.cli._given import form_of, input_names, law_options
+from bnsl.cli._input import read_curve
 from bnsl.cli._output import check_outputs, save_figure
-from bnsl.cli._surfaces import draw_panels
 from bnsl.cli._terminal import warn
-from bnsl.evaluation.extrapolation import Extrapolation
+from bnsl.cli.fit import draw, fit_law
 from bnsl.forms.registry import FORMS
-
-EXAMPLE = """examples:
-  bnsl datasets four_digit_addition > curve.csv
-  bnsl plot curve.csv --train-until 736 -o fit.png
-  bnsl plot curve.csv --decompose -o segments.pdf
-  bnsl plot curve.csv --title "Addition" --x-label "examples" -o titled.svg
-"""
 
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    add_input(command)
-    add_law(command)
-    command.add_argument(
-        "--decompose", action="store_true", help="draw the power laws that a bnsl is a chain of"
-    )
-    command.add_argument(
-        "-o",
-        "--output",
-        dest="plot",
-        required=True,
-        metavar="OUT.png",
-        help="the figure: .png, .pdf, .svg, ...",
-    )
-    add_labels(command)
+    arguments.add_input(command)
+    arguments.add_law(command)
+    text = "draw the power laws that a bnsl is a chain of"
+    command.add_argument("--decompose", action="store_true", help=text)
+    text = "the figure: .png, .pdf, .svg, ..."
+    command.add_argument("-o", "--output", dest="plot", required=True, metavar="OUT.png", help=text)
+    arguments.add_labels(command)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -48,13 +41,10 @@ def run(args: argparse.Namespace) -> None:
     if args.decompose and input_names(args):
         raise InputError("--decompose is for curves of one input, and --x names several")
     options = law_options(args)
-    curve = read_curve(args, form_of(args))
-    law = fit_law(args, curve, options | loss_of(args))
-    for warning in (law.result if isinstance(law, Extrapolation) else law).warnings:
+    law, tested = fit_law(args, read_curve(args, form_of(args)), options)
+    for warning in law.warnings:
         warn(f"{warning.code}: {warning.message}")
-    if curve.inputs > 1:
-        several, held_out = (law.result, law.held_out) if isinstance(law, Extrapolation) else (law, None)
-        save_figure(args, lambda ax: draw_panels(several, held_out, ax))
-        return
-    draw = bnsl.plot_decomposition if args.decompose else bnsl.plot_fit
-    save_figure(args, lambda ax: draw(law, ax=ax), wide=args.decompose)
+    if args.decompose:
+        save_figure(args, lambda ax: bnsl.plot_decomposition(tested or law, ax=ax), wide=True)
+    else:
+        save_figure(args, lambda ax: draw(law, tested, ax))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bnsl._base.checks import InputError, check_choice, is_number
+from bnsl._base.checks import InputError, as_number, check_choice, is_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,6 +127,12 @@ def number_of(cell: Any) -> float | None:
     digits, grouped = _ungrouped(match["digits"])
     bare = _literal(match, "," if _decimal_of(digits, grouped or match["power"] is not None) == "," else ".")
     return None if bare is None else float(bare)
+
+
+def written_number(cell: Any, argument: str) -> float:
+    """The same; InputError for what is no finite number."""
+    known = number_of(cell)
+    return as_number(cell if known is None else known, argument)
 
 
 def may_mark_thousands(column: pd.Series) -> bool:

@@ -29,6 +29,7 @@ from bnsl.forms.inputs import Input, check_values
 FAR = 10.0  # a prediction this many times beyond the fitted x is far
 LEAST = 1e-300  # a positive y; errors of a smaller one leave the range of a double
 WIDEST = 100  # decades of y in one curve under loss="log"; squares of more leave the range of a double
+_ARRAYS = ("x", "y", "sigma", "groups", "rows")  # of a curve, which have an entry per point
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,30 @@ class Curve:
     within: tuple[float, float] = field(default=(-np.inf, np.inf), kw_only=True)
 
     def __post_init__(self) -> None:
+        axes = self._checked_axes()
+        x, y = as_array(self.x, "x", columns=len(axes)), as_array(self.y, "y")
+        check_same_length(x, y, ("x", "y"))
+        check_values(axes, x, self.input_labels)
+        low, high = (as_number(end, "within", lambda end: not np.isnan(end)) for end in self.within)
+        outside = (y < low) | (y > high)
+        reject(y, outside, "y", f"is not within {low:g} and {high:g}, as was declared", self.rows)
+        sigma = None if self.sigma is None else _sigma(self.sigma, y)
+        rows = np.arange(len(y)) if self.rows is None else np.asarray(self.rows)
+        if rows.shape != y.shape or rows.dtype.kind not in "iu":
+            raise InputError(f"rows must be one whole number per point; {rows.shape} for {len(y)} points")
+        groups = None if self.groups is None else _groups(self.groups, y)
+        # Ties are ordered by y and sigma, so that no answer depends on the order of the rows.
+        order = np.lexsort([*([] if sigma is None else [sigma]), y, *np.atleast_2d(x.T)[::-1]])
+        arrays = {"x": x, "y": y, "sigma": sigma, "groups": groups, "rows": rows}
+        ordered = {name: None if array is None else array[order] for name, array in arrays.items()}
+        for array in ordered.values():
+            if array is not None:
+                array.setflags(write=False)
+        for name, value in (ordered | {"inputs": len(axes), "axes": axes}).items():
+            object.__setattr__(self, name, value)
+
+    def _checked_axes(self) -> tuple[Input, ...]:
+        """The inputs, of which x has a column each; the labels are checked, too."""
         for label in ("name", "x_label", "y_label"):
             check_text(getattr(self, label), label)
         check_names(self.input_labels, "input_labels", "names")
@@ -78,37 +103,7 @@ class Curve:
         axes = self.axes or tuple(Input(f"x{k + 1}") for k in range(count))
         if len(axes) == 1 and self.input_labels:
             raise InputError("input_labels are for several inputs; x_label names one")
-        object.__setattr__(self, "inputs", len(axes))
-        object.__setattr__(self, "axes", axes)
-        x = as_array(self.x, "x", columns=len(axes))
-        y = as_array(self.y, "y")
-        check_same_length(x, y, ("x", "y"))
-        check_values(axes, x, self.input_labels)
-        low, high = (as_number(end, "within", lambda end: not np.isnan(end)) for end in self.within)
-        outside = (y < low) | (y > high)
-        reject(y, outside, "y", f"is not within {low:g} and {high:g}, as was declared", self.rows)
-        sigma = None
-        if self.sigma is not None:
-            sigma = _sigma(self.sigma, y)
-        # Ties are ordered by y and sigma, so that no answer depends on the order of the rows.
-        keys = [y] if sigma is None else [sigma, y]
-        columns = [x] if x.ndim == 1 else list(x.T[::-1])
-        order = np.lexsort([*keys, *columns])
-        rows = np.arange(len(y)) if self.rows is None else np.asarray(self.rows)
-        if rows.shape != y.shape or rows.dtype.kind not in "iu":
-            raise InputError(f"rows must be one whole number per point; {rows.shape} for {len(y)} points")
-        object.__setattr__(self, "rows", _frozen(rows[order]))
-        object.__setattr__(self, "x", _frozen(x[order]))
-        object.__setattr__(self, "y", _frozen(y[order]))
-        object.__setattr__(self, "sigma", None if sigma is None else _frozen(sigma[order]))
-        if self.groups is not None:
-            groups = np.asarray(self.groups)
-            if groups.shape != y.shape:
-                raise InputError(f"groups must have one entry per row; {groups.shape} for {len(y)} rows")
-            missing = [row for row, group in enumerate(groups.tolist()) if group is None or group != group]
-            if missing:
-                raise InputError(f"groups[{missing[0]}] is missing; name the group of every row")
-            object.__setattr__(self, "groups", _frozen(groups[order]))
+        return axes
 
     def __repr__(self) -> str:
         sigma = "" if self.sigma is None else ", with sigma"
@@ -216,26 +211,28 @@ class Curve:
         given = [name for name, value in rules.items() if value is not None]
         if len(given) > 1:
             raise InputError(f"{' and '.join(given)} are alternatives; give one of them")
+        if not given:
+            return self, None
         first = self.effort
-        order = np.argsort(first, kind="stable")
-        rank = np.empty(len(self), int)
-        rank[order] = np.arange(len(self))
         if train_until is not None:
             chosen = first <= as_number(train_until, "train_until")
-        elif train_count is not None:
-            chosen = rank < check_count(train_count, "train_count", 1)
-        elif train_fraction is not None:
-            count = round(check_share(train_fraction, "train_fraction") * len(self))
-            chosen = rank < count
         elif held_out is not None:
             chosen = ~self._asked_for(held_out)
+        elif train_count is not None:
+            chosen = self._first(check_count(train_count, "train_count", 1))
         else:
-            return self, None
+            chosen = self._first(round(check_share(train_fraction, "train_fraction") * len(self)))
         if not chosen.any():
             value = rules[given[0]] if held_out is None else "all rows"
             ends = f"{self.effort_label} runs from {first.min():g} to {first.max():g}"
             raise InputError(f"{told(given[0], value)} leaves nothing to fit; {ends}")
         return self.take(chosen), None if chosen.all() else self.take(~chosen)
+
+    def _first(self, count: int) -> np.ndarray:
+        """A mask of so many points, those of the least effort."""
+        mask = np.zeros(len(self), bool)
+        mask[np.argsort(self.effort, kind="stable")[:count]] = True
+        return mask
 
     def _asked_for(self, held_out: ArrayLike) -> np.ndarray:
         """A mask of the rows as they were given, in the order of the points."""
@@ -256,20 +253,18 @@ class Curve:
 
     def take(self, rows: np.ndarray) -> Curve:
         """The curve of the given rows (a mask or indices), with the same names."""
-        sigma = None if self.sigma is None else self.sigma[rows]
-        given = None if self.rows is None else self.rows[rows]
-        groups = None if self.groups is None else self.groups[rows]
-        return replace(self, x=self.x[rows], y=self.y[rows], sigma=sigma, rows=given, groups=groups)
+        columns = {name: getattr(self, name) for name in _ARRAYS}
+        chosen: Any = {name: None if array is None else array[rows] for name, array in columns.items()}
+        return replace(self, **chosen)
 
     def joined(self, other: Curve) -> Curve:
         """The points of both, with the names of this one."""
 
-        def both(name: str) -> np.ndarray | None:
+        def both(name: str) -> Any:
             parts = [getattr(curve, name) for curve in (self, other)]
             return None if any(part is None for part in parts) else np.concatenate(parts)
 
-        columns: dict[str, Any] = {name: both(name) for name in ("x", "y", "sigma", "groups")}
-        return replace(self, **columns, rows=None)
+        return replace(self, **{name: both(name) for name in _ARRAYS} | {"rows": None})
 
 
 def check_curve(curve: Curve, loss: str = "log", way_out: str = "use loss='linear'") -> None:
@@ -279,45 +274,33 @@ def check_curve(curve: Curve, loss: str = "log", way_out: str = "use loss='linea
         raise InputError(
             f"x has {distinct} distinct value{'s' if distinct > 1 else ''}; a fit needs at least three"
         )
+    y, rows = curve.y, curve.rows
     if loss == "log" and curve.within == (0.0, 1.0):
         why = (
             "is a perfect accuracy, which has no logarithm; say how finely it was measured (resolution=), to "
             f"take half of that off it, drop the row, or {way_out}"
         )
-        reject(curve.y, curve.y == 0, "y", why, curve.rows)
+        reject(y, y == 0, "y", why, rows)
     if loss == "log":
-        check_positive(
-            curve.y,
-            "y",
-            "is not positive, and loss='log' compares logarithms; fit an error such as 1 - accuracy, drop "
-            f"the row, or {way_out}"
-            if curve.y.max() > 0
-            else f"is not positive, like all other y, and loss='log' compares logarithms; if the sign is a "
-            f"convention, fit -y, or {way_out}",
-            curve.rows,
-        )
-        small = int(np.argmin(curve.y))
-        apart = float(np.log10(curve.y.max()) - np.log10(curve.y[small]))
+        others, remedy = ",", "fit an error such as 1 - accuracy, drop the row"
+        if y.max() <= 0:
+            others, remedy = ", like all other y,", "if the sign is a convention, fit -y"
+        why = f"is not positive{others} and loss='log' compares logarithms; {remedy}"
+        check_positive(y, "y", f"{why}, or {way_out}", rows)
+        ends = int(np.argmin(y)), int(np.argmax(y))
+        apart = float(np.log10(y[ends[1]]) - np.log10(y[ends[0]]))
         if apart > WIDEST:
-            least, most = (
-                f"y[{i if curve.rows is None else curve.rows[i]}] = {curve.y[i]:g}"
-                for i in (small, int(np.argmax(curve.y)))
-            )
+            least, most = (f"y[{i if rows is None else rows[i]}] = {y[i]:g}" for i in ends)
             raise InputError(
                 f"{least} is 10^{apart:.0f} times smaller than {most}; drop the wrong one, or {way_out}"
             )
     elif loss == "log1p":
-        why = "is negative; loss='log1p' needs y >= 0. Drop the row or use loss='linear'"
-        reject(curve.y, curve.y < 0, "y", why, curve.rows)
-
-    small = (curve.y != 0) & (np.abs(curve.y) < LEAST)
-    if loss == "log" or np.abs(curve.y).max() < LEAST:
-        reject(curve.y, small, "y", "is too small for a double; multiply y by 1e300", curve.rows)
-
-
-@np.errstate(all="ignore")
-def _is_far(points: np.ndarray, low: np.ndarray, high: np.ndarray) -> bool:
-    return bool(np.any(points / FAR > high) or np.any(points < low / FAR))
+        reject(
+            y, y < 0, "y", "is negative; loss='log1p' needs y >= 0. Drop the row or use loss='linear'", rows
+        )
+    small = (y != 0) & (np.abs(y) < LEAST)
+    if loss == "log" or np.abs(y).max() < LEAST:
+        reject(y, small, "y", "is too small for a double; multiply y by 1e300", rows)
 
 
 def warn_if_far(points: np.ndarray, curve: Curve, stacklevel: int = 3) -> None:
@@ -326,7 +309,9 @@ def warn_if_far(points: np.ndarray, curve: Curve, stacklevel: int = 3) -> None:
     `stacklevel` is as for `warnings.warn`: 3 where this is called by what the user called.
     """
     low, high = curve.x.min(axis=0), curve.x.max(axis=0)
-    if _is_far(points, low, high):
+    with np.errstate(all="ignore"):
+        far = bool(np.any(points / FAR > high) or np.any(points < low / FAR))
+    if far:
         warnings.warn(
             f"far_extrapolation: x reaches beyond {FAR:g} times the fitted range "
             f"({np.min(low):.4g} to {np.max(high):.4g}); a break in between cannot be foreseen",
@@ -351,6 +336,12 @@ def _sigma(value: ArrayLike, y: np.ndarray) -> np.ndarray:
     return sigma
 
 
-def _frozen(array: np.ndarray) -> np.ndarray:
-    array.setflags(write=False)
-    return array
+def _groups(value: ArrayLike, y: np.ndarray) -> np.ndarray:
+    """What belongs together (N,); InputError where it is not known of a row."""
+    groups = np.asarray(value)
+    if groups.shape != y.shape:
+        raise InputError(f"groups must have one entry per row; {groups.shape} for {len(y)} rows")
+    missing = [row for row, group in enumerate(groups.tolist()) if group is None or group != group]
+    if missing:
+        raise InputError(f"groups[{missing[0]}] is missing; name the group of every row")
+    return groups

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnsl._base.checks import InputError, is_number, suggest
+from bnsl._base.checks import InputError, is_number, shown, suggest
 from bnsl.curves.cells import number_of
 from bnsl.curves.curve import Curve
-from bnsl.readers.source import show, some
+from bnsl.readers.source import Source, some
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,87 +49,69 @@ class Columns:
 
 
 def choose_columns(
-    table: pd.DataFrame,
-    x: str | None = None,
-    y: str | None = None,
-    sigma: str | None = None,
-    *,
-    steps: str | None = None,
-    measured: str | None = None,
-    aside: Sequence[str] = (),
+    source: Source, x: str | None = None, y: str | None = None, sigma: str | None = None
 ) -> Columns:
     """The columns asked for, and x and y guessed where the table leaves no doubt (see `read_curve`).
-
-    Args:
-        table: the table.
-        x: the column asked for as x, if any.
-        y: likewise.
-        sigma: likewise.
-        steps: the column that is x unless another is asked for, where the format has one.
-        measured: the column that is y unless another is asked for, likewise.
-        aside: columns that are never guessed.
 
     Raises:
         InputError: an unknown column, one column in two roles, or a choice that must be made; the message
             lists the columns there are.
     """
-    defaulted = x is None and steps is not None and steps not in (y, sigma)
-    if defaulted:
-        x = steps
-    evident = y is None and measured is not None and measured not in (x, sigma)
-    if evident:
-        y = measured
+    steps = source.x if x is None and source.x not in (y, sigma) else None
+    x = steps if x is None else x
+    measured = source.y if y is None and source.y not in (x, sigma) else None
+    y = measured if y is None else y
     asked = {"x": x, "y": y, "sigma": sigma}
-    names = [str(name) for name in table.columns]
-    taken: dict[str, str] = {}
-    for role, name in asked.items():
-        if name is None:
-            continue
-        if name not in names:
-            raise InputError(
-                f"{role}: there is no column {name!r}; {listed(table, aside)}{suggest(name, names)}"
-            )
-        if name in taken:
-            raise InputError(f"{role}: column {name!r} is {taken[name]} already; {listed(table, aside)}")
-        taken[name] = role
+    taken = _checked(source, {role: name for role, name in asked.items() if name is not None})
     wanted = [role for role in ("x", "y") if asked[role] is None]
-    spare = [name for name in names if name not in taken and name not in aside]
-    uncertain = [name for name in spare if _UNCERTAINTY.search(name)]
-    others = [name for name in spare if name not in uncertain]
-    candidates = [name for name in others if table[name].dtype.kind == "f"]
-    numeric = [name for name in spare if table[name].dtype.kind == "f"]
-    if len(numeric) == len(wanted) and sum(_holds_numbers(table[name]) for name in others) < len(wanted):
-        candidates, others, uncertain = numeric, [], []  # p and err: nothing else can be meant
-    elif len(others) == len(wanted):
-        candidates = others  # no choice; if one has a bad cell, that is what the message should be about
-    elif len(spare) == len(wanted):
-        candidates, uncertain = spare, []  # likewise
+    spare = [name for name in map(str, source.table) if name not in taken and name not in source.aside]
+    candidates, uncertain = _candidates(source.table, spare, len(wanted))
     if wanted and len(candidates) != len(wanted):
-        raise InputError(_undecided(table, wanted, candidates, x if defaulted else None, aside))
-    found = dict(zip(wanted, candidates, strict=False))
+        raise InputError(_undecided(source, wanted, len(candidates), steps))
+    found = {**asked, **dict(zip(wanted, candidates, strict=False))}
     return Columns(
-        x=x if x is not None else found["x"],
-        y=y if y is not None else found["y"],
+        x=str(found["x"]),
+        y=str(found["y"]),
         sigma=sigma,
-        guessed=bool(wanted) or defaulted or evident,
+        guessed=bool(wanted) or steps is not None or measured is not None,
         unused=tuple(uncertain) if sigma is None else (),
     )
 
 
-def _undecided(
-    table: pd.DataFrame,
-    wanted: Sequence[str],
-    candidates: Sequence[str],
-    steps: str | None,
-    aside: Sequence[str],
-) -> str:
+def _checked(source: Source, asked: dict[str, str]) -> set[str]:
+    """The columns asked for; InputError for one that there is not, and for one in two roles."""
+    names, taken = list(map(str, source.table)), dict[str, str]()
+    for role, name in asked.items():
+        if name not in names:
+            raise InputError(f"{role}: there is no column {name!r}; {_listed(source)}{suggest(name, names)}")
+        if name in taken:
+            raise InputError(f"{role}: column {name!r} is {taken[name]} already; {_listed(source)}")
+        taken[name] = role
+    return set(taken)
+
+
+def _candidates(table: pd.DataFrame, spare: list[str], count: int) -> tuple[list[str], list[str]]:
+    """What x and y may be, of which `count` are to be found, and columns left that look like a sigma."""
+    uncertain = [name for name in spare if _UNCERTAINTY.search(name)]
+    others = [name for name in spare if name not in uncertain]
+    numeric = [name for name in spare if table[name].dtype.kind == "f"]
+    if len(numeric) == count and sum(_holds_numbers(table[name]) for name in others) < count:
+        return numeric, []  # p and err: nothing else can be meant
+    if len(others) == count:
+        return others, uncertain  # no choice; if one has a bad cell, that is what the message should be about
+    if len(spare) == count:
+        return spare, []  # likewise
+    return [name for name in others if name in numeric], uncertain
+
+
+def _undecided(source: Source, wanted: Sequence[str], found: int, steps: str | None) -> str:
     roles = " and ".join(wanted)
-    if len(candidates) < len(wanted):
-        return f"{roles}: the table has too few columns of numbers to choose from; {listed(table, aside)}"
+    if found < len(wanted):
+        return f"{roles}: the table has too few columns of numbers to choose from; {_listed(source)}"
     options = " and ".join(f"{role}=" for role in wanted)
     which = "columns" if len(wanted) > 1 else "column"
     known = "" if steps is None else f"; x is {steps!r} unless x= takes another"
-    return f"{roles}: say which {which} to take ({options}){known}; {listed(table, aside)}"
+    return f"{roles}: say which {which} to take ({options}){known}; {_listed(source)}"
 
 
 def _holds_numbers(column: pd.Series) -> bool:
@@ -137,30 +119,23 @@ def _holds_numbers(column: pd.Series) -> bool:
     return column.dtype.kind == "f" or any(_NUMBER_LIKE.match(str(cell)) for cell in column.dropna())
 
 
-def listed(table: pd.DataFrame, aside: Sequence[str] = ()) -> str:
+def _listed(source: Source) -> str:
     """The columns for a message, with how many values those have that are not in every row."""
-    kinds = {}
-    for name in table.columns:
+    shown, table = [], source.table
+    for name in map(str, table):
         count, kind = int(table[name].count()), table[name].dtype.kind
-        values = f"{count} value{'' if count == 1 else 's'}"
-        note = "not all numbers" if kind != "f" else values if 0 < count < len(table) else ""
-        kinds[name] = f"{str(name)!r}" + (f" ({note})" if note else "")
-    shown = [kind for name, kind in kinds.items() if name not in aside]
+        values = f" ({count} value{'' if count == 1 else 's'})" if 0 < count < len(table) else ""
+        if name not in source.aside:
+            shown.append(f"{name!r}{' (not all numbers)' if kind != 'f' else values}")
     more = len(shown) - MOST
     text = f"the columns are {', '.join(shown[:MOST])}" + (f" and {more} more" if more > 0 else "")
-    if aside:
-        text += f"; and {some(aside, MOST)}, which are taken only if named"
+    if source.aside:
+        text += f"; and {some(source.aside, MOST)}, which are taken only if named"
     return text
 
 
 def curve_from_table(
-    table: pd.DataFrame,
-    columns: Columns,
-    *,
-    name: str = "",
-    loss: str | None = None,
-    x_label: str | None = None,
-    y_label: str | None = None,
+    table: pd.DataFrame, columns: Columns, *, name: str, loss: str | None, x_label: str, y_label: str
 ) -> Curve:
     """The curve in the given columns; every cell is checked, and complaints name its row in the file.
 
@@ -169,35 +144,39 @@ def curve_from_table(
         columns: which columns.
         name: what to call the curve.
         loss: also check that y can be fitted under this loss.
-        x_label: what to call x, if not by its column.
-        y_label: what to call y, if not by its column.
+        x_label: what to call x.
+        y_label: what to call y.
 
     Raises:
         InputError: a cell that is missing, no number, not finite, or of a sign that cannot be fitted.
     """
-    x = numbers(table, columns.x)
-    y = numbers(table, columns.y)
-    label = columns.y if y_label is None else y_label
+    x, y = numbers(table, columns.x), numbers(table, columns.y)
     refuse(table, columns.x, x, x <= 0, "a scaling law needs x > 0; drop the row, or shift x (offset=1)")
     if loss == "log":
-        scale = "percent" if y.max() > 1 else "share"
-        other = f"fit an error such as 1 - accuracy (accuracy={scale!r}), drop the row"
-        if y.max() <= 0:
-            other = "no y is positive; if the sign is a convention, turn it round"
-        if label != columns.y:
-            other = (
-                "say how finely the accuracy was measured (resolution=), to take half of that off a perfect "
-                "one, drop the row"
-            )
-        why = f"{other}, or fit it on a linear scale: bnsl.fit(..., loss='linear')"
-        refuse(table, label, y, y <= 0, f"the log loss needs y > 0; {why}")
+        why = (
+            f"{_way_out(y, y_label != columns.y)}, or fit it on a linear scale: bnsl.fit(..., loss='linear')"
+        )
+        refuse(table, y_label, y, y <= 0, f"the log loss needs y > 0; {why}")
     if loss == "log1p":
-        refuse(table, label, y, y < 0, "the log1p loss needs y >= 0; drop the row, or use loss='linear'")
+        refuse(table, y_label, y, y < 0, "the log1p loss needs y >= 0; drop the row, or use loss='linear'")
     sigma = None
     if columns.sigma is not None:
         sigma = numbers(table, columns.sigma)
         refuse(table, columns.sigma, sigma, sigma <= 0, "sigma must be a positive standard deviation")
-    return Curve(x, y, sigma, name, columns.x if x_label is None else x_label, label)
+    return Curve(x, y, sigma, name, x_label, y_label)
+
+
+def _way_out(y: np.ndarray, errors: bool) -> str:
+    """What to do about a y that is not positive; `errors` are those of accuracies."""
+    if errors:
+        return (
+            "say how finely the accuracy was measured (resolution=), to take half of that off a perfect "
+            "one, drop the row"
+        )
+    if y.max() <= 0:
+        return "no y is positive; if the sign is a convention, turn it round"
+    scale = "percent" if y.max() > 1 else "share"
+    return f"fit an error such as 1 - accuracy (accuracy={scale!r}), drop the row"
 
 
 def check_numbers(table: pd.DataFrame, name: str) -> None:
@@ -233,10 +212,10 @@ def _first_no_number(column: pd.Series) -> str:
         if missing:
             return f"row {row + 1} is missing (empty or NaN); drop or repair the row"
         if number_of(cell) is None:
-            return f"row {row + 1} is {show(cell)}, which is not a number"
+            return f"row {row + 1} is {shown(cell)}, which is not a number"
     for row, cell in column.items():
         if not is_number(cell):
-            return f"row {int(str(row)) + 1} is {show(cell)}, and other cells are written in another way"
+            return f"row {int(str(row)) + 1} is {shown(cell)}, and other cells are written in another way"
     return f"type {column.dtype} is not numbers"
 
 

@@ -21,8 +21,8 @@ from bnsl._base.checks import (
 from bnsl.curves.accuracy import check_accuracy
 from bnsl.curves.cells import number_of
 from bnsl.readers.columns import Columns, check_numbers
-from bnsl.readers.runs import FEWEST, as_errors, runs_of, shown, tell, warmup_end
-from bnsl.readers.source import read_cells, show, some
+from bnsl.readers.runs import FEWEST, runs_of, shown, tell, warmup_end
+from bnsl.readers.source import read_cells, some
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,10 +88,9 @@ class Curation:
         if self.warmup is not None:
             warmup_end(self.warmup, 1.0)
         for name in ("diverged", "smooth"):
-            if getattr(self, name) is not None:
-                factor = as_number(getattr(self, name), name)
-                if factor <= 1:
-                    raise InputError(f"{name} = {factor:g} must be a factor above 1, such as 1.2")
+            factor = getattr(self, name)
+            if factor is not None and as_number(factor, name) <= 1:
+                raise InputError(f"{name} = {float(factor):g} must be a factor above 1, such as 1.2")
         if self.keep is not None:
             check_choice(self.keep, "keep", KEPT)
         if self.points is not None:
@@ -152,7 +151,7 @@ def curate(
         _tell_of_lost(chosen, table, list(todo.by), notes)
     runs = runs_of(table, columns, list(todo.by) or ([run] if run is not None else []), steps, notes)
     if todo.accuracy is not None:
-        runs.frame, runs.label = as_errors(runs.frame, columns, todo.accuracy, notes, todo.resolution)
+        runs.take_errors(todo.accuracy, todo.resolution)
     if todo.warmup is not None:
         runs.drop_warmup(todo.warmup)
     if todo.diverged is not None:
@@ -170,9 +169,8 @@ def curate(
         runs.thin(todo.points, apart)
     if todo.smooth is not None and todo.keep in (None, "all") and not apart:
         runs.tell_overlap(todo.smooth)
-    names = [name for name in (columns.x, columns.y, columns.sigma) if name is not None]
     x_label = columns.x if todo.offset is None else f"{columns.x} + {todo.offset:g}"
-    return Curated(runs.frame.iloc[runs.places()][names], runs.label, tuple(notes), x_label, len(runs.rows))
+    return Curated(runs.frame.iloc[runs.places()], runs.label, tuple(notes), x_label, len(runs.rows))
 
 
 def curate_each(table: pd.DataFrame, columns: Columns, curation: Curation) -> Curated:
@@ -188,7 +186,8 @@ def curate_each(table: pd.DataFrame, columns: Columns, curation: Curation) -> Cu
     table = chosen_rows(table, curation)
     notes: list[str] = []
     if each == Curation(by=by):  # nothing more is done to the points, whatever they are
-        return Curated(_with_logarithms(table, columns, notes), columns.y, tuple(notes), columns.x)
+        table = _without_zero(_without_blank_end(table, columns, notes), columns.x, notes)
+        return Curated(table, columns.y, tuple(notes), columns.x)
     try:
         done = curate(table, columns, each, apart=True)
     except InputError as error:
@@ -224,9 +223,7 @@ def _equal(column: pd.Series, name: str, value: str | float) -> pd.Series:
         found = column.astype(str) == str(value)
     if not found.any():
         there = [shown(cell) for cell in column.dropna().unique()]
-        raise InputError(
-            f"column {name!r} never is {show(value)}; it has {some(there)}{suggest(value, there)}"
-        )
+        raise InputError(f"column {name!r} never is {value!r}; it has {some(there)}{suggest(value, there)}")
     return found
 
 
@@ -245,18 +242,13 @@ def _usable(
             tell(notes, "without x or y", len(table) - len(full))
         table = full
     else:
-        table = _without_blank_end(table, x, y, notes)
+        table = _without_blank_end(table, columns, notes)
     for name in (x, y):
         check_numbers(table, name)
     if todo.offset is not None:
         table = table.assign(**{x: table[x] + todo.offset})
         notes.append(f"x is {x} + {todo.offset:g}")
     return _without_zero(table, x, notes)
-
-
-def _with_logarithms(table: pd.DataFrame, columns: Columns, notes: list[str]) -> pd.DataFrame:
-    """The rows of curves to which nothing else is done."""
-    return _without_zero(_without_blank_end(table, columns.x, columns.y, notes), columns.x, notes)
 
 
 def _without_zero(table: pd.DataFrame, x: str, notes: list[str]) -> pd.DataFrame:
@@ -268,12 +260,11 @@ def _without_zero(table: pd.DataFrame, x: str, notes: list[str]) -> pd.DataFrame
     return table[~zero]
 
 
-def _without_blank_end(table: pd.DataFrame, x: str, y: str, notes: list[str]) -> pd.DataFrame:
+def _without_blank_end(table: pd.DataFrame, columns: Columns, notes: list[str]) -> pd.DataFrame:
     """The table without the rows at its end that have neither x nor y, as below the shorter of two pairs."""
-    full = (table[x].notna() | table[y].notna()).to_numpy()
-    end = len(full) - int(full[::-1].argmax()) if full.any() else 0
-    if end in (0, len(table)):
-        return table
+    x, y = columns.x, columns.y
+    full = np.flatnonzero(table[x].notna() | table[y].notna())
+    end = int(full[-1]) + 1 if len(full) else len(table)
     tell(notes, f"at the end, where {x} and {y} are blank", len(table) - end)
     return table.iloc[:end]
 

@@ -21,7 +21,7 @@ ALIKE = 0.75  # of the letters of a file's name, from which on it may be meant
 
 def stem(path: str | Path) -> str:
     """What to call the curve: the file's name without its endings."""
-    return "" if str(path) == STDIN else Path(Path(path).name.removesuffix(".gz")).stem
+    return called(path) if str(path) == STDIN else Path(Path(path).name.removesuffix(".gz")).stem
 
 
 def ending(path: str | Path) -> str:

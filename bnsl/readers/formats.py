@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bnsl._base.checks import InputError, check_choice, check_path, check_text
 from bnsl.curves.cells import DECIMALS
@@ -14,10 +14,9 @@ from bnsl.readers import mlflow, steps, tensorboard, trainer, wandb
 from bnsl.readers.files import STDIN, called, content, ending, missing, stem
 from bnsl.readers.lines import RATE, from_lines
 from bnsl.readers.logs import read_log
-from bnsl.readers.source import Cells, Source, some
+from bnsl.readers.source import Source, read_cells, some
 from bnsl.readers.tables import (
     is_object,
-    json_lines,
     looks_delimited,
     parse_json,
     parse_lines,
@@ -41,11 +40,10 @@ FORMATS: Mapping[str, str] = {
     "trainer": "trainer_state.json of Hugging Face, or a folder of checkpoints",
     "log": "a plain log, by a regular expression",
 }
-_TABLES: dict[str, Callable[[bytes, str, str | None], Cells]] = {
+_TABLES: dict[str, Callable[[bytes, str, str | None], Source]] = {
     "csv": lambda data, where, decimal: read_delimited(data, where, None, decimal),
     "tsv": lambda data, where, decimal: read_delimited(data, where, "\t", decimal),
     "json": read_json,
-    "jsonl": lambda data, where, decimal: json_lines(parse_lines(data, where), where, decimal),
     "parquet": read_parquet,
 }
 ENDINGS: Mapping[str, str] = {
@@ -85,15 +83,14 @@ def read_source(
         check_text(pattern, "pattern")
     if decimal is not None:
         check_choice(decimal, "decimal", DECIMALS)
-    where = called(path)
     if format is not None:
         check_choice(format, "format", FORMATS)
     if pattern is not None and format not in (None, "log"):
         raise InputError(f"pattern is for a plain log, and format is {format!r}; leave one of them out")
     if pattern is not None:
         format = "log"
-    folder = str(path) != STDIN and Path(path).is_dir()
-    if folder:
+    where = called(path)
+    if str(path) != STDIN and Path(path).is_dir():
         source = _read_folder(Path(path), format, where)
     elif format == "tensorboard" or (format is None and _EVENTS.search(Path(path).name)):
         if not Path(path).exists():
@@ -102,7 +99,10 @@ def read_source(
     else:
         data = content(path, ENDINGS)
         kind = format or _detected(path, data, where)
-        source = _read_file(path, data, kind, format, pattern, decimal)
+        if kind == "log":
+            source = read_log(data, where, stem(path), pattern)
+        else:
+            source = _logged(Path(path), data, kind, where) or _tabled(path, data, kind, format, decimal)
     if source.table.size == 0:
         raise InputError(f"{where} has no rows; a fit needs at least three distinct points")
     return source
@@ -123,30 +123,23 @@ def read_table(
     return read_source(path, format=format, pattern=pattern, decimal=decimal).table
 
 
-def _read_file(
-    path: str | Path,
-    data: bytes,
-    kind: str,
-    asked: str | None,
-    pattern: str | None,
-    decimal: str | None,
-) -> Source:
-    where, name = called(path), stem(path)
-    if kind == "log":
-        return read_log(data, where, name, pattern)
+def _logged(path: Path, data: bytes, kind: str, where: str) -> Source | None:
+    """The file of a training tool; None for a table, which some of these write, too."""
     if kind == "tensorboard":
-        return tensorboard.read_tensorboard(Path(path))
+        return tensorboard.read_tensorboard(path)
     if kind == "trainer":
-        return trainer.read_trainer(Path(path), data)
+        return trainer.read_trainer(path, data)
     if kind == "mlflow":
-        return mlflow.read_metric(Path(path), data, where)
-    if kind == "wandb" and data.startswith(wandb.MAGIC):
-        return wandb.read_offline(Path(path), data)
-    layout = kind
-    if kind == "wandb":
-        layout = ENDINGS.get(ending(path)) or "csv"
-        if layout not in _TABLES:
-            raise InputError(f"{where} is damaged, or no run or table of Weights & Biases")
+        return mlflow.read_metric(path, data, where)
+    return wandb.read_offline(path, data) if kind == "wandb" and data.startswith(wandb.MAGIC) else None
+
+
+def _tabled(path: str | Path, data: bytes, kind: str, asked: str | None, decimal: str | None) -> Source:
+    """A table, or the log that its content shows it to be; `asked` is the format that was asked for."""
+    where, name = called(path), stem(path)
+    layout = (ENDINGS.get(ending(path)) or "csv") if kind == "wandb" else kind
+    if kind == "wandb" and layout not in (*_TABLES, "jsonl"):
+        raise InputError(f"{where} is damaged, or no run or table of Weights & Biases")
     if layout == "json" and _is_lines(data, where):
         layout = "jsonl"
     if layout == "json" and asked in (None, "json"):
@@ -157,28 +150,27 @@ def _read_file(
         if counted is not None:
             return steps.from_rows(*counted, name)
     rows = parse_lines(data, where) if layout == "jsonl" else []
-    cells = json_lines(rows, where, decimal) if rows else _TABLES[layout](data, where, decimal)
-    table = cells.table
+    cells = _cells_of(rows, where, decimal) if layout == "jsonl" else _TABLES[layout](data, where, decimal)
+    cells = replace(cells, kind=layout, name=name)
     if asked in (None, "wandb"):
-        if len(table.columns) and wandb.is_panel(table):
-            panel = wandb.from_panel(table, name)
-            return replace(panel, notes=(*cells.notes, *panel.notes))
-        if wandb.is_history(table):
-            return _told(wandb.from_history(table, name), cells)
+        if len(cells.table.columns) and wandb.is_panel(cells.table):
+            return wandb.from_panel(cells)
+        if wandb.is_history(cells.table):
+            return wandb.from_history(cells)
         if asked == "wandb":
             raise InputError(
                 f"{where} is no table of Weights & Biases: it has neither the columns _step and _timestamp "
                 "of a history nor 'run - metric' with __MIN and __MAX of a panel; leave the format out"
             )
-    if asked is None and tensorboard.is_export(table):
-        return _told(tensorboard.from_export(table, name), cells)
-    source = from_lines(rows, cells, name) if rows else _told(Source(table, layout, name), cells)
-    return _with_roles(source)
+    if asked is None and tensorboard.is_export(cells.table):
+        return tensorboard.from_export(cells)
+    return _with_roles(from_lines(rows, cells) if rows else cells)
 
 
-def _told(source: Source, cells: Cells) -> Source:
-    """The source with what was told of its cells."""
-    return replace(source, notes=cells.notes, told=cells.told, written=cells.written)
+def _cells_of(rows: list[dict[str, Any]], where: str, decimal: str | None) -> Source:
+    import pandas as pd
+
+    return read_cells(pd.DataFrame(rows), where, decimal=decimal)
 
 
 def _with_roles(source: Source) -> Source:

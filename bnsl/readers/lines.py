@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bnsl.curves.pooling import RATE
-from bnsl.readers.source import Cells, Source, read_cells, records
+from bnsl.readers.source import Source, read_cells, records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,35 +19,23 @@ LOSSES = ("total_loss", "loss")
 _ASIDE = re.compile(r"(.*_)?(time|timestamp|eta|eta_seconds|memory|max_mem|grad_norm|mode|rank)", re.I)
 
 
-def from_lines(rows: Sequence[Mapping[str, Any]], cells: Cells, name: str) -> Source:
-    """The objects of a file as a log if they count steps, else as the table that they make.
-
-    Args:
-        rows: the objects.
-        cells: their table.
-        name: what to call the curve.
-    """
+def from_lines(rows: Sequence[Mapping[str, Any]], cells: Source) -> Source:
+    """The objects of a file, whose cells were read, as a log if they count steps; else as they are."""
     steps = next((column for column in STEPS if _counts(cells.table, column)), None)
     if steps is None:
-        return Source(cells.table, "jsonl", name, notes=cells.notes, told=cells.told, written=cells.written)
+        return cells
     sparse = any(row.keys() != rows[0].keys() for row in rows)
     if sparse:  # read again, now that NaN has to be told from what was not logged
-        cells = read_cells(records([dict(row) for row in rows]))
+        again = read_cells(records(rows))
+        cells = replace(cells, table=again.table, told=again.told, written=again.written)
     names = [str(column) for column in cells.table.columns]
-    aside = [column for column in names if column != steps and _is_aside(column)]
-    return Source(
-        cells.table,
-        "jsonl",
-        name,
-        steps,
-        None,
-        tuple(aside),
-        sparse,
-        y=next((loss for loss in LOSSES if loss in names), None),
-        notes=cells.notes,
-        told=cells.told,
-        written=cells.written,
-    )
+    aside = [
+        name
+        for name in names
+        if name != steps and (name in STEPS or RATE.fullmatch(name) or _ASIDE.fullmatch(name))
+    ]
+    y = next((loss for loss in LOSSES if loss in names), None)
+    return replace(cells, x=steps, aside=tuple(aside), sparse=sparse, y=y)
 
 
 def _counts(table: pd.DataFrame, column: str) -> bool:
@@ -55,7 +44,3 @@ def _counts(table: pd.DataFrame, column: str) -> bool:
         return False
     steps = table[column].dropna()
     return len(steps) > 1 and bool(steps.is_monotonic_increasing) and 2 * steps.nunique() >= len(steps)
-
-
-def _is_aside(column: str) -> bool:
-    return column in STEPS or bool(RATE.fullmatch(column) or _ASIDE.fullmatch(column))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, shown
 from bnsl.readers.files import text
-from bnsl.readers.source import Source, read_cells, records, show
+from bnsl.readers.source import Source, read_cells, records
 
 PATTERN = r"step (?P<x>\d+).*loss (?P<y>\S+)"
 _STEP = re.compile(r"\b(step|iteration|iter|epoch)(\W{1,3})\d+", re.I)
@@ -30,7 +31,7 @@ def read_log(data: bytes, where: str, name: str, pattern: str | None) -> Source:
     if pattern is None:
         raise InputError(
             f"{where} is a plain log; say what to look for in its lines, such as "
-            f"pattern=r'{_pattern_of(lines)}'; the last line is {show(lines[-1])}"
+            f"pattern=r'{_pattern_of(lines)}'; the last line is {shown(lines[-1])}"
         )
     try:
         wanted = re.compile(pattern)
@@ -42,11 +43,10 @@ def read_log(data: bytes, where: str, name: str, pattern: str | None) -> Source:
     if not rows:
         raise InputError(
             f"{where}: none of the {len(lines)} lines has the pattern {pattern!r}; the last line is "
-            f"{show(lines[-1])}"
+            f"{shown(lines[-1])}"
         )
     x, y = (group if group in wanted.groupindex else None for group in ("x", "y"))
-    cells = read_cells(records(rows), where)
-    return Source(cells.table, "log", name, x, y=y, told=cells.told, written=cells.written)
+    return replace(read_cells(records(rows), where), kind="log", name=name, x=x, y=y)
 
 
 def _pattern_of(lines: list[str]) -> str:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bnsl._base.checks import InputError
 from bnsl.readers.files import called, content, text
-from bnsl.readers.source import Source, read_cells
+from bnsl.readers.source import RUN, STEP, Source, by_step, log, read_cells
 
 FOLDER = "metrics"  # where the files of a run are
-STEP, RUN, TIME = "step", "run", "timestamp"
+TIME = "timestamp"
 _LINE = re.compile(r"(?P<time>\d{10,})\s+(?P<value>[-+.\w]+)(?:\s+(?P<step>-?\d+)(?:\s+\S+)*)?")
 
 
@@ -25,12 +25,14 @@ def is_metric(data: bytes) -> bool:
 
 
 def read_metric(path: Path, data: bytes, where: str) -> Source:
-    """One metric, named after its file."""
+    """One metric, named after its file, and the folders between that and `metrics`."""
     import pandas as pd
 
-    name = _name(path)
+    parts = path.parts
+    inside = len(parts) - parts[::-1].index(FOLDER) if FOLDER in parts[:-1] else -1
+    name = "/".join(parts[inside:])
     table = pd.DataFrame(_lines(data, where), columns=[STEP, TIME, name])
-    return Source(table, "mlflow", name, STEP, None, (TIME,), sparse=True, y=name)
+    return Source(table, "mlflow", name, STEP, aside=(TIME,), sparse=True, y=name)
 
 
 def has_metrics(path: Path) -> bool:
@@ -47,42 +49,25 @@ def read_mlflow(path: Path) -> Source:
     Raises:
         InputError: a damaged file.
     """
-    import pandas as pd
-
     rows: list[tuple[str, float, float, str, float]] = []
     settings: dict[str, dict[str, str]] = {}
     for folder in _folders(path):
         run = _run_name(folder.parent)
         run = run if run not in settings else f"{run} ({folder.parent.name[:8]})"
-        settings[run] = _words(folder.parent / "params", "params.")
+        settings[run] = _settings(folder.parent / "params")
         for file in sorted(each for each in folder.rglob("*") if each.is_file()):
             metric = file.relative_to(folder).as_posix()
-            rows += [
-                (run, step, time, metric, value)
-                for step, time, value in _lines(content(file, ()), called(file))
-            ]
-    long = pd.DataFrame(rows, columns=[RUN, STEP, TIME, "metric", "value"]).sort_values(TIME, kind="stable")
-    keys = [RUN, STEP]
-    once = long.drop_duplicates([*keys, "metric"], keep="last")
-    wide = once.pivot(index=keys, columns="metric", values="value").reset_index().rename_axis(columns=None)
-    metrics = [str(name) for name in wide.columns if name not in keys]
-    several = len(settings) > 1
+            values = _lines(content(file, ()), called(file))
+            rows += [(run, step, time, metric, value) for step, time, value in values]
+    wide = by_step(rows, TIME).drop(columns=TIME)
+    system = [str(name) for name in wide.columns if str(name).startswith("system/")]
     params = list(dict.fromkeys(name for each in settings.values() for name in each))
     for name in params:
         wide[name] = [settings[run].get(name) for run in wide[RUN]]
-    cells = read_cells(wide if several else wide.drop(columns=RUN))
-    system = [name for name in metrics if name.startswith("system/")]
-    return Source(
-        cells.table,
-        "mlflow",
-        path.resolve().name if several else next(iter(settings)),
-        STEP,
-        RUN if several else None,
-        (*system, *params),
-        sparse=True,
-        told=cells.told,
-        written=cells.written,
-    )
+    name = path.resolve().name if len(settings) > 1 else next(iter(settings))
+    source = log(wide, "mlflow", name, x=STEP, aside=(*system, *params))
+    cells = read_cells(source.table)
+    return replace(source, table=cells.table, told=cells.told, written=cells.written)
 
 
 def _folders(path: Path) -> list[Path]:
@@ -115,20 +100,11 @@ def _lines(data: bytes, where: str) -> list[tuple[float, float, float]]:
     return out
 
 
-def _name(path: Path) -> str:
-    """The name of a metric, which may have folders in it."""
-    parts = path.parts
-    if FOLDER in parts[:-1]:
-        return "/".join(parts[len(parts) - parts[::-1].index(FOLDER) :])
-    return path.name
-
-
 def _run_name(folder: Path) -> str:
     file = folder / "tags" / "mlflow.runName"
     return file.read_text(encoding="utf-8").strip() if file.is_file() else folder.resolve().name
 
 
-def _words(folder: Path, prefix: str) -> dict[str, Any]:
-    if not folder.is_dir():
-        return {}
-    return {prefix + file.name: file.read_text(encoding="utf-8").strip() for file in sorted(folder.iterdir())}
+def _settings(folder: Path) -> dict[str, str]:
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return {f"params.{file.name}": file.read_text(encoding="utf-8").strip() for file in files}

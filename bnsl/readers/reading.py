@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnsl._base.checks import InputError, check_choice, check_name, suggest, told
+from bnsl.curves.accuracy import ACCURACIES
 from bnsl.curves.curve import Curve, check_curve
 from bnsl.curves.pooling import RATE, SEVERAL, STEP, fallen_rate, tells_apart
 from bnsl.readers.columns import Columns, choose_columns, curve_from_table
@@ -28,10 +29,6 @@ _ACCURACY = re.compile(
     r"(^|[^a-z])(acc(uracy)?|top[-_ @]?[15]|f1|au(ro)?c|m?ap|precision|recall|(success|win|pass)[-_ ]?rate"
     r"|exact[-_ ]?match|pass@\d+|%)([^a-z]|$)",
     re.I,
-)
-_SCALES = (  # what it is called, the unit, the error, a perfect accuracy
-    ("share", "", "1 - y", 1.0),
-    ("percent", " in per cent", "1 - y / 100", 100.0),
 )
 
 
@@ -139,28 +136,22 @@ def curve_from_source(
         run, y = source.aliases[y]
         if source.run is not None:
             todo = _of_run(todo, source.run, run)
-    columns = source_columns(source, x, y, sigma)
+    columns = choose_columns(source, x, y, sigma)
     names = [name for name in (*todo.where, *todo.by, source.run) if name is not None]
     table = source.named([name for name in names if name not in columns.names])
     points = curate(table, columns, todo, run=source.run, steps=source.x, sparse=source.sparse)
     where = [f"{name} {value}" for name, value in todo.where.items()]
-    curve = curve_from_table(
-        points.table,
-        columns,
-        name=", ".join(filter(None, [source.name, *where])),
-        loss=loss,
-        x_label=points.x_label,
-        y_label=points.y_label,
-    )
+    labels = {"x_label": points.x_label, "y_label": points.y_label}
+    name = ", ".join(filter(None, [source.name, *where]))
+    curve = curve_from_table(points.table, columns, name=name, loss=loss, **labels)
     if todo.accuracy is not None:
         curve = replace(curve, within=(0.0, 1.0))
-    left = table.loc[points.table.index]
-    plain = points.runs == 1 and todo.keep is None and not todo.envelope and not todo.by
     told = tuple(source.told[name] for name in columns.names if name in source.told)
-    doubts: tuple[str, ...] = ()
-    if plain:
-        pooled = _of_pooling(left, source, columns) or _of_sizes(left, columns, source)
-        doubts = (*pooled, *_of_rates(table, left, columns, source))
+    doubts: list[str] = []
+    if points.runs == 1 and todo.keep is None and not todo.envelope and not todo.by:
+        left = table.loc[points.table.index]
+        pooled = [*_of_pooling(left, source, columns)] or [*_of_sizes(left, columns, source)]
+        doubts = [*pooled, *_of_rates(table, left, columns, source)]
     notes = (*source.notes, *told, *points.notes, *doubts, *_of_accuracy(curve))
     return Reading(curve, columns, notes, (*told, *doubts))
 
@@ -180,34 +171,39 @@ def curves_from_source(
     are those of `curve_from_source`, and so is what is raised where no run can be taken.
     """
     todo = Curation() if curation is None else curation
-    by = list(todo.by) or ([source.run] if source.run is not None else [])
-    together = todo.keep is not None or todo.envelope or y in source.aliases
-    single = (source, x, y, sigma)
-    if together or not by or not set(by) <= set(map(str, source.table.columns)):
-        return {"": curve_from_source(*single, loss=loss, curation=todo)}
-    columns = source_columns(*single)
-    there = chosen_rows(source.named([n for n in (*todo.where, *by) if n not in columns.names]), todo)
-    names = there.loc[there[columns.y].notna(), by].drop_duplicates().dropna()
-    if len(names) < SEVERAL:
-        return {"": curve_from_source(*single, loss=loss, curation=todo)}
+    runs = _runs_apart(source, (x, y, sigma), todo)
     found: dict[str, Reading] = {}
     lost = []
-    for row in names.itertuples(index=False):
-        where = dict(zip(by, row, strict=True))
-        name = ", ".join(map(shown, row))
+    for name, where in runs.items() if len(runs) >= SEVERAL else ():
         one = replace(todo, by=(), where={**todo.where, **where})
         try:
-            found[name] = curve_from_source(*single, loss=loss, curation=one)
-            check_curve(found[name].curve, "linear")
+            reading = curve_from_source(source, x, y, sigma, loss=loss, curation=one)
+            check_curve(reading.curve, "linear")
+            found[name] = reading
         except InputError as error:
-            found.pop(name, None)
             lost.append(f"left out run {name!r}: {error}")
-    if not found:  # says how runs are made one
-        curve_from_source(*single, loss=loss, curation=todo)
-        raise InputError(lost[0])
+    if not found:  # or this says how runs are made one
+        found[""] = curve_from_source(source, x, y, sigma, loss=loss, curation=todo)
+        if lost:
+            raise InputError(lost[0])
     first = next(iter(found))
     found[first] = replace(found[first], notes=(*found[first].notes, *lost))
     return found
+
+
+def _runs_apart(
+    source: Source, asked: tuple[str | None, str | None, str | None], todo: Curation
+) -> dict[str, dict[str, Any]]:
+    """The runs that nothing makes one curve of, by name, and what columns tell of each."""
+    by = list(todo.by) or ([] if source.run is None else [source.run])
+    together = todo.keep is not None or todo.envelope or asked[1] in source.aliases
+    if together or not by or not set(by) <= set(map(str, source.table.columns)):
+        return {}
+    columns = choose_columns(source, *asked)
+    table = source.named([name for name in (*todo.where, *by) if name not in columns.names])
+    there = chosen_rows(table, todo)
+    rows = there.loc[there[columns.y].notna(), by].drop_duplicates().dropna().itertuples(index=False)
+    return {", ".join(map(shown, row)): dict(zip(by, row, strict=True)) for row in rows}
 
 
 def without_end(
@@ -219,23 +215,15 @@ def without_end(
     """
     if y in source.aliases:
         return source
-    columns, table = source_columns(source, x, y, sigma), source.table
+    columns, table = choose_columns(source, x, y, sigma), source.table
     if any(table[name].dtype.kind != "f" for name in (columns.x, columns.y)):
         return source
     end = table[columns.y].abs() == np.inf if source.sparse else ~np.isfinite(table[columns.y])
     lost = end & (table[columns.x] + offset > until)
     notes: list[str] = []
-    tell(
-        notes, f"beyond {columns.x} = {until:.6g} in which {columns.y!r} is no finite number", int(lost.sum())
-    )
+    what = f"beyond {columns.x} = {until:.6g} in which {columns.y!r} is no finite number"
+    tell(notes, what, int(lost.sum()))
     return replace(source, table=table[~lost], notes=(*source.notes, *notes))
-
-
-def source_columns(
-    source: Source, x: str | None = None, y: str | None = None, sigma: str | None = None
-) -> Columns:
-    """The columns of a curve in what was read, by the names asked for and what its format says."""
-    return choose_columns(source.table, x, y, sigma, steps=source.x, measured=source.y, aside=source.aside)
 
 
 def _of_run(todo: Curation, column: str, run: str) -> Curation:
@@ -246,72 +234,68 @@ def _of_run(todo: Curation, column: str, run: str) -> Curation:
     return replace(todo, where={**todo.where, column: run})
 
 
-def _of_pooling(left: pd.DataFrame, source: Source, columns: Columns) -> tuple[str, ...]:
+def _of_pooling(left: pd.DataFrame, source: Source, columns: Columns) -> Iterator[str]:
     """A note on columns that tell apart several curves, whose points were taken as one."""
-    taken = (columns.x, columns.y, columns.sigma, source.x, source.y, source.run, *source.aside)
-    apart = [str(name) for name in left.columns if name not in taken and tells_apart(left, name, columns.x)]
-    if not apart:
-        return ()
-    table = source.named(apart)
-    first = apart[0]
-    values = [shown(value) for value in table.loc[left.index, first].dropna().unique()]
-    also = f" (so does {some(apart[1:], 3)})" if apart[1:] else ""
-    return (
-        f"{first!r} has {len(values)} values{also}, and their points make one curve here: {some(values, 5)}; "
-        f"where={ {first: values[0]} } takes one of them",
-    )
+    taken = (*columns.names, source.x, source.y, source.run, *source.aside)
+    first, *more = [
+        str(name) for name in left.columns if name not in taken and tells_apart(left, name, columns.x)
+    ] or [""]
+    if first:
+        values = [shown(value) for value in source.named([first]).loc[left.index, first].dropna().unique()]
+        also = f" (so does {some(more, 3)})" if more else ""
+        yield (
+            f"{first!r} has {len(values)} values{also}, and their points make one curve here: "
+            f"{some(values, 5)}; where={ {first: values[0]} } takes one of them"
+        )
 
 
-def _of_sizes(left: pd.DataFrame, columns: Columns, source: Source) -> tuple[str, ...]:
+def _of_sizes(left: pd.DataFrame, columns: Columns, source: Source) -> Iterator[str]:
     """A note on columns of numbers that tell apart the rows of every x, as sizes do for a budget."""
     groups = left.groupby(columns.x)
     rows = len(left) / groups.ngroups
-    if rows < SEVERAL:
-        return ()
     others = [name for name in map(str, left.columns) if name not in (*columns.names, *source.aside)]
-    numeric = [name for name in others if left[name].dtype.kind == "f"]
+    numeric = [name for name in others if left[name].dtype.kind == "f" and rows >= SEVERAL]
     sizes = [name for name in numeric if (groups[name].nunique() == groups.size()).all()]
-    if not sizes:
-        return ()
-    several = sizes[:2] if len(sizes) > 1 else [columns.x, *sizes]
-    return (
-        f"every {columns.x!r} has {rows:.3g} rows that differ in {some(sizes, 3)}, and all make one curve "
-        f"here; envelope=True takes the lowest {columns.y!r} of each, inputs={several} fits laws of these",
-    )
+    if sizes:
+        several = sizes[:2] if len(sizes) > 1 else [columns.x, *sizes]
+        yield (
+            f"every {columns.x!r} has {rows:.3g} rows that differ in {some(sizes, 3)}, and all make one "
+            f"curve here; envelope=True takes the lowest {columns.y!r} of each, inputs={several} fits laws "
+            "of these"
+        )
 
 
-def _of_rates(table: pd.DataFrame, left: pd.DataFrame, columns: Columns, source: Source) -> tuple[str, ...]:
+def _of_rates(table: pd.DataFrame, left: pd.DataFrame, columns: Columns, source: Source) -> Iterator[str]:
     """A note on a learning rate that falls along the points, if x counts steps.
 
     In a log it may stand in other rows of the run than y does.
     """
     if columns.x != source.x and not STEP.search(columns.x):
-        return ()
+        return
     if source.sparse:
         if source.run is not None:
             table = table[table[source.run].isin(left[source.run].unique())]
         left = table[table[columns.x].between(left[columns.x].min(), left[columns.x].max())]
     ordered = left.sort_values(columns.x)
-    for name in map(str, left.columns):
-        if RATE.fullmatch(name) and name not in columns.names:
-            ends = fallen_rate(ordered[name])
-            if ends is not None:
-                return (
-                    f"the learning rate {name!r} falls from {ends[0]:.3g} to {ends[1]:.3g}, so the loss "
-                    "falls faster than by its steps alone, and a forecast beyond these points is unreliable; "
-                    "bnsl.fit_runs fits losses with their schedule, and predicts them under another",
-                )
-    return ()
+    rates = (name for name in map(str, left.columns) if RATE.fullmatch(name) and name not in columns.names)
+    for name, ends in ((name, fallen_rate(ordered[name])) for name in rates):
+        if ends is not None:
+            yield (
+                f"the learning rate {name!r} falls from {ends[0]:.3g} to {ends[1]:.3g}, so the loss "
+                "falls faster than by its steps alone, and a forecast beyond these points is unreliable; "
+                "bnsl.fit_runs fits losses with their schedule, and predicts them under another"
+            )
+            return
 
 
-def _of_accuracy(curve: Curve) -> tuple[str, ...]:
+def _of_accuracy(curve: Curve) -> Iterator[str]:
     """A note on a curve that rises and is called an accuracy: its error is easier to forecast."""
     if not (_ACCURACY.search(curve.y_label) and curve.climbs and curve.y.min() >= 0):
-        return ()
-    for scale, unit, error, perfect in _SCALES:
-        if curve.y.max() <= perfect:
-            return (
-                f"{curve.y_label!r} looks like an accuracy{unit}; accuracy={scale!r} takes the error "
-                f"{error}, which is forecast more closely and cannot pass the ceiling",
-            )
-    return ()
+        return
+    share, most = curve.y.max() <= 1.0, ACCURACIES["percent"]
+    if curve.y.max() <= most:
+        unit, error = ("", "1 - y") if share else (" in per cent", f"1 - y / {most:g}")
+        yield (
+            f"{curve.y_label!r} looks like an accuracy{unit}; accuracy={'share' if share else 'percent'!r} "
+            f"takes the error {error}, which is forecast more closely and cannot pass the ceiling"
+        )

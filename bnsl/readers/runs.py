@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnsl._base.checks import InputError, as_number
-from bnsl.curves.accuracy import ACCURACIES, check_accuracy, clipped, error_label
-from bnsl.curves.cells import number_of
+from bnsl._base.checks import InputError
+from bnsl.curves.accuracy import ACCURACIES, clipped, error_label
+from bnsl.curves.cells import written_number
 from bnsl.curves.divergence import diverged_after, written
 from bnsl.readers.columns import Columns, numbers, refuse
 from bnsl.readers.smoothing import evenly, local_lines, lower_envelope
@@ -65,6 +65,31 @@ class Runs:
         tell(self.notes, why, count)
         self.rows, self.names = [rows for rows, _ in left], [name for _, name in left]
 
+    def take_errors(self, accuracy: str, resolution: float | None) -> None:
+        """Go on with errors in the place of accuracies; `resolution` is in the units of y."""
+        top, name = ACCURACIES[accuracy], self.columns.y
+        y = self.frame[name].to_numpy()
+        finite = np.isfinite(y)
+        most = y[finite].max(initial=0.0)
+        why = f"an accuracy is at most {top:g}"
+        if accuracy == "share" and most <= 100:
+            why += "; if these are percentages, say so (accuracy='percent')"
+        refuse(self.frame, name, y, finite & (y > top), why)
+        refuse(self.frame, name, y, finite & (y < 0), "an accuracy is at least 0")
+        if accuracy == "percent" and most <= 1:
+            self.notes.append("no accuracy is above 1 %; if these are shares, say so (accuracy='share')")
+        inside = clipped(y, accuracy, resolution)
+        count = int((inside[finite] != y[finite]).sum())
+        if resolution is not None and count:
+            self.notes.append(
+                f"took {count} accurac{'y' if count == 1 else 'ies'} of 0 or {top:g} to be "
+                f"{resolution / 2:g} or {top - resolution / 2:g}, by half of the resolution"
+            )
+        self.frame[name] = (top - inside) / top
+        if self.columns.sigma is not None:
+            self.frame[self.columns.sigma] /= top
+        self.label = error_label(name, accuracy)
+
     def drop_warmup(self, warmup: float | str) -> None:
         """Leave out what lies before the warm-up's end."""
         ends = [warmup_end(warmup, float(self.along[rows].max())) for rows in self.rows]
@@ -77,10 +102,11 @@ class Runs:
         bad = [_has_diverged(y[rows], factor) for rows in self.rows]
         lost = [name for name, gone in zip(self.names, bad, strict=True) if gone]
         if len(lost) == len(self.rows):
+            rising = all(y[rows[-1]] > y[rows[0]] for rows in self.rows)
             raise InputError(
                 f"{'the run' if len(lost) == 1 else f'all {len(lost)} runs'} diverged: the end is no finite "
                 f"number, or above {factor:g} times the lowest y"
-                + ("; if y is an accuracy, say so (accuracy='share')" if self.rises(y) else "")
+                + ("; if y is an accuracy, say so (accuracy='share')" if rising else "")
             )
         if lost:
             self.notes.append(f"left out {len(lost)} of {len(bad)} runs, which diverged: {some(lost)}")
@@ -104,17 +130,14 @@ class Runs:
             "(drop_missing=True leaves out only the rows without a number)"
         )
 
-    def rises(self, y: np.ndarray) -> bool:
-        """Whether all runs end above where they began."""
-        return all(y[rows[-1]] > y[rows[0]] for rows in self.rows)
-
     def check_few(self, merged: bool) -> None:
         """Raise InputError where several runs would make one curve without having been asked to."""
         if self.by and len(self.rows) > 1 and not merged:
+            example = {self.by[0]: self.names[0] if len(self.by) == 1 else "..."}
             raise InputError(
                 f"there are {len(self.rows)} runs by {', '.join(map(repr, self.by))}: {some(self.names)}; "
-                f"take one of them ({_example(self.by, self.names)}), the last or the best point of each "
-                "(keep='last'), their lower envelope (envelope=True), or all points as one curve (keep='all')"
+                f"take one of them (where={example}), the last or the best point of each (keep='last'), "
+                "their lower envelope (envelope=True), or all points as one curve (keep='all')"
             )
 
     def smooth(self, factor: float) -> None:
@@ -137,7 +160,8 @@ class Runs:
             return
         y = self.values(self.columns.y)
         self.rows = [rows[-1:] if which == "last" else rows[[np.argmin(y[rows])]] for rows in self.rows]
-        self.notes.append(f"kept the {which} point of {_each(len(self.rows))}")
+        each = f"each of {len(self.rows)} runs" if len(self.rows) > 1 else "the run"
+        self.notes.append(f"kept the {which} point of {each}")
 
     def keep_envelope(self) -> None:
         """Go on with the lower envelope, as one run."""
@@ -176,10 +200,8 @@ def warmup_end(warmup: float | str, largest: float) -> float:
     Raises InputError for what is neither a number >= 0 nor a share below 100%.
     """
     text = str(warmup).strip()
-    bare = text.removesuffix("%")
-    known = number_of(bare)
-    number = as_number(bare if known is None else known, "warmup")
     share = text.endswith("%")
+    number = written_number(text.removesuffix("%"), "warmup")
     if number < 0 or (share and number >= 100):
         raise InputError(f"warmup = {warmup!r} must be an x >= 0, or a share below 100%")
     return number / 100.0 * largest if share else number
@@ -189,12 +211,10 @@ def runs_of(
     table: pd.DataFrame, columns: Columns, by: list[str], steps: str | None, notes: list[str]
 ) -> Runs:
     """The points by runs, each in order."""
-    names = [name for name in (columns.x, columns.y, columns.sigma) if name is not None]
-    frame = table[names].copy()
-    if not by:
-        along = frame[columns.x].to_numpy()
-        rows, labels = [np.arange(len(frame))], [""]
-    else:
+    frame = table[[*columns.names]].copy()
+    along = frame[columns.x].to_numpy()
+    rows, labels = [np.arange(len(frame))], [""]
+    if by:
         groups = table.groupby(by, sort=False, dropna=False)
         along = _along(table, columns.x, groups.ngroup().to_numpy(), steps)
         rows = [np.asarray(places) for places in groups.indices.values()]
@@ -214,36 +234,6 @@ def _along(table: pd.DataFrame, x: str, group: np.ndarray, steps: str | None) ->
     return groups.cumcount().to_numpy(dtype=float) + 1.0
 
 
-def as_errors(
-    frame: pd.DataFrame, columns: Columns, accuracy: str, notes: list[str], resolution: float | None = None
-) -> tuple[pd.DataFrame, str]:
-    """The points with errors for accuracies, and what to call them; `resolution` is in the units of y."""
-    top = ACCURACIES[accuracy]
-    y = frame[columns.y].to_numpy()
-    finite = np.isfinite(y)
-    why = f"an accuracy is at most {top:g}"
-    if accuracy == "share" and y[finite].max(initial=0.0) <= 100:
-        why += "; if these are percentages, say so (accuracy='percent')"
-    refuse(frame, columns.y, y, finite & (y > top), why)
-    refuse(frame, columns.y, y, finite & (y < 0), "an accuracy is at least 0")
-    if accuracy == "percent" and y[finite].max(initial=0.0) <= 1:
-        notes.append("no accuracy is above 1 %; if these are shares, say so (accuracy='share')")
-    if resolution is not None:
-        check_accuracy(accuracy, resolution)
-        inside = clipped(y, accuracy, resolution)
-        count = int((inside[finite] != y[finite]).sum())
-        if count:
-            notes.append(
-                f"took {count} accurac{'y' if count == 1 else 'ies'} of 0 or {top:g} to be "
-                f"{resolution / 2:g} or {top - resolution / 2:g}, by half of the resolution"
-            )
-        y = inside
-    frame = frame.assign(**{columns.y: (top - y) / top})
-    if columns.sigma is not None:
-        frame[columns.sigma] = frame[columns.sigma] / top
-    return frame, error_label(columns.y, accuracy)
-
-
 def _has_diverged(y: np.ndarray, factor: float) -> bool:
     finite = y[np.isfinite(y)]
     if not np.isfinite(y[-1]) or not len(finite):
@@ -255,15 +245,6 @@ def _has_diverged(y: np.ndarray, factor: float) -> bool:
 def shown(cell: object) -> str:
     """A cell for people."""
     return f"{cell:g}" if isinstance(cell, float) else str(cell)
-
-
-def _each(count: int) -> str:
-    return f"each of {count} runs" if count > 1 else "the run"
-
-
-def _example(by: Sequence[str], names: Sequence[str]) -> str:
-    """What takes the first run; no value where several columns tell."""
-    return f"where={ {by[0]: names[0] if len(by) == 1 else '...'} }"
 
 
 def tell(notes: list[str], what: str, count: int) -> None:

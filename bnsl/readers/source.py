@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from bnsl.curves.cells import may_mark_thousands, number_columns
 if TYPE_CHECKING:
     import pandas as pd
 
-_SHOWN = 60  # characters of a cell that an error message repeats
+RUN, STEP = "run", "step"  # columns of logs of several runs
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class Source:
     """
 
     table: pd.DataFrame
-    kind: str
+    kind: str = ""
     name: str = ""
     x: str | None = None
     run: str | None = None
@@ -56,14 +56,28 @@ class Source:
         return self.table.assign(**texts) if texts else self.table
 
 
-@dataclass(frozen=True, eq=False)
-class Cells:
-    """A table whose columns were read as numbers where they are; the attributes are those of Source."""
+def log(table: pd.DataFrame, kind: str, name: str, **known: Any) -> Source:
+    """A log, whose records need not have every column; a column `run` stays where it tells runs apart."""
+    several = RUN in table.columns and table[RUN].nunique() > 1
+    table = table if several else table.drop(columns=RUN, errors="ignore")
+    return Source(table, kind, name, run=RUN if several else None, sparse=True, **known)
 
-    table: pd.DataFrame
-    notes: tuple[str, ...] = ()
-    told: Mapping[str, str] = field(default_factory=dict)
-    written: Mapping[str, pd.Series] = field(default_factory=dict)
+
+def by_step(rows: Iterable[tuple[str, float, float, str, float]], time: str) -> pd.DataFrame:
+    """Values that were logged one by one as a table, one row per run and step, one column per metric.
+
+    Args:
+        rows: run, step, time, metric and value; a metric that was logged twice at a step has the later value.
+        time: what to call the column of the last time of a row.
+    """
+    import pandas as pd
+
+    table = pd.DataFrame(rows, columns=[RUN, STEP, time, "metric", "value"]).sort_values(time, kind="stable")
+    keys = [RUN, STEP]
+    once = table.drop_duplicates([*keys, "metric"], keep="last")
+    wide = once.pivot(index=keys, columns="metric", values="value")
+    wide.insert(0, time, table.groupby(keys)[time].max())
+    return wide.reset_index().rename_axis(columns=None).astype({STEP: float})
 
 
 def read_cells(
@@ -73,7 +87,7 @@ def read_cells(
     decimal: str | None = None,
     usual: str | None = ".",
     notes: tuple[str, ...] = (),
-) -> Cells:
+) -> Source:
     """The table with float64 wherever a whole column is numbers, also as people write them.
 
     Args, and what is raised, are those of `bnsl.curves.cells.number_columns`.
@@ -91,16 +105,7 @@ def read_cells(
     written = {name: table[name] for name in told}
     kept = [name for name in literal if name in found or not (decimal == "," and name in text)]
     read = {name: literal[name] for name in kept} | {name: found[name].values for name in found}
-    return Cells(table.assign(**read), notes, told, written)
-
-
-def with_numbers(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with float64 wherever a whole column is numbers."""
-    for name in table.columns:
-        numbers = _as_numbers(table[name])
-        if numbers is not None:
-            table[name] = numbers
-    return table
+    return Source(table.assign(**read), notes=notes, told=told, written=written)
 
 
 def _as_numbers(column: pd.Series) -> np.ndarray | None:
@@ -116,12 +121,13 @@ def _as_numbers(column: pd.Series) -> np.ndarray | None:
         return None
 
 
-def records(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def records(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Sparse records as a table, one column per key; a NaN among the values becomes infinite."""
     import pandas as pd
 
-    marked = [{key: _marked(value) for key, value in row.items()} for row in rows]
-    return with_numbers(pd.DataFrame(marked))
+    table = pd.DataFrame([{key: _marked(value) for key, value in row.items()} for row in rows])
+    read = {str(name): values for name in table if (values := _as_numbers(table[name])) is not None}
+    return table.assign(**read)
 
 
 def _marked(value: Any) -> Any:
@@ -133,12 +139,6 @@ def check_distinct(names: Sequence[str], where: str) -> None:
     for i, name in enumerate(names):
         if name in names[:i]:
             raise InputError(f"{where} has two columns called {name!r}; rename one")
-
-
-def show(cell: Any) -> str:
-    """A cell for a message, cut where it is long."""
-    text = repr(cell)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
 
 def some(names: Sequence[str], most: int = 20) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 
 from bnsl._base.checks import InputError
 from bnsl.readers.files import called, content
-from bnsl.readers.source import Source, records, some
+from bnsl.readers.source import RUN, STEP, Source, log, records, some
 from bnsl.readers.tables import parse_json
 
 FILES = "*.json"
-RUN, VALUE = "run", "value"
+VALUE = "value"
 _KEY = re.compile(r"(?P<name>[A-Za-z][A-Za-z_]*?)?[-_ =]?(?P<number>\d+)")
 _PLACE = re.compile(
     r"(?P<name>global_step|step|iteration|iter|checkpoint|ckpt|epoch|tokens|samples)[-_=]?(?P<number>\d+)",
@@ -64,19 +64,9 @@ def _rows(found: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]] | None:
 def from_rows(steps: str, rows: list[dict[str, Any]], name: str, notes: tuple[str, ...] = ()) -> Source:
     """A log of these rows, in which the column `steps` counts."""
     table = records(rows).sort_values(steps, kind="stable", ignore_index=True)
-    several = RUN in table.columns and table[RUN].nunique() > 1
     numeric = [str(name) for name in table.columns if name != steps and table[name].dtype.kind == "f"]
     measured = [name for name in numeric if table[name].nunique() > 1]  # not settings, which stay
-    return Source(
-        table,
-        "json",
-        name,
-        steps,
-        RUN if several else None,
-        sparse=True,
-        y=measured[0] if len(measured) == 1 else None,
-        notes=notes,
-    )
+    return log(table, "json", name, x=steps, y=measured[0] if len(measured) == 1 else None, notes=notes)
 
 
 def read_folder(path: Path) -> Source | None:
@@ -85,49 +75,39 @@ def read_folder(path: Path) -> Source | None:
     The names of the files, or of the folders that they are in, tell the step; other folders tell runs apart.
     None if fewer than two files have a step.
     """
-    found: list[tuple[str, str, int, Path]] = []
-    others = []
-    for file in sorted(path.rglob(FILES)):
-        place = _place(file.relative_to(path))
-        if place is None:
-            others.append(file.name)
-        else:
-            found.append((*place, file))
-    if len(found) < 2:
+    places = {file: _place(file.relative_to(path)) for file in sorted(path.rglob(FILES))}
+    others = [file.name for file, place in places.items() if place is None]
+    if len(places) - len(others) < 2:
         return None
-    rows = []
-    for run, _, step, file in found:
-        value = parse_json(content(file, ()), called(file))
-        if not isinstance(value, Mapping):
-            raise InputError(f"{called(file)} must hold an object of numbers, as all files of one a step")
-        rows.append({RUN: run, "step": step, **dict(flat("", value)), **_own_step(value, step)})
-    counted = {name for _, name, _, _ in found}
-    notes = [f"took the {next(iter(counted)) if len(counted) == 1 else 'step'} of each file from its name"]
+    rows, counted = [], set()
+    for file, place in places.items():
+        if place is not None:
+            run, name, step = place
+            value = parse_json(content(file, ()), called(file))
+            if not isinstance(value, Mapping):
+                raise InputError(f"{called(file)} must hold an object of numbers, as all files of one a step")
+            counted.add(name)
+            rows.append({RUN: run, STEP: step, **dict(flat("", value)), **_own_step(value, step)})
+    notes = [f"took the {next(iter(counted)) if len(counted) == 1 else STEP} of each file from its name"]
     if others:
         notes.append(f"left out {len(others)} files without a step in their names: {some(others, 3)}")
-    if len({run for run, *_ in found}) == 1:
-        rows = [{key: value for key, value in row.items() if key != RUN} for row in rows]
-    return from_rows("step", rows, path.resolve().name, tuple(notes))
+    return from_rows(STEP, rows, path.resolve().name, tuple(notes))
 
 
 def _place(file: Path) -> tuple[str, str, int] | None:
     """The run, what is counted and the step, by the path of a file below the folder."""
     parts = [*file.parent.parts, file.stem]
     for i in reversed(range(len(parts))):
-        match = list(_PLACE.finditer(parts[i]))
-        if match:
-            rest = [*parts[:i], *(parts[i + 1 : -1] if i < len(parts) - 1 else [])]
-            left = parts[i][: match[-1].start()].strip("-_. ")
-            return (
-                "/".join([*rest, *([left] if left else [])]),
-                match[-1]["name"].lower(),
-                int(match[-1]["number"]),
-            )
+        found = list(_PLACE.finditer(parts[i]))
+        if found:  # what stands before the step tells the run, and so do the other folders
+            left = parts[i][: found[-1].start()].strip("-_. ")
+            rest = [*parts[:i], *parts[i + 1 : -1], left]
+            return "/".join(filter(None, rest)), found[-1]["name"].lower(), int(found[-1]["number"])
     last = _LAST_NUMBER.search(file.stem)
     if last is None:
         return None
     left = file.stem[: last.start()].strip("-_. ")
-    return "/".join([*file.parent.parts, *([left] if left else [])]), "step", int(last["number"])
+    return "/".join(filter(None, [*parts[:-1], left])), STEP, int(last["number"])
 
 
 def _own_step(value: Mapping[str, Any], step: int) -> dict[str, Any]:

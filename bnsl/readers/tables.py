@@ -10,10 +10,10 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from bnsl._base.checks import InputError, is_number
+from bnsl._base.checks import InputError, is_number, shown
 from bnsl.curves.cells import number_of
 from bnsl.readers.files import text
-from bnsl.readers.source import Cells, check_distinct, read_cells, records, show, some
+from bnsl.readers.source import Source, check_distinct, read_cells, records, some
 
 _NAMED_DELIMITER = re.compile(r"sep=(?P<mark>[,;\t])[ \t]*(\r?\n|$)")
 _NUMBER_LIKE = re.compile(r"[+-]?[.,]?\d")  # how a number starts
@@ -24,7 +24,7 @@ WHITE = r"\s+"  # the delimiter of a table with spaces between its cells
 
 def read_delimited(
     data: bytes, where: str, delimiter: str | None = None, decimal: str | None = None
-) -> Cells:
+) -> Source:
     """A table; the delimiter is found in it: comma, tab, semicolon, or spaces.
 
     Lines that begin with # are passed over. Where no line of names follows, the last of them may hold the
@@ -39,14 +39,15 @@ def read_delimited(
         delimiter = delimiter or named["mark"]
     lines = content.splitlines()
     comments = [line for line in lines if line.startswith(_COMMENT)]
-    if comments:  # empty lines in their place leave the numbers of lines in messages as they are
-        content = "\n".join("" if line.startswith(_COMMENT) else line for line in lines)
     body = [line for line in lines if line.strip() and not line.startswith(_COMMENT)]
     if not body:
-        return Cells(pd.DataFrame())
+        return Source(pd.DataFrame())
+    if comments:  # empty lines in their place leave the numbers of lines in messages as they are
+        content = "\n".join("" if line.startswith(_COMMENT) else line for line in lines)
     delimiter = delimiter or _delimiter(body)
     names, header, notes = _names(body[0], comments, delimiter)
     check_distinct(names, where)
+    hint = "; if these are decimal commas, put semicolons between the cells" if delimiter == "," else ""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -61,12 +62,10 @@ def read_delimited(
                 names=None if header == 0 else names,
             )
     except pd.errors.ParserWarning:
-        raise InputError(
-            f"{where} is ragged: rows have more cells than the header has names{_comma_hint(delimiter)}"
-        ) from None
+        raise InputError(f"{where} is ragged: rows have more cells than the header has names{hint}") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
         reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
-        hint = _comma_hint(delimiter) if "Expected" in reason else ""
+        hint = hint if "Expected" in reason else ""
         raise InputError(f"{where} is ragged or damaged: {reason}{hint}") from None
     table.columns = pd.Index(names)
     usual = None if delimiter in ";\t" else "."  # where commas are between the cells, decimals have points
@@ -109,30 +108,23 @@ def _white(body: Sequence[str]) -> bool:
     return (heads == 0 and numbers > 1) or (heads == len(rows[0]) == numbers)
 
 
-def _comma_hint(delimiter: str) -> str:
-    return "; if these are decimal commas, put semicolons between the cells" if delimiter == "," else ""
-
-
 def _names(
     first: str, comments: Sequence[str], delimiter: str
 ) -> tuple[list[str], int | None, tuple[str, ...]]:
     """The names of the columns, the row of them below the comments (None for none), and notes."""
-    names = _split(first, delimiter)
+    names, said = _split(first, delimiter), _split("".join(comments[-1:]).lstrip(_COMMENT), delimiter)
     numbers = [bool(name) and number_of(name) is not None for name in names]
-    said = _split(comments[-1].lstrip(_COMMENT), delimiter) if comments else []
-    if any(numbers) and len(said) == len(names) and not any(map(is_number, said)):
-        others = len(comments) - 1
-        notes = [f"took the names {some(said)} from the comment above the rows"]
-        return said, None, (*notes, *([_skipped(others)] if others else []))
-    notes = [_skipped(len(comments))] if comments else []
+    named = any(numbers) and len(said) == len(names) and not any(map(is_number, said))
+    others = len(comments) - named
+    notes = [f"took the names {some(said)} from the comment above the rows"] if named else []
+    if others:
+        notes.append(f"left out {others} line{'' if others == 1 else 's'} beginning with {_COMMENT}")
+    if named:
+        return said, None, tuple(notes)
     if not all(numbers) or names == [str(i) for i in range(len(names))]:  # the latter are those of pandas
         return names, 0, tuple(notes)
     numbered = [f"column {i}" for i in range(1, len(names) + 1)]
     return numbered, None, (*notes, f"the first line is numbers, so the columns are called {some(numbered)}")
-
-
-def _skipped(count: int) -> str:
-    return f"left out {count} line{'' if count == 1 else 's'} beginning with {_COMMENT}"
 
 
 def _split(line: str, delimiter: str) -> list[str]:
@@ -143,7 +135,7 @@ def _split(line: str, delimiter: str) -> list[str]:
     return [cell.strip() for cell in cells]
 
 
-def read_json(data: bytes, where: str, decimal: str | None = None) -> Cells:
+def read_json(data: bytes, where: str, decimal: str | None = None) -> Source:
     """A JSON text: a list of objects, or what pandas writes (by columns, "split" or "table").
 
     Raises InputError for anything else.
@@ -173,13 +165,6 @@ def parse_json(data: bytes, where: str) -> Any:
         raise InputError(f"{where} is not valid JSON: {error}") from None
 
 
-def json_lines(rows: list[dict[str, Any]], where: str, decimal: str | None = None) -> Cells:
-    """The table of the objects of a text with one a line."""
-    import pandas as pd
-
-    return read_cells(pd.DataFrame(rows), where, decimal=decimal)
-
-
 def parse_lines(data: bytes, where: str) -> list[dict[str, Any]]:
     """The objects of a text with one JSON object a line; raises InputError for other lines."""
     rows = []
@@ -191,7 +176,7 @@ def parse_lines(data: bytes, where: str) -> list[dict[str, Any]]:
         except ValueError as error:
             raise InputError(f"{where}, line {number} is not valid JSON: {error}") from None
         if not isinstance(row, dict):
-            raise InputError(f"{where}, line {number} is {show(line)}; every line must be one JSON object")
+            raise InputError(f"{where}, line {number} is {shown(line)}; every line must be one JSON object")
         rows.append(row)
     return rows
 
@@ -205,7 +190,7 @@ def is_object(line: bytes, where: str) -> bool:
     return isinstance(found, dict) and not any(isinstance(value, dict | list) for value in found.values())
 
 
-def read_parquet(data: bytes, where: str, decimal: str | None = None) -> Cells:
+def read_parquet(data: bytes, where: str, decimal: str | None = None) -> Source:
     """A table from Parquet, which needs pyarrow."""
     try:
         import pyarrow as pa

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,14 @@ import numpy as np
 
 from bnsl._base.checks import InputError
 from bnsl.readers.files import called
-from bnsl.readers.source import Source
+from bnsl.readers.source import STEP, Source, by_step, log
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FILES = "*tfevents*"
 MARK = b"brain.Event:"  # in the first record of every event file
-STEP, RUN, TIME = "step", "run", "wall_time"
+TIME = "wall_time"
 EXPORT = ("Wall time", "Step", "Value")  # the columns of what TensorBoard lets people download
 CHECKED = 4096  # bytes of a record up to which its checksum is compared
 _HEADER, _FOOTER = struct.Struct("<QI"), struct.Struct("<I")
@@ -36,32 +37,15 @@ def read_tensorboard(path: Path) -> Source:
     Raises:
         InputError: no scalars, or the package tensorboard is missing.
     """
-    import pandas as pd
-
     where = called(path)
-    rows: list[tuple[str, int, float, str, float]] = []
+    rows: list[tuple[str, float, float, str, float]] = []
     for file in sorted(path.rglob(FILES)) if path.is_dir() else [path]:
         run = str(file.parent.relative_to(path)) if path.is_dir() else ""
         rows += [(run, *scalar) for scalar in _scalars(file)]
     if not rows:
         raise InputError(f"{where} holds no scalars; is it damaged, or were only images or text written?")
-    table = pd.DataFrame(rows, columns=[RUN, STEP, TIME, "tag", "value"])
-    table = table.sort_values(TIME, kind="stable")
-    keys = [RUN, STEP]
-    wide = table.drop_duplicates([*keys, "tag"], keep="last").pivot(index=keys, columns="tag", values="value")
-    wide.insert(0, TIME, table.groupby(keys)[TIME].max())
-    wide = wide.reset_index().rename_axis(columns=None)
-    wide[STEP] = wide[STEP].astype(float)
-    several = wide[RUN].nunique() > 1
-    return Source(
-        wide if several else wide.drop(columns=RUN),
-        "tensorboard",
-        path.resolve().name if path.is_dir() else path.resolve().parent.name,
-        STEP,
-        RUN if several else None,
-        (TIME,),
-        sparse=True,
-    )
+    name = path.resolve().name if path.is_dir() else path.resolve().parent.name
+    return log(by_step(rows, TIME), "tensorboard", name, x=STEP, aside=(TIME,))
 
 
 def is_export(table: pd.DataFrame) -> bool:
@@ -69,10 +53,10 @@ def is_export(table: pd.DataFrame) -> bool:
     return tuple(map(str, table.columns)) == EXPORT
 
 
-def from_export(table: pd.DataFrame, name: str) -> Source:
-    """Such a table; the name of its file is that of the run and the tag."""
+def from_export(cells: Source) -> Source:
+    """Such a table, whose cells were read; the name of its file is that of the run and the tag."""
     time, step, value = EXPORT
-    return Source(table, "tensorboard", name, step, None, (time,), y=value)
+    return replace(cells, kind="tensorboard", x=step, aside=(time,), y=value)
 
 
 def _scalars(file: Path) -> Iterator[tuple[int, float, str, float]]:

@@ -9,11 +9,10 @@ from typing import Any
 
 from bnsl._base.checks import InputError
 from bnsl.readers.files import called, content, stem
-from bnsl.readers.source import Source, records
+from bnsl.readers.source import RUN, STEP, Source, log, records
 from bnsl.readers.tables import parse_json
 
 FILE = "trainer_state.json"
-STEP, RUN = "step", "run"
 LOSSES = ("eval_loss", "loss")  # of which the first with enough values is y, unless another is asked for
 ENOUGH = 5  # values
 _CHECKPOINT = re.compile(r"checkpoint-\d+")
@@ -42,7 +41,7 @@ def read_trainer(path: Path, data: bytes | None = None) -> Source:
     """
     if not path.is_dir():
         state, rows = _history(content(path, (".json",)) if data is None else data, called(path))
-        return _source(rows, _name(path, state), None)
+        return _source(rows, _name(path, state))
     latest: dict[Path, tuple[int, list[dict[str, Any]]]] = {}
     for file in sorted(path.rglob(FILE)):
         _, rows = _history(content(file, ()), called(file))
@@ -51,12 +50,8 @@ def read_trainer(path: Path, data: bytes | None = None) -> Source:
         steps = max((row.get(STEP, 0) for row in rows), default=0)
         if run not in latest or steps >= latest[run][0]:
             latest[run] = (steps, rows)
-    names = {run: str(run.relative_to(path)) for run in latest}
-    several = len(latest) > 1
-    rows = [
-        {**({RUN: names[run]} if several else {}), **row} for run, (_, log) in latest.items() for row in log
-    ]
-    return _source(rows, path.resolve().name, RUN if several else None)
+    rows = [{RUN: str(run.relative_to(path)), **row} for run, (_, logged) in latest.items() for row in logged]
+    return _source(rows, path.resolve().name)
 
 
 def _history(data: bytes, where: str) -> tuple[Mapping[str, Any], list[dict[str, Any]]]:
@@ -69,13 +64,13 @@ def _history(data: bytes, where: str) -> tuple[Mapping[str, Any], list[dict[str,
     return found, rows
 
 
-def _source(rows: list[dict[str, Any]], name: str, run: str | None) -> Source:
+def _source(rows: list[dict[str, Any]], name: str) -> Source:
     table = records(rows)
     aside = tuple(column for column in table.columns if _ASIDE.fullmatch(column))
-    x = STEP if STEP in table.columns else None
     logged = [loss for loss in LOSSES if loss in table.columns and table[loss].dtype.kind == "f"]
     y = next((loss for loss in logged if table[loss].nunique() >= ENOUGH), logged[-1] if logged else None)
-    return Source(table, "trainer", name, x, run, aside, sparse=True, y=y)
+    x = STEP if STEP in table.columns else None
+    return log(table, "trainer", name, x=x, aside=aside, y=y)
 
 
 def _name(path: Path, state: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +15,14 @@ import numpy as np
 
 from bnsl._base.checks import InputError
 from bnsl.readers.files import called, content
-from bnsl.readers.source import Source, records, some
+from bnsl.readers.source import RUN, Source, records, some
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FILES = "*.wandb"
 MAGIC = b":W&B"  # how the record of an offline run begins
-RUN, STEP = "run", "_step"
+COUNT = "_step"  # which counts the records of a run
 _HEADER = 7  # bytes: MAGIC, two more of magic, the version
 # The records are framed as in the log of LevelDB, in blocks of 32 KiB, with the plain crc32 of type and data.
 _BLOCK = 32768
@@ -34,7 +35,7 @@ _SPREAD = re.compile(r"(?P<name>.* - .*)__(MIN|MAX)")
 def is_history(table: pd.DataFrame) -> bool:
     """Whether a table is what `run.history()` gives: it counts steps and tells the time in W&B's columns."""
     names = set(map(str, table.columns))
-    return STEP in names and bool(names & {"_timestamp", "_runtime"})
+    return COUNT in names and bool(names & {"_timestamp", "_runtime"})
 
 
 def is_panel(table: pd.DataFrame) -> bool:
@@ -47,53 +48,53 @@ def is_panel(table: pd.DataFrame) -> bool:
     return any(name in names and {f"{name}__MIN", f"{name}__MAX"} <= names for name in spread)
 
 
-def from_history(table: pd.DataFrame, name: str) -> Source:
+def from_history(cells: Source) -> Source:
     """The history of a run, or of several with a column 'run'; columns with a leading _ are bookkeeping."""
-    aside = tuple(column for column in map(str, table.columns) if column.startswith("_") and column != STEP)
+    table = cells.table
+    aside = tuple(column for column in map(str, table.columns) if column.startswith("_") and column != COUNT)
     several = RUN in table.columns and table[RUN].nunique() > 1
-    return Source(table, "wandb", name, STEP, RUN if several else None, aside, sparse=True)
+    return replace(cells, kind="wandb", x=COUNT, run=RUN if several else None, aside=aside, sparse=True)
 
 
-def from_panel(table: pd.DataFrame, name: str) -> Source:
+def from_panel(cells: Source) -> Source:
     """The export of a panel with the runs below each other: x, 'run' and one column per metric.
 
     The __MIN and __MAX of a metric are kept where they differ from it, as they do for a group of runs.
     """
     import pandas as pd
 
+    table = cells.table
     shared = [column for column in table.columns if " - " not in str(column)]
     if not shared:
         raise InputError("the export of a panel lacks its first column, the steps; export it again")
-    runs: dict[str, dict[str, str]] = {}
-    for column in table.columns:
-        if column not in shared:
-            run, metric = str(column).rsplit(" - ", 1)
-            runs.setdefault(run, {})[column] = metric
+    aliases = {str(name): _run_and_metric(str(name)) for name in table.columns if name not in shared}
     parts = []
-    for run, metrics in runs.items():
-        part = (
-            table[[*shared, *metrics]].rename(columns=metrics).dropna(how="all", subset=[*metrics.values()])
-        )
-        parts.append(part.assign(**{RUN: run}))
+    for run in dict.fromkeys(run for run, _ in aliases.values()):
+        metrics = {column: metric for column, (owner, metric) in aliases.items() if owner == run}
+        part = table[[*shared, *metrics]].rename(columns=metrics)
+        parts.append(part.dropna(how="all", subset=[*metrics.values()]).assign(**{RUN: run}))
     long = pd.concat(parts, ignore_index=True)
     measured = [column for column in long.columns if column not in (*shared, RUN)]
     middle = {end: re.sub("__(MIN|MAX)$", "", end) for end in measured}
     ends = [end for end, name in middle.items() if end != name and name in measured]
     same = [end for end in ends if long[end].equals(long[middle[end]])]
     long = long[[RUN, *shared, *(column for column in measured if column not in same)]]
-    aside = tuple(c for c in long.columns if c in ends or c.startswith("_"))
-    aliases = {column: (run, name) for run, metrics in runs.items() for column, name in metrics.items()}
     return Source(
         long,
         "wandb",
-        name,
+        cells.name,
         str(shared[0]),
-        RUN if len(runs) > 1 else None,
-        aside,
+        RUN if len(parts) > 1 else None,
+        tuple(c for c in long.columns if c in ends or c.startswith("_")),
         sparse=True,
-        notes=_spreads(ends, same),
+        notes=(*cells.notes, *_spreads(ends, same)),
         aliases={column: alias for column, alias in aliases.items() if alias[1] in long.columns},
     )
+
+
+def _run_and_metric(column: str) -> tuple[str, str]:
+    run, _, metric = column.rpartition(" - ")
+    return run, metric
 
 
 def _spreads(ends: list[str], same: list[str]) -> tuple[str, ...]:
@@ -117,10 +118,10 @@ def read_offline(path: Path, data: bytes | None = None) -> Source:
     Raises:
         InputError: a damaged file, one without history, or the package wandb is missing.
     """
-    if path.is_dir():
-        found = [_run(content(file, ()), called(file)) for file in sorted(path.rglob(FILES))]
-    else:
-        found = [_run(content(path, ()) if data is None else data, called(path))]
+    files = dict.fromkeys(sorted(path.rglob(FILES))) if path.is_dir() else {path: data}
+    found = [
+        _run(content(file, ()) if known is None else known, called(file)) for file, known in files.items()
+    ]
     names = [name for name, _, _ in found]
     rows = []
     for i, (name, config, history) in enumerate(found):
@@ -130,12 +131,9 @@ def read_offline(path: Path, data: bytes | None = None) -> Source:
     if not rows:
         raise InputError(f"{called(path)} holds no history; nothing was logged with run.log")
     table = records(rows)
-    several = len(names) > 1
-    source = from_history(
-        table if several else table.drop(columns=RUN), path.resolve().name if several else names[0]
-    )
-    settings = [column for column in table.columns if column.startswith("config.")]
-    return Source(table, "wandb", source.name, STEP, source.run, (*source.aside, *settings), sparse=True)
+    source = from_history(Source(table, name=path.resolve().name if len(names) > 1 else names[0]))
+    settings = (column for column in table.columns if column.startswith("config."))
+    return replace(source, aside=(*source.aside, *settings))
 
 
 def _run(data: bytes, where: str) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
@@ -158,7 +156,7 @@ def _run(data: bytes, where: str) -> tuple[str, dict[str, Any], list[dict[str, A
         elif record.HasField("config"):
             config.update(_values(record.config.update))
         elif record.HasField("history"):
-            history.append({STEP: record.history.step.num, **_values(record.history.item)})
+            history.append({COUNT: record.history.step.num, **_values(record.history.item)})
     settings = {key: value for key, value in config.items() if not key.startswith("_wandb")}
     return name, {f"config.{key}": value for key, value in settings.items()}, history
 

@@ -135,7 +135,33 @@ def test_fit_from_the_standard_input(run, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(CSV.encode())))
     code, out, _ = run("fit", "-", *FAST)
     assert code == 0
-    assert "m1 fitted to a curve" in out
+    assert "m1 fitted to the standard input" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("fit curve.csv --x N --x D", "--x is given twice, N and D; several inputs are --x N,D (see"),
+        (
+            "fit curve.csv --train-until 8 --train-until 1k",
+            "--train-until is given twice, 8.0 and 1000.0; leave",
+        ),
+        (
+            "forecast curve.csv --json a.json --json",
+            "--json is given twice, a.json and -; leave one of them out",
+        ),
+        (
+            "fit-many curve.csv --by x -o a.csv --output a.csv",
+            "--output is given twice, a.csv and a.csv; leave",
+        ),
+        ("fit-many curve.csv --by x --workers 1 --workers 1", "--workers is given twice, 1 and 1; leave"),
+    ],
+)
+def test_an_option_with_one_value_is_not_given_twice(run, words, message):
+    code, out, err = run(*words.split())
+    assert (code, out) == (2, "")
+    assert err.startswith(f"bnsl: error: {message}")
+    assert err.count("\n") == 1
 
 
 def test_json_to_stdout_is_strict_and_reads_back(run):
@@ -474,7 +500,7 @@ def test_interrupt(run, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli._input, "fit", interrupt)
+    monkeypatch.setattr("bnsl.cli.fit.fit", interrupt)
     assert run("fit", "curve.csv")[0] == 130
 
 

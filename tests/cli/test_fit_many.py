@@ -175,7 +175,7 @@ def test_a_curve_that_cannot_be_prepared_stops_no_other(troubled, capsys):
     ("options", "message"),
     [
         (["--where", "run=word", "--drop-missing"], "is 'crashed', which is not a number"),
-        (["--x", "run"], "--by has this column already"),
+        (["--sigma", "run"], "--by has this column already"),
     ],
 )
 def test_calls_that_leave_nothing_are_one_line(troubled, capsys, options, message):

@@ -14,6 +14,7 @@ from bnsl.cli.datasets import curve_csv
 from bnsl.readers.columns import choose_columns
 from bnsl.readers.formats import read_table
 from bnsl.readers.reading import read_curve
+from bnsl.readers.source import Source
 
 X = [1.0, 2.5, 1e24, 0.1]
 Y = [3.0, 0.1 + 0.2, 1 / 3, 5e-324]
@@ -85,7 +86,7 @@ def test_standard_input(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(CSV.encode())))
     curve = read_curve("-")
     assert len(curve) == 4
-    assert curve.name == ""
+    assert curve.name == "the standard input"
 
 
 def test_integers_of_any_size_are_numbers(write):
@@ -113,10 +114,14 @@ def frame(*names):
     return pd.DataFrame({name: [1.0, 2.0, 3.0] for name in names})
 
 
+def chosen_of(table, **asked):
+    return choose_columns(Source(table), **asked)
+
+
 def test_two_numeric_columns_are_x_and_y_in_the_order_of_the_file():
     table = frame("tokens", "loss")
     table.insert(0, "model", ["a", "b", "c"])
-    chosen = choose_columns(table)
+    chosen = chosen_of(table)
     assert (chosen.x, chosen.y, chosen.sigma, chosen.guessed) == ("tokens", "loss", None, True)
 
 
@@ -124,19 +129,19 @@ def test_two_numeric_columns_are_x_and_y_in_the_order_of_the_file():
     "name", ["y_err", "sigma", "std", "stderr", "loss_std", "Loss SE", "loss-sem", "error_bar"]
 )
 def test_an_uncertainty_is_no_candidate_and_never_guessed(name):
-    chosen = choose_columns(frame("x", "loss", name))
+    chosen = chosen_of(frame("x", "loss", name))
     assert (chosen.x, chosen.y, chosen.sigma, chosen.unused) == ("x", "loss", None, (name,))
-    assert choose_columns(frame("x", "loss", name), sigma=name).unused == ()
+    assert chosen_of(frame("x", "loss", name), sigma=name).unused == ()
 
 
 @pytest.mark.parametrize("names", [("p", "err"), ("sigma", "err"), ("x", "loss_std")])
 def test_two_columns_are_x_and_y_whatever_their_names(names):
     table = frame(*names)
-    chosen = choose_columns(table)
+    chosen = chosen_of(table)
     assert (chosen.x, chosen.y, chosen.unused) == (*names, ())
-    assert choose_columns(table, x=names[0]).y == names[1]
+    assert chosen_of(table, x=names[0]).y == names[1]
     table.insert(0, "model", ["a", "b", "c"])
-    assert choose_columns(table).y == names[1]
+    assert chosen_of(table).y == names[1]
 
 
 def test_an_uncertainty_does_not_stand_in_for_a_column_with_a_bad_cell(write):
@@ -149,13 +154,13 @@ def test_an_uncertainty_does_not_stand_in_for_a_column_with_a_bad_cell(write):
 
 @pytest.mark.parametrize("name", ["error", "test_error", "stdlib", "closed", "verse"])
 def test_other_names_are_candidates(name):
-    assert choose_columns(frame("steps", name)).y == name
+    assert chosen_of(frame("steps", name)).y == name
 
 
 def test_one_column_given_leaves_one_to_find():
-    assert choose_columns(frame("loss", "tokens"), x="tokens").y == "loss"
-    assert choose_columns(frame("loss", "tokens"), y="loss").x == "tokens"
-    assert not choose_columns(frame("a", "b", "c"), x="c", y="a").guessed
+    assert chosen_of(frame("loss", "tokens"), x="tokens").y == "loss"
+    assert chosen_of(frame("loss", "tokens"), y="loss").x == "tokens"
+    assert not chosen_of(frame("a", "b", "c"), x="c", y="a").guessed
 
 
 @pytest.mark.parametrize(
@@ -180,7 +185,7 @@ def test_a_doubt_about_columns_lists_what_there_is(asked, message):
     table = frame("steps", "loss", "acc")
     table["run"] = ["a", "b", "c"]
     with pytest.raises(InputError) as caught:
-        choose_columns(table, **asked)
+        chosen_of(table, **asked)
     assert message in str(caught.value)
 
 
@@ -208,7 +213,7 @@ def test_too_few_columns_of_numbers(write):
         ('"1,50,0"', "column 'y', row 2 is '1,50,0', which is not a number"),
         ("0", "column 'y', row 2 is 0; the log loss needs y > 0"),
         ("-0.5", "column 'y', row 2 is -0.5; the log loss needs y > 0; fit an error such as 1 - accuracy"),
-        ("q" * 500, "column 'y', row 2 is '" + "q" * 59 + "..., which"),
+        ("q" * 500, "column 'y', row 2 is '" + "q" * 56 + "..., which"),
     ],
 )
 def test_a_bad_cell_is_named_with_column_row_and_value(write, cell, message):

@@ -12,7 +12,7 @@ from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 from bnsl._base.checks import InputError
 from bnsl._base.palette import FITTED, HELD_OUT
 from bnsl.curves.datasets import LOSS_SURFACE
-from bnsl.readers.reading import source_columns
+from bnsl.readers.columns import choose_columns
 from bnsl.web.analysis import Analysis, analyse
 from bnsl.web.app.linear import linear_numbers
 from bnsl.web.app.page import CONTROLS, NONE, numbers, run_options
@@ -142,7 +142,7 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
         message = ""
         x = y = sigma = None
         try:
-            found = source_columns(source)
+            found = choose_columns(source)
             x, y = found.x, found.y
             if ctx.triggered_id == "example" and "sigma" in names:
                 sigma = "sigma"
