@@ -77,6 +77,17 @@ def logsumexp(values: Array, axis: int | tuple[int, ...] | None = None) -> Array
     return total + xp.reshape(top, total.shape)
 
 
+def log_total_and_shares(values: Array, axis: int | tuple[int, ...]) -> tuple[Array, Array]:
+    """`logsumexp` along some axes, and the share that every entry has of the sum; 0 where all are -inf."""
+    xp = namespace(values)
+    top = xp.max(values, axis=axis, keepdims=True)
+    top = xp.where(xp.isfinite(top), top, 0.0)
+    parts = xp.exp(values - top)
+    total = xp.sum(parts, axis=axis, keepdims=True)
+    shares = parts / xp.where(total > 0, total, 1.0)
+    return xp.squeeze(xp.log(total) + top, axis=axis), shares
+
+
 def log_softmax(values: Array, axis: int = -1) -> Array:
     """values - logsumexp(values) along an axis."""
     xp = namespace(values)

@@ -16,7 +16,7 @@ from bnsl._base.arrays import Array, expit, log_softmax, logsumexp, namespace
 from bnsl._base.normal import ndtr
 from bnsl.evidence.design import ALWAYS, SMOOTH, WIDTHS, Nodes, design, inner_products, trial_breaks
 from bnsl.evidence.points import Points
-from bnsl.evidence.prior import LIMITS, SHORTEST, Prior, limit_weights, odds_of_breaks, slope_prior
+from bnsl.evidence.prior import LIMITS, Prior, limit_weights, odds_of_breaks, slope_prior
 from bnsl.evidence.sharp import sharp_laws
 from bnsl.evidence.smooth import mean_coefficients, smooth_grid, smooth_nodes
 
@@ -30,7 +30,6 @@ class Posterior(NamedTuple):
     limits: Array  # (A,) values of the limit
     white: Array  # (R, A, N, 1 + COLUMNS) whitened residual and design
     points: Points
-    span: Array  # range of u
 
     @property
     def kinds(self) -> tuple[Nodes, ...]:
@@ -42,7 +41,7 @@ def posterior(points: Points, prior: Prior) -> Posterior:
     """The average of all laws given one curve."""
     xp = namespace(points.u)
     u, log_y = points.u, points.log_y
-    span = xp.maximum(-xp.min(u), xp.asarray(SHORTEST))
+    span = points.span
     columns = design(u, span)
     slope, slope_sd = slope_prior(prior, xp.asarray(LIMITS))
 
@@ -73,7 +72,6 @@ def posterior(points: Points, prior: Prior) -> Posterior:
         limits=limits,
         white=white,
         points=points,
-        span=span,
     )
 
 
@@ -98,7 +96,7 @@ def as_bnsl(state: Posterior, n: int) -> np.ndarray:
     lighter is left out.
     """
     nodes = state.sharp[n]
-    places, widths = trial_breaks(state.span)
+    places, widths = trial_breaks(state.points.span)
     trial = nodes.columns[:, ALWAYS:] - SMOOTH
     _, first = np.unique(trial // len(WIDTHS), axis=0, return_index=True)
     first = np.sort(first) if n else np.arange(len(trial))

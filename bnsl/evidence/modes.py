@@ -13,23 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bnsl._base.arrays import logsumexp, softplus
+from bnsl._base.arrays import log_total_and_shares, softplus
+from bnsl.evidence.density import STEEP, log_prior, log_prior_slope, traits
 from bnsl.evidence.points import Points, each_of
-from bnsl.evidence.prior import VAGUE, Prior, slope_prior
-from bnsl.evidence.refined import (
-    LEVELS,
-    SHARPEST,
-    STEEP,
-    STEEP_ODDS,
-    TAIL,
-    change_sizes,
-    end_slope,
-    limit_share,
-    log_prior,
-    of_noise,
-    softest_of,
-    span_of,
-)
+from bnsl.evidence.prior import Prior
+from bnsl.evidence.refined import LEVELS, of_noise
 from bnsl.forms.broken import BNSL
 
 STEPS = 30  # most steps; a law has arrived when a step promises less than
@@ -136,25 +124,23 @@ def _at(form: BNSL, theta: np.ndarray, curve: np.ndarray, points: Points, prior:
     _turn(turned, curve, points)
     total, stiff = over_noise(turned[:, :1], own, prior)
     mean = (turned * stiff) @ turned.mT
-    density = log_prior(theta[:, None], own, prior, rising=form.rising)[:, 0]
-    pull, precision = _pull(theta, own, prior, rising=form.rising)
-    height, gradient, precision = total[:, 0] + density, mean[:, 1:, 0] + pull, mean[:, 1:, 1:] + precision
-    fine = np.isfinite(height) & np.isfinite(gradient).all(axis=1) & np.isfinite(precision).all(axis=(1, 2))
+    laws = theta[:, None]
+    seen = traits(laws, own, prior, rising=form.rising)
+    pull, precision = log_prior_slope(laws, seen, prior)
+    height = (total + log_prior(laws, seen, prior))[:, 0]
+    gradient, precision = mean[:, 1:, 0] + pull[:, 0], mean[:, 1:, 1:] + precision[:, 0]
+    fine = np.isfinite(height + gradient.sum(axis=1) + precision.sum(axis=(1, 2)))
     fine &= (np.linalg.diagonal(precision) > 0.0).all(axis=1)
-    return Modes(
-        curve.copy(),
-        theta.copy(),
-        np.where(fine, height, -np.inf),
-        np.where(fine[:, None], gradient, 0.0),
-        np.where(fine[:, None, None], precision, np.eye(theta.shape[1])),
-    )
+    height[~fine], gradient[~fine], precision[~fine] = -np.inf, 0.0, np.eye(theta.shape[1])
+    return Modes(curve.copy(), theta.copy(), height, gradient, precision)
 
 
 def _turn(values: np.ndarray, curve: np.ndarray, points: Points) -> None:
     """Turn values (B, V, N) of some curves (B,), ascending, to the axes of the noise, in place."""
-    which, first = np.unique(curve, return_index=True)
-    for c, rows in zip(which.tolist(), np.split(values, first[1:]), strict=False):  # one is left of none
-        rows[:] = (rows.reshape(-1, rows.shape[2]) @ points.basis[c].T).reshape(rows.shape)
+    ends = np.searchsorted(curve, np.arange(len(points.basis) + 1)).tolist()
+    for basis, begin, end in zip(points.basis, ends, ends[1:], strict=False):
+        rows = values[begin:end]
+        rows[:] = (rows.reshape(-1, rows.shape[2]) @ basis.T).reshape(rows.shape)
 
 
 def over_noise(turned: np.ndarray, points: Points, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
@@ -169,57 +155,8 @@ def over_noise(turned: np.ndarray, points: Points, prior: Prior) -> tuple[np.nda
     least = np.sqrt(np.fmin.reduce(misfit / points.count[:, None, None], axis=None, initial=np.inf))
     levels = max(int(np.sum(QUIETEST * least < LEVELS)), 1)
     weight = of_noise(misfit, points, prior, levels)  # (C, K, R, S)
-    total = logsumexp(weight, axis=(2, 3))
-    stiff = np.exp(weight - total[..., None, None]) @ LEVELS[:levels] ** -2.0
-    return total, stiff @ precision
-
-
-def _pull(theta: np.ndarray, points: Points, prior: Prior, *, rising: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient (B, p) of the log prior, but for that of the limit, and its precision (B, p, p).
-
-    `points` are those of each law.
-    """
-    p = theta.shape[1]
-    span = span_of(points)
-    gradient, diagonal = np.zeros(theta.shape), np.zeros(theta.shape)
-    diagonal[:, 1] = VAGUE**-2.0
-    # Slope changes are a mixture, of which the part of every size is taken as it stands.
-    change = theta[:, 3::3]
-    stiff = _mean_precision(change, *change_sizes(prior), moment=prior.moment)
-    gradient[:, 3::3], diagonal[:, 3::3] = -stiff * change, stiff
-    if prior.moment:
-        change = np.where(np.abs(change) > 1e-6, change, 1e-6)
-        gradient[:, 3::3] += 2.0 / change
-        diagonal[:, 3::3] += 2.0 / change**2
-    softest = np.log(softest_of(prior, span))
-    for column, low, high in ((4, -span, prior.beyond), (5, float(np.log(SHARPEST)), softest)):
-        value = theta[:, column::3]
-        outside = np.minimum(value - low, 0.0) + np.maximum(value - high, 0.0)
-        gradient[:, column::3] = -outside / TAIL**2
-        diagonal[:, column::3] = np.where(outside != 0, TAIL**-2.0, 0.0)
-    # The slope at the end likewise; it is moved by the first slope and every change.
-    end, turned = end_slope(theta)
-    mean, sd = slope_prior(prior, limit_share(theta[:, None], points, rising=rising)[:, 0])
-    sizes = np.stack([sd, np.full_like(sd, STEEP)], axis=-1)
-    stiff = _mean_precision(end - mean, sizes, np.log([1.0 - STEEP_ODDS, STEEP_ODDS]))
-    along = np.zeros(theta.shape)
-    along[:, 2] = 1.0
-    along[:, 3::3] = turned
-    width = np.exp(theta[:, 5::3])
-    by_place = -change * turned * (1.0 - turned) / width
-    along[:, 4::3], along[:, 5::3] = by_place, -by_place * theta[:, 4::3]
-    gradient -= (stiff * (end - mean))[:, None] * along
-    precision = stiff[:, None, None] * along[:, :, None] * along[:, None]
-    return gradient, diagonal[:, :, None] * np.eye(p) + precision
-
-
-def _mean_precision(
-    value: np.ndarray, sd: np.ndarray, log_odds: np.ndarray, *, moment: bool = False
-) -> np.ndarray:
-    """Mean of 1 / sd^2 over the normals about 0 of a mixture that `value` may come from."""
-    log_weight = log_odds - (3.0 if moment else 1.0) * np.log(sd) - 0.5 * (value[..., None] / sd) ** 2
-    share = np.exp(log_weight - logsumexp(log_weight, axis=-1)[..., None])
-    return np.asarray(np.sum(share / sd**2, axis=-1))
+    total, shares = log_total_and_shares(weight, axis=(2, 3))
+    return total, shares @ LEVELS[:levels] ** -2.0 @ precision
 
 
 def grown(form: BNSL, theta: np.ndarray, points: Points) -> np.ndarray:
@@ -228,7 +165,7 @@ def grown(form: BNSL, theta: np.ndarray, points: Points) -> np.ndarray:
     The size of the break is that of the score test.
     """
     law, jacobian = form.log_y_and_jacobian(theta, points.u)
-    span = span_of(points)
+    span = points.span[:, None]
     places = -span * (np.arange(PLACES) + 0.5) / PLACES
     d = np.repeat(places, len(WIDTHS), axis=1)
     f = np.tile(span * np.array(WIDTHS), PLACES)

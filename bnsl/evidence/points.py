@@ -9,7 +9,7 @@ import numpy as np
 from bnsl._base.arrays import Array, namespace
 from bnsl.curves.curve import Curve
 from bnsl.curves.scale import LOG, Scale
-from bnsl.evidence.prior import CORRELATED, Prior
+from bnsl.evidence.prior import CORRELATED, SHORTEST, Prior
 
 MOST_POINTS = 160  # longer curves are binned
 WIDEST = 8.0  # log of a weight, beyond which inner products of a curve would be lost to rounding
@@ -40,6 +40,9 @@ class Points(NamedTuple):
     variance: Array  # (R, N) with these variances
     log_det: Array  # (R,) of the noise covariance
     count: Array  # () points that are no padding
+    span: Array  # () range of log x, at least SHORTEST
+    least: Array  # () smallest y, in units of the last
+    most: Array  # () largest y
     unit: Array  # (R,) variance of the correlated noise
     length: float  # its correlation length in log x
 
@@ -103,9 +106,20 @@ def points_of(data: Data, prior: Prior) -> Points:
     variance = 1.0 + unit[:, None] * xp.maximum(value, 0.0)
     log_det = xp.sum(xp.log(variance), axis=-1) - xp.sum(xp.log(data.weight))
     origin = xp.stack([data.log_x[-1], data.log_y[-1]])
-    count = xp.asarray(float(u.shape[0]))
+    log_y = data.log_y - origin[1]
     return Points(
-        u, data.log_y - origin[1], origin, vector.T * root, variance, log_det, count, unit, prior.length
+        u,
+        log_y,
+        origin,
+        vector.T * root,
+        variance,
+        log_det,
+        xp.asarray(float(u.shape[0])),
+        xp.maximum(-xp.min(u), xp.asarray(SHORTEST)),
+        xp.exp(xp.min(log_y)),
+        xp.exp(xp.max(log_y)),
+        unit,
+        prior.length,
     )
 
 
@@ -134,11 +148,20 @@ def taken(points: Points, which: Any) -> Points:
 
 
 def each_of(points: Points, curve: np.ndarray) -> Points:
-    """The points that laws of some curves (B,) are judged by, as of B curves, but for the large basis."""
-    return taken(points._replace(basis=points.count), curve)._replace(basis=None)
+    """The points that laws of some curves (B,) are judged by, as of B curves, but for the large basis.
+
+    Those of a single curve stay as they are, and are broadcast.
+    """
+    points = points._replace(basis=points.count)
+    return (points if len(points.u) == 1 else taken(points, curve))._replace(basis=None)
 
 
 def inverted(points: Points) -> Points:
     """The points of 1 / y."""
     xp = namespace(points.u)
-    return points._replace(log_y=-points.log_y, origin=points.origin * xp.asarray([1.0, -1.0]))
+    return points._replace(
+        log_y=-points.log_y,
+        origin=points.origin * xp.asarray([1.0, -1.0]),
+        least=1.0 / points.most,
+        most=1.0 / points.least,
+    )

@@ -59,7 +59,7 @@ def covariance(points: Points, u: Array, v: Array) -> Array:
 def of_grid(state: Posterior, where: Places) -> tuple[Components, ...]:
     """Components of the grid's laws by kind, without the kinds' weights."""
     krige = state.white.mT @ where.near[:, None].mT  # (R, A, 1 + COLUMNS, M)
-    columns = design(where.u, state.span).T
+    columns = design(where.u, state.points.span).T
     return tuple(_of_nodes(nodes, state, columns, krige) for nodes in state.kinds)
 
 

@@ -11,10 +11,10 @@ from math import lgamma, log, pi
 import numpy as np
 
 from bnsl._base.arrays import logsumexp
+from bnsl.evidence.density import log_prior, prior_precision, traits
 from bnsl.evidence.modes import Modes, modes, over_noise
 from bnsl.evidence.points import Points, taken
 from bnsl.evidence.prior import Prior
-from bnsl.evidence.refined import log_prior, prior_precision
 from bnsl.forms.broken import BNSL
 
 DRAWS, FREEDOM = 512, 8.0  # laws drawn to weigh a form, and degrees of freedom of their distribution
@@ -54,7 +54,8 @@ def _sampled(form: BNSL, found: Modes, points: Points, prior: Prior) -> tuple[fl
     p = found.theta.shape[1]
     # Where the data say nothing, the prior bounds limit, places and widths.
     wide = np.isin(np.arange(p), [0, *range(4, p, 3), *range(5, p, 3)])
-    precision = prior_precision(found.theta[None], points, prior, rising=form.rising)[0]
+    seen = traits(found.theta[None], points, prior, rising=form.rising)
+    precision = prior_precision(found.theta[None], seen, prior)[0]
     precision = found.precision + np.linalg.diagonal(precision)[:, :, None] * (wide[:, None] * np.eye(p))
     fine = np.isfinite(precision).all(axis=(1, 2))
     size = np.where(fine[:, None], np.sqrt(np.linalg.diagonal(precision)), np.nan)
@@ -94,5 +95,5 @@ def log_posterior(form: BNSL, theta: np.ndarray, points: Points, prior: Prior) -
     """Log of prior times likelihood (C, M) of laws theta (C, M, p), the noise averaged over."""
     rest = points.log_y[:, None] - form.log_y(theta, points.u[:, None])
     likelihood, _ = over_noise(rest @ points.basis.mT, points, prior)
-    value = likelihood + log_prior(theta, points, prior, rising=form.rising)
+    value = likelihood + log_prior(theta, traits(theta, points, prior, rising=form.rising), prior)
     return np.where(np.isfinite(value), value, -np.inf)

@@ -369,7 +369,7 @@ def _facts_of_nodes(part: Average, nodes: Nodes, scale: Scale, *, sharp: bool) -
     middle = order[np.searchsorted(np.cumsum(weight[order]), 0.5 * weight.sum())]
     slope = float(weight @ (nodes.slope + nodes.mean[:, 1]) / weight.sum())
     log_x, log_y = state.points.origin
-    breaks = trial_breaks(state.span)[0][nodes.columns[0, ALWAYS:] - SMOOTH] if sharp else np.zeros(0)
+    breaks = trial_breaks(state.points.span)[0][nodes.columns[0, ALWAYS:] - SMOOTH] if sharp else np.zeros(0)
     return _facts(part, scale, _log(limits[middle]) + log_y, slope, np.sort(breaks) + log_x)
 
 

@@ -131,7 +131,7 @@ def test_trial_breaks_have_no_value_and_no_slope_at_the_end():
 def test_laws_of_the_grid_written_as_a_bnsl_are_the_same_laws():
     state = posterior(points(), LEARNT)
     u = np.linspace(-5, 1, 40)
-    columns = design.design(u, state.span)
+    columns = design.design(u, state.points.span)
     for n, nodes in enumerate(state.sharp):
         theta = as_bnsl(state, n)
         eta = columns[:, nodes.columns[0]] @ nodes.mean[0] - nodes.slope[0] * u

@@ -9,15 +9,14 @@ from scipy.stats import multivariate_t
 import bnsl
 from bnsl._base.arrays import logsumexp
 from bnsl.evidence.breaks import least_squares
+from bnsl.evidence.density import log_prior, traits
 from bnsl.evidence.points import data_of, points_of
 from bnsl.evidence.prior import LEARNT, noise_weights
 from bnsl.evidence.refined import (
     LEVELS,
     WILDEST,
-    end_slope,
     fitted_law,
     laplace,
-    log_prior,
 )
 
 FAST_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
@@ -40,7 +39,7 @@ def log_joint(form, theta, points):
     """Log prior times likelihood (K,) of laws (K, p), the noise summed over."""
     with np.errstate(all="ignore"):
         law = form.log_y(theta, points.u)
-        density = log_prior(theta, points, LEARNT, rising=form.rising)
+        density = log_prior(theta, traits(theta, points, LEARNT, rising=form.rising), LEARNT)
     white = (points.whiten @ (points.log_y - law)[:, None, :, None])[..., 0]
     misfit = np.sum(white**2, axis=-1)[..., None] / LEVELS**2
     volume = points.log_det[:, None] + len(points.u) * np.log(2.0 * np.pi * LEVELS**2)
@@ -103,13 +102,6 @@ def test_the_noise_is_found():
         likeliest = law.level[np.argmax(law.log_weight)]
         assert likeliest == pytest.approx(noise, rel=0.7)
         assert np.exp(law.log_weight).sum() == pytest.approx(1.0)
-
-
-def test_the_end_slope_is_the_derivative_at_the_last_point():
-    theta = np.array([0.3, 0.1, 0.2, 0.5, -0.4, -1.0, -0.3, 0.3, 0.0])
-    form, step = bnsl.BNSL(2), 1e-5
-    y = form.y(theta, np.array([-step, step])) - theta[0]
-    assert end_slope(theta)[0] == pytest.approx(-np.diff(np.log(y))[0] / (2.0 * step), rel=1e-6)
 
 
 def test_rising_laws_have_their_limit_above_the_data():
