@@ -30,9 +30,9 @@ from .planning.envelope import LowerEnvelope, lower_envelope
 from .planning.horizon import Horizon, horizon, simulated_horizon
 from .planning.isoflop import IsoflopFit, isoflop_fit
 from .planning.predictability import Predictability, predictability
-from .planning.run_suggestion import RunSuggestion
 from .planning.speedup import effective_speedup
-from .planning.suggestion import Suggestion, suggest
+from .planning.suggested import RunSuggestion, Suggestion
+from .planning.suggestion import suggest
 from .plots.budgets import plot_allocation, plot_isoflop
 from .plots.calibration import plot_calibration
 from .plots.comparisons import plot_backtest, plot_benchmark, plot_comparison

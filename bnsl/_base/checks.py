@@ -181,6 +181,12 @@ def check_share(value: object, argument: str) -> float:
     return number
 
 
+def check_tails(level: object) -> list[float]:
+    """The probabilities below the two ends of a central interval of this level."""
+    tail = 0.5 * (1.0 - check_share(level, "level"))
+    return [tail, 1.0 - tail]
+
+
 def as_number(value: Any, argument: str, ok: Callable[[float], bool] = np.isfinite) -> float:
     """`value` as a float that passes `ok`; no truth value."""
     try:

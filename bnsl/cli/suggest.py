@@ -29,8 +29,8 @@ from bnsl.fitting.fit import fit
 from bnsl.forecasting.forecast import forecast
 from bnsl.planning.allocation import frontier
 from bnsl.planning.costs import flops
-from bnsl.planning.run_suggestion import RunSuggestion
-from bnsl.planning.suggestion import Suggestion, suggest
+from bnsl.planning.suggested import RunSuggestion, Suggestion
+from bnsl.planning.suggestion import suggest
 
 CANDIDATES = 12  # if none are named: even in log x from the middle of the data to the target
 

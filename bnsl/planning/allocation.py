@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import as_array, check_count, check_positive, check_share
-from bnsl._base.display import ExtrapolationWarning, FitWarning
+from bnsl._base.checks import check_count, check_tails
+from bnsl._base.display import FitWarning
 from bnsl.curves.curve import FAR
 from bnsl.planning.costs import flops
 from bnsl.planning.surface import Bounds, Choice, Law, Path, Surface, choice_of, lowest, surface_of
+from bnsl.planning.tables import budgets_of, tabled, with_ends, with_notes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,26 +25,22 @@ WIDE = 10.0  # range of the first input within that, from which on the optimum i
 FAR_BUDGET = 100.0  # times the cost of the data: as far as both inputs are 10 times beyond
 AHEAD = 10.0  # times the dearest run, to which a frontier is drawn if no compute is named
 POINTS = 60
-UNSURE = {"optimum_outside_data", "budget_outside_data", "no_optimum"}  # issued as warnings of Python, too
+AROUND = 30.0  # times the best size, to which sizes are drawn without bounds
 
 
-class Optimum(NamedTuple):
+class Best(NamedTuple):
     """The best of one budget, by the law and its draws.
 
     Attributes:
         budget: what is spent.
-        first, second: the two inputs, (R,).
-        y: the law and its draws where the law is lowest, (R,).
-        exponent: d log first / d log budget, (R,); NaN at the end of the path.
+        columns: the two inputs, their ratio, y, and the exponent, d log first / d log budget, which is NaN at
+            the end of the path, by their names in the table; each (R,).
         flat: least and greatest first input whose y is within `FLAT` of the lowest.
         at_end: whether the law is lowest at the end of what is possible.
     """
 
     budget: float
-    first: np.ndarray
-    second: np.ndarray
-    y: np.ndarray
-    exponent: np.ndarray
+    columns: dict[str, np.ndarray]
     flat: tuple[float, float]
     at_end: bool
 
@@ -86,38 +82,37 @@ def allocate(
         InputError: (a ValueError) a law of one input, budgets that are not positive or cannot be spent within
             the bounds, names that are no inputs, a cost that does not grow with both inputs.
     """
-    budgets = as_budgets(compute)
-    share, surface = check_share(level, "level"), surface_of(law, draws, seed)
+    budgets, tails = budgets_of(compute), check_tails(level)
+    surface = surface_of(law, draws, seed)
     choice = choice_of(surface, cost, bounds, held)
     found = [best_of(surface, choice, budget) for budget in budgets]
-    table = _table(found, choice, law.curve.y_label, share)
+    table = tabled({"compute": budgets}, [best.columns for best in found], tails)
+    low, high = np.transpose([best.flat for best in found])
+    table = table.assign(**{f"{choice.free[0]}_flat_low": low, f"{choice.free[0]}_flat_high": high})
     return with_notes(table, list(_notes(found, choice, law)))
 
 
-def best_of(surface: Surface, choice: Choice, budget: float) -> Optimum:
+def best_of(surface: Surface, choice: Choice, budget: float) -> Best:
     """The best of one budget, for the law and every draw."""
     path = Path(choice, budget, surface.names)
     best = lowest(surface, path)
-    ends = []
+    beside = []
     for side in (-MOVE, MOVE):
-        beside = Path(choice, budget * np.exp(side), surface.names)
-        near = np.clip(best.log_first + 0.5 * side, beside.low, beside.high)
-        ends.append(lowest(surface, beside, near))
-    exponent = (ends[1].log_first - ends[0].log_first) / (2.0 * MOVE)
-    exponent = np.where(best.at_end | ends[0].at_end | ends[1].at_end, np.nan, exponent)
+        other = Path(choice, budget * np.exp(side), surface.names)
+        beside.append(lowest(surface, other, np.clip(best.log_first + 0.5 * side, other.low, other.high)))
+    slope = (beside[1].log_first - beside[0].log_first) / (2.0 * MOVE)
+    at_end = best.at_end | beside[0].at_end | beside[1].at_end
     first = np.exp(best.log_first)
-    second = np.exp(path.log_second(best.log_first))
-    second[0] = path.bought(first[0])
+    second = path.bought(first)
     y = surface(path.points(best.log_first[:1])[None])[:, 0]
-    return Optimum(
-        budget,
-        first,
-        second,
-        y,
-        exponent,
-        _flat(surface, path, best.log_first[0], y[0]),
-        bool(best.at_end[0]),
-    )
+    columns = {
+        choice.free[0]: first,
+        choice.free[1]: second,
+        choice.ratio: second / first,
+        surface.law.curve.y_label: y,
+        "exponent": np.where(at_end, np.nan, slope),
+    }
+    return Best(budget, columns, _flat(surface, path, best.log_first[0], y[0]), bool(best.at_end[0]))
 
 
 def _flat(surface: Surface, path: Path, best: float, y: float) -> tuple[float, float]:
@@ -197,7 +192,7 @@ def isoflop(
     """
     import pandas as pd
 
-    budgets, share = as_budgets(compute), check_share(level, "level")
+    budgets, tails = budgets_of(compute), check_tails(level)
     count = check_count(points, "points", 2)
     surface = surface_of(law, draws, seed)
     choice = choice_of(surface, cost, bounds, held)
@@ -205,117 +200,52 @@ def isoflop(
     for budget in budgets:
         path = Path(choice, budget, surface.names)
         middle = lowest(Surface(law, (), surface.names), path).log_first[0]
-        around = (max(path.low, middle - np.log(30.0)), min(path.high, middle + np.log(30.0)))
-        start, end = (path.low, path.high) if choice.given else around
-        u = np.linspace(start, end, count)
+        reach = np.inf if choice.given else np.log(AROUND)
+        u = np.linspace(max(path.low, middle - reach), min(path.high, middle + reach), count)
         y = surface(path.points(u)[None])
-        first, second = np.exp(u), path.bought(np.exp(u))
         least = surface(path.points(np.array([middle]))[None])[0, 0]
+        first, second = np.exp(u), path.bought(np.exp(u))
         columns = {"compute": np.full(count, budget), choice.free[0]: first, choice.free[1]: second}
-        columns[ratio_name(choice)] = second / first
-        columns |= with_ends(law.curve.y_label, y, share)
+        columns |= {choice.ratio: second / first, **with_ends(law.curve.y_label, y, tails)}
         parts.append(pd.DataFrame(columns | {"excess": y[0] / least - 1.0}))
     return pd.concat(parts, ignore_index=True)
 
 
-# --- what these tables share ----------------------------------------------------------------------
-
-
-def as_budgets(compute: ArrayLike) -> np.ndarray:
-    """Budgets (B,), checked."""
-    budgets = as_array(np.atleast_1d(np.asarray(compute)) if np.ndim(compute) == 0 else compute, "compute")
-    check_positive(budgets, "compute", "is not positive; nothing can be bought for it")
-    return budgets
-
-
-def ratio_name(choice: Choice) -> str:
-    """The name of the second input over the first: tokens_per_param."""
-    first, second = choice.free
-    return f"{second}_per_{first[:-1] if len(first) > 2 and first.endswith('s') else first}"
-
-
-def with_ends(name: str, values: np.ndarray, level: float) -> dict[str, np.ndarray]:
-    """Columns of a number (B,) and its interval, from values (R, B) of the law and its draws.
-
-    Draws lie to one side of a law at a bound of its parameters; the interval then begins, or ends, there.
-    """
-    found = {name: values[0]}
-    if len(values) > 1:
-        ends = [0.5 - 0.5 * level, 0.5 + 0.5 * level]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of budgets without a single number
-            low, high = np.nanquantile(values[1:], ends, axis=0)
-        found[f"{name}_low"], found[f"{name}_high"] = np.fmin(low, values[0]), np.fmax(high, values[0])
-    return found
-
-
-def with_notes(table: pd.DataFrame, notes: Sequence[FitWarning], stacklevel: int = 3) -> pd.DataFrame:
-    """The table with its warnings, of which those that say not to rely on it are issued."""
-    table.attrs["warnings"] = tuple(notes)
-    for note in notes:
-        if note.code in UNSURE:
-            warnings.warn(f"{note.code}: {note.message}", ExtrapolationWarning, stacklevel=stacklevel)
-    return table
-
-
-def _table(found: Sequence[Optimum], choice: Choice, y: str, level: float) -> pd.DataFrame:
-    import pandas as pd
-
-    first, second, loss, exponent = (
-        np.stack([getattr(best, name) for best in found], axis=1)
-        for name in ("first", "second", "y", "exponent")
-    )
-    columns = {"compute": np.array([best.budget for best in found])}
-    for name, values in (
-        (choice.free[0], first),
-        (choice.free[1], second),
-        (ratio_name(choice), second / first),
-        (y, loss),
-        ("exponent", exponent),
-    ):
-        columns |= with_ends(name, values, level)
-    for end, values in zip(("low", "high"), zip(*(best.flat for best in found), strict=True), strict=True):
-        columns[f"{choice.free[0]}_flat_{end}"] = np.array(values)
-    return pd.DataFrame(columns)
-
-
-def _notes(found: Sequence[Optimum], choice: Choice, law: Law) -> Iterator[FitWarning]:
-    first = choice.free[0]
-    far = [best.budget for best in found if not _within(best.budget, choice.costs, FAR_BUDGET)]
+def _notes(found: Sequence[Best], choice: Choice, law: Law) -> Iterator[FitWarning]:
+    first, (low, high) = choice.free[0], choice.costs
+    far = [best for best in found if not _within(best.budget, choice.costs, FAR_BUDGET)]
     if far:
         yield FitWarning(
             "budget_outside_data",
-            f"compute = {_listed(far)} is over {FAR_BUDGET:g} times beyond the runs, which cost "
-            f"{choice.costs[0]:.3g} to {choice.costs[1]:.3g}; a break in between cannot be foreseen",
+            f"{_said(far)} is over {FAR_BUDGET:g} times beyond the runs, which cost {low:.3g} to {high:.3g}; "
+            "a break in between cannot be foreseen",
         )
     inside = [best for best in found if not best.at_end]
-    for place, name in enumerate(choice.free):
-        values = [(best.first, best.second)[place][0] for best in inside]
-        out = [b for b, v in zip(inside, values, strict=True) if not _within(v, choice.data[name], FAR)]
+    for name, ends in choice.data.items():
+        out = [best for best in inside if not _within(best.columns[name][0], ends, FAR)]
         if out:
-            low, high = choice.data[name]
             yield FitWarning(
                 "optimum_outside_data",
-                f"compute = {_listed([best.budget for best in out])}: the best {name} lies over {FAR:g} "
-                f"times beyond the data ({low:.3g} to {high:.3g}), so it depends on the form of the law",
+                f"{_said(out)}: the best {name} lies over {FAR:g} times beyond the data ({ends[0]:.3g} to "
+                f"{ends[1]:.3g}), so it depends on the form of the law",
             )
     at_end = [best for best in found if best.at_end]
-    if at_end:
-        said = f"compute = {_listed([best.budget for best in at_end])}: the loss is lowest at the end of "
-        if choice.given:
-            text = f"{said}the bounds, and would be lower beyond them"
-            yield FitWarning("optimum_at_bounds", text)
-        else:
-            text = f"{said}the search range: this law has no best {first}, since one input has no effect"
-            yield FitWarning("no_optimum", text)
+    if at_end and choice.given:
+        text = "the loss is lowest at the end of the bounds, and would be lower beyond them"
+        yield FitWarning("optimum_at_bounds", f"{_said(at_end)}: {text}")
+    elif at_end:
+        text = f"this law has no best {first}, since one input has no effect"
+        yield FitWarning(
+            "no_optimum", f"{_said(at_end)}: the loss is lowest at the end of the search range: {text}"
+        )
     flat = [best for best in inside if best.flat[1] > WIDE * best.flat[0]]
     if flat:
         low, high = flat[0].flat
+        which = " (at the first of them)" if len(flat) > 1 else ""
         yield FitWarning(
             "flat_optimum",
-            f"compute = {_listed([best.budget for best in flat])}: the loss is within {FLAT:.0%} of the best "
-            f"for {first} from {low:.3g} to {high:.3g}"
-            f"{' (at the first of them)' if len(flat) > 1 else ''}; choose among these for other reasons",
+            f"{_said(flat)}: the loss is within {FLAT:.0%} of the best for {first} from {low:.3g} to "
+            f"{high:.3g}{which}; choose among these for other reasons",
         )
     lost = tuple(getattr(law, "undetermined", ()))
     if lost:
@@ -327,5 +257,7 @@ def _within(value: float, ends: tuple[float, float], factor: float) -> bool:
     return ends[0] / factor <= value <= ends[1] * factor
 
 
-def _listed(values: Sequence[float]) -> str:
-    return f"{values[0]:.4g}" if len(values) == 1 else f"{values[0]:.4g} to {values[-1]:.4g}"
+def _said(some: Sequence[Best]) -> str:
+    """Which budgets."""
+    last = f" to {some[-1].budget:.4g}" if len(some) > 1 else ""
+    return f"compute = {some[0].budget:.4g}{last}"

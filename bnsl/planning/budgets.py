@@ -19,7 +19,7 @@ ALIASES = {
     TOKENS: ("d", "n_tokens", "num_tokens", "train_tokens", "training_tokens", "data"),
 }
 GRID = 9  # values of every input at which a cost is checked
-BISECTIONS = 80  # from a factor of 1e30 down to rounding
+STEPS, SLACK = 90, 1e-13  # of a solution at most, and the share of a budget to which it is spent
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,8 @@ class BoundCost:
     ) -> np.ndarray:
         """The value of one input at which the cost is the budget; NaN where that is outside `bounds`.
 
+        By regula falsi in logarithms, in which most costs are all but straight, with the Illinois rule.
+
         Args:
             name: the input to solve for; the cost grows with it.
             budget: what may be spent; it broadcasts against the values of the other inputs.
@@ -90,15 +92,25 @@ class BoundCost:
         """
         goal = np.asarray(budget, float)
         shape = np.broadcast_shapes(goal.shape, *(np.shape(value) for value in others.values()))
+
+        def over(at: np.ndarray) -> np.ndarray:
+            return np.log(self(dict(others) | {name: np.exp(at)}) / goal)
+
         low, high = (np.full(shape, np.log(end)) for end in bounds)
-        inside = (self(dict(others) | {name: np.exp(low)}) <= goal) & (
-            self(dict(others) | {name: np.exp(high)}) >= goal
-        )
-        for _ in range(BISECTIONS):
-            middle = 0.5 * (low + high)
-            above = self(dict(others) | {name: np.exp(middle)}) > goal
-            low, high = np.where(above, low, middle), np.where(above, middle, high)
-        return np.where(inside, np.exp(0.5 * (low + high)), np.nan)
+        below, above = over(low), over(high)
+        inside = (below <= 0) & (above >= 0)
+        for step in range(STEPS):
+            with np.errstate(all="ignore"):
+                middle = np.where(above > below, (low * above - high * below) / (above - below), low)
+            if step % 3 == 2:  # for costs that jump
+                middle = 0.5 * (low + high)
+            there = over(middle)
+            if np.abs(there[inside]).max(initial=0.0) < SLACK:
+                break
+            up = there > 0
+            above, below = np.where(up, there, 0.5 * above), np.where(up, 0.5 * below, there)
+            high, low = np.where(up, middle, high), np.where(up, low, middle)
+        return np.where(inside, np.exp(middle), np.nan)
 
     def _at(self, values: Mapping[str, np.ndarray], place: Sequence[int], shape: tuple[int, ...]) -> str:
         """'params = 1e+09, tokens = 2e+10' at a place of the broadcast arrays."""

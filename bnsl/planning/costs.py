@@ -6,8 +6,7 @@ work on arrays of any shape that broadcast against each other.
 
 from __future__ import annotations
 
-import abc
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -18,38 +17,35 @@ from bnsl._base.checks import InputError, as_number, check_count, check_flag, to
 PARAMS, TOKENS = "params", "tokens"
 
 
-class Cost(abc.ABC):
+class Cost:
     """A cost of the inputs `params` and `tokens`, called by name or in this order."""
 
     inputs: ClassVar[tuple[str, ...]] = (PARAMS, TOKENS)
 
-    @abc.abstractmethod
-    def __call__(self, params: ArrayLike, tokens: ArrayLike) -> np.ndarray:
-        """The cost, in the shape to which both broadcast."""
+    made_by: ClassVar[str]  # the function of bnsl
 
-    def _repr(self, function: str) -> str:
-        settings = ((field.name, getattr(self, field.name)) for field in fields(self))  # type: ignore[arg-type]
-        return f"bnsl.{function}({', '.join(f'{name}={value:g}' for name, value in settings)})"
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value:g}" for name, value in vars(self).items())
+        return f"bnsl.{self.made_by}({settings.removeprefix('factor=')})"
 
 
 @dataclass(frozen=True, repr=False)
 class Flops(Cost):
     """factor * params * tokens; made by `bnsl.flops`."""
 
+    made_by = "flops"
     factor: float = 6.0
 
     def __call__(self, params: ArrayLike, tokens: ArrayLike) -> np.ndarray:
         """FLOPs, in the shape to which both broadcast."""
         return self.factor * np.asarray(params, float) * np.asarray(tokens, float)
 
-    def __repr__(self) -> str:
-        return f"bnsl.flops({self.factor:g})"
-
 
 @dataclass(frozen=True, repr=False)
 class TransformerFlops(Cost):
     """Training FLOPs with attention and vocabulary; made by `bnsl.transformer_flops`."""
 
+    made_by = "transformer_flops"
     context: int
     vocabulary: int
     aspect: float
@@ -75,14 +71,12 @@ class TransformerFlops(Cost):
         logits = 6.0 * width * self.vocabulary
         return (layers + attention + logits) * np.asarray(tokens, float)
 
-    def __repr__(self) -> str:
-        return self._repr("transformer_flops")
-
 
 @dataclass(frozen=True, repr=False)
 class LifetimeFlops(Cost):
     """Training and inference together; made by `bnsl.lifetime_flops`."""
 
+    made_by = "lifetime_flops"
     inference_tokens: float
     factor: float = 6.0
     inference_factor: float = 2.0
@@ -91,9 +85,6 @@ class LifetimeFlops(Cost):
         """FLOPs, in the shape to which both broadcast."""
         work = self.factor * np.asarray(tokens, float) + self.inference_factor * self.inference_tokens
         return np.asarray(params, float) * work
-
-    def __repr__(self) -> str:
-        return self._repr("lifetime_flops")
 
 
 def flops(factor: float = 6.0) -> Flops:
@@ -130,7 +121,7 @@ def transformer_flops(
     Raises:
         InputError: a setting that is out of range.
     """
-    if isinstance(embeddings, bool) or not isinstance(embeddings, int) or embeddings not in (0, 1, 2):
+    if type(embeddings) is not int or embeddings not in (0, 1, 2):
         raise InputError(
             f"{told('embeddings', embeddings)} must be 0, 1 or 2: matrices among your parameters"
         )

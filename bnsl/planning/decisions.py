@@ -8,19 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import (
-    InputError,
-    as_array,
-    as_number,
-    check_count,
-    check_mapping,
-    check_positive,
-    check_share,
-    suggest,
-)
+from bnsl._base.checks import InputError, as_number, check_count, check_mapping, check_tails, suggest
 from bnsl._base.display import FitWarning
-from bnsl.planning.allocation import FAR_BUDGET, SIX_N_D, ratio_name, with_ends, with_notes
+from bnsl.planning.allocation import FAR_BUDGET, SIX_N_D
 from bnsl.planning.surface import Bounds, Choice, Law, Path, Surface, choice_of, lowest, surface_of
+from bnsl.planning.tables import rows_of, tabled, with_ends, with_notes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +93,7 @@ def gain(
     import pandas as pd
 
     surface = surface_of(law, draws, seed, least=1)
-    share, names = check_share(level, "level"), surface.names
+    tails, names = check_tails(level), surface.names
     given = check_mapping(factors, "factors", "from inputs to factors") | more
     origin = check_mapping(at, "at", "from inputs to values")
     if not given:
@@ -109,24 +101,17 @@ def gain(
     for name in (*given, *origin):
         if name not in names:
             raise InputError(f"{name!r} is no input; they are {', '.join(names)}" + suggest(name, names))
-    arrays = {name: as_array(np.atleast_1d(np.asarray(f)), name) for name, f in given.items()}
-    for name, array in arrays.items():
-        check_positive(array, name, "is not positive; it multiplies the input")
-    try:
-        columns = dict(zip(arrays, np.broadcast_arrays(*arrays.values()), strict=True))
-    except ValueError:
-        raise InputError("factors of several inputs must have one length, or be single numbers") from None
+    columns = rows_of(given, "is not positive; it multiplies the input")
     last = law.curve.x.reshape(len(law.curve), -1)[np.argmax(law.curve.effort)]
     start = {n: as_number(origin.get(n, v), f"at[{n!r}]") for n, v in zip(names, last, strict=True)}
     count = len(next(iter(columns.values())))
     after = {name: start[name] * columns.get(name, np.ones(count)) for name in names}
-    before = surface(np.array([[[start[name] for name in names]]]))
-    y = surface(np.stack([after[name] for name in names], axis=-1)[None])
+    before = surface(np.array([[list(start.values())]]))
+    y = surface(np.stack(list(after.values()), axis=-1)[None])
     label = law.curve.y_label
     table = {f"{name}_factor": values for name, values in columns.items()} | after
-    table |= with_ends(f"{label}_before", np.repeat(before, count, axis=1), share)
-    table |= with_ends(label, y, share) | with_ends("gain", before - y, share)
-    return pd.DataFrame(table)
+    table |= with_ends(f"{label}_before", np.repeat(before, count, axis=1), tails)
+    return pd.DataFrame(table | with_ends(label, y, tails) | with_ends("gain", before - y, tails))
 
 
 def overtraining(
@@ -165,59 +150,41 @@ def overtraining(
         InputError: as `allocate`; inputs that the compute does not pay for; neither one input and compute nor
             both inputs.
     """
-    import pandas as pd
-
-    surface = surface_of(law, draws, seed)
-    share, choice = check_share(level, "level"), choice_of(surface, cost, bounds, held)
+    surface, tails = surface_of(law, draws, seed), check_tails(level)
+    choice = choice_of(surface, cost, bounds, held)
     runs = _runs(choice, compute, given)
-    rows = [_overtrained(surface, choice, *run) for run in zip(*runs, strict=True)]
-    label = law.curve.y_label
-    table: dict[str, np.ndarray] = dict(zip(("compute", *choice.free), runs, strict=True))
-    table[ratio_name(choice)] = runs[2] / runs[1]
-    named = {"ratio_best": f"{ratio_name(choice)}_best", "loss": label, "loss_best": f"{label}_best"}
-    for key in rows[0]:
-        table |= with_ends(named.get(key, key), np.stack([row[key] for row in rows], axis=1), share)
-    far = [float(c) for c in runs[0] if c > FAR_BUDGET * choice.costs[1]]
-    text = f"compute = {far[0] if far else 0:.4g} is over {FAR_BUDGET:g} times that of the most expensive run"
-    return with_notes(pd.DataFrame(table), [FitWarning("budget_outside_data", text)] if far else [])
+    columns = runs | {choice.ratio: runs[choice.free[1]] / runs[choice.free[0]]}
+    rows = [_overtrained(surface, choice, *run) for run in zip(*runs.values(), strict=True)]
+    far = runs["compute"][runs["compute"] > FAR_BUDGET * choice.costs[1]]
+    text = f"is over {FAR_BUDGET:g} times that of the most expensive run"
+    notes = [FitWarning("budget_outside_data", f"compute = {far[0]:.4g} {text}")] if len(far) else []
+    return with_notes(tabled(columns, rows, tails), notes)
 
 
-def _runs(
-    choice: Choice, compute: ArrayLike | None, given: Mapping[str, ArrayLike]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _runs(choice: Choice, compute: ArrayLike | None, given: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
     """Compute and the two inputs of every run, (B,)."""
     for name in given:
         if name not in choice.free:
             known = ", ".join(choice.free)
             raise InputError(f"{name!r} is no input to choose; they are {known}" + suggest(name, choice.free))
+    first, second = choice.free
     if len(given) + (compute is not None) != 2:
-        first, second = choice.free
         raise InputError(
             f"give compute and one of {first} and {second}, such as {first}=8e9, compute=1e23, or both inputs"
         )
-    asked: dict[str, ArrayLike] = dict(given) if compute is None else {"compute": compute, **given}
-    arrays = {name: as_array(np.atleast_1d(np.asarray(v)), name) for name, v in asked.items()}
-    for name, array in arrays.items():
-        check_positive(array, name, "is not positive")
-    try:
-        values = dict(zip(arrays, np.broadcast_arrays(*arrays.values()), strict=True))
-    except ValueError:
-        raise InputError(f"{' and '.join(arrays)} must have one length, or be single numbers") from None
+    values = rows_of(given if compute is None else {"compute": compute, **given})
     if compute is None:
-        values["compute"] = choice.cost(choice.held | {name: values[name] for name in choice.free})
-    for name in choice.free:
+        values["compute"] = choice.cost(choice.held | values)
+    for name, other in ((first, second), (second, first)):
         if name not in values:
-            other = next(n for n in choice.free if n != name)
             low, high = choice.data[name]
-            wide = (low * 1e-9, high * 1e9)
-            values[name] = choice.cost.solve(
-                name, values["compute"], choice.held | {other: values[other]}, wide
-            )
-            if np.isnan(values[name]).any():
-                i = int(np.argmax(np.isnan(values[name])))
-                text = f"compute = {values['compute'][i]:g} does not pay for {other} = {values[other][i]:g}"
-                raise InputError(f"{text} and any {name}")
-    return values["compute"], values[choice.free[0]], values[choice.free[1]]
+            others = choice.held | {other: values[other]}
+            values[name] = choice.cost.solve(name, values["compute"], others, (low * 1e-9, high * 1e9))
+            lost = np.flatnonzero(np.isnan(values[name]))
+            if len(lost):
+                budget, run = values["compute"][lost[0]], values[other][lost[0]]
+                raise InputError(f"compute = {budget:g} does not pay for {other} = {run:g} and any {name}")
+    return {name: values[name] for name in ("compute", first, second)}
 
 
 def _overtrained(
@@ -227,8 +194,7 @@ def _overtrained(
     inputs = choice.held | {choice.free[0]: first, choice.free[1]: second}
     loss = surface(np.array([[[inputs[name] for name in surface.names]]]))[:, 0]
     path = Path(choice, budget, surface.names)
-    best = lowest(surface, path)
-    ratio = np.exp(path.log_second(best.log_first) - best.log_first)
+    best = np.exp(lowest(surface, path).log_first)
     for decades in DECADES:
         below = np.linspace(-decades * np.log(10.0), 0.0, int(decades * PER_DECADE) + 1)
         log_budgets = np.log(budget) + below
@@ -237,10 +203,11 @@ def _overtrained(
             break
     least[:, -1] = np.minimum(least[:, -1], loss)
     equal = np.exp(budget_of(loss, log_budgets, least))
+    label = surface.law.curve.y_label
     return {
-        "ratio_best": ratio,
-        "loss": loss,
-        "loss_best": least[:, -1],
+        f"{choice.ratio}_best": path.bought(best) / best,
+        label: loss,
+        f"{label}_best": least[:, -1],
         "extra": loss - least[:, -1],
         "compute_best": equal,
         "extra_compute": budget / equal,

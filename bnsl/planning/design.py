@@ -8,9 +8,31 @@ which keeps its digits where directions are hardly determined.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 SWAPS = 20  # rounds of exchanges after the greedy choice
+
+
+class BestSet(NamedTuple):
+    """The standard deviations at the targets now, with each candidate alone (C,), and with a set of them."""
+
+    sd_before: float
+    sd_with: np.ndarray
+    order: tuple[int, ...]
+    sd_after: float
+
+
+def best_set(
+    root: np.ndarray, noise: np.ndarray, price: np.ndarray, budget: float | None, most: int
+) -> BestSet:
+    """The best set of at most `most` candidates, by their noise (C,) and price (C,)."""
+    count = len(noise)
+    alone = np.array([target_sd(measured(root, i, noise[i]), count) for i in range(count)])
+    order = choose(root, noise, price, budget, most)
+    after = target_sd(all_measured(root, order, noise), count)
+    return BestSet(target_sd(root, count), alone, tuple(order), after)
 
 
 def target_sd(root: np.ndarray, candidates: int) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from bnsl._base.checks import InputError, check_count, check_name, check_share, generator
 from bnsl._base.display import FitWarning
 from bnsl.curves.frame import as_pandas
-from bnsl.planning.optimum import Optimum, columns_of, line
+from bnsl.planning.optimum import Optimum, line, runs_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,13 +65,11 @@ def lower_envelope(
         InputError: a column that is missing or not of numbers (x and budget: positive ones), a curve of
             several x, an option out of range, or fewer than three curves.
     """
-    for argument, name in (("x", x), ("y", y), ("budget", budget), ("groups", groups)):
-        if name is not groups or groups is not None:
-            check_name(name, argument)
-    sizes, budgets, losses = columns_of(frame, (x, budget), (y,))
+    sizes, budgets, losses = runs_of(frame, x, y, budget)
+    keys = sizes if groups is None else as_pandas(frame, [check_name(groups, "groups")])[groups].to_numpy()
     check_share(level, "level")
     count, rng = check_count(replicates, "replicates", 1), generator(seed)
-    size_of, curves = _curves(sizes, budgets, losses, _keys(frame, groups, sizes), x)
+    size_of, curves = _curves(sizes, budgets, losses, keys, x)
     if len(np.unique(size_of)) < FEWEST:
         raise InputError(f"an envelope needs curves of {FEWEST} {x} or more; there are {len(set(size_of))}")
     grid = np.linspace(np.log(budgets.min()), np.log(budgets.max()), GRID)
@@ -108,13 +106,6 @@ def lowest_inside(values: np.ndarray, size_of: np.ndarray) -> np.ndarray:
     smaller = (there & (size_of[:, None] < size_of[best])).any(axis=0)
     larger = (there & (size_of[:, None] > size_of[best])).any(axis=0)
     return np.where(smaller & larger, best, -1)
-
-
-def _keys(frame: Any, groups: str | None, sizes: np.ndarray) -> np.ndarray:
-    """What tells curves apart, (N,)."""
-    if groups is None:
-        return sizes
-    return as_pandas(frame, [groups])[groups].to_numpy()
 
 
 def _curves(

@@ -57,14 +57,11 @@ class Horizon:
         """
         import pandas as pd
 
-        rows = []
-        for step, sd in zip(self.steps, self.prediction_sd, strict=True):
-            row: dict[str, float] = {"points": len(step.x), "prediction_sd": float(sd)}
-            for number, line in zip(step.breaks.index, step.breaks.itertuples(index=False), strict=True):
-                row[f"signal_{number}"] = float(line.signal)  # type: ignore[arg-type]
-                row[f"position_factor_{number}"] = float(line.position_factor)  # type: ignore[arg-type]
-            rows.append(row)
-        return pd.DataFrame(rows, index=pd.Index(self.stops, name="stop"))
+        columns = {"points": [len(step.x) for step in self.steps], "prediction_sd": self.prediction_sd}
+        for number in self.steps[0].breaks.index:
+            for name in ("signal", "position_factor"):
+                columns[f"{name}_{number}"] = [step.breaks.loc[number, name] for step in self.steps]
+        return pd.DataFrame(columns, index=pd.Index(self.stops, name="stop"))
 
     def visible_from(self, number: int = 1) -> float:
         """The first stop from which on break `number` is visible; NaN if there is none.
@@ -73,11 +70,8 @@ class Horizon:
         """
         count = len(self.steps[0].breaks)
         if not 1 <= number <= count:
-            raise InputError(
-                f"{told('number', number)}: the law has {count} break{'s' if count != 1 else ''}"
-            )
-        seen = np.array([step.breaks["visible"].iloc[number - 1] for step in self.steps], dtype=bool)
-        return self._first(seen)
+            raise InputError(f"{told('number', number)}: the law has {count} break{'s' * (count != 1)}")
+        return self._first(np.array([step.breaks["visible"][number] for step in self.steps]))
 
     def known_from(self, tolerance: float) -> float:
         """The first stop from which on `prediction_sd` is at most `tolerance`; NaN if at none."""
@@ -95,9 +89,8 @@ class Horizon:
         return f"<Horizon of {len(self.stops)} stops, {ends}: standard deviation of log y from {known}>"
 
     def _first(self, good: np.ndarray) -> float:
-        late = np.flatnonzero(~good)
-        start = 0 if len(late) == 0 else int(late[-1]) + 1
-        return float(self.stops[start]) if start < len(good) else float("nan")
+        lasting = np.logical_and.accumulate(good[::-1])[::-1]
+        return float(self.stops[np.argmax(lasting)]) if lasting.any() else float("nan")
 
 
 def horizon(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError, as_number, check_count, check_name, check_share, generator
+from bnsl._base.checks import InputError, as_number, check_count, check_tails, generator
 from bnsl._base.display import FitWarning
-from bnsl.planning.optimum import Optimum, columns_of, law_of_minima
+from bnsl.planning.optimum import Optimum, law_of_minima, runs_of
 from bnsl.planning.parabolas import local_parabolas, vertices
 
 if TYPE_CHECKING:
@@ -107,12 +107,10 @@ def isoflop_fit(
         InputError: a column that is missing or not of numbers (x and budget: positive ones), an option out
             of range, or no budget with runs of three sizes.
     """
-    for argument, name in (("x", x), ("y", y), ("budget", budget)):
-        check_name(name, argument)
-    sizes, budgets, losses = columns_of(frame, (x, budget), (y,))
+    sizes, budgets, losses = runs_of(frame, x, y, budget)
     as_number(tolerance, "tolerance", lambda v: 0 <= v < 1)
     reach = np.log(as_number(window, "window", lambda v: bool(1 < v < np.inf)))
-    check_share(level, "level")
+    tails = check_tails(level)
     count, rng = check_count(replicates, "replicates", 1), generator(seed)
     groups = grouped(budgets, tolerance)
     wide = [rows for rows in groups if len(np.unique(sizes[rows])) >= FEWEST]
@@ -127,7 +125,7 @@ def isoflop_fit(
     log_budget = np.log([curve.budget for curve in curves])[used]
     log_x = np.log([curve.minimum for curve in curves])[used]
     return IsoflopFit(
-        table=_table(curves, minima, level, (x, y, budget)),
+        table=_table(curves, minima, tails, (x, y, budget)),
         x=x,
         y=y,
         budget=budget,
@@ -205,12 +203,12 @@ def _replicates(
 
 
 def _table(
-    curves: Sequence[IsoflopCurve], minima: np.ndarray, level: float, names: tuple[str, str, str]
+    curves: Sequence[IsoflopCurve], minima: np.ndarray, tails: list[float], names: tuple[str, str, str]
 ) -> pd.DataFrame:
     import pandas as pd
 
     x, y, budget = names
-    low, high = np.exp(np.quantile(minima, [0.5 - level / 2, 0.5 + level / 2], axis=0))
+    low, high = np.exp(np.quantile(minima, tails, axis=0))
     return pd.DataFrame(
         {
             budget: [curve.budget for curve in curves],

@@ -9,18 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, as_array, check_positive, check_share, told
-from bnsl._base.display import (
-    FitWarning,
-    fact_lines,
-    html_frame,
-    html_of,
-    html_table,
-    html_warnings,
-    paragraphs,
-    table_text,
-    warning_lines,
-)
+from bnsl._base.checks import InputError, as_array, check_name, check_positive, check_tails, told
+from bnsl._base.display import FitWarning
+from bnsl._base.shown import Part, Shown, frame_part
 from bnsl.curves.data import column, is_table
 
 if TYPE_CHECKING:
@@ -28,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Optimum:
+class Optimum(Shown):
     """A power law of the best input against the budget: log x* = intercept + exponent (log C - centre).
 
     Attributes:
@@ -66,33 +57,17 @@ class Optimum:
         """
         away = self._from_centre(budget)
         size = self.draws[:, 0, None] + self.draws[:, 1, None] * away.ravel()
-        low, high = np.exp(np.quantile(size, self._ends(level), axis=0))
+        low, high = np.exp(np.quantile(size, self._tails(level), axis=0))
         return low.reshape(away.shape), high.reshape(away.shape)
 
     def exponent_interval(self, level: float | None = None) -> tuple[float, float]:
         """Lower and upper end for the exponent."""
-        low, high = np.quantile(self.draws[:, 1], self._ends(level))
+        low, high = np.quantile(self.draws[:, 1], self._tails(level))
         return float(low), float(high)
-
-    def summary(self) -> str:
-        """The law, its minima and the warnings in plain text."""
-        return paragraphs(
-            [self._title(), *fact_lines(self._facts())],
-            table_text(self.table, index=False),
-            warning_lines(self.warnings),
-        )
 
     def __repr__(self) -> str:
         codes = "".join(f", {note.code}" for note in self.warnings)
         return f"<{type(self).__name__}: {self._law()}{codes}>"
-
-    def _repr_html_(self) -> str:
-        return html_of(
-            self._title(),
-            html_table(self._facts()),
-            html_frame(self.table, index=False),
-            html_warnings(self.warnings),
-        )
 
     def _title(self) -> str:
         return f"best {self.x} against {self.budget}"
@@ -100,6 +75,9 @@ class Optimum:
     def _facts(self) -> list[tuple[str, str]]:
         low, high = self.exponent_interval()
         return [("law", self._law()), ("exponent", f"{self.level:.0%} from {low:.4g} to {high:.4g}")]
+
+    def _parts(self) -> list[Part]:
+        return [frame_part(self.table)]
 
     def _law(self) -> str:
         with np.errstate(over="ignore"):
@@ -112,9 +90,15 @@ class Optimum:
             raise InputError(f"{told('budget', budget)} must be positive and finite")
         return np.log(values) - self.centre
 
-    def _ends(self, level: float | None) -> list[float]:
-        share = self.level if level is None else check_share(level, "level")
-        return [0.5 - 0.5 * share, 0.5 + 0.5 * share]
+    def _tails(self, level: float | None) -> list[float]:
+        return check_tails(self.level if level is None else level)
+
+
+def runs_of(frame: Any, x: str, y: str, budget: str) -> list[np.ndarray]:
+    """What was chosen, the budget and the loss of every run, each (N,), from the columns of these names."""
+    for argument, name in (("x", x), ("y", y), ("budget", budget)):
+        check_name(name, argument)
+    return columns_of(frame, (x, budget), (y,))
 
 
 def columns_of(frame: Any, positive: Iterable[str], plain: Iterable[str]) -> list[np.ndarray]:

@@ -19,16 +19,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import lengths
-from bnsl._base.checks import InputError, as_array, as_number, check_choice, check_names, reject, told
-from bnsl._base.display import (
-    PARAMETER_HEAD,
-    html_frame,
-    html_of,
-    html_table,
-    paragraphs,
-    parameter_lines,
-    table_text,
+from bnsl._base.checks import (
+    InputError,
+    as_array,
+    as_number,
+    check_choice,
+    check_names,
+    is_number,
+    reject,
+    told,
 )
+from bnsl._base.display import PARAMETER_HEAD
+from bnsl._base.shown import Part, Shown, cells_part, frame_part
 from bnsl.fitting.adequacy import ARITHMETIC, PLACED, VISIBLE, signals
 from bnsl.fitting.covariance import covariance_root, in_other_units, undetermined
 from bnsl.fitting.result import FitResult
@@ -42,8 +44,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, eq=False)
-class Predictability:
+@dataclass(frozen=True, eq=False, repr=False)
+class Predictability(Shown):
     """How well measurements at `x` determine a law. Made by `bnsl.predictability`.
 
     Attributes:
@@ -74,13 +76,14 @@ class Predictability:
     @cached_property
     def stderr(self) -> Mapping[str, float]:
         """The least standard error of every parameter, in its own units; inf if it is not determined."""
-        out = {}
-        for parameter, error in zip(
-            self.form.parameters, lengths(self.covariance_root.T).tolist(), strict=True
-        ):
-            size = abs(self.params[parameter.name]) if parameter.log else 1.0
-            out[parameter.name] = np.inf if parameter.name in self.undetermined else error * size
-        return MappingProxyType(out)
+        units = {q.name: abs(self.params[q.name]) if q.log else 1.0 for q in self.form.parameters}
+        return MappingProxyType({name: error * units[name] for name, error in self._errors.items()})
+
+    @cached_property
+    def _errors(self) -> Mapping[str, float]:
+        """The least standard error of every coordinate; inf if it is not determined."""
+        errors = dict(zip(self.form.names, lengths(self.covariance_root.T).tolist(), strict=True))
+        return errors | dict.fromkeys(self.undetermined, np.inf)
 
     def prediction_sd(self, x: ArrayLike) -> np.ndarray:
         """Standard deviation of the fitted law's log y at x (of y under loss "linear"), of the shape of x.
@@ -111,47 +114,35 @@ class Predictability:
         """
         import pandas as pd
 
-        rows = []
-        errors = dict(zip(self.form.names, lengths(self.covariance_root.T).tolist(), strict=True))
-        for i, signal in enumerate(self._signals.tolist(), start=1):
-            place = np.inf if f"d{i}" in self.undetermined else errors[f"d{i}"]
-            visible = signal >= VISIBLE
-            with np.errstate(over="ignore"):
-                factor = float(np.exp(place))
-            rows.append(
-                {
-                    "position": self.params[f"d{i}"],
-                    "position_factor": factor,
-                    "slope_change": -self.params[f"c{i}"],
-                    "slope_change_stderr": self.stderr[f"c{i}"],
-                    "signal": signal,
-                    "visible": visible,
-                    "determined": visible and place <= PLACED,
-                }
-            )
-        columns = ["position", "position_factor", "slope_change", "slope_change_stderr", "signal"]
-        columns += ["visible", "determined"]
-        return pd.DataFrame(rows, columns=columns, index=pd.RangeIndex(1, len(rows) + 1, name="break"))
-
-    def summary(self) -> str:
-        """Parameters with their least standard errors, and the breaks, in plain text."""
-        breaks = table_text(self.breaks) if len(self.breaks) else ""
-        return paragraphs(self._title(), parameter_lines(PARAMETER_HEAD, self._rows()), breaks)
+        signals = np.asarray(self._signals, float)
+        numbers = pd.RangeIndex(1, len(signals) + 1, name="break")
+        place = np.array([self._errors[f"d{i}"] for i in numbers], float)
+        with np.errstate(over="ignore"):
+            factors = np.exp(place)
+        return pd.DataFrame(
+            {
+                "position": [self.params[f"d{i}"] for i in numbers],
+                "position_factor": factors,
+                "slope_change": [-self.params[f"c{i}"] for i in numbers],
+                "slope_change_stderr": [self.stderr[f"c{i}"] for i in numbers],
+                "signal": signals,
+                "visible": signals >= VISIBLE,
+                "determined": (signals >= VISIBLE) & (place <= PLACED),
+            },
+            index=numbers,
+        )
 
     def __repr__(self) -> str:
         lost = f", {', '.join(self.undetermined)} undetermined" if self.undetermined else ""
         return f"<Predictability of {self.form.label} from {len(self.x)} points{lost}>"
 
-    def _repr_html_(self) -> str:
-        breaks = html_frame(self.breaks) if len(self.breaks) else ""
-        return html_of(self._title(), html_table(self._rows(), PARAMETER_HEAD), breaks)
-
     def _title(self) -> str:
         noise = float(np.median(self.noise))
         return f"what {len(self.x)} points with noise {noise:.3g} determine of {self.form.label}"
 
-    def _rows(self) -> list[tuple[str, str, str]]:
-        return [(n, f"{v:.7g}", f"{self.stderr[n]:.3g}") for n, v in self.params.items()]
+    def _parts(self) -> list[Part]:
+        rows = [(n, f"{v:.7g}", f"{self.stderr[n]:.3g}") for n, v in self.params.items()]
+        return [cells_part(PARAMETER_HEAD, rows), frame_part(self.breaks, index=True)]
 
 
 def predictability(
@@ -249,20 +240,15 @@ def as_law(law: FitResult | Mapping[str, float], form: str | Form | None = None)
     if not isinstance(law, Mapping):
         raise InputError(f"{told('law', law)} must be a FitResult, or a mapping of parameter values")
     if form is None:
-        try:
-            rising = float(law.get("b", 1.0)) < 0
-        except (TypeError, ValueError):
-            rising = False
-        chosen: Form = BNSL(breaks_in(law), rising)
-    else:
-        chosen = get_form(form)
+        b = law.get("b", 1.0)
+        form = BNSL(breaks_in(law), rising=is_number(b) and float(b) < 0)
+    chosen = get_form(form)
     return chosen, chosen.from_params(law)
 
 
 def as_noise(noise: ArrayLike, count: int) -> np.ndarray:
     """Standard deviations (count,) from as many, or from one number for all; InputError unless positive."""
-    alone = np.ndim(noise) == 0
-    values = np.array([as_number(noise, "noise")]) if alone else as_array(noise, "noise")
+    values = np.array([as_number(noise, "noise")]) if np.ndim(noise) == 0 else as_array(noise, "noise")
     reject(values, ~np.isfinite(values) | (values <= 0), "noise", "must be a positive standard deviation")
     if len(values) not in (1, count):
         raise InputError(f"noise has {len(values)} entries and x has {count}; they must have the same number")

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, as_number, check_share, is_number
+from bnsl._base.checks import InputError, as_number, check_tails, is_number
 from bnsl._base.display import FitWarning
-from bnsl.planning.allocation import SIX_N_D, as_budgets, with_ends, with_notes
+from bnsl.planning.allocation import SIX_N_D
 from bnsl.planning.decisions import best_losses, budget_of
 from bnsl.planning.surface import Bounds, Law, Surface, choice_of, surface_of
+from bnsl.planning.tables import budgets_of, tabled, with_notes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,17 +58,15 @@ def effective_speedup(
     Raises:
         InputError: what is no law, or as `allocate`.
     """
-    import pandas as pd
-
-    share = check_share(level, "level")
+    tails = check_tails(level)
     curve = partial(_Curve, draws=draws, cost=cost, bounds=bounds, held=held)
     first = curve(a, seed=seed)
     measured = as_number(b, "b") if is_number(b) else None
     if measured is not None and measured <= 0 and (a.curve.y > 0).all():
         raise InputError(f"b = {measured:g} must be positive, as all losses of the baseline are")
     other = first if measured is not None else curve(b, seed=seed + 1)  # type: ignore[arg-type]
-    budgets = as_budgets(other.most if at is None else at)
-    columns: dict[str, list[np.ndarray]] = {"loss_a": [], "loss_b": [], "speedup": []}
+    budgets = budgets_of(other.most if at is None else at)
+    rows = []
     for budget in np.log(budgets):
         around = budget + np.log(10.0) * np.linspace(-REACH, REACH, int(2 * REACH * PER_DECADE) + 1)
         least = first(around)
@@ -75,18 +74,12 @@ def effective_speedup(
         goal = np.full(len(now), measured) if measured is not None else other(np.array([budget]))[:, 0]
         with np.errstate(over="ignore"):
             ratio = np.exp(budget_of(goal, around, least) - budget)
-        columns["loss_a"].append(now)
-        columns["loss_b"].append(goal)
-        columns["speedup"].append(np.where(goal < least[:, -1], np.inf, ratio))
-    table: dict[str, np.ndarray] = {"compute": budgets}
-    for name, rows in columns.items():
-        table |= with_ends(name, np.stack(rows, axis=1), share)
-    notes = []
-    never = float(np.mean(np.isinf(np.stack(columns["speedup"]))))
-    if never > 0:
-        text = f"of {never:.1%} of the laws the baseline does not reach that loss within 10^{REACH:g} times"
-        notes.append(FitWarning("not_reached", f"{text} the compute: the speedup has no upper end there"))
-    return with_notes(pd.DataFrame(table), notes)
+        speedup = np.where(goal < least[:, -1], np.inf, ratio)
+        rows.append({"loss_a": now, "loss_b": goal, "speedup": speedup})
+    never = float(np.mean(np.isinf([row["speedup"] for row in rows])))
+    text = f"of {never:.1%} of the laws the baseline does not reach that loss within 10^{REACH:g} times"
+    note = FitWarning("not_reached", f"{text} the compute: the speedup has no upper end there")
+    return with_notes(tabled({"compute": budgets}, rows, tails), [note] if never > 0 else [])
 
 
 class _Curve:

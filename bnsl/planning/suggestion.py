@@ -1,12 +1,9 @@
-"""Which run to do next: the further x that most reduce the uncertainty of a prediction, by cost."""
+"""Which run to do next: the further runs that most reduce the uncertainty of a prediction, by cost."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,129 +16,30 @@ from bnsl._base.checks import (
     check_positive,
     described,
     positive_inputs,
-    reject,
     told,
 )
-from bnsl._base.display import html_frame, paragraphs, short, table_text
-from bnsl.curves.data import Table, column, is_table
+from bnsl.curves.data import Table, column, input_rows, is_table
 from bnsl.fitting.result import FitResult
 from bnsl.forecasting.forecast import Forecast
 from bnsl.forecasting.joint import joint
 from bnsl.forecasting.surface import SurfaceForecast
-from bnsl.planning.design import all_measured, choose, measured, target_sd
+from bnsl.planning.allocation import SIX_N_D
+from bnsl.planning.budgets import bind
+from bnsl.planning.design import best_set
 from bnsl.planning.predictability import Predictability, as_noise
-from bnsl.planning.run_suggestion import RunSuggestion, suggest_runs
+from bnsl.planning.suggested import RunSuggestion, Suggestion, ranked
+from bnsl.planning.surface import surface_of
 from bnsl.solver.losses import law_and_jacobian
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-
 LARGEST = 1e12  # standard deviation, in log y, that stands for "not determined" in the arithmetic
-
-
-@dataclass(frozen=True, eq=False)
-class Suggestion:
-    """The next runs. Made by `bnsl.suggest`.
-
-    Attributes:
-        target: x of the predictions (T,).
-        candidates: x that could be measured (C,), ascending.
-        cost: of each (C,).
-        sd_before: standard deviation of log y at the target (root mean square over several), now, without the
-            white noise of a measurement.
-        sd_with: likewise once one candidate more is measured, for each (C,).
-        order: indices of the chosen candidates, in the order in which they are worth their cost.
-        sd_after: likewise once all chosen are measured.
-        x_label, y_label: names of x and y, from the points behind the law.
-        of: what the standard deviations are of: "log y", or "y" of a forecast on a linear scale.
-    """
-
-    target: np.ndarray
-    candidates: np.ndarray
-    cost: np.ndarray
-    sd_before: float
-    sd_with: np.ndarray
-    order: tuple[int, ...]
-    sd_after: float
-    x_label: str = "x"
-    y_label: str = "y"
-    of: str = "log y"
-
-    @property
-    def chosen(self) -> np.ndarray:
-        """x of the chosen runs, most useful first."""
-        return self.candidates[list(self.order)]
-
-    @property
-    def total_cost(self) -> float:
-        """What the chosen runs cost together."""
-        return float(self.cost[list(self.order)].sum())
-
-    @cached_property
-    def table(self) -> pd.DataFrame:
-        """One row per candidate, the best value for its cost first.
-
-        Columns: x, cost, sd_with (standard deviation at the target once it alone is measured), reduction
-        (share of the variance that it removes), reduction_per_cost (relative to the best), chosen (its
-        number in the order of the set, 0 if it is not in it).
-        """
-        import pandas as pd
-
-        reduction = self._reduction()
-        value = reduction / self.cost
-        number = np.zeros(len(self.candidates), int)
-        number[list(self.order)] = np.arange(1, len(self.order) + 1)
-        frame = pd.DataFrame(
-            {
-                "x": self.candidates,
-                "cost": self.cost,
-                "sd_with": self.sd_with,
-                "reduction": reduction,
-                "reduction_per_cost": value / value.max() if value.max() > 0 else value,
-                "chosen": number,
-            }
-        )
-        return frame.sort_values("reduction_per_cost", ascending=False, kind="stable", ignore_index=True)
-
-    def _reduction(self) -> np.ndarray:
-        if self.sd_before == 0:
-            return np.zeros(len(self.candidates))
-        return np.maximum(1.0 - (self.sd_with / self.sd_before) ** 2, 0.0)
-
-    def plot(self, **options: Any) -> Axes:
-        """A figure of candidates and what each is worth: `bnsl.plot_suggestion`, which has the options."""
-        from bnsl import plot_suggestion
-
-        return plot_suggestion(self, **options)
-
-    def summary(self) -> str:
-        """The choice and the table in plain text."""
-        return paragraphs(self._lines(), table_text(self.table, index=False))
-
-    def __repr__(self) -> str:
-        return f"<Suggestion: x = {', '.join(f'{x:.5g}' for x in self.chosen) or 'none'}>"
-
-    def _repr_html_(self) -> str:
-        lines = "<br>".join(html.escape(line) for line in self._lines())
-        return f"<div>{lines}{html_frame(self.table, index=False)}</div>"
-
-    def _lines(self) -> list[str]:
-        goal = ", ".join(f"{t:.6g}" for t in self.target)
-        if not self.order:
-            return [
-                f"no run is within the budget; {self.of} at x = {goal} is known to {short(self.sd_before)}"
-            ]
-        runs = ", ".join(f"{x:.6g}" for x in self.chosen)
-        return [
-            f"next     x = {runs}, at a cost of {self.total_cost:.6g}",
-            f"target   {self.of} at x = {goal}: standard deviation {short(self.sd_before)} now, "
-            f"{short(self.sd_after)} with {'it' if len(self.order) == 1 else 'them'}",
-        ]
+DRAWS = 2000  # of the laws of a forecast of several inputs, whose covariance stands for what is not known
+# Of log y of a draw from the median: laws that the runs hardly determine have draws beyond all measure.
+FARTHEST = 3.0
+TINY = 1e-12  # least noise, so that a law without any residual can be asked
 
 
 def suggest(
-    law: FitResult | Forecast | Predictability,
+    law: FitResult | Forecast | SurfaceForecast | Predictability,
     candidates: ArrayLike | Table,
     target: ArrayLike,
     *,
@@ -177,49 +75,76 @@ def suggest(
         InputError: (a ValueError) candidates, targets or costs that are not positive, or a law whose
             uncertainty is not known.
     """
-    several: Any = law  # a law of several inputs, which may be a forecast of these
     if not isinstance(law, FitResult | Forecast | SurfaceForecast | Predictability):
         raise InputError(f"{told('law', law)} must be a FitResult, a Forecast or a Predictability")
-    if getattr(getattr(law, "curve", None), "inputs", 1) > 1:
-        return suggest_runs(several, candidates, target, cost=cost, budget=budget, count=count, noise=noise)
+    curve: Any = getattr(law, "curve", None)  # planned measurements have none
+    names, label = (("x",), "y") if curve is None else (curve.input_names, curve.y_label)
+    if isinstance(cost, str) and is_table(candidates):
+        cost = column(candidates, cost, "cost")
+    points, goal = _inputs(law, names, candidates, target, x)
+    price = _prices(cost, points, names)
+    limit = None if budget is None else as_number(budget, "budget", lambda v: 0 < v < np.inf)
+    most = 1 if limit is None else len(points)
+    most = most if count is None else check_count(count, "count", 1)
+    root, usual = _root(law, np.concatenate([points, goal]))
+    scatter = np.full(len(points), usual) if noise is None else as_noise(noise, len(points))
+    if len(names) > 1:
+        import pandas as pd
+
+        found = best_set(root, scatter, price, limit, most)
+        table = ranked(dict(zip(names, points.T, strict=True)), price, *found[:3])
+        goals, runs = (pd.DataFrame(rows, columns=list(names)) for rows in (goal, curve.x))
+        return RunSuggestion(table, found.sd_before, found.sd_after, names, goals, runs, label)
+    order = np.argsort(points, kind="stable")
+    root = root[[*order, *range(len(points), len(root))]]
+    found = best_set(root, scatter[order], price[order], limit, most)
+    of = "y" if isinstance(law, Forecast) and not law.scale.logarithmic else "log y"
+    return Suggestion(goal, points[order], price[order], *found, names[0], label, of)
+
+
+def _inputs(
+    law: Any, names: Sequence[str], candidates: Any, target: Any, x: str | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The candidates (C,) or (C, k) and the targets (T,) or (T, k)."""
+    if len(names) > 1:
+        return _rows(law, candidates, "candidates"), _rows(law, target, "target")
     if is_table(candidates):
-        name = x or ("x" if isinstance(law, Predictability) else law.curve.x_label)
-        cost = column(candidates, cost, "cost") if isinstance(cost, str) else cost
-        candidates = column(candidates, name, "candidates")
+        candidates = column(candidates, x or names[0], "candidates")
     elif x is not None:
         raise InputError(f"{told('x', x)} names a column, and candidates are no table")
-    points = as_array(candidates, "candidates")  # type: ignore[arg-type]
+    points = as_array(candidates, "candidates")
     check_positive(points, "candidates", "is not positive; scaling laws are defined for x > 0")
     if is_table(target):
         raise InputError(f"target must be the x of the prediction, in numbers; got {described(target)}")
     goal = positive_inputs(target, 1)[0]
     if len(goal) == 0:
         raise InputError("target is empty; name the x of the prediction")
-    price = _cost(cost, points)
-    limit = None if budget is None else as_number(budget, "budget", lambda v: 0 < v < np.inf)
-    most = len(points) if count is None else check_count(count, "count", 1)
-    if limit is None and count is None:
-        most = 1
-    order = np.argsort(points, kind="stable")
-    points, price = points[order], price[order]
-    given = None if noise is None else as_noise(noise, len(points))[order if np.ndim(noise) else slice(None)]
-    root, scatter = _joint_root(law, points, goal, given)
-    first = target_sd(root, len(points))
-    alone = np.array([target_sd(measured(root, i, scatter[i]), len(points)) for i in range(len(points))])
-    chosen = choose(root, scatter, price, limit, most)
-    after = target_sd(all_measured(root, chosen, scatter), len(points))
-    names = ("x", "y") if isinstance(law, Predictability) else (law.curve.x_label, law.curve.y_label)
-    linear = isinstance(law, Forecast) and not law.scale.logarithmic
-    return Suggestion(
-        goal, points, price, first, alone, tuple(chosen), after, *names, of="y" if linear else "log y"
-    )
+    return points, goal
 
 
-def _joint_root(
-    law: FitResult | Forecast | Predictability, points: np.ndarray, goal: np.ndarray, noise: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """F (C + T, r) with F F^T the covariance of log y, and standard deviations of new measurements (C,)."""
-    both = np.concatenate([points, goal])
+def _rows(law: Any, values: Any, argument: str) -> np.ndarray:
+    points = input_rows(values, law.curve.input_names, law.curve.axes, argument)
+    if not len(points):
+        names = ", ".join(law.curve.input_names)
+        raise InputError(f"{argument} is empty; give one row per run, with {names}")
+    return points
+
+
+def _prices(cost: Any, points: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """The cost (C,) of every candidate: numbers, or a function of the inputs; else x, or 6 N D."""
+    if len(names) > 1 and (cost is None or callable(cost)):
+        return bind(SIX_N_D if cost is None else cost, names)(dict(zip(names, points.T, strict=True)))
+    if cost is None:
+        return points.copy()
+    price = as_array(cost(points) if callable(cost) else cost, "cost")
+    check_positive(price, "cost", "must be positive")
+    if len(price) != len(points):
+        raise InputError(f"cost has {len(price)} entries and candidates has {len(points)}")
+    return price
+
+
+def _root(law: Any, both: np.ndarray) -> tuple[np.ndarray, float]:
+    """F (M, r) with F F^T the covariance of log y, and the standard deviation of a new measurement."""
     if isinstance(law, Forecast):
         found = joint(law, both)
         # What departs from the law in a correlated way is part of what a run tells, and neighbours tell it
@@ -227,43 +152,37 @@ def _joint_root(
         white = np.sqrt(found.weight @ found.level**2)
         value, vector = np.linalg.eigh(found.covariance(noise=True) - white**2 * np.eye(len(both)))
         unit = 1.0 if law.scale.logarithmic else law.scale.unit
-        scatter = np.full(len(points), unit * white)
-        return unit * vector * np.sqrt(np.maximum(value, 0.0)), scatter if noise is None else noise
-    if isinstance(law, FitResult):
-        if not np.isfinite(law.covariance_root).all():
-            raise InputError(
-                f"law: the uncertainty of this fit is not known ({law.status.value}); fit fewer breaks, or "
-                "pass a forecast"
-            )
-        # noise is that of log y, and the residuals may be in another space
-        jacobian = law_and_jacobian(law.form, "log", law.theta, np.log(both))[1]
-        root = law.covariance_root
-        typical = float(np.median(law.noise)) if law.loss == "log" else float(np.std(_log_residuals(law)))
-    else:
+        return unit * vector * np.sqrt(np.maximum(value, 0.0)), unit * float(white)
+    if isinstance(law, SurfaceForecast):
+        drawn = np.log(surface_of(law, DRAWS)(both[None])[1:])
+        drawn = drawn[np.isfinite(drawn).all(axis=1)]
+        middle = np.median(drawn, axis=0)
+        drawn = np.clip(drawn, middle - FARTHEST, middle + FARTHEST)
+        root = (drawn - drawn.mean(axis=0)).T / np.sqrt(len(drawn))
+        return root, _scatter(law.curve.y, law.trend(law.curve.x))
+    if isinstance(law, Predictability):
         if law.loss != "log":
             raise InputError(f"law: planned under loss={law.loss!r}; suggest needs loss='log'")
-        root = _bounded(law.prediction_root(both))
-        return root, np.full(len(points), np.median(law.noise)) if noise is None else noise
-    return _bounded(jacobian.T @ root), np.full(len(points), typical) if noise is None else noise
+        return _bounded(law.prediction_root(both)), float(np.median(law.noise))
+    if not np.isfinite(law.covariance_root).all():
+        fewer = "fewer breaks" if law.curve.inputs == 1 else "a form with fewer parameters"
+        why = f"the uncertainty of this fit is not known ({law.status.value})"
+        raise InputError(f"law: {why}; fit {fewer}, or pass a forecast")
+    # Noise is that of log y, and the residuals may be in another space.
+    jacobian = law_and_jacobian(law.form, "log", law.theta, law.form.seen(both))[1]
+    logs = law.loss == "log" and np.isfinite(law.noise).all()
+    usual = max(float(np.median(law.noise)), TINY) if logs else _scatter(law.curve.y, law.fitted)
+    return _bounded(jacobian.T @ law.covariance_root), usual
 
 
-def _log_residuals(law: FitResult) -> np.ndarray:
-    if law.curve.y.min() <= 0 or law.fitted.min() <= 0:
+def _scatter(y: np.ndarray, fitted: np.ndarray) -> float:
+    """The standard deviation of log y about a law."""
+    if y.min() <= 0 or fitted.min() <= 0:
         raise InputError("law: y or the law is not positive; suggest works on log y")
-    return np.log(law.fitted) - np.log(law.curve.y)
+    return max(float(np.std(np.log(fitted) - np.log(y))), TINY)
 
 
 def _bounded(root: np.ndarray) -> np.ndarray:
     """The root with columns of unbounded length cut to LARGEST, so that updates stay finite."""
     size = np.abs(root).max(axis=0, initial=0.0)
     return root * np.where(size > LARGEST, LARGEST / np.where(size > 0, size, 1.0), 1.0)
-
-
-def _cost(cost: ArrayLike | Callable[[np.ndarray], ArrayLike] | None, points: np.ndarray) -> np.ndarray:
-    if cost is None:
-        return points.copy()
-    values = as_array(cost(points) if callable(cost) else cost, "cost")
-    reject(values, values <= 0, "cost", "must be positive")
-    if len(values) != len(points):
-        raise InputError(f"cost has {len(values)} entries and candidates has {len(points)}")
-    return values

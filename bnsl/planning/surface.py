@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_number, check_count, check_mapping, suggest, told
 from bnsl._base.display import ExtrapolationWarning
@@ -20,7 +19,6 @@ from bnsl.planning.budgets import BoundCost, bind
 BEYOND = 1e3  # times the data, so far is looked for an optimum; further if the budget is beyond the data
 COARSE = 0.2  # step of log x of the first look; laws bend over wider ranges
 ZOOMS, PARTS = 3, 4  # rounds that look between neighbours, and how many times finer each is
-STEPS, SLACK = 60, 1e-13  # of regula falsi, and the share of a budget to which it is spent
 Bounds = Mapping[str, tuple[float | None, float | None]]
 
 
@@ -112,6 +110,12 @@ class Choice:
     data: Mapping[str, tuple[float, float]]
     costs: tuple[float, float]
 
+    @property
+    def ratio(self) -> str:
+        """The name of the second input over the first: tokens_per_param."""
+        first, second = self.free
+        return f"{second}_per_{first[:-1] if len(first) > 2 and first.endswith('s') else first}"
+
     def box(self, budget: float) -> dict[str, tuple[float, float]]:
         """Bounds of the free inputs: those given, or so far beyond the data that the best is inside."""
         less, more = max(self.costs[0] / budget, 1.0), max(budget / self.costs[1], 1.0)
@@ -183,66 +187,39 @@ class Path:
 
     def __init__(self, choice: Choice, budget: float, names: Sequence[str]) -> None:
         self.choice, self.budget, self.names = choice, budget, tuple(names)
+        self.box = choice.box(budget)
+        self._check_affordable()
         first, second = choice.free
-        box = choice.box(budget)
-        self._check_affordable(box)
-        (low, high), (least, most) = box[first], box[second]
+        (low, high), (least, most) = self.box[first], self.box[second]
         spent = choice.cost(choice.held | {first: np.array([low, high]), second: np.array([most, least])})
         if spent[0] < budget:
-            low = float(choice.cost.solve(first, budget, choice.held | {second: most}, box[first]))
+            low = float(choice.cost.solve(first, budget, choice.held | {second: most}, (low, high)))
         if spent[1] > budget:
-            high = float(choice.cost.solve(first, budget, choice.held | {second: least}, box[first]))
+            high = float(choice.cost.solve(first, budget, choice.held | {second: least}, (low, high)))
         self.low, self.high = float(np.log(low)), float(np.log(high))
         self.grid = np.linspace(self.low, self.high, max(int((self.high - self.low) / COARSE), 4) + 2)
-        self._bought = np.log(self.bought(np.exp(self.grid)))
 
-    def bought(self, first: ArrayLike) -> np.ndarray:
+    def bought(self, first: np.ndarray) -> np.ndarray:
         """The second input that the rest of the budget buys."""
         name, other = self.choice.free
-        least, most = self.choice.box(self.budget)[other]
-        values = self.choice.held | {name: np.asarray(first, float)}
-        return np.clip(
-            self.choice.cost.solve(other, self.budget, values, (0.5 * least, 2.0 * most)), least, most
-        )
-
-    def log_second(self, u: np.ndarray) -> np.ndarray:
-        """Logarithm of the second input at that of the first, from those of the grid about it.
-
-        By regula falsi in logarithms, in which most costs are all but straight, with the Illinois rule.
-        """
-        first, second = self.choice.free
-        given = self.choice.held | {first: np.exp(u)}
-
-        def over(v: np.ndarray) -> np.ndarray:
-            return np.log(self.choice.cost(given | {second: np.exp(v)}) / self.budget)
-
-        place = np.clip(np.searchsorted(self.grid, u, side="right") - 1, 0, len(self.grid) - 2)
-        low, high = self._bought[place + 1] - SLACK, self._bought[place] + SLACK
-        below, above = over(low), over(high)
-        for _ in range(STEPS):
-            with np.errstate(all="ignore"):
-                middle = np.where(above > below, (low * above - high * below) / (above - below), low)
-            there = over(middle)
-            if np.abs(there).max() < SLACK:
-                break
-            up = there > 0
-            above, below = np.where(up, there, 0.5 * above), np.where(up, 0.5 * below, there)
-            high, low = np.where(up, middle, high), np.where(up, low, middle)
-        return middle
+        least, most = self.box[other]
+        beyond = (0.5 * least, 2.0 * most)  # where rounding may lead at the ends of the path
+        found = self.choice.cost.solve(other, self.budget, self.choice.held | {name: first}, beyond)
+        return np.clip(found, least, most)
 
     def points(self, u: np.ndarray) -> np.ndarray:
         """All inputs (..., k) at the logarithm of the first free one."""
         first, second = self.choice.free
-        values = {first: np.exp(u), second: np.exp(self.log_second(u))} | self.choice.held
+        values = {first: np.exp(u), second: self.bought(np.exp(u))} | self.choice.held
         return np.stack(np.broadcast_arrays(*(values[name] for name in self.names)), axis=-1)
 
-    def _check_affordable(self, box: Mapping[str, tuple[float, float]]) -> None:
+    def _check_affordable(self) -> None:
         least, most = (
-            float(self.choice.cost(self.choice.held | {name: ends[end] for name, ends in box.items()}))
+            float(self.choice.cost(self.choice.held | {name: ends[end] for name, ends in self.box.items()}))
             for end in (0, 1)
         )
-        said = ", ".join(f"{name} from {low:.4g} to {high:.4g}" for name, (low, high) in box.items())
         if not least <= self.budget <= most:
+            said = ", ".join(f"{name} from {low:.4g} to {high:.4g}" for name, (low, high) in self.box.items())
             what = "less than the smallest run costs" if self.budget < least else "more than any run can cost"
             raise InputError(f"compute = {self.budget:g} is {what} within bounds ({said})")
 

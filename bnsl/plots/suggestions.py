@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bnsl._base.checks import check_made_by
-from bnsl.planning.run_suggestion import RunSuggestion
-from bnsl.planning.suggestion import Suggestion
+from bnsl.planning.suggested import RunSuggestion, Suggestion
 from bnsl.plots._drawing import COLOURS, EDGE, FORECAST, GUIDE, HELD_OUT, LAW, Panel
 from bnsl.plots._ticks import number_text
 from bnsl.plots.surfaces import words

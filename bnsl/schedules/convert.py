@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from bnsl._base.checks import InputError, as_number, check_count, told
 from bnsl.schedules.logs import from_function
-from bnsl.schedules.phase import EXPONENTIAL, Logged, Phase
 from bnsl.schedules.schedule import Schedule
 
 
@@ -21,9 +18,9 @@ def to_optax(schedule: Schedule) -> Callable[[Any], Any]:
 
     def rate(count: Any) -> Any:
         step = jnp.minimum(count, schedule.steps)
-        found = _traced(schedule.phases[0], step, jnp)
+        found = schedule.phases[0].rate(step, jnp)
         for start, phase in zip(starts[1:], schedule.phases[1:], strict=True):
-            found = jnp.where(step >= start, _traced(phase, step - start, jnp), found)
+            found = jnp.where(step >= start, phase.rate(step - start, jnp), found)
         return found
 
     return rate
@@ -69,24 +66,3 @@ def from_lambda_lr(scheduler: Any, steps: int, group: int = 0) -> Schedule:
     if number >= len(factors):
         raise InputError(f"group = {number}: the scheduler has the groups 0 to {len(factors) - 1}")
     return from_function(lambda step: float(bases[number]) * float(factors[number](step)), last)
-
-
-def _traced(phase: Phase | Logged, step: Any, jnp: Any) -> Any:
-    """The rate along one phase, in the functions of jax.numpy."""
-    if isinstance(phase, Logged):
-        return jnp.interp(step, np.array(phase.knots, float), np.array(phase.values))
-    u = (step + phase.skip) / max(phase.steps if phase.whole is None else phase.whole, 1)
-    u = jnp.clip(u, 0.0, 1.0)  # a phase is evaluated outside its steps as well, and then not taken
-    if phase.shape == EXPONENTIAL:
-        return phase.start * (phase.end / phase.start) ** u
-    if phase.shape == "inv_sqrt":
-        way = ((1 + phase.timescale * u) ** -0.5 - 1) / ((1 + phase.timescale) ** -0.5 - 1)
-    else:
-        shapes = {
-            "constant": 0.0 * u,
-            "linear": u,
-            "cosine": 0.5 * (1 - jnp.cos(np.pi * u)),
-            "sqrt": jnp.sqrt(u),
-        }
-        way = shapes[phase.shape]
-    return phase.start * (1 - way) + phase.end * way

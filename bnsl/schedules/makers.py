@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bnsl._base.checks import InputError, as_number, check_choice, check_count
-from bnsl.schedules.phase import EXPONENTIAL, Phase
+from bnsl.schedules.phase import EXPONENTIAL, Phase, check_rate
 from bnsl.schedules.schedule import Schedule
 
 Length = int | float | str  # steps, a share of them, or per cent as text
@@ -25,9 +25,8 @@ def constant(rate: float, steps: int, warmup: Length = 0, *, start: float = 0.0,
     """
     high = _positive(rate, "rate")
     whole, rise = _lengths(steps, warmup=warmup)
-    return _joined(
-        _rise(rise, high, start), Phase("constant", whole - rise, high, high, "constant"), first=first
-    )
+    level = Phase("constant", whole - rise, high, high, "constant")
+    return _joined(_rise(rise, high, start), level, first=first)
 
 
 def linear(start: float, end: float, steps: int, *, first: int = 0) -> Schedule:
@@ -39,7 +38,7 @@ def linear(start: float, end: float, steps: int, *, first: int = 0) -> Schedule:
         steps: how many steps.
         first: t of the first step in the equation: 0, or 1 for libraries that count t + 1.
     """
-    ends = _rate(start, "start"), _rate(end, "end")
+    ends = check_rate(start, "start"), check_rate(end, "end")
     if max(ends) == 0:
         raise InputError("start and end are both 0; a run needs a rate above 0")
     return _joined(Phase("linear", check_count(steps, "steps", 1), *ends), first=first)
@@ -158,16 +157,14 @@ def infinite(
 
 
 def _rise(steps: int, peak: float, start: Any) -> Phase:
-    return Phase("warm-up", steps, _rate(start, "start"), peak)
+    return Phase("warm-up", steps, check_rate(start, "start"), peak)
 
 
 def _joined(*phases: Phase, first: int) -> Schedule:
     """The phases that last, without the first `first` steps."""
     if check_count(first, "first") > 1:
         raise InputError(f"first = {first} must be 0 or 1")
-    kept = tuple(phase for phase in phases if phase.steps)
-    whole = Schedule(kept)
-    return whole.after(first) if first else whole
+    return Schedule(tuple(phase for phase in phases if phase.steps)).after(first)
 
 
 def _lengths(steps: int, **parts: Length) -> tuple[int, ...]:
@@ -197,13 +194,6 @@ def steps_of(part: Length, name: str, whole: int) -> int:
     return round(number)
 
 
-def _rate(value: Any, name: str) -> float:
-    number = as_number(value, name)
-    if number < 0:
-        raise InputError(f"{name} = {number:g} is negative; a learning rate is 0 or more")
-    return number
-
-
 def _positive(value: Any, name: str) -> float:
     number = as_number(value, name)
     if number <= 0:
@@ -212,7 +202,7 @@ def _positive(value: Any, name: str) -> float:
 
 
 def _below(value: Any, name: str, limit: float, limit_name: str) -> float:
-    number = _rate(value, name)
+    number = check_rate(value, name)
     if number > limit:
         raise InputError(f"{name} = {number:g} lies above {limit_name} = {limit:g}")
     return number

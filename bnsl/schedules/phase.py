@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -10,13 +10,14 @@ import numpy as np
 
 from bnsl._base.checks import InputError, as_array, as_number, check_choice, check_count, reject
 
-# Share of the way from the first rate to the last at the share u of a phase; each goes from 0 to 1.
-SHAPES: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
-    "constant": lambda u, _: np.zeros_like(u),
-    "linear": lambda u, _: u,
-    "cosine": lambda u, _: 0.5 * (1.0 - np.cos(np.pi * u)),
-    "sqrt": lambda u, _: np.sqrt(u),
-    "inv_sqrt": lambda u, scale: _inverse_root(u, scale) / _inverse_root(np.ones(()), scale),
+# Share of the way from the first rate to the last at the share u of a phase, in the functions of NumPy or of
+# jax.numpy; each goes from 0 to 1.
+SHAPES: dict[str, Callable[[Any, float, Any], Any]] = {
+    "constant": lambda u, _, xp: 0.0 * u,
+    "linear": lambda u, _, xp: u,
+    "cosine": lambda u, _, xp: 0.5 * (1.0 - xp.cos(np.pi * u)),
+    "sqrt": lambda u, _, xp: xp.sqrt(u),
+    "inv_sqrt": lambda u, scale, xp: _inverse_root(u, scale) / _inverse_root(1.0, scale),
 }
 EXPONENTIAL = "exponential"
 KINK = 0.01  # a turn of a logged rate, as a share of its largest value, that sums over steps are split at
@@ -47,21 +48,19 @@ class Phase:
 
     def __post_init__(self) -> None:
         check_count(self.steps, "steps")
-        for name in ("start", "end"):
-            if as_number(getattr(self, name), name) < 0:
-                raise InputError(
-                    f"{name} = {getattr(self, name):g} is negative; a learning rate is 0 or more"
-                )
+        check_rate(self.start, "start")
+        check_rate(self.end, "end")
         check_choice(self.shape, "shape", (*SHAPES, EXPONENTIAL))
         if self.shape == EXPONENTIAL and min(self.start, self.end) == 0:
             raise InputError("start and end of an exponential phase must be above 0")
 
-    def rate(self, step: np.ndarray) -> np.ndarray:
-        """The rate at steps 0 to `steps` of this phase, an array of the same shape."""
-        u = (np.asarray(step, float) + self.skip) / max(self.steps if self.whole is None else self.whole, 1)
+    def rate(self, step: Any, xp: Any = np) -> Any:
+        """The rate at steps 0 to `steps` of this phase, an array of the same shape; `xp` may be jax.numpy."""
+        whole = self.steps if self.whole is None else self.whole
+        u = xp.clip((xp.asarray(step) + self.skip) / max(whole, 1), 0.0, 1.0)
         if self.shape == EXPONENTIAL:
             return self.start * (self.end / self.start) ** u
-        way = SHAPES[self.shape](u, self.timescale)
+        way = SHAPES[self.shape](u, self.timescale, xp)
         return self.start * (1.0 - way) + self.end * way
 
     def part(self, first: int, last: int) -> Phase:
@@ -70,6 +69,10 @@ class Phase:
         if (first, last) == (0, self.steps):
             return self
         return replace(self, steps=last - first, skip=self.skip + first, whole=whole)
+
+    def scaled(self, factor: float) -> Phase:
+        """Every rate times a factor."""
+        return replace(self, start=factor * self.start, end=factor * self.end)
 
     @property
     def corners(self) -> np.ndarray:
@@ -115,9 +118,9 @@ class Logged:
         """The last rate."""
         return self.values[-1]
 
-    def rate(self, step: np.ndarray) -> np.ndarray:
-        """The rate at steps 0 to `steps` of this phase, an array of the same shape."""
-        return np.interp(step, self.knots, self.values)
+    def rate(self, step: Any, xp: Any = np) -> Any:
+        """The rate at steps 0 to `steps` of this phase, an array of the same shape; `xp` may be jax.numpy."""
+        return xp.interp(step, np.array(self.knots, float), np.array(self.values))
 
     def part(self, first: int, last: int) -> Logged:
         """Its steps from `first` to `last`, at the same rates."""
@@ -125,6 +128,10 @@ class Logged:
         inside = knots[(knots > first) & (knots < last)]
         at = np.concatenate([[first], inside, [last]]) if last > first else np.array([first])
         return Logged(self.name, tuple((at - first).tolist()), tuple(self.rate(at).tolist()))
+
+    def scaled(self, factor: float) -> Logged:
+        """Every rate times a factor."""
+        return replace(self, values=tuple(factor * value for value in self.values))
 
     @property
     def corners(self) -> np.ndarray:
@@ -141,20 +148,26 @@ class Logged:
         return f"Logged({self.name!r}, {self.steps}, {ends}, knots={len(self.knots)})"
 
 
-def _inverse_root(u: np.ndarray, timescale: float) -> np.ndarray:
-    """h(u) of arXiv 2403.08763: 1 / sqrt(1 + timescale u) - 1."""
-    return 1.0 / np.sqrt(1.0 + timescale * u) - 1.0
+def check_rate(value: Any, name: str) -> float:
+    """`value` as a rate; InputError where it is negative or no number."""
+    number = as_number(value, name)
+    if number < 0:
+        raise InputError(f"{name} = {number:g} is negative; a learning rate is 0 or more")
+    return number
+
+
+def _inverse_root(u: Any, timescale: float) -> Any:
+    """h(u) of arXiv 2403.08763."""
+    return (1.0 + timescale * u) ** -0.5 - 1.0
 
 
 def _brief(phase: Phase) -> str:
     """A phase as a call, without what is as usual."""
-
-    def entries() -> Iterator[str]:
-        for entry in fields(phase):
-            value: Any = getattr(phase, entry.name)
-            if entry.name in ("name", "steps"):
-                yield repr(value)
-            elif entry.name in ("start", "end", "shape") or value != entry.default:
-                yield f"{entry.name}={value:g}" if isinstance(value, float) else f"{entry.name}={value!r}"
-
-    return f"Phase({', '.join(entries())})"
+    entries = [repr(phase.name), repr(phase.steps)]
+    for entry in fields(phase)[2:]:
+        value: Any = getattr(phase, entry.name)
+        if entry.name in ("start", "end", "shape") or value != entry.default:
+            entries.append(
+                f"{entry.name}={value:g}" if isinstance(value, float) else f"{entry.name}={value!r}"
+            )
+    return f"Phase({', '.join(entries)})"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, as_number, check_count, numbers, shown, told
+from bnsl._base.checks import InputError, as_number, check_count, numbers, reject, shown, told
 from bnsl.schedules.phase import Logged, Phase
 
 if TYPE_CHECKING:
@@ -69,19 +69,20 @@ class Schedule:
         Raises:
             InputError: (a ValueError) steps below 0 or beyond the last.
         """
+        flat, shape = self.checked(step)
+        found = self._at(flat)
+        return float(found[0]) if shape == () else found.reshape(shape)
+
+    __call__ = at
+
+    def checked(self, step: ArrayLike) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Steps inside the schedule, flat, and the shape of the answer; InputError for others."""
         array = numbers(step, "step")
         flat = array.reshape(-1)
         bad = ~((flat >= 0) & (flat <= self.steps))
-        if bad.any():
-            first = int(np.argmax(bad))
-            raise InputError(
-                f"step[{first}] = {flat[first]:g} lies outside the schedule, which has the steps 0 to "
-                f"{self.steps}; make it longer, or join another with .then(...)"
-            )
-        found = self._at(flat)
-        return float(found[0]) if array.ndim == 0 else found.reshape(array.shape)
-
-    __call__ = at
+        which = f"lies outside the schedule, which has the steps 0 to {self.steps}"
+        reject(flat, bad, "step", f"{which}; make it longer, or join another with .then(...)")
+        return flat, array.shape
 
     def rates(self) -> np.ndarray:
         """The rate at every step 0, 1, ..., `steps`: an array of steps + 1 entries."""
@@ -144,7 +145,7 @@ class Schedule:
     def scaled(self, factor: float) -> Schedule:
         """Every rate times a positive factor."""
         number = as_number(factor, "factor", lambda value: bool(np.isfinite(value)) and value > 0)
-        return Schedule(tuple(_scaled(phase, number) for phase in self.phases))
+        return Schedule(tuple(phase.scaled(number) for phase in self.phases))
 
     def _part(self, first: int, last: int) -> Schedule:
         first, last = check_count(first, "step"), check_count(last, "step")
@@ -193,9 +194,3 @@ def _told(phase: Phase | Logged) -> str:
     kind = phase.shape if isinstance(phase, Phase) else "logged"
     ends = f"{phase.start:g}" if kind == "constant" else f"{phase.start:g} to {phase.end:g}"
     return f"{phase.name} {phase.steps} ({kind}, {ends})"
-
-
-def _scaled(phase: Phase | Logged, factor: float) -> Phase | Logged:
-    if isinstance(phase, Logged):
-        return replace(phase, values=tuple(factor * value for value in phase.values))
-    return replace(phase, start=factor * phase.start, end=factor * phase.end)

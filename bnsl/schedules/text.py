@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 from bnsl._base.checks import InputError, check_choice, suggest
-from bnsl.schedules import makers
+from bnsl.schedules.makers import constant, cosine, infinite, linear, wsd
 from bnsl.schedules.schedule import Schedule
 
 MAKERS: dict[str, Callable[..., Schedule]] = {
-    "constant": makers.constant,
-    "linear": makers.linear,
-    "cosine": makers.cosine,
-    "wsd": makers.wsd,
-    "infinite": makers.infinite,
+    make.__name__: make for make in (constant, linear, cosine, wsd, infinite)
 }
 _WORDS = ("kind", "decay")
 
@@ -31,10 +28,7 @@ def from_text(text: str, **usual: Any) -> Schedule:
         InputError: (a ValueError) an unknown name or argument, or a value that does not do.
     """
     parts = [_one(part.strip(), usual) for part in text.replace("e+", "e").split("+")]
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = whole.then(part)
-    return whole
+    return reduce(Schedule.then, parts)
 
 
 def _one(text: str, usual: dict[str, Any]) -> Schedule:
