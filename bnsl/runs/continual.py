@@ -12,10 +12,11 @@ from bnsl._base.checks import InputError, as_number, check_count, check_share, t
 from bnsl._base.display import FitWarning, paragraphs, warning_lines
 from bnsl.fitting.covariance import students_t
 from bnsl.runs.fitted import LawFit
+from bnsl.runs.history import history
 from bnsl.runs.replay import check_union
 from bnsl.runs.result import FREEDOM, warn_if_other
 from bnsl.runs.run import NEW, OLD, Run, own_steps
-from bnsl.runs.shift import SIDES, continued, measured_share
+from bnsl.runs.shift import SIDES, measured_share
 from bnsl.schedules.makers import Length, constant, cosine
 from bnsl.schedules.schedule import Schedule
 
@@ -101,7 +102,7 @@ class ContinualResult:
         order, back = np.unique(asked + begins, return_inverse=True)
         fit = self.old if on == OLD else self.new
         whole = self.pretraining.whole.then(schedule)
-        found = continued(whole, order, fit.unit, begins, measured_share(share, on))
+        found = history(whole, order, fit.unit, begins=begins, share=measured_share(share, on))
         mean = fit.predict(found)
         deviation = np.hypot(fit.deviation(found), MISFIT * fit.late * mean)
         if shape == ():

@@ -34,18 +34,22 @@ class Points:
         schedule: the whole schedule.
         step: steps of the whole history (N,).
         loss: the loss at each (N,).
-        history: the sums up to each.
+        unit: the rate that all rates are divided by.
+        begins: the step at which the run begins, or the one after it ends if no run was before it.
+        share: of every batch from there on, that is the data on which the loss is measured.
     """
 
     schedule: Schedule
     step: np.ndarray
     loss: np.ndarray
     unit: float
+    begins: int
+    share: float
 
     @cached_property
     def history(self) -> History:
         """The sums up to each step."""
-        return history(self.schedule, self.step, self.unit)
+        return history(self.schedule, self.step, self.unit, begins=self.begins, share=self.share)
 
     def take(self, rows: np.ndarray) -> Points:
         """Some of the points."""
@@ -57,7 +61,7 @@ def risen(schedule: Schedule) -> int:
     return int(np.argmax(np.append(np.diff(schedule.rates()) <= 0, True)))
 
 
-def points_of(run: Run, unit: float) -> Points:
+def points_of(run: Run, unit: float, share: float = 1.0) -> Points:
     """The points of a run after its warm-up; long ones as means of neighbours."""
     whole = run.whole
     step = run.step + run.begins
@@ -69,7 +73,7 @@ def points_of(run: Run, unit: float) -> Points:
         groups = _groups(step, whole.corners)
         step = np.array([round(float(step[rows].mean())) for rows in groups])
         loss = np.array([loss[rows].mean() for rows in groups])
-    return Points(whole, step, loss, unit)
+    return Points(whole, step, loss, unit, run.end + 1 if run.parent is None else run.begins, share)
 
 
 def _groups(step: np.ndarray, corners: np.ndarray) -> list[np.ndarray]:

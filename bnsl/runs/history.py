@@ -6,7 +6,7 @@ sums run over blocks, between the points and wherever the rate turns or jumps, w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -32,6 +32,9 @@ class History:
         fall: by how much the rate falls along each block (J,); negative where it rises.
         rate: its mean rate (J,), and `rate_last` that of its last step.
         sum_first, sum_last: S1 at its ends (J,).
+        begins: the step at which other data begin, in continual pre-training.
+        share: of every batch from there on, that is the data on which the loss is measured.
+        since: S1 since other data began (N,).
     """
 
     step: np.ndarray
@@ -42,16 +45,21 @@ class History:
     rate: np.ndarray
     sum_first: np.ndarray
     sum_last: np.ndarray
+    begins: int
+    share: float
+    since: np.ndarray
 
     @cached_property
-    def before(self) -> np.ndarray:
-        """Whether a block (J) lies before a point (N): shape (N, J)."""
-        return self.last <= self.step[:, None]
+    def sides(self) -> tuple[History, History]:
+        """The same with the falls of the rate before, and after, other data begin."""
+        after = self.last >= self.begins
+        old, new = (replace(self, fall=np.where(side, self.fall, 0.0)) for side in (~after, after))
+        return old, new
 
     @cached_property
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Row and block of every pair in which the block lies before the point, rows ascending."""
-        rows, blocks = np.nonzero(self.before)
+        rows, blocks = np.nonzero(self.last <= self.step[:, None])
         return rows, blocks
 
     def summed(self, values: np.ndarray) -> np.ndarray:
@@ -73,13 +81,23 @@ class History:
         return np.where(single, far, near + half), np.where(single, far, far + half), count
 
 
-def history(schedule: Schedule, step: np.ndarray, unit: float, *, every: bool = False) -> History:
+def history(
+    schedule: Schedule,
+    step: np.ndarray,
+    unit: float,
+    *,
+    begins: int = 0,
+    share: float = 1.0,
+    every: bool = False,
+) -> History:
     """The blocks of a schedule up to these steps.
 
     Args:
         schedule: the whole schedule, from the very first step on.
         step: ascending whole steps (N,).
         unit: the rate that all rates are divided by.
+        begins: the step at which other data begin, if they do.
+        share: of every batch from there on, that is the data on which the loss is measured.
         every: a block for every single step: exact, and slow.
     """
     rates = schedule.rates() / unit
@@ -100,6 +118,9 @@ def history(schedule: Schedule, step: np.ndarray, unit: float, *, every: bool = 
         rate=(totals[ends] - totals[first]) / count,
         sum_first=totals[first],
         sum_last=totals[ends],
+        begins=begins,
+        share=share,
+        since=np.maximum(sums[step] - (sums[min(begins, len(sums) - 1)] if begins else 0.0), 0.0),
     )
 
 
