@@ -8,15 +8,14 @@ from functools import cached_property
 
 import numpy as np
 
-from bnsl.runs import projection
 from bnsl.runs.history import History, history
 from bnsl.runs.laws import Law
+from bnsl.runs.projection import NUDGE, Design, Prior, Problem, Projected
 from bnsl.runs.run import Run
 from bnsl.schedules.schedule import Schedule
 
-HUBER = (
-    1e-3  # relative error beyond which a point counts less, as in arXiv 2203.15556, 2408.11029, 2503.12811
-)
+# The relative error beyond which a point counts less, as in arXiv 2203.15556, 2408.11029, 2503.12811.
+HUBER = 1e-3
 ROUNDS = 8  # of reweighting
 POINTS = 256  # of a run: longer ones are fitted as means of neighbours
 COARSE = 24  # points of a run on which the grid is looked at
@@ -138,19 +137,19 @@ class LawFit:
 
 def fit_law(law: Law, parts: Sequence[Points]) -> LawFit:
     """The best law for the points of several runs, by the Huber loss of relative errors."""
-    target = np.concatenate([part.loss for part in parts])
-    coarse = [part.take(_evenly(len(part.step), COARSE)) for part in parts]
-    aim = np.concatenate([part.loss for part in coarse])
     grid = [one.values() for one in law.exponents]
     low, high = (np.array([values[i] for values in grid]) for i in (0, -1))
-    best = projection.search(_design(law, coarse, 1.0 / aim), np.ones(len(aim)), grid, _prior(law, ROUGH))
-    columns = _design(law, parts, 1.0 / target)
+    coarse = [part.take(_evenly(len(part.step), COARSE)) for part in parts]
+    count = sum(len(part.step) for part in coarse)
+    rough = Problem(_design(law, coarse), np.ones(count), low, high, _prior(law, ROUGH))
+    best = rough.best(grid)
+    columns = _design(law, parts)
     even = np.concatenate([_spans(part.step) for part in parts])
     weights, prior = even, _prior(law, ROUGH)
-    for _ in range(ROUNDS):
+    for turn in range(ROUNDS):
         before, now = best, weights
-        best = projection.refine(_weighted(columns, now), now, best.coordinates, low, high, prior)
-        if _ and np.allclose(before.coordinates, best.coordinates, atol=1e-3):
+        best = Problem(_weighted(columns, now), now, low, high, prior).refined(best.coordinates)
+        if turn and np.allclose(before.coordinates, best.coordinates, atol=1e-3):
             break
         prior = _prior(law, _noise(best.residuals / weights, parts))
         errors = np.abs(best.residuals) / weights
@@ -161,18 +160,18 @@ def fit_law(law: Law, parts: Sequence[Points]) -> LawFit:
 
 def _noise(errors: np.ndarray, parts: Sequence[Points]) -> float:
     """The usual error of a point, as large as if errors of neighbours did not go together."""
-    together = _together(np.split(errors, np.cumsum([len(part.step) for part in parts])[:-1]))
+    together = _together(_split(errors, parts))
     return float(np.sqrt(together) * min(np.sqrt(np.mean(errors**2)), 3.0 * np.median(np.abs(errors))))
 
 
-def _prior(law: Law, noise: float) -> projection.Prior:
+def _prior(law: Law, noise: float) -> Prior:
     """How far exponents are from their priors, in the unit of relative errors whose usual size is `noise`."""
-    centre = np.array([one.centre for one in law.exponents])
+    centre = np.array([one.to_coordinate(one.usual) for one in law.exponents])
     spread = np.array([one.spread for one in law.exponents])
     return lambda coordinates: noise * (coordinates - centre) / spread
 
 
-def _weighted(columns: projection.Design, weights: np.ndarray) -> projection.Design:
+def _weighted(columns: Design, weights: np.ndarray) -> Design:
     return lambda coordinates: columns(coordinates) * weights[:, None]
 
 
@@ -182,8 +181,9 @@ def _spans(step: np.ndarray) -> np.ndarray:
     return np.sqrt(span / span.mean())
 
 
-def _design(law: Law, parts: Sequence[Points], weights: np.ndarray) -> projection.Design:
-    """The weighted columns of a law; sums over steps, which alpha has no part in, are kept."""
+def _design(law: Law, parts: Sequence[Points]) -> Design:
+    """The columns of a law over the losses; sums over steps, which alpha has no part in, are kept."""
+    weights = 1.0 / np.concatenate([part.loss for part in parts])
     known: dict[tuple[float, ...], np.ndarray] = {}
     total = np.concatenate([part.history.total for part in parts])
 
@@ -202,7 +202,7 @@ def _design(law: Law, parts: Sequence[Points], weights: np.ndarray) -> projectio
 def _with_errors(
     law: Law,
     parts: Sequence[Points],
-    best: projection.Projected,
+    best: Projected,
     weights: np.ndarray,
     low: np.ndarray,
     high: np.ndarray,
@@ -212,7 +212,7 @@ def _with_errors(
     errors = best.residuals / weights
     rms = float(np.sqrt(np.mean(errors**2)))
     scale = max(1.4826 * float(np.median(np.abs(errors))), 1e-9)
-    each = np.split(errors, np.cumsum([len(part.step) for part in parts])[:-1])
+    each = _split(errors, parts)
     together = _together(each)
     gradient = _gradient(law, [part.history for part in parts], best.coordinates, best.amounts)
     weighted = gradient * (weights / target)[:, None]
@@ -247,12 +247,8 @@ def _gradient(
         return np.concatenate([law.columns(one, law.values(at)) for one in histories])
 
     here = columns(coordinates)
-    beside = []
-    for i in range(len(coordinates)):
-        nudged = coordinates.copy()
-        nudged[i] += projection.NUDGE
-        beside.append((columns(nudged) - here) @ amounts / projection.NUDGE)
-    return np.column_stack([here, *beside])
+    beside = coordinates + NUDGE * np.eye(len(coordinates))
+    return np.column_stack([here, *((columns(at) - here) @ amounts / NUDGE for at in beside)])
 
 
 def _inverse(information: np.ndarray, active: np.ndarray) -> np.ndarray:
@@ -276,6 +272,11 @@ def _together(errors: Sequence[np.ndarray]) -> float:
     power = float(np.mean(first**2) + np.mean(second**2)) / 2.0
     correlation = float(np.clip(np.mean(first * second) / max(power, 1e-30), 0.0, 0.95))
     return (1.0 + correlation) / (1.0 - correlation)
+
+
+def _split(values: np.ndarray, parts: Sequence[Points]) -> list[np.ndarray]:
+    """Values (N,) run by run."""
+    return np.split(values, np.cumsum([len(part.step) for part in parts])[:-1])
 
 
 def _evenly(count: int, most: int) -> np.ndarray:

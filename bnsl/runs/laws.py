@@ -38,18 +38,13 @@ class Exponent:
     spread: float = np.inf
     log: bool = True
 
-    @property
-    def centre(self) -> float:
-        """`usual` as a coordinate."""
-        return float(np.log(self.usual)) if self.log else self.usual
+    def to_coordinate(self, value: float) -> float:
+        """The coordinate of a value."""
+        return float(np.log(value)) if self.log else value
 
     def values(self) -> np.ndarray:
         """The values tried at first, as coordinates."""
-        return np.linspace(*self.ends(), self.grid)
-
-    def ends(self) -> tuple[float, float]:
-        """The bounds as coordinates."""
-        return (float(np.log(self.low)), float(np.log(self.high))) if self.log else (self.low, self.high)
+        return np.linspace(self.to_coordinate(self.low), self.to_coordinate(self.high), self.grid)
 
     def to_value(self, coordinate: float) -> float:
         """The value of a coordinate."""
@@ -78,11 +73,6 @@ class Law:
     formula: str
     source: str
     shown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All parameters, amounts first."""
-        return (*self.amounts, *(one.name for one in self.exponents))
 
     def values(self, coordinates: Sequence[float] | np.ndarray) -> list[float]:
         """The exponents of some coordinates."""

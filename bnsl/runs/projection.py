@@ -30,24 +30,109 @@ class Projected:
         coordinates: of the exponents (E,).
         amounts: what each column is multiplied by (k,), at least 0.
         residuals: weighted (N,).
-        apart: how far each coordinate is from its prior, in the unit of the residuals (E,), or None.
-        cost: half of their sum of squares.
+        apart: how far each coordinate is from its prior, in the unit of the residuals (E,); (0,) without one.
     """
 
     coordinates: np.ndarray
     amounts: np.ndarray
     residuals: np.ndarray
-    apart: np.ndarray | None = None
+    apart: np.ndarray
 
     @property
     def all(self) -> np.ndarray:
-        """The residuals, and those of the prior (N,) or (N + E,)."""
-        return self.residuals if self.apart is None else np.concatenate([self.residuals, self.apart])
+        """The residuals, and those of the prior."""
+        return np.concatenate([self.residuals, self.apart])
 
     @property
     def cost(self) -> float:
-        """Half of the sum of squares."""
+        """Half of their sum of squares."""
         return 0.5 * float(self.all @ self.all)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Least squares in exponents and amounts.
+
+    Attributes:
+        design: the columns, weighted.
+        target: what they should give, weighted (N,).
+        low, high: the box of the coordinates (E,).
+        prior: what is believed of the coordinates without data, if anything.
+    """
+
+    design: Design
+    target: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    prior: Prior = lambda coordinates: np.empty(0)
+
+    def at(self, coordinates: np.ndarray) -> Projected:
+        """The best amounts for these exponents, to rounding."""
+        columns = self.design(coordinates)
+        amounts = best_amounts(columns, self.target)
+        active = np.flatnonzero(amounts > 0)
+        if len(active):  # Normal equations have lost half of the digits.
+            norm = np.sqrt(np.sum(columns[:, active] ** 2, axis=0))
+            exact = np.linalg.lstsq(columns[:, active] / norm, self.target, rcond=1e-12)[0] / norm
+            if (exact >= 0).all():
+                amounts = np.zeros(columns.shape[1])
+                amounts[active] = exact
+        return Projected(coordinates, amounts, columns @ amounts - self.target, self.prior(coordinates))
+
+    def refined(self, start: np.ndarray) -> Projected:
+        """The minimum near a start, by damped Gauss-Newton steps on the projected residuals, in the box."""
+        here = self.at(np.clip(start, self.low, self.high))
+        damping = 1e-3
+        jacobian = self._derivatives(here)
+        for _ in range(STEPS):
+            gradient, curvature = jacobian @ here.all, jacobian @ jacobian.T
+            scale = np.diag(curvature) + 1e-12 * max(np.trace(curvature), 1e-300)
+            step = self._inside(curvature + damping * np.diag(scale), gradient, here.coordinates)
+            there = self.at(np.clip(here.coordinates + np.clip(step, -2.0, 2.0), self.low, self.high))
+            if there.cost < here.cost:
+                fell = here.cost - there.cost
+                here, damping = there, max(damping / 10.0, 1e-9)
+                if fell < CLOSE * here.cost:
+                    break
+                jacobian = self._derivatives(here)
+            elif damping > 1e6:
+                break
+            else:
+                damping *= 10.0
+        return here
+
+    def _inside(self, curvature: np.ndarray, gradient: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """The step to the minimum; coordinates at an end of the box that it would leave are held there."""
+        free = np.ones(len(at), bool)
+        while True:
+            step = np.zeros(len(at))
+            step[free] = -np.linalg.solve(curvature[np.ix_(free, free)], gradient[free])
+            leaves = free & (((at <= self.low) & (step < 0)) | ((at >= self.high) & (step > 0)))
+            if not leaves.any():
+                return step
+            free &= ~leaves
+
+    def _derivatives(self, here: Projected) -> np.ndarray:
+        """Derivatives (E, N) of the residuals by the coordinates, by differences into the box."""
+        nudges = np.where(here.coordinates + NUDGE <= self.high, NUDGE, -NUDGE)
+        beside = here.coordinates + np.diag(nudges)
+        return np.array([(self.at(b).all - here.all) / n for b, n in zip(beside, nudges, strict=True)])
+
+    def best(self, grid: Sequence[np.ndarray]) -> Projected:
+        """The best exponents in the box, without a guess: the best cells of a grid, refined.
+
+        Args:
+            grid: the values of each coordinate that are tried.
+        """
+        cells = np.array([(*cell[-1:], *cell[:-1]) for cell in itertools.product(*grid[1:], grid[0])])
+        starts = _distinct(cells[np.argsort([self._roughly(cell) for cell in cells])], grid)
+        return min((self.refined(start) for start in starts), key=lambda one: one.cost)
+
+    def _roughly(self, cell: np.ndarray) -> float:
+        """The sum of squares at a cell, from the normal equations alone."""
+        columns, apart = self.design(cell), self.prior(cell)
+        residuals = columns @ best_amounts(columns, self.target) - self.target
+        return float(residuals @ residuals) + float(apart @ apart)
 
 
 def best_amounts(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -81,108 +166,6 @@ def best_amounts(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
                 best, gain = np.zeros(count), lowers
                 best[pick] = part
     return best / norm
-
-
-def project(
-    design: Design, target: np.ndarray, coordinates: np.ndarray, prior: Prior | None = None
-) -> Projected:
-    """The best amounts for these exponents, to rounding."""
-    columns = design(coordinates)
-    amounts = best_amounts(columns, target)
-    active = np.flatnonzero(amounts > 0)
-    if len(active):  # normal equations have lost half of the digits
-        norm = np.sqrt(np.sum(columns[:, active] ** 2, axis=0))
-        exact = np.linalg.lstsq(columns[:, active] / norm, target, rcond=1e-12)[0] / norm
-        if (exact >= 0).all():
-            amounts = np.zeros(columns.shape[1])
-            amounts[active] = exact
-    at, residuals = np.asarray(coordinates, float), columns @ amounts - target
-    return Projected(at, amounts, residuals, None if prior is None else prior(at))
-
-
-def refine(
-    design: Design,
-    target: np.ndarray,
-    start: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    prior: Prior | None = None,
-) -> Projected:
-    """The minimum near a start, by damped Gauss-Newton steps on the projected residuals, inside the box."""
-    here = project(design, target, np.clip(start, low, high), prior)
-    damping = 1e-3
-    jacobian = derivatives(design, target, here, high, prior)
-    for _ in range(STEPS):
-        gradient = jacobian @ here.all
-        curvature = jacobian @ jacobian.T
-        scale = np.diag(curvature) + 1e-12 * max(np.trace(curvature), 1e-300)
-        step = _inside(curvature + damping * np.diag(scale), gradient, here.coordinates, low, high)
-        there = np.clip(here.coordinates + np.clip(step, -2.0, 2.0), low, high)
-        there = project(design, target, there, prior)
-        if there.cost < here.cost:
-            fell = here.cost - there.cost
-            here, damping = there, max(damping / 10.0, 1e-9)
-            if fell < CLOSE * here.cost:
-                break
-            jacobian = derivatives(design, target, here, high, prior)
-        elif damping > 1e6:
-            break
-        else:
-            damping *= 10.0
-    return here
-
-
-def _inside(
-    curvature: np.ndarray, gradient: np.ndarray, at: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> np.ndarray:
-    """The step to the minimum; coordinates at an end of the box that it would leave are held there."""
-    free = np.ones(len(at), bool)
-    while True:
-        step = np.zeros(len(at))
-        step[free] = -np.linalg.solve(curvature[np.ix_(free, free)], gradient[free])
-        leaves = free & (((at <= low) & (step < 0)) | ((at >= high) & (step > 0)))
-        if not leaves.any():
-            return step
-        free &= ~leaves
-
-
-def derivatives(
-    design: Design, target: np.ndarray, here: Projected, high: np.ndarray, prior: Prior | None = None
-) -> np.ndarray:
-    """Derivatives (E, N) of the projected residuals by the coordinates; of differences into the box."""
-    rows = []
-    for i, coordinate in enumerate(here.coordinates):
-        nudge = NUDGE if coordinate + NUDGE <= high[i] else -NUDGE
-        beside = here.coordinates.copy()
-        beside[i] += nudge
-        rows.append((project(design, target, beside, prior).all - here.all) / nudge)
-    return np.array(rows).reshape(len(rows), -1)
-
-
-def search(
-    design: Design, target: np.ndarray, grid: Sequence[np.ndarray], prior: Prior | None = None
-) -> Projected:
-    """The best exponents in a box, without a guess.
-
-    Args:
-        design: the columns, weighted.
-        target: what they should give, weighted.
-        grid: the values of each coordinate that are tried; their ends are the box.
-        prior: what is believed of the coordinates without data, if anything.
-    """
-    low, high = (np.array([ends[i] for ends in grid]) for i in (0, -1))
-    cells = np.array([(*cell[-1:], *cell[:-1]) for cell in itertools.product(*grid[1:], grid[0])])
-    costs = np.array([_cost(design(cell), target) for cell in cells])
-    if prior is not None:
-        costs += np.array([float(np.sum(prior(cell) ** 2)) for cell in cells])
-    starts = _distinct(cells[np.argsort(costs)], grid)
-    near = [refine(design, target, start, low, high, prior) for start in starts]
-    return min(near, key=lambda one: one.cost)
-
-
-def _cost(columns: np.ndarray, target: np.ndarray) -> float:
-    residuals = columns @ best_amounts(columns, target) - target
-    return float(residuals @ residuals)
 
 
 def _distinct(cells: np.ndarray, grid: Sequence[np.ndarray]) -> list[np.ndarray]:

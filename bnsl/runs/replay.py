@@ -21,7 +21,7 @@ from bnsl._base.checks import (
     told,
 )
 from bnsl.fitting.covariance import students_t
-from bnsl.runs import projection
+from bnsl.runs.projection import Problem
 
 LOG, POWER = "log", "power"
 FORMULAS = {LOG: "c - k log(r + eps)", POWER: "c + k (r + eps)^-g"}
@@ -141,7 +141,8 @@ def _fit(share: np.ndarray, loss: np.ndarray, law: str) -> ReplayFit:
         bent = -np.log(shifted) if law == LOG else (shifted**-power - 1.0) / power  # -log where it is small
         return np.stack([np.ones_like(bent), bent], axis=1)
 
-    best = projection.search(columns, loss, grid)
+    low, high = (np.array([values[i] for values in grid]) for i in (0, -1))
+    best = Problem(columns, loss, low, high).best(grid)
     found = {"c": best.amounts[0], "k": best.amounts[1], "eps": np.exp(best.coordinates[-1])}
     if law == POWER:
         found["g"] = np.exp(best.coordinates[0])
