@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from bnsl._base.checks import InputError, as_number, check_count, check_share, told
-from bnsl._base.display import FitWarning, paragraphs, warning_lines
+from bnsl._base.display import FitWarning
+from bnsl._base.shown import Shown
 from bnsl.fitting.covariance import students_t
 from bnsl.runs.fitted import LawFit
 from bnsl.runs.history import history
+from bnsl.runs.record import Recorded
 from bnsl.runs.replay import check_union
 from bnsl.runs.result import FREEDOM, warn_if_other
-from bnsl.runs.run import NEW, OLD, Run, own_steps
+from bnsl.runs.run import NEW, OLD, Run, check_replay, own_steps, shaped
 from bnsl.runs.shift import SIDES, measured_share
 from bnsl.schedules.makers import Length, constant, cosine
 from bnsl.schedules.schedule import Schedule
@@ -41,7 +43,7 @@ class Final(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ContinualResult:
+class ContinualResult(Shown, Recorded):
     """The law of continual pre-training, fitted. Made by `bnsl.continual`.
 
     Attributes:
@@ -50,6 +52,8 @@ class ContinualResult:
         old, new: the fits of both losses.
         warnings: (code, message) pairs.
     """
+
+    kind = "continual"
 
     pretraining: Run
     runs: tuple[Run, ...] = field(repr=False)
@@ -85,29 +89,24 @@ class ContinualResult:
             replay: the share of old data in every batch.
             on: which loss.
         """
-        return self._at(schedule, step, replay, on)[0]
+        flat, shape = own_steps(schedule, step)
+        return shaped(self._at(schedule, flat, replay, on)[0], shape)
 
-    def _at(self, schedule: Schedule, step: Any, replay: float, on: str) -> tuple[Any, Any]:
+    def _at(
+        self, schedule: Schedule, step: np.ndarray, replay: float, on: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The mean and the standard deviation at steps in any order, each (N,)."""
         if on not in SIDES:
             raise InputError(f"{told('on', on)} must be 'old' or 'new'")
-        share = as_number(replay, "replay")
-        if not 0 <= share <= 1:
-            raise InputError(f"replay = {share:g} lies outside [0, 1]; it is a share of every batch")
-        if not isinstance(schedule, Schedule):
-            raise InputError(f"{told('schedule', schedule)} is not a schedule of bnsl.schedules")
-        asked, shape = own_steps(schedule, schedule.steps if step is None else step)
+        share = check_replay(replay)
         peaks = [run.schedule.peak for run in self.runs]
         warn_if_other(schedule, (min(peaks), max(peaks)), self.steps)
-        begins = self.pretraining.end
-        order, back = np.unique(asked + begins, return_inverse=True)
-        fit = self.old if on == OLD else self.new
+        begins, fit = self.pretraining.end, self.old if on == OLD else self.new
+        order, back = np.unique(step + begins, return_inverse=True)
         whole = self.pretraining.whole.then(schedule)
         found = history(whole, order, fit.unit, begins=begins, share=measured_share(share, on))
         mean = fit.predict(found)
-        deviation = np.hypot(fit.deviation(found), MISFIT * fit.late * mean)
-        if shape == ():
-            return float(mean[0]), float(deviation[0])
-        return mean[back].reshape(shape), deviation[back].reshape(shape)
+        return mean[back], np.hypot(fit.deviation(found), MISFIT * fit.late * mean)[back]
 
     def final(
         self,
@@ -132,16 +131,18 @@ class ContinualResult:
             level: probability of the intervals, between 0 and 1.
         """
         if schedule is None:
-            schedule = cosine(
-                self.peak if peak is None else peak, self.steps if steps is None else steps, warmup, floor
-            )
+            length = self.steps if steps is None else steps
+            schedule = cosine(self.peak if peak is None else peak, length, warmup, floor)
         times = students_t(check_share(level, "level"), FREEDOM)
-        (old, old_sd), (new, new_sd) = (self._at(schedule, None, replay, side) for side in (OLD, NEW))
+        last, _ = own_steps(schedule, None)
+        found = [self._at(schedule, last, replay, side) for side in (OLD, NEW)]
+        (old, new), widths = ([float(v[0]) for v in values] for values in zip(*found, strict=True))
+        old_width, new_width = (times * width for width in widths)
         return Final(
             old,
             new,
-            (max(old - times * old_sd, 0.0), old + times * old_sd),
-            (max(new - times * new_sd, 0.0), new + times * new_sd),
+            (max(old - old_width, 0.0), old + old_width),
+            (max(new - new_width, 0.0), new + new_width),
         )
 
     def forgetting(self, **options: Any) -> float:
@@ -178,13 +179,10 @@ class ContinualResult:
         weight = _weight(weight_old)
         table = self.front(**options)
         if max_forgetting is not None:
-            table = table[
-                table["old"] <= self.pretraining.final + as_number(max_forgetting, "max_forgetting")
-            ]
+            most = as_number(max_forgetting, "max_forgetting")
+            table = table[table["old"] <= self.pretraining.final + most]
             if table.empty:
-                raise InputError(
-                    f"max_forgetting = {max_forgetting:g}: no replay share and peak rate satisfy it"
-                )
+                raise InputError(f"max_forgetting = {most:g}: no replay share and peak rate satisfy it")
         return table.iloc[int(np.argmin(weight * table["old"] + (1 - weight) * table["new"]))]
 
     def critical_replay(
@@ -234,16 +232,14 @@ class ContinualResult:
         old, new = end.old - union[0], end.new - union[1]
         return {"old": old, "new": new, "average": 0.5 * (old + new), "relative": (old + new) / sum(union)}
 
-    def summary(self) -> str:
-        """The fit in plain text."""
-        head = [
-            f"continual pre-training from step {self.pretraining.end}, {len(self.runs)} curves",
-            f"errors   old {100 * self.old.rms:.2g} %, new {100 * self.new.rms:.2g} % (root mean square)",
-            f"old loss {self.pretraining.final:.4g} at the end of pre-training",
-        ]
-        return paragraphs(head, warning_lines(self.warnings))
+    def _title(self) -> str:
+        return f"continual pre-training from step {self.pretraining.end}, {len(self.runs)} curves"
 
-    __str__ = summary
+    def _facts(self) -> list[tuple[str, str]]:
+        errors = f"old {100 * self.old.rms:.2g} %, new {100 * self.new.rms:.2g} % (root mean square)"
+        return [("errors", errors), ("old loss", f"{self.pretraining.final:.4g} at the end of pre-training")]
+
+    __str__ = Shown.summary
 
     def plot(self, **options: Any) -> Axes:
         """`bnsl.plot_front` of this result."""
@@ -251,22 +247,16 @@ class ContinualResult:
 
         return bnsl.plot_front(self, **options)
 
-    def to_json(self, indent: int | None = None) -> str:
-        """The runs and the parameters as JSON, exact to the last bit."""
-        from bnsl.runs.record import written_continual
-
-        return written_continual(self, indent)
+    def _recorded(self) -> tuple[Sequence[Run], dict[str, Any]]:
+        parameters = {fit.law.name: fit.law.parameters(fit) for fit in (self.old, self.new)}
+        warnings = [list(note) for note in self.warnings]
+        return (self.pretraining, *self.runs), {"parameters": parameters, "warnings": warnings}
 
     @classmethod
-    def from_json(cls, text: str) -> ContinualResult:
-        """The result that `to_json` wrote, fitted again to its runs.
+    def _again(cls, runs: list[Run], record: Any) -> ContinualResult:
+        from bnsl.runs.continual_fit import continual
 
-        Raises:
-            InputError: (a ValueError) text that is not such a record, or a damaged one.
-        """
-        from bnsl.runs.record import read_continual
-
-        return read_continual(text)
+        return continual(runs[0], runs[1:])
 
 
 def _weight(value: float) -> float:

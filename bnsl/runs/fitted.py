@@ -138,7 +138,7 @@ class LawFit:
 def fit_law(law: Law, parts: Sequence[Points]) -> LawFit:
     """The best law for the points of several runs, by the Huber loss of relative errors."""
     grid = [one.values() for one in law.exponents]
-    low, high = (np.array([values[i] for values in grid]) for i in (0, -1))
+    low, high = np.array([[values[0], values[-1]] for values in grid]).T
     coarse = [part.take(_evenly(len(part.step), COARSE)) for part in parts]
     count = sum(len(part.step) for part in coarse)
     rough = Problem(_design(law, coarse), np.ones(count), low, high, _prior(law, ROUGH))

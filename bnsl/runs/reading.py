@@ -10,7 +10,7 @@ import numpy as np
 
 from bnsl._base.checks import InputError, check_mapping, is_number, suggest, told
 from bnsl.runs.run import NEW, OLD, Run
-from bnsl.schedules.logs import from_log
+from bnsl.schedules.logs import from_log, latest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,15 +67,14 @@ def read_runs(
             raise InputError(f"where: no row has {name} = {value}")
     if table.empty:
         raise InputError("the table has no rows")
-    columns = {
-        "step": _column(table, "step", step),
-        "lr": _column(table, "lr", lr),
-        "run": _column(table, "run", run, needed=False),
+    columns: dict[str, Any] = {
+        kind: _column(table, kind, given) for kind, given in (("step", step), ("lr", lr))
     }
+    runs = _column(table, "run", run, needed=False)
     losses = {side: name for side, name in PAIR.items() if name in table and loss is None}
     if len(losses) < len(PAIR):
         losses = {"": _column(table, "loss", loss)}  # type: ignore[dict-item]
-    grouped = [("", table)] if columns["run"] is None else list(table.groupby(columns["run"], sort=False))
+    grouped = [("", table)] if runs is None else list(table.groupby(runs, sort=False))
     found: dict[tuple[str, str], Run] = {}
     waiting = [(str(name), rows) for name, rows in grouped]
     while waiting:
@@ -85,7 +84,7 @@ def read_runs(
             raise InputError(f"run {name!r}: its parent {_parent(rows)!r} is not among the runs")
         for name, rows in ready:
             for side, column in losses.items():
-                found[name, side] = _run(name, rows, columns, column, side, found, warmup)
+                found[name, side] = _run(name, rows, columns | {"loss": column}, side, found, warmup)
         waiting = [one for one in waiting if one[0] not in {name for name, _ in ready}]
     return list(found.values())
 
@@ -160,31 +159,27 @@ def _shift(step: np.ndarray, parent: Run, who: str) -> int:
 def _run(
     name: str,
     rows: pd.DataFrame,
-    columns: Mapping[str, str | None],
-    loss: str,
+    columns: Mapping[str, Any],
     side: str,
     found: Mapping[tuple[str, str], Run],
     warmup: int | None,
 ) -> Run:
     """One run, on one loss."""
     who = f"run {name!r}: " if name else ""
-    step, lr, value = (_numbers(rows[column], who) for column in (columns["step"], columns["lr"], loss))
-    rated, measured = np.isfinite(lr), np.isfinite(value)
+    step, lr, loss = (_numbers(rows[columns[kind]], who) for kind in ("step", "lr", "loss"))
+    rated, measured = np.isfinite(lr), np.isfinite(loss)
     for known, what in ((rated, "rate"), (measured, "loss")):
         if not known.any():
             raise InputError(f"{who}no row has a {what}")
     parent = _parent(rows)
     before = found.get((parent, OLD), found.get((parent, side))) if parent else None
-    shift = 0 if before is None else _shift(step, before, who)
+    step = step if before is None else step - _shift(step, before, who)
     try:
-        schedule = from_log(step[rated] - shift, lr[rated], warmup=warmup if before is None else None)
+        schedule = from_log(step[rated], lr[rated], warmup=warmup if before is None else None)
     except InputError as error:
         raise InputError(f"{who}{error}") from None
-    at, losses = step[measured] - shift, value[measured]
-    order = np.argsort(at, kind="stable")
-    at, losses = at[order], losses[order]
-    last = np.append(np.diff(at) > 0, True)
-    kept = last & (at <= schedule.steps)
+    at, losses = latest(step[measured], loss[measured])
+    kept = at <= schedule.steps
     share = float(_numbers(rows["replay"], who)[0]) if "replay" in rows and before is not None else 0.0
     on = str(rows["trained_on"].iloc[0]) if "trained_on" in rows else ""
     return Run(schedule, at[kept], losses[kept], before, share, on, side, name)

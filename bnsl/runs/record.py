@@ -4,87 +4,59 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from bnsl._base.checks import InputError
-from bnsl._base.display import FitWarning
 from bnsl.fitting.record import Entries, damaged, encoded, of_type, parsed
 from bnsl.runs.run import Run
 from bnsl.schedules.phase import Logged, Phase
 from bnsl.schedules.schedule import Schedule
 
-if TYPE_CHECKING:
-    from bnsl.runs.continual import ContinualResult
-    from bnsl.runs.result import RunsResult
 
-RUNS, CONTINUAL = "runs", "continual"  # what kind of record it is
+class Recorded:
+    """A result that is saved as its runs, and fitted to them again when it is read."""
 
+    kind: ClassVar[str]  # what the record says it is
 
-def written(result: RunsResult, indent: int | None) -> str:
-    """The runs, the law and its parameters as JSON."""
-    more = {
-        "law": result.law,
-        "parameters": {fit.law.name: fit.law.parameters(fit) for fit in result.fits},
-        "weights": list(result.weights),
-        "undetermined": list(result.undetermined),
-    }
-    return _text(RUNS, result.runs, more, result.warnings, indent)
+    def to_json(self, indent: int | None = None) -> str:
+        """The runs and the parameters as JSON, exact to the last bit."""
+        runs, entries = self._recorded()
+        known: list[Run] = []
+        for run in runs:
+            _collect(run, known)
+        record = {
+            "bnsl": self.kind,
+            "version": 1,
+            **entries,
+            "runs": [_run_record(run, known) for run in known],
+            "fitted": [known.index(run) for run in runs],
+        }
+        return json.dumps(encoded(record), indent=indent, allow_nan=False)
 
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The result that `to_json` wrote, fitted again to its runs.
 
-def written_continual(result: ContinualResult, indent: int | None) -> str:
-    """The pre-training, the runs that went on from it and the parameters of both losses as JSON."""
-    parameters = {fit.law.name: fit.law.parameters(fit) for fit in (result.old, result.new)}
-    runs = (result.pretraining, *result.runs)
-    return _text(CONTINUAL, runs, {"parameters": parameters}, result.warnings, indent)
+        Raises:
+            InputError: (a ValueError) text that is not such a record, or a damaged one.
+        """
+        record = Entries(parsed(text, cls.kind, cls.__name__))
+        with damaged(cls.kind):
+            known: list[Run] = []
+            for entries in of_type(record["runs"], list):
+                known.append(_run_of(Entries(of_type(entries, dict), "runs."), known))
+            return cls._again([known[int(i)] for i in of_type(record["fitted"], list)], record)
 
+    def _recorded(self) -> tuple[Sequence[Run], dict[str, Any]]:
+        """The runs that were fitted, and other entries of the record."""
+        raise NotImplementedError
 
-def read(text: str) -> RunsResult:
-    """The result again, fitted to the same runs."""
-    from bnsl.runs.fit import fit_runs
-
-    record = Entries(parsed(text, RUNS, "RunsResult"))
-    with damaged(RUNS):
-        return fit_runs(_fitted(record), of_type(record["law"], str))
-
-
-def read_continual(text: str) -> ContinualResult:
-    """The result again, fitted to the same runs."""
-    from bnsl.runs.continual_fit import continual
-
-    record = Entries(parsed(text, CONTINUAL, "ContinualResult"))
-    with damaged(CONTINUAL):
-        pretraining, *runs = _fitted(record)
-        return continual(pretraining, runs)
-
-
-def _text(
-    kind: str,
-    runs: Sequence[Run],
-    more: Mapping[str, Any],
-    warnings: Sequence[FitWarning],
-    indent: int | None,
-) -> str:
-    known: list[Run] = []
-    for run in runs:
-        _collect(run, known)
-    record = {
-        "bnsl": kind,
-        "version": 1,
-        **more,
-        "warnings": [list(one) for one in warnings],
-        "runs": [_run_record(run, known) for run in known],
-        "fitted": [known.index(run) for run in runs],
-    }
-    return json.dumps(encoded(record), indent=indent, allow_nan=False)
-
-
-def _fitted(record: Mapping[str, Any]) -> list[Run]:
-    known: list[Run] = []
-    for entries in of_type(record["runs"], list):
-        known.append(_run_of(Entries(of_type(entries, dict), "runs."), known))
-    return [known[int(i)] for i in of_type(record["fitted"], list)]
+    @classmethod
+    def _again(cls, runs: list[Run], record: Mapping[str, Any]) -> Self:
+        """The fit of these runs."""
+        raise NotImplementedError
 
 
 def _collect(run: Run, known: list[Run]) -> None:

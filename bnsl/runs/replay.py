@@ -141,7 +141,7 @@ def _fit(share: np.ndarray, loss: np.ndarray, law: str) -> ReplayFit:
         bent = -np.log(shifted) if law == LOG else (shifted**-power - 1.0) / power  # -log where it is small
         return np.stack([np.ones_like(bent), bent], axis=1)
 
-    low, high = (np.array([values[i] for values in grid]) for i in (0, -1))
+    low, high = np.array([[values[0], values[-1]] for values in grid]).T
     best = Problem(columns, loss, low, high).best(grid)
     found = {"c": best.amounts[0], "k": best.amounts[1], "eps": np.exp(best.coordinates[-1])}
     if law == POWER:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -13,21 +13,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, check_count, check_share, told
-from bnsl._base.display import (
-    ExtrapolationWarning,
-    FitWarning,
-    html_of,
-    html_table,
-    html_warnings,
-    paragraphs,
-    parameter_lines,
-    warning_lines,
-)
+from bnsl._base.display import ExtrapolationWarning, FitWarning
+from bnsl._base.shown import Part, Shown, cells_part
 from bnsl.fitting.covariance import students_t
+from bnsl.fitting.record import of_type
 from bnsl.fitting.result import Status
 from bnsl.runs.fitted import LawFit, risen
 from bnsl.runs.history import BATCH, History, history
-from bnsl.runs.run import Run, own_steps
+from bnsl.runs.notes import undetermined
+from bnsl.runs.record import Recorded
+from bnsl.runs.run import Run, own_steps, shaped
 from bnsl.schedules.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -40,7 +35,7 @@ FREEDOM = 6  # degrees of freedom of Student's t, for errors of the law
 
 
 @dataclass(frozen=True)
-class RunsResult:
+class RunsResult(Shown, Recorded):
     """Laws fitted to runs under known schedules. Made by `bnsl.fit_runs`; all fields are read-only.
 
     Attributes:
@@ -51,6 +46,8 @@ class RunsResult:
         warnings: (code, message) pairs.
         undetermined: names of the parameters that these runs do not determine.
     """
+
+    kind = "runs"
 
     runs: tuple[Run, ...]
     fits: tuple[LawFit, ...] = field(repr=False)
@@ -86,7 +83,7 @@ class RunsResult:
         """The last step that was fitted."""
         return max(int(run.step[-1]) + run.begins for run in self.runs)
 
-    def predict(self, schedule: Schedule | Run, step: ArrayLike | None = None) -> np.ndarray | float:
+    def predict(self, schedule: Schedule | Run, step: ArrayLike | None = None) -> Any:
         """The loss at steps of a schedule.
 
         Issues an ExtrapolationWarning for a peak rate 1.5 times or more away from the fitted ones, and for
@@ -100,8 +97,7 @@ class RunsResult:
             InputError: (a ValueError) no schedule, or steps outside it.
         """
         whole, flat, shape = self._asked(schedule, step)
-        mean = self._laws(whole, flat)[0]
-        return float(mean[0]) if shape == () else mean.reshape(shape)
+        return shaped(self._laws(whole, flat)[0], shape)
 
     def interval(
         self, schedule: Schedule | Run, step: ArrayLike | None = None, level: float = 0.9
@@ -123,30 +119,24 @@ class RunsResult:
         whole, flat, shape = self._asked(schedule, step)
         mean, deviation = self._laws(whole, flat)
         width = students_t(share, FREEDOM) * deviation
-        lower, upper = np.maximum(mean - width, 0.0), mean + width
-        return (
-            (float(lower[0]), float(upper[0]))
-            if shape == ()
-            else (lower.reshape(shape), upper.reshape(shape))
-        )
+        return shaped(np.maximum(mean - width, 0.0), shape), shaped(mean + width, shape)
 
     def _asked(
         self, schedule: Schedule | Run, step: ArrayLike | None
     ) -> tuple[Schedule, np.ndarray, tuple[int, ...]]:
         """The whole schedule, its steps, and the shape of the answer; what is far is warned of."""
-        begins, own = 0, schedule
+        begins, own, whole = 0, schedule, schedule
         if isinstance(schedule, Run):
-            begins, own, schedule = schedule.begins, schedule.schedule, schedule.whole
-        if not isinstance(own, Schedule) or not isinstance(schedule, Schedule):
-            raise InputError(
-                f"{told('schedule', schedule)} is neither a schedule of bnsl.schedules nor a Run"
-            )
-        flat, shape = own_steps(own, own.steps if step is None else step)
+            begins, own, whole = schedule.begins, schedule.schedule, schedule.whole
+        if not isinstance(own, Schedule) or not isinstance(whole, Schedule):
+            given = told("schedule", schedule)
+            raise InputError(f"{given} is neither a schedule of bnsl.schedules nor a Run")
+        flat, shape = own_steps(own, step)
         flat = flat + begins
-        seen = schedule.until(max(int(flat.max()), risen(schedule)))  # a warm-up alone is no other peak
+        seen = whole.until(max(int(flat.max()), risen(whole)))  # a warm-up alone is no other peak
         warn_if_other(seen, self.peaks, self.horizon)
-        self._warn_if_early(schedule, int(flat.min()))
-        return schedule, flat, shape
+        self._warn_if_early(whole, int(flat.min()))
+        return whole, flat, shape
 
     def _warn_if_early(self, schedule: Schedule, step: int) -> None:
         """Issue an ExtrapolationWarning for steps before the first fitted point."""
@@ -161,14 +151,10 @@ class RunsResult:
     def _laws(self, schedule: Schedule, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the predictions of all laws at steps in any order."""
         order, back = np.unique(step, return_inverse=True)
-        unit = self.fits[0].unit
-        parts = [
-            self._at(history(schedule, some, unit))
-            for some in np.array_split(order, max(-(-len(order) // BATCH), 1))
-        ]
-        return np.concatenate([part[0] for part in parts])[back], np.concatenate([part[1] for part in parts])[
-            back
-        ]
+        batches = np.array_split(order, max(-(-len(order) // BATCH), 1))
+        parts = [self._at(history(schedule, some, self.fits[0].unit)) for some in batches]
+        mean, deviation = np.concatenate(parts, axis=1)[:, back]
+        return mean, deviation
 
     def _at(self, found: History) -> tuple[np.ndarray, np.ndarray]:
         weights = np.array(self.weights)[:, None]
@@ -180,46 +166,34 @@ class RunsResult:
         own = MISFIT * max(self.rms, LEAST) * mean * np.sqrt(beyond)
         return mean, np.sqrt(open_ + apart + own**2)
 
-    # --- showing it -----------------------------------------------------------------------------------
+    def _title(self) -> str:
+        return "Loss under a schedule"
 
-    def _facts(self) -> list[str]:
+    def _facts(self) -> list[tuple[str, str]]:
         lowest, highest = self.peaks
         peak = f"{lowest:g}" if lowest == highest else f"{lowest:g} to {highest:g}"
         points = sum(len(run.step) for run in self.runs)
         law = self.fits[0].law.formula if len(self.fits) == 1 else ", ".join(f.law.name for f in self.fits)
         runs = f"{len(self.runs)} run{'' if len(self.runs) == 1 else 's'}"
         return [
-            f"law      {self.law} ({law})",
-            f"fitted   {runs}, {points} points, to step {self.horizon}, peak rate {peak}",
-            f"error    {100 * self.rms:.3g} % of the loss (root mean square)",
-            f"status   {self.status.value}",
+            ("law", f"{self.law} ({law})"),
+            ("fitted", f"{runs}, {points} points, to step {self.horizon}, peak rate {peak}"),
+            ("error", f"{100 * self.rms:.3g} % of the loss (root mean square)"),
+            ("status", self.status.value),
         ]
+
+    def _parts(self) -> list[Part]:
+        return [cells_part(("law", "parameter", "value", "determined"), self.parameter_rows())]
+
+    __str__ = Shown.summary
 
     def parameter_rows(self) -> list[tuple[str, ...]]:
         """Law, parameter, value and whether the runs determine it, as text."""
         return [
-            (fit.law.name, name, f"{value:.5g}", "no" if name in self.undetermined_of(fit) else "yes")
+            (fit.law.name, name, f"{value:.5g}", "no" if name in undetermined(fit, self.runs) else "yes")
             for fit in self.fits
             for name, value in fit.law.parameters(fit).items()
         ]
-
-    def undetermined_of(self, fit: LawFit) -> tuple[str, ...]:
-        """The parameters of one law that the runs do not determine."""
-        from bnsl.runs.notes import undetermined
-
-        return undetermined(fit, self.runs)
-
-    def summary(self) -> str:
-        """The fit in plain text."""
-        lines = parameter_lines(("law", "parameter", "value", "determined"), self.parameter_rows())
-        return paragraphs(self._facts(), lines, warning_lines(self.warnings))
-
-    __str__ = summary
-
-    def _repr_html_(self) -> str:
-        table = html_table(self.parameter_rows(), ("law", "parameter", "value", "determined"))
-        facts = html_table([tuple(line.split(None, 1)) for line in self._facts()])
-        return html_of("Loss under a schedule", facts, table, html_warnings(self.warnings))
 
     def plot(self, **options: Any) -> Axes:
         """`bnsl.plot_runs` of this result."""
@@ -227,22 +201,20 @@ class RunsResult:
 
         return bnsl.plot_runs(self, **options)
 
-    def to_json(self, indent: int | None = None) -> str:
-        """The runs and the fit as JSON, exact to the last bit."""
-        from bnsl.runs.record import written
-
-        return written(self, indent)
+    def _recorded(self) -> tuple[Sequence[Run], dict[str, Any]]:
+        return self.runs, {
+            "law": self.law,
+            "parameters": {fit.law.name: fit.law.parameters(fit) for fit in self.fits},
+            "weights": list(self.weights),
+            "undetermined": list(self.undetermined),
+            "warnings": [list(note) for note in self.warnings],
+        }
 
     @classmethod
-    def from_json(cls, text: str) -> RunsResult:
-        """The result that `to_json` wrote.
+    def _again(cls, runs: list[Run], record: Mapping[str, Any]) -> RunsResult:
+        from bnsl.runs.fit import fit_runs
 
-        Raises:
-            InputError: (a ValueError) text that is not such a record, or a damaged one.
-        """
-        from bnsl.runs.record import read
-
-        return read(text)
+        return fit_runs(runs, of_type(record["law"], str))
 
 
 def warn_if_other(schedule: Schedule, peaks: tuple[float, float], horizon: int) -> None:

@@ -52,19 +52,14 @@ class Run:
 
     def __post_init__(self) -> None:
         if not isinstance(self.schedule, Schedule):
-            raise InputError(
-                f"{self._who}{told('schedule', self.schedule)} is not a schedule of bnsl.schedules"
-            )
+            given = told("schedule", self.schedule)
+            raise InputError(f"{self._who}{given} is not a schedule of bnsl.schedules")
         for text in ("trained_on", "measured_on", "name", "model"):
             check_text(getattr(self, text), text)
         step, loss = as_array(self.step, f"{self._who}step"), as_array(self.loss, f"{self._who}loss")
         check_same_length(step, loss, (f"{self._who}step", f"{self._who}loss"))
         self._check_points(step, loss)
-        share = as_number(self.replay, f"{self._who}replay")
-        if not 0 <= share <= 1:
-            raise InputError(
-                f"{self._who}replay = {share:g} lies outside [0, 1]; it is a share of every batch"
-            )
+        share = check_replay(self.replay, f"{self._who}replay")
         if self.parent is not None and not isinstance(self.parent, Run):
             raise InputError(f"{self._who}{told('parent', self.parent)} is not a Run")
         step = self._own_steps(step)
@@ -140,20 +135,24 @@ def check_runs(runs: Any, argument: str = "runs") -> list[Run]:
     return found
 
 
-def own_steps(
-    schedule: Schedule, step: ArrayLike, argument: str = "step"
-) -> tuple[np.ndarray, tuple[int, ...]]:
-    """Steps of a schedule that are asked for, flat and rounded, and the shape of the answer."""
-    from bnsl._base.checks import numbers
+def check_replay(value: Any, argument: str = "replay") -> float:
+    """A share of every batch, 0 and 1 included."""
+    share = as_number(value, argument)
+    if not 0 <= share <= 1:
+        raise InputError(f"{argument} = {share:g} lies outside [0, 1]; it is a share of every batch")
+    return share
 
-    array = numbers(step, argument)
-    flat = array.reshape(-1)
+
+def own_steps(schedule: Any, step: ArrayLike | None) -> tuple[np.ndarray, tuple[int, ...]]:
+    """The steps of a schedule that are asked for, or the last, flat and rounded; the shape of the answer."""
+    if not isinstance(schedule, Schedule):
+        raise InputError(f"{told('schedule', schedule)} is not a schedule of bnsl.schedules")
+    flat, shape = schedule.checked(schedule.steps if step is None else step)
     if not flat.size:
-        raise InputError(f"{argument} is empty; ask for one step or more")
-    bad = ~((flat >= 0) & (flat <= schedule.steps))
-    if bad.any():
-        i = int(np.argmax(bad))
-        raise InputError(
-            f"{argument}[{i}] = {flat[i]:g} lies outside the schedule, whose steps are 0 to {schedule.steps}"
-        )
-    return np.round(flat).astype(int), array.shape
+        raise InputError("step is empty; ask for one step or more")
+    return np.round(flat).astype(int), shape
+
+
+def shaped(values: np.ndarray, shape: tuple[int, ...]) -> Any:
+    """Flat values in the shape of what was asked for; a float for a single number."""
+    return float(values[0]) if shape == () else values.reshape(shape)

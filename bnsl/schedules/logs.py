@@ -81,10 +81,14 @@ def _rows(step: ArrayLike, lr: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     reject(steps, steps < 0, "step", "is negative; steps count from 0")
     reject(steps, steps != np.round(steps), "step", "is not a whole number")
     _checked(rates, "lr")
-    order = np.argsort(steps, kind="stable")
-    steps, rates = steps[order].astype(int), rates[order]
-    last = np.append(np.diff(steps) > 0, True)
-    return steps[last], rates[last]
+    return latest(steps.astype(int), rates)
+
+
+def latest(step: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Steps in ascending order with their values; of doubles the later row."""
+    order = np.argsort(step, kind="stable")
+    last = np.append(np.diff(step[order]) > 0, True)
+    return step[order][last], values[order][last]
 
 
 def _checked(rates: np.ndarray, name: str) -> np.ndarray:
@@ -108,7 +112,4 @@ def _with_jumps(steps: np.ndarray, rates: np.ndarray) -> tuple[np.ndarray, np.nd
     middle = (steps[left] + steps[left + 1]) // 2
     knots = np.concatenate([steps, middle, middle + 1])
     values = np.concatenate([rates, rates[left], rates[left + 1]])
-    order = np.argsort(knots, kind="stable")
-    knots, values = knots[order], values[order]
-    kept = np.append(np.diff(knots) > 0, True)
-    return knots[kept], values[kept]
+    return latest(knots, values)
