@@ -16,10 +16,11 @@ from .forecasting.forecast import Forecast, forecast
 from .forecasting.joint import joint_draws, probability_before, reach
 from .forecasting.surface import SurfaceForecast
 from .forms.baselines import M1, M2, M3
-from .forms.broken import BNSL, Segment, broken_power_law
+from .forms.broken import BNSL, Segment
 from .forms.form import Form, Parameter, Separable
 from .forms.hyperbreaks import HyperBNSL
 from .forms.inputs import Input
+from .forms.power_law import broken_power_law
 from .forms.registry import get_form, list_forms
 from .forms.sigmoid import M4
 from .many.batch import fit_many, forecast_many

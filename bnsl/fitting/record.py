@@ -17,7 +17,7 @@ from bnsl.curves.curve import Curve
 from bnsl.evidence.breaks import Candidate
 from bnsl.forms.form import Form
 from bnsl.forms.inputs import Input
-from bnsl.forms.registry import FORMS, SURFACES, get_form
+from bnsl.forms.registry import EVERY, get_form
 from bnsl.solver import losses
 
 
@@ -185,9 +185,9 @@ def _form_of(spec: dict[str, Any], given: Form | None) -> Form:
                 f"form = {given.label!r} is not the form {name!r:.60} that was fitted in text"
             )
         return given
-    if isinstance(name, str) and name.lower() not in FORMS | SURFACES:
+    if isinstance(name, str) and name.lower() not in EVERY:
         raise _OtherFormError(
-            f"text is a fit of the form {name!r:.60}, which is none of {', '.join([*FORMS, *SURFACES])}; "
+            f"text is a fit of the form {name!r:.60}, which is none of {', '.join(EVERY)}; "
             "if it is one of your own, pass an instance of it as well: from_json(text, form=...)"
         )
     return get_form(name, **{key: value for key, value in spec.items() if key != "form"})

@@ -6,6 +6,7 @@ derives it, and compiles it for a few sizes of a batch.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -71,12 +72,16 @@ class Traced(Form):
 
     def log_slope(self, theta: np.ndarray, log_x: np.ndarray) -> np.ndarray:
         """d log y / d log x (N, k)."""
-        found = self._run("log_slope", theta, log_x)
-        return found.reshape(len(log_x), -1)
+        return self._run("log_slope", theta, log_x).reshape(len(log_x), -1)
 
     def rescale(self, theta: Any, log_s: Any, log_t: Any) -> Any:
         """Coordinates in other units."""
-        return self._own(self.form.rescale, theta, log_s, log_t)
+        import jax
+
+        if any(isinstance(arg, jax.Array) for arg in (theta, log_s, log_t)):
+            return self.form.rescale(theta, log_s, log_t)
+        with jax.enable_x64(True):  # the form may hand them to `jax.numpy`
+            return np.array(self.form.rescale(theta, log_s, log_t))
 
     def domain(self, log_x: Array, y: Array, weight: Array) -> tuple[Array, Array]:
         """Bounds (..., p)."""
@@ -125,31 +130,20 @@ class Traced(Form):
         import jax
 
         core = self._points
-        host = isinstance(theta, np.ndarray) and isinstance(log_x, np.ndarray)
-        if not host:
+        if not (isinstance(theta, np.ndarray) and isinstance(log_x, np.ndarray)):
             return self._mapped(_single(self.form, what), (theta, log_x), (1, core))
         batch = np.broadcast_shapes(theta.shape[:-1], log_x.shape[:-core])
-        shared = log_x.ndim == core
-        rows = np.broadcast_to(theta, (*batch, theta.shape[-1])).reshape(-1, theta.shape[-1])
-        points = log_x if shared else np.broadcast_to(log_x, (*batch, *log_x.shape[-core:]))
-        points = points if shared else points.reshape(-1, *log_x.shape[-core:])
-        count = len(rows)
-        size = 1 << max(count - 1, 0).bit_length()  # few sizes, few compiled programs
-        rows = np.concatenate([rows, np.repeat(rows[:1], size - count, axis=0)])
-        if not shared:
-            points = np.concatenate([points, np.repeat(points[:1], size - count, axis=0)])
+        count = math.prod(batch)
+        more = (1 << max(count - 1, 0).bit_length()) - count  # few sizes, few compiled programs
+
+        def flat(values: np.ndarray, axes: int) -> np.ndarray:
+            shape = values.shape[values.ndim - axes :]
+            rows = np.broadcast_to(values, (*batch, *shape)).reshape(-1, *shape)
+            return np.concatenate([rows, np.repeat(rows[:1], more, axis=0)])
+
         with jax.enable_x64(True):
-            found = jax.tree.map(np.asarray, _compiled(self.form, what, shared)(rows, points))
+            found = jax.tree.map(np.asarray, _compiled(self.form, what)(flat(theta, 1), flat(log_x, core)))
         return jax.tree.map(lambda v: v[:count].reshape(*batch, *v.shape[1:]), found)
-
-    def _own(self, function: Any, *args: Any) -> Any:
-        """A method of the form that knows batch axes, called with what it may hand to `jax.numpy`."""
-        import jax
-
-        if any(isinstance(arg, jax.Array) for arg in args):
-            return function(*args)
-        with jax.enable_x64(True):
-            return np.array(function(*args))
 
     def _mapped(self, function: Any, args: tuple[Array, ...], cores: tuple[int, ...]) -> Any:
         """A method of the form for one curve, over the batch axes of its arguments, which broadcast.
@@ -182,13 +176,10 @@ def _single(form: Form, what: str) -> Any:
         return value
     if what == "log_slope":
 
-        def slope(theta: Any, log_x: Any) -> Any:
-            def at_point(point: Any) -> Any:
-                return form.log_y(theta, point[None])[0]
+        def at_point(theta: Any, point: Any) -> Any:
+            return form.log_y(theta, point[None])[0]
 
-            return jax.vmap(jax.grad(at_point))(log_x)
-
-        return slope
+        return jax.vmap(jax.grad(at_point, argnums=1), (None, 0))
 
     def with_jacobian(theta: Any, log_x: Any) -> Any:
         def push(tangent: Any) -> Any:
@@ -200,7 +191,7 @@ def _single(form: Form, what: str) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _compiled(form: Form, what: str, shared: bool) -> Any:
+def _compiled(form: Form, what: str) -> Any:
     import jax
 
-    return jax.jit(jax.vmap(_single(form, what), (0, None if shared else 0)))
+    return jax.jit(jax.vmap(_single(form, what)))

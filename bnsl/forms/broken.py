@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from bnsl._base.arrays import Array, along, log1p_of_share, namespace, once, softplus
-from bnsl._base.checks import InputError, check_count, check_flag, numbers
-from bnsl.forms.form import AHEAD, Form, Misfit, Parameter, Separable
-from bnsl.forms.pieces import box_of, data_range, limit_nodes, log_difference, log_sum, stacked
-
-# Trial breaks: 24 positions and 5 widths (as shares of the range of log x) were enough for the global
-# search of `benchmarks/global_search.py`; twice as many found nothing more.
-POSITIONS = 24
-WIDTHS = (0.01, 0.03, 0.08, 0.2, 0.5)
+from bnsl._base.arrays import Array, namespace, once
+from bnsl._base.checks import InputError, check_count, check_flag
+from bnsl.forms.chain import (
+    bends_of,
+    depth_of,
+    jacobian_of,
+    log_power_chain,
+    over_breaks,
+    tail_of,
+    trial,
+    trial_grid,
+    with_breaks,
+    with_depths,
+)
+from bnsl.forms.form import AHEAD, Form, Misfit, Parameter, Separable, positive
+from bnsl.forms.pieces import box_of, data_range, limit_nodes, line, log_difference, log_sum, stacked
 
 LOOKED_AT = 64  # places at which a law is looked at for whether it crosses 0
 STEEPEST = 1e6  # a slope c0 beyond it loses log b to rounding
@@ -33,94 +40,6 @@ class Segment(NamedTuple):
     slope: float
 
 
-def broken_power_law(x: Array, a: Array, b: Array, c0: Array, c: Array, d: Array, f: Array) -> Array:
-    """y = a + b x^(-c0) prod_i (1 + (x/d_i)^(1/f_i))^(-c_i f_i) (arXiv 2210.14891, equation 1).
-
-    The law as a plain function, for your own code. On JAX arrays it is compiled and works with `grad`, `vmap`
-    and `jit`, on any device and in any precision; on NumPy arrays and numbers it runs in NumPy. It is
-    computed in logarithms, so no power overflows.
-
-    Args:
-        x: positive inputs, of any shape S.
-        a: the limit; it broadcasts with x, as `b` and `c0` do.
-        b: the scale; negative for a law that rises to its limit.
-        c0: the first slope, as -c0.
-        c: slope changes of the breaks, shape (..., n), whose leading axes broadcast with x.
-        d: positions of the breaks, positive, likewise.
-        f: widths of the breaks, positive, likewise.
-
-    Returns:
-        y, of the shape that x, a, b, c0 and the leading axes of c, d and f broadcast to. For B laws at N
-        points, give x as (N,), a as (B, 1) and c as (B, 1, n).
-
-    Raises:
-        InputError: (a ValueError) on NumPy arrays, where an x, d or f is not positive, or c, d and f disagree
-            in their number of breaks. On JAX arrays such values give NaN.
-    """
-    arguments = (x, a, b, c0, c, d, f)
-    if any(
-        hasattr(v, "__array_namespace__") and not isinstance(v, np.ndarray | np.generic) for v in arguments
-    ):
-        return _compiled_law()(*arguments)
-    arrays = [
-        np.asarray(v) if isinstance(v, np.ndarray | np.generic) and v.dtype.kind == "f" else numbers(v, name)
-        for v, name in zip(arguments, ("x", "a", "b", "c0", "c", "d", "f"), strict=True)
-    ]
-    for name, array in zip("xdf", (arrays[0], *arrays[5:]), strict=True):
-        if array.size and not (array > 0).all():
-            worst = array[~(array > 0)].ravel()[0]
-            raise InputError(f"{name} holds {worst:g}; x, d and f of a broken power law must be positive")
-    _check_breaks(*arrays[4:])
-    with np.errstate(over="ignore", under="ignore"):
-        try:
-            return np.asarray(_law(*arrays))
-        except ValueError:
-            shapes = ", ".join(str(array.shape) for array in arrays)
-            raise InputError(f"x, a, b, c0, c, d and f do not broadcast; their shapes are {shapes}") from None
-
-
-def _check_breaks(*chains: Array) -> None:
-    if any(chain.ndim == 0 for chain in chains) or len({chain.shape[-1] for chain in chains}) > 1:
-        shapes = ", ".join(str(chain.shape) for chain in chains)
-        raise InputError(
-            f"c, d and f must have the same number of breaks along their last axis; got {shapes}"
-        )
-
-
-def _law(x: Array, a: Array, b: Array, c0: Array, c: Array, d: Array, f: Array) -> Array:
-    xp = namespace(x, a, b, c0, c, d, f)
-    log_x = xp.log(x)
-    bends = c * f * xp.logaddexp((log_x[..., None] - xp.log(d)) / f, xp.zeros_like(f))
-    chain = -c0 * log_x - xp.sum(bends, axis=-1)
-    # Where b is 0 its logarithm is not, and the derivative by b is the power law itself.
-    there = b != 0
-    size = xp.exp(xp.log(xp.abs(xp.where(there, b, xp.ones_like(b)))) + chain)
-    return a + xp.where(there, xp.sign(b) * size, b * xp.exp(chain))
-
-
-@lru_cache(maxsize=1)
-def _compiled_law() -> Any:
-    import jax
-    import jax.numpy as jnp
-
-    def law(*arguments: Any) -> Any:
-        arrays = [jnp.asarray(v) for v in arguments]
-        _check_breaks(*arrays[4:])
-        return _law(*arrays)
-
-    return jax.jit(law)
-
-
-def log_power_chain(theta: Array, log_x: Array) -> Array:
-    """log g = log b - c0 log x - sum_i c_i f_i softplus((log x - log d_i) / f_i); y = a +- g (eq. 1)."""
-    xp = namespace(theta, log_x)
-    log_g = theta[..., 1, None] - theta[..., 2, None] * log_x
-    if theta.shape[-1] == 3:
-        return log_g
-    change, log_d, width = theta[..., 3::3, None], theta[..., 4::3, None], xp.exp(theta[..., 5::3, None])
-    return log_g - xp.sum(change * width * softplus((log_x[..., None, :] - log_d) / width), axis=-2)
-
-
 @dataclass(frozen=True)
 class BNSL(Form):
     """y = a + b x^(-c0) prod_i (1 + (x/d_i)^(1/f_i))^(-c_i f_i), with n_breaks breaks.
@@ -132,14 +51,13 @@ class BNSL(Form):
 
     n_breaks: int = 1
     rising: bool = False
-    name: ClassVar[str] = "bnsl"
-    known_as: ClassVar[tuple[str, ...]] = ("broken_power_law", "broken_neural_scaling_law")
-    formula: ClassVar[str] = "y = a + b x^(-c0) prod_i (1 + (x/d_i)^(1/f_i))^(-c_i f_i)"
-    meaning: ClassVar[str] = (
-        "a chain of power laws, joined by n breaks, that falls to the limit a, or rises to it"
-    )
-    signed: ClassVar[bool] = True
-    level: ClassVar[int] = 1
+
+    name = "bnsl"
+    known_as = ("broken_power_law", "broken_neural_scaling_law")
+    formula = "y = a + b x^(-c0) prod_i (1 + (x/d_i)^(1/f_i))^(-c_i f_i)"
+    meaning = "a chain of power laws, joined by n breaks, that falls to the limit a, or rises to it"
+    signed = True
+    level = 1
 
     def __post_init__(self) -> None:
         check_count(self.n_breaks, "n_breaks")
@@ -164,33 +82,36 @@ class BNSL(Form):
         """Arguments of `get_form`."""
         return {"form": self.name, "n_breaks": self.n_breaks, "rising": self.rising}
 
+    def _signed(self, g: Array) -> Array:
+        """+-g, what is added to the limit."""
+        return -g if self.rising else g
+
+    def _with_limit(self, theta: Array, log_g: Array) -> Array:
+        """log(a +- g) (..., N)."""
+        return (log_difference if self.rising else log_sum)(theta[..., 0, None], log_g)
+
     def log_y(self, theta: Array, log_x: Array) -> Array:
         """log(a +- g)."""
-        log_g = log_power_chain(theta, log_x)
-        limit = theta[..., 0, None]
-        return log_difference(limit, log_g) if self.rising else log_sum(limit, log_g)
+        return self._with_limit(theta, log_power_chain(theta, log_x))
 
     def y(self, theta: Array, log_x: Array) -> Array:
         """a +- g; unlike exp(log_y) also where a or y is negative."""
-        g = namespace(theta, log_x).exp(log_power_chain(theta, log_x))
-        return theta[..., 0, None] - g if self.rising else theta[..., 0, None] + g
+        return theta[..., 0, None] + self._signed(namespace(theta, log_x).exp(log_power_chain(theta, log_x)))
 
     def log_y_and_jacobian(self, theta: Array, log_x: Array) -> tuple[Array, Array]:
         """log y and its derivatives in closed form, one softplus and one sigmoid a break."""
         xp = namespace(theta, log_x)
         log_g, chain = self._chain(theta, log_x)
-        limit = theta[..., 0, None]
-        value = log_difference(limit, log_g) if self.rising else log_sum(limit, log_g)
+        value = self._with_limit(theta, log_g)
         value, share, inverse = once(value, xp.exp(log_g - value), xp.exp(-value))
-        return value, _rows(inverse, -share if self.rising else share, log_x, chain)
+        return value, jacobian_of(inverse, self._signed(share), log_x, chain)
 
     def y_and_jacobian(self, theta: Array, log_x: Array) -> tuple[Array, Array]:
         """y and its derivatives in closed form."""
         xp = namespace(theta, log_x)
         log_g, chain = self._chain(theta, log_x)
-        (g,) = once(xp.exp(log_g))
-        g = -g if self.rising else g
-        return theta[..., 0, None] + g, _rows(xp.ones_like(g), g, log_x, chain)
+        (g,) = once(self._signed(xp.exp(log_g)))
+        return theta[..., 0, None] + g, jacobian_of(xp.ones_like(g), g, log_x, chain)
 
     def _chain(self, theta: Array, log_x: Array) -> tuple[Array, tuple[Array, ...]]:
         """log g (..., N), and its derivatives by every c_i, log d_i, log f_i, each (..., n, N)."""
@@ -198,8 +119,8 @@ class BNSL(Form):
         if not self.n_breaks:
             return log_g, ()
         change, log_d, log_f = theta[..., 3::3, None], theta[..., 4::3, None], theta[..., 5::3, None]
-        soft, step, turn = _bend(log_d, namespace(theta).exp(log_f), log_x)
-        return log_g - _summed(change * soft), (-soft, change * step, -change * turn)
+        soft, step, turn = bends_of(log_d, namespace(theta).exp(log_f), log_x)
+        return log_g - over_breaks(change * soft), (-soft, change * step, -change * turn)
 
     # The solver's coordinates of break i, besides log f_i: its depth S = f softplus(-log d / f), how far
     # the data (which end at log x = 0) reach past it, and the bend c S that it has made by their end. The
@@ -212,16 +133,15 @@ class BNSL(Form):
             return working
         xp = namespace(working)
         bend, depth, log_f = working[..., 3::3], working[..., 4::3], working[..., 5::3]
-        width = xp.exp(log_f)
-        log_d = -depth - width * xp.log(-xp.expm1(-depth / width))
-        return _with_breaks(working[..., :3], bend / depth, log_d, log_f)
+        log_d = -depth - tail_of(depth, xp.exp(log_f))
+        return with_breaks(working[..., :3], bend / depth, log_d, log_f)
 
     def to_working(self, theta: Array) -> Array:
         """Bend and depth from c_i, log d_i."""
         if not self.n_breaks:
             return theta
-        depth = _depth(theta[..., 4::3], namespace(theta).exp(theta[..., 5::3]))
-        return _with_breaks(theta[..., :3], theta[..., 3::3] * depth, depth, theta[..., 5::3])
+        depth = depth_of(theta[..., 4::3], namespace(theta).exp(theta[..., 5::3]))
+        return with_breaks(theta[..., :3], theta[..., 3::3] * depth, depth, theta[..., 5::3])
 
     def walked(self, working: Array, log_x: Array, misfit: Misfit) -> tuple[Array, Array]:
         """What `misfit` makes of y, and its derivatives by bend, depth and log f."""
@@ -231,19 +151,16 @@ class BNSL(Form):
         if self.n_breaks:
             bend, depth = working[..., 3::3, None], working[..., 4::3, None]
             width = xp.exp(working[..., 5::3, None])
-            ratio = depth / width
-            change, past = bend / depth, 1.0 / xp.expm1(ratio)
-            tail = width * xp.log(-xp.expm1(-ratio))
-            soft, step, turn = _bend(-depth - tail, width, log_x)
-            log_g = log_g - _summed(change * soft)
+            change, past, tail = bend / depth, 1.0 / xp.expm1(depth / width), tail_of(depth, width)
+            soft, step, turn = bends_of(-depth - tail, width, log_x)
+            log_g = log_g - over_breaks(change * soft)
             by_depth = (change / depth) * soft - (change * (1.0 + past)) * step
             by_width = (change * (depth * past - tail)) * step - change * turn
             chain = (soft * (-1.0 / depth), by_depth, by_width)
-        g = xp.exp(xp.minimum(xp.maximum(log_g, -LARGEST), LARGEST))
-        g = -g if self.rising else g
+        g = self._signed(xp.exp(xp.minimum(xp.maximum(log_g, -LARGEST), LARGEST)))
         residual, slope = misfit(working[..., 0, None] + g)
         residual, slope, share = once(residual, slope, slope * g)
-        return residual, _rows(slope, share, log_x, chain)
+        return residual, jacobian_of(slope, share, log_x, chain)
 
     def working_box(self, working: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
         """The bounds of log d_i as bounds of the depth at the present f_i."""
@@ -251,8 +168,8 @@ class BNSL(Form):
             return lower, upper
         xp = namespace(working, lower, upper)
         log_f = xp.minimum(xp.maximum(working[..., 5::3], lower[..., 5::3]), upper[..., 5::3])
-        shallow, deep = _depth(xp.stack([upper[..., 4::3], lower[..., 4::3]]), xp.exp(log_f))
-        return _with_depths(lower, shallow), _with_depths(upper, deep)
+        shallow, deep = depth_of(xp.stack([upper[..., 4::3], lower[..., 4::3]]), xp.exp(log_f))
+        return with_depths(lower, shallow), with_depths(upper, deep)
 
     def rescale(self, theta: Any, log_s: Any, log_t: Any) -> Any:
         """a and b carry the unit of y, b that of x^c0 too, and every d that of x."""
@@ -286,20 +203,18 @@ class BNSL(Form):
 
     def separable(self, log_x: Array, y: Array, weight: Array) -> Separable:
         """log|y - a| is linear in (log b, c0, ..., c_n) once a and the breaks' d and f are given."""
-        xp = namespace(log_x, y)
         limits, target, slope = limit_nodes(y, weight, self.rising)
-        positions, shapes, dictionary = _trial_grid(log_x, weight)
+        positions, shapes, dictionary = trial_grid(log_x, weight)
         if not self.n_breaks:
             dictionary = dictionary[..., :0, :0, :]
             positions, shapes = positions[..., :0], shapes[..., :0]
-        always = xp.stack([xp.ones_like(log_x), -log_x], axis=-2)
-        return Separable(limits, target, slope, always, dictionary, positions, shapes)
+        return Separable(limits, target, slope, line(log_x), dictionary, positions, shapes)
 
     def assemble(self, outer: Array, positions: Array, shapes: Array, beta: Array) -> Array:
         """(a, log b, c0, c_1, log d_1, log f_1, ...)."""
         xp = namespace(outer, beta)
         head = xp.stack([outer, beta[..., 0], beta[..., 1]], axis=-1)
-        return _with_breaks(head, beta[..., 2:], positions, xp.log(shapes))
+        return with_breaks(head, beta[..., 2:], positions, xp.log(shapes))
 
     def stays_positive(self, theta: np.ndarray, first: float, last: float) -> np.ndarray:
         """Whether laws (..., p) are positive from log x = first to AHEAD times beyond log x = last (...,).
@@ -336,12 +251,12 @@ class BNSL(Form):
         rows = np.flatnonzero(moved >= 3)
         at = moved[rows] - moved[rows] % 3  # c of the break
         change, log_d, log_f = (before[rows, at + k] for k in range(3))
-        bend = change * _depth(log_d, np.exp(log_f))
+        bend = change * depth_of(log_d, np.exp(log_f))
         change, log_d, log_f = (after[rows, at + k] for k in range(3))
         with np.errstate(all="ignore"):
             width, depth = np.exp(log_f), bend / change
-            place = -depth - width * np.log(-np.expm1(-depth / width))
-            slope = bend / _depth(log_d, width)
+            place = -depth - tail_of(depth, width)
+            slope = bend / depth_of(log_d, width)
             follows = (moved[rows] == at) & (depth > 0) & np.isfinite(place) & free[at + 1]
             turns = (moved[rows] > at) & (np.abs(slope) < STEEPEST) & free[at]
         out = after.copy()
@@ -351,10 +266,7 @@ class BNSL(Form):
 
     # --- a search among laws of several breaks (`bnsl.solver.hops`); one curve, M laws ------------------
 
-    @staticmethod
-    def trial(position: Array, shape: Array, log_x: Array) -> Array:
-        """What breaks at log d = position of width f = shape add to log g, for c = 1: (..., N)."""
-        return -shape[..., None] * softplus((log_x - position[..., None]) / shape[..., None])
+    trial = staticmethod(trial)
 
     def regrowth(
         self, theta: Array, outer: Array, dropped: Sequence[int], log_x: Array, y: Array, weight: Array
@@ -375,34 +287,31 @@ class BNSL(Form):
         stay = kept(self.n_breaks, dropped)
         log_d, log_f = theta[..., 4::3][..., stay], theta[..., 5::3][..., stay]
         basis = self.trial(log_d, xp.exp(log_f), log_x)
-        straight = xp.stack([xp.ones_like(log_x), -log_x])
-        always = xp.concat([xp.broadcast_to(straight, (*basis.shape[:-2], 2, len(log_x))), basis], axis=-2)
+        straight = xp.broadcast_to(line(log_x), (*basis.shape[:-2], 2, len(log_x)))
+        always = xp.concat([straight, basis], axis=-2)
         return target, xp.maximum(gap, half) / size, always
 
     def regrown(
         self,
-        theta: Array,
-        outer: Array,
+        theta: np.ndarray,
+        outer: np.ndarray,
         dropped: Sequence[int],
-        positions: Array,
-        shapes: Array,
-        beta: Array,
-    ) -> Array:
+        positions: np.ndarray,
+        shapes: np.ndarray,
+        beta: np.ndarray,
+    ) -> np.ndarray:
         """Laws (M, p) with other limits, other breaks (M, k) in the place of some, and other slopes."""
-        xp = namespace(theta, beta)
-        columns = [theta[..., i] for i in range(theta.shape[-1])]
-        columns[0], columns[1], columns[2] = outer, beta[..., 0], beta[..., 1]
-        for rank, i in enumerate((*kept(self.n_breaks, dropped), *dropped)):
-            columns[3 + 3 * i] = beta[..., 2 + rank]
-        for rank, i in enumerate(dropped):
-            columns[4 + 3 * i], columns[5 + 3 * i] = positions[..., rank], xp.log(shapes[..., rank])
-        return xp.stack(columns, axis=-1)
+        out, new = theta.copy(), 3 + 3 * np.array(dropped, int)
+        out[..., 0], out[..., 1:3] = outer, beta[..., :2]
+        out[..., [3 + 3 * i for i in (*kept(self.n_breaks, dropped), *dropped)]] = beta[..., 2:]
+        out[..., new + 1], out[..., new + 2] = positions, np.log(shapes)
+        return out
 
     def sprouted(self, theta: Array, positions: Array, shapes: Array) -> Array:
         """Laws (M, p) with their last breaks replaced by others (M, k) whose slope change is 0."""
         xp = namespace(theta, positions)
         head = theta[..., : theta.shape[-1] - 3 * positions.shape[-1]]
-        return _with_breaks(head, xp.zeros_like(positions), positions, xp.log(shapes))
+        return with_breaks(head, xp.zeros_like(positions), positions, xp.log(shapes))
 
     def without(self, theta: np.ndarray, dropped: Sequence[int]) -> np.ndarray:
         """Coordinates (..., p) with the breaks `dropped` put last, their slope change 0."""
@@ -424,14 +333,11 @@ class BNSL(Form):
         """
         theta = self.from_params(params)
         theta = theta[self.canonical_order(theta)]
-        sign = -1.0 if self.rising else 1.0
-        log_scale, slope, start = theta[1], -theta[2], 0.0
-        out = []
-        for change, log_d, _ in theta[3:].reshape(self.n_breaks, 3):
-            out.append(Segment(start, float(np.exp(log_d)), sign * float(np.exp(log_scale)), float(slope)))
-            log_scale, slope, start = log_scale + change * log_d, slope - change, float(np.exp(log_d))
-        out.append(Segment(start, np.inf, sign * float(np.exp(log_scale)), float(slope)))
-        return tuple(out)
+        change, log_d = theta[3::3], theta[4::3]
+        slopes = -np.cumsum([theta[2], *change])
+        scales = self._signed(np.exp(np.cumsum([theta[1], *(change * log_d)])))
+        ends = [0.0, *np.exp(log_d).tolist(), np.inf]
+        return tuple(map(Segment, ends, ends[1:], scales.tolist(), slopes.tolist()))
 
 
 @lru_cache(maxsize=64)
@@ -439,93 +345,8 @@ def _parameters(n_breaks: int, rising: bool) -> tuple[Parameter, ...]:
     sign = {"lower": -np.inf, "upper": 0.0} if rising else {"lower": 0.0, "upper": np.inf}
     chain = [Parameter("a"), Parameter("b", log=True, mixes=True, **sign), Parameter("c0")]
     for i in range(1, n_breaks + 1):
-        chain.append(Parameter(f"c{i}"))
-        chain += [Parameter(f"{letter}{i}", log=True, lower=0.0) for letter in "df"]
+        chain += [Parameter(f"c{i}"), positive(f"d{i}"), positive(f"f{i}")]
     return tuple(chain)
-
-
-def _depth(log_d: Array, width: Array) -> Array:
-    return width * softplus(-log_d / width)
-
-
-def _with_breaks(head: Array, change: Array, log_d: Array, log_f: Array) -> Array:
-    """Coordinates (..., k + 3 n): those of `head` (..., k), then the three of every break (..., n)."""
-    xp = namespace(head, change)
-    if change.shape[-1] == 1:
-        return xp.concat([head, change, log_d, log_f], axis=-1)
-    breaks = xp.concat([change[..., None], log_d[..., None], log_f[..., None]], axis=-1)
-    return xp.concat([head, xp.reshape(breaks, (*breaks.shape[:-2], -1))], axis=-1)
-
-
-def _with_depths(ends: Array, depth: Array) -> Array:
-    """Coordinates (..., p), which may be shared by laws, with depths (..., n) of their own."""
-    shape = (*depth.shape[:-1], ends.shape[-1])
-    if isinstance(depth, np.ndarray):
-        out = np.empty(shape, depth.dtype)
-        out[:] = ends
-        out[..., 4::3] = depth
-        return out
-    ends = namespace(depth).broadcast_to(ends, shape)
-    parts = [ends[..., :4]]
-    for i in range(depth.shape[-1]):
-        parts += [depth[..., i : i + 1], ends[..., 5 + 3 * i : 7 + 3 * i]]
-    return namespace(depth).concat(parts, axis=-1)
-
-
-def _bend(log_d: Array, width: Array, log_x: Array) -> tuple[Array, Array, Array]:
-    """f softplus(z), its derivative by log x, and that by log f (..., n, N) at z = (log x - log d) / f."""
-    xp = namespace(width, log_x)
-    z = (log_x[..., None, :] - log_d) / width
-    size = xp.abs(z)
-    decay = xp.exp(-size)
-    bend = log1p_of_share(decay)
-    whole = 1.0 / (1.0 + decay)
-    soft = width * (xp.maximum(z, 0.0) + bend)
-    left = decay * whole
-    step = xp.where(z >= 0, whole, left)
-    # soft - width z step, whose terms would cancel beyond the break.
-    return once(soft, step, width * (bend + size * left))
-
-
-def _summed(parts: Array) -> Array:
-    """Sums (..., N) over breaks (..., n, N)."""
-    return parts[..., 0, :] if parts.shape[-2] == 1 else namespace(parts).sum(parts, axis=-2)
-
-
-def _rows(by_limit: Array, share: Array, log_x: Array, chain: tuple[Array, ...]) -> Array:
-    """The Jacobian (..., p, N) from the derivatives by a and log g, and those of log g by each break."""
-    if isinstance(share, np.ndarray):
-        p = 3 + sum(part.shape[-2] for part in chain)
-        out = np.empty((*share.shape[:-1], p, share.shape[-1]), share.dtype)
-        out[..., 0, :], out[..., 1, :] = by_limit, share
-        np.multiply(share, -log_x, out=out[..., 2, :])
-        for k, part in enumerate(chain, 3):
-            np.multiply(share[..., None, :], part, out=out[..., k::3, :])
-        return out
-    xp = namespace(share)
-    rows = [by_limit[..., None, :], share[..., None, :], (-share * log_x)[..., None, :]]
-    chain = tuple(share[..., None, :] * part for part in chain)
-    for i in range(chain[0].shape[-2] if chain else 0):
-        rows += [part[..., i : i + 1, :] for part in chain]
-    return xp.concat(rows, axis=-2)
-
-
-def _trial_grid(log_x: Array, weight: Array) -> tuple[Array, Array, Array]:
-    """Positions (..., D) and widths (..., F) of trial breaks, and what they add to log g (..., D, F, N)."""
-    xp = namespace(log_x)
-    low, high = data_range(log_x, weight)
-    low, span = low[..., None], xp.maximum(high - low, 1e-6)[..., None]
-    share = xp.asarray(np.linspace(0.0, 1.0, POSITIONS), dtype=log_x.dtype)
-    rank = share * (xp.sum(xp.astype(weight > 0, log_x.dtype), axis=-1, keepdims=True) - 1.0)
-    left = xp.clip(xp.floor(rank), 0.0, log_x.shape[-1] - 2.0)
-    index = xp.astype(left, xp.int64 if xp is np else xp.int32)
-    before = along(log_x, index, -1)
-    # Half-way between even spacing in log x and even spacing in points: neither misses a cluster.
-    quantile = before + (rank - left) * (along(log_x, index + 1, -1) - before)
-    positions = 0.5 * (quantile + low + share * span) + share * 0.1 * span
-    shapes = span * xp.asarray(WIDTHS, dtype=log_x.dtype)
-    places, widths = positions[..., :, None], shapes[..., None, :]
-    return positions, shapes, BNSL.trial(places, widths, log_x[..., None, None, :])
 
 
 def kept(n_breaks: int, dropped: Sequence[int]) -> list[int]:

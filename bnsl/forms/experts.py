@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bnsl._base.arrays import Array, namespace
-from bnsl.forms.form import Parameter
+from bnsl.forms.form import Parameter, positive
 from bnsl.forms.inputs import Input
 from bnsl.forms.surface_starts import EXPONENTS, best_of, grid, least_squares, sums_of_terms
-from bnsl.forms.terms import STEEPEST, SumOfTerms, Term, mixed, positive, scale
+from bnsl.forms.terms import STEEPEST, SumOfTerms, Term, mixed, scale
 
 LN10 = float(np.log(10.0))
 STARTS_AT, ENDS_AT = (1.0, 2.0, 4.0), (100.0, 300.0, 1e3, 1e4)  # trial E_start and E_max

@@ -65,6 +65,11 @@ class Parameter:
         return low, high
 
 
+def positive(name: str) -> Parameter:
+    """A positive parameter, whose coordinate is its logarithm."""
+    return Parameter(name, log=True, lower=0.0)
+
+
 class Separable(NamedTuple):
     """The start of a fit as linear least squares: log|y - limit| is linear in all but a few parameters.
 
@@ -272,14 +277,12 @@ class Form(abc.ABC):
 
         Raises InputError for a missing, unknown or impossible one.
         """
-        for name in params:
-            if name not in self.names:
-                raise InputError(
-                    f"params: form {self.label!r} has no parameter {name!r}; it has {', '.join(self.names)}"
-                    + suggest(name, self.names)
-                )
-        missing = [name for name in self.names if name not in params]
-        if missing:
+        if unknown := [name for name in params if name not in self.names]:
+            raise InputError(
+                f"params: form {self.label!r} has no parameter {unknown[0]!r}; it has "
+                f"{', '.join(self.names)}" + suggest(unknown[0], self.names)
+            )
+        if missing := [name for name in self.names if name not in params]:
             raise InputError(f"params: form {self.label!r} also needs {', '.join(missing)}")
         return np.array([self.coordinate(q, params[q.name], "params") for q in self.parameters])
 
@@ -336,20 +339,17 @@ class Form(abc.ABC):
             return self._slope_by_differences(theta, log_x)
         jacobian = self.log_y_and_jacobian(theta, log_x)[1]
         count, step = len(self.inputs), 1e-30
-        moves = []
-        for i in range(count):
-            shift = -1j * step * (np.arange(count) == i)
-            moves.append(np.imag(self.rescale(theta, shift if count > 1 else shift[0], 0.0)) / step)
+        shifts = -1j * step * (np.eye(count) if count > 1 else np.ones(1))
+        moves = [np.imag(self.rescale(theta, shift, 0.0)) / step for shift in shifts]
         return np.stack([move @ jacobian for move in moves], axis=-1)
 
     def _slope_by_differences(self, theta: np.ndarray, log_x: np.ndarray) -> np.ndarray:
         """As `log_slope`, by central differences of fourth order, where an input has one unit only."""
-        h, slopes = 1e-3, []
-        for move in h * np.eye(len(self.inputs)):
-            near, far = (
-                self.log_y(theta, log_x + k * move) - self.log_y(theta, log_x - k * move) for k in (1, 2)
-            )
-            slopes.append((8.0 * near - far) / (12.0 * h))
+        h, weights = 1e-3, {1: 8.0, -1: -8.0, 2: -1.0, -2: 1.0}
+        slopes = [
+            sum(w * self.log_y(theta, log_x + k * move) for k, w in weights.items()) / (12.0 * h)
+            for move in h * np.eye(len(self.inputs))
+        ]
         return np.stack(slopes, axis=-1)
 
 

@@ -83,12 +83,8 @@ def inputs_of(given: tuple[str | Input, ...]) -> tuple[Input, ...]:
 
 def seen_by_form(inputs: tuple[Input, ...], x: np.ndarray) -> np.ndarray:
     """What a form sees of x (N,) or (N, k): logarithms, and linear inputs as they are."""
-    if all(entry.is_log for entry in inputs):
-        return np.log(x)
-    columns = [
-        np.log(v) if entry.is_log else v for entry, v in zip(inputs, np.moveaxis(x, -1, 0), strict=True)
-    ]
-    return np.stack(columns, axis=-1)
+    is_log = np.array([entry.is_log for entry in inputs])
+    return np.log(x) if is_log.all() else np.log(x, where=is_log, out=x.copy())
 
 
 def check_values(inputs: tuple[Input, ...], x: np.ndarray, labels: tuple[str, ...] = ()) -> None:
@@ -97,12 +93,12 @@ def check_values(inputs: tuple[Input, ...], x: np.ndarray, labels: tuple[str, ..
     `labels` are the user's names of several inputs.
     """
     for k, entry in enumerate(inputs):
-        if labels:
-            reject(x[:, k], entry.impossible(x[:, k]), labels[k], entry.why)
-            continue
-        bad = np.zeros((len(x), len(inputs)), bool)
-        bad[:, k] = entry.impossible(x.reshape(bad.shape)[:, k])
-        reject(x, bad.reshape(x.shape), "x", entry.why)
+        column = x if x.ndim == 1 else x[:, k]
+        bad = entry.impossible(column)
+        if labels or x.ndim == 1:
+            reject(column, bad, labels[k] if labels else "x", entry.why)
+        else:
+            reject(x, bad[:, None] & (np.arange(len(inputs)) == k), "x", entry.why)
 
 
 def usable_inputs(x: ArrayLike, inputs: tuple[Input, ...]) -> tuple[np.ndarray, tuple[int, ...]]:

@@ -18,26 +18,13 @@ from bnsl.forms.surfaces import Bilinear, Chinchilla, ChinchillaTied, Interactio
 if TYPE_CHECKING:
     import pandas as pd
 
+_OF_PARAMETERS_AND_TOKENS = (Chinchilla, ChinchillaTied, Kaplan, Skaling, Bilinear, Interaction)
+_OF_MORE = (DataConstrained, Routing, RoutingOffset, MixtureOfExperts)
 FORMS: dict[str, type[Form]] = {form.name: form for form in (M1, M2, M3, M4, BNSL)}
 # Those of several inputs; "bnsl" is for any number of them.
-SURFACES: dict[str, type[Form]] = {
-    form.name: form
-    for form in (
-        Chinchilla,
-        ChinchillaTied,
-        Kaplan,
-        Skaling,
-        Bilinear,
-        Interaction,
-        DataConstrained,
-        Routing,
-        RoutingOffset,
-        MixtureOfExperts,
-    )
-}
-NAMES: dict[str, str] = {
-    name: form.name for form in (*FORMS.values(), *SURFACES.values()) for name in (form.name, *form.known_as)
-}
+SURFACES: dict[str, type[Form]] = {form.name: form for form in (*_OF_PARAMETERS_AND_TOKENS, *_OF_MORE)}
+EVERY = FORMS | SURFACES
+NAMES: dict[str, str] = {name: form.name for form in EVERY.values() for name in (form.name, *form.known_as)}
 AUTO = "auto"  # an n_breaks that is to be chosen
 
 
@@ -71,13 +58,13 @@ def get_form(
         return HyperBNSL(names, breaks) if len(names) > 1 else BNSL(breaks, rising)
     if count is not None:
         raise InputError(f"{told('n_breaks', n_breaks)} is only for form='bnsl'; form {form!r} has no breaks")
-    return (FORMS | SURFACES)[name]()
+    return EVERY[name]()
 
 
 def _names(inputs: Sequence[str]) -> tuple[str, ...]:
     """Names of inputs; raises InputError for one that is no text, or twice there."""
     names = tuple(check_names(inputs, "inputs", "the names of inputs"))
-    if not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
+    if not all(names) or len(set(names)) < len(names):
         raise InputError(f"inputs = {list(names)!r}: give the name of every input once")
     return names
 
@@ -90,12 +77,10 @@ def form_name(form: object, several: bool = False) -> str:
     Raises InputError for what is no name of a form.
     """
     if not isinstance(form, str):
-        raise InputError(
-            f"{told('form', form)} must be a name ({', '.join([*FORMS, *SURFACES])}) or a bnsl.Form instance"
-        )
+        raise InputError(f"{told('form', form)} must be a name ({', '.join(EVERY)}) or a bnsl.Form instance")
     name = "_".join(form.lower().replace("-", " ").replace("_", " ").split())
     if name not in NAMES:
-        known = ", ".join(map(repr, [BNSL.name, *SURFACES] if several else [*FORMS, *SURFACES]))
+        known = ", ".join(map(repr, [BNSL.name, *SURFACES] if several else EVERY))
         raise InputError(
             f"{told('form', form)} is unknown; choose one of {known}, or another name in bnsl.list_forms()"
             + suggest(form, NAMES)
@@ -132,7 +117,7 @@ def list_forms() -> pd.DataFrame:
             "parameters": ", ".join(form().names),
             "meaning": form.meaning,
         }
-        for form in (*FORMS.values(), *SURFACES.values())
+        for form in EVERY.values()
     ]
     return pd.DataFrame(rows).set_index("form")
 

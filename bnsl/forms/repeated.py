@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bnsl._base.arrays import Array, namespace
+from bnsl.forms.form import positive
 from bnsl.forms.inputs import Input
 from bnsl.forms.surface_starts import best_of, grid, sums_of_terms
 from bnsl.forms.surfaces import Chinchilla
-from bnsl.forms.terms import SumOfTerms, Term, positive
+from bnsl.forms.terms import SumOfTerms, Term
 
 WORTH = (0.5, 2.0, 6.0, 20.0, 100.0, 1e4)  # trial R_D and R_N
 SLOPES = np.array([0.1, 0.2, 0.3, 0.36, 0.45, 0.6, 0.9])

@@ -10,9 +10,9 @@ import numpy as np
 from bnsl._base.arrays import Array, expit, log_expit, namespace
 from bnsl._base.checks import InputError
 from bnsl.forms.baselines import M2
-from bnsl.forms.form import Parameter, Separable
+from bnsl.forms.form import Parameter, Separable, positive
 from bnsl.forms.pieces import box_of, data_range, limit_nodes, linear_given_limit
-from bnsl.forms.terms import FREE, SumOfTerms, Term, positive
+from bnsl.forms.terms import FREE, SumOfTerms, Term
 
 NO_ALPHA = 1e-30  # an alpha that no double can tell from 0
 TOPS = (0.003, 0.03, 0.1, 0.3, 1.0, 10.0)  # trial e0 above the data, in units of their spread

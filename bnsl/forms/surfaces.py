@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bnsl._base.arrays import Array, namespace
-from bnsl.forms.form import Parameter
+from bnsl.forms.form import Parameter, positive
 from bnsl.forms.inputs import Input
 from bnsl.forms.surface_starts import (
     EXPONENTS,
@@ -30,7 +30,6 @@ from bnsl.forms.terms import (
     Term,
     exponent,
     mixed,
-    positive,
     scale,
 )
 

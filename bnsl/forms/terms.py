@@ -137,11 +137,6 @@ class PowerLaws(SumOfTerms):
         return changed
 
 
-def positive(name: str) -> Parameter:
-    """A positive parameter, whose coordinate is its logarithm."""
-    return Parameter(name, log=True, lower=0.0)
-
-
 def scale(name: str) -> Parameter:
     """A positive coefficient, whose unit depends on an exponent."""
     return Parameter(name, log=True, lower=0.0, mixes=True)
