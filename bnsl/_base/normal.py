@@ -1,11 +1,12 @@
-"""The standard normal distribution function, for arrays of any library.
+"""The standard normal distribution function, for arrays of any library, and quantiles of Student's t.
 
-SciPy has it, but takes longer to import than a forecast to make.
+SciPy has both, but takes longer to import than a curve to fit.
 """
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -32,6 +33,32 @@ def ndtr(z: Array) -> Array:
     # Infinite x has no t.
     tail = xp.where(x < math.inf, tail, xp.where(xp.isnan(x), x, 0.0))
     return xp.where(z > 0, 1.0 - tail, tail)
+
+
+@lru_cache(maxsize=256)
+def students_t(level: float, dof: int) -> float:
+    """The end of the interval around 0 that holds Student's t with this probability.
+
+    With t = sqrt(dof) tan(angle), the probability is a finite sum of powers of cosines, concave in the angle
+    (Abramowitz and Stegun, 1964, 26.7.3 and 26.7.4), so that Newton's method climbs to the root.
+    """
+    if not (dof >= 1 and 0.0 < level < 1.0):
+        return math.inf if dof >= 1 and level == 1.0 else math.nan
+    odd = dof % 2
+    k = np.arange(2 + odd, dof - 1, 2)
+    factors = np.cumprod(np.concatenate([[1.0], (k - 1) / k]))
+    slope = (dof - 1) * float(factors[-1]) if dof > 1 else 1.0
+    angle, step = 0.0, 1.0
+    while step > 1e-9 * angle:  # its square, which is what is left, is below rounding
+        sine, cosine = math.sin(angle), math.cos(angle)
+        powers = np.cumprod(np.concatenate([[cosine**odd], np.full(len(k), cosine**2)]))
+        share = sine * float(factors @ powers) if dof > 1 else 0.0
+        last = slope * cosine ** (dof - 1)
+        if odd:
+            share, last = 2.0 / math.pi * (angle + share), 2.0 / math.pi * last
+        step = (level - share) / last if last > 0 else 0.0
+        angle += step
+    return math.sqrt(dof) * math.tan(angle)
 
 
 def _scaled_erfc(x: float) -> float:

@@ -76,7 +76,7 @@ def traits(theta: Array, points: Points, prior: Prior, *, rising: bool) -> Trait
 
 
 def _mixed(value: Array, sd: Array, log_odds: Array) -> Mixed:
-    """Values (...,) under normals of deviations sd (..., S), by which log odds (..., S) are divided already."""
+    """Values (...,) under normals of sd (..., S), by which the log odds (..., S) are divided already."""
     xp = namespace(value)
     total, shares = log_total_and_shares(log_odds - 0.5 * (value[..., None] / sd) ** 2, axis=-1)
     return Mixed(total - LOG_ROOT, xp.sum(shares / sd**2, axis=-1))

@@ -132,10 +132,3 @@ def undetermined(jacobian: np.ndarray, free: np.ndarray, singular: float = SINGU
     share = np.abs(null).max(axis=0) if len(null) else np.zeros(columns.shape[1])
     out[free] = lost | (share > 0.1)
     return out
-
-
-def students_t(level: float, dof: int) -> float:
-    """The end of the interval around 0 that holds Student's t with this probability."""
-    from scipy.special import stdtrit  # takes longer to import than a curve takes to fit
-
-    return float(stdtrit(dof, 0.5 + level / 2))

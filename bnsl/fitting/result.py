@@ -27,12 +27,13 @@ from bnsl._base.display import (
     table_text,
     warning_lines,
 )
+from bnsl._base.normal import students_t
 from bnsl.curves.curve import Curve, warn_if_far
 from bnsl.curves.data import points_of
 from bnsl.curves.metrics import rmse, rmsle
 from bnsl.evidence.breaks import Candidate
 from bnsl.fitting import record
-from bnsl.fitting.covariance import sandwich_root, students_t
+from bnsl.fitting.covariance import sandwich_root
 from bnsl.fitting.decisions import Decisions
 from bnsl.fitting.verdict import verdict
 from bnsl.forms.broken import Segment

@@ -10,8 +10,8 @@ import numpy as np
 
 from bnsl._base.checks import InputError, as_number, check_count, check_share, told
 from bnsl._base.display import FitWarning
+from bnsl._base.normal import students_t
 from bnsl._base.shown import Shown
-from bnsl.fitting.covariance import students_t
 from bnsl.runs.fitted import LawFit
 from bnsl.runs.history import history
 from bnsl.runs.record import Recorded

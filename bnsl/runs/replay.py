@@ -20,7 +20,7 @@ from bnsl._base.checks import (
     reject,
     told,
 )
-from bnsl.fitting.covariance import students_t
+from bnsl._base.normal import students_t
 from bnsl.runs.projection import Problem
 
 LOG, POWER = "log", "power"

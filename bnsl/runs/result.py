@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, check_count, check_share, told
 from bnsl._base.display import ExtrapolationWarning, FitWarning
+from bnsl._base.normal import students_t
 from bnsl._base.shown import Part, Shown, cells_part
-from bnsl.fitting.covariance import students_t
 from bnsl.fitting.record import of_type
 from bnsl.fitting.result import Status
 from bnsl.runs.fitted import LawFit, risen

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bnsl.fitting.covariance import students_t as half_width
+from bnsl._base.normal import students_t as half_width
 from bnsl.solver.problem import linearised
 from bnsl.uncertainty.refit import Solved
 
