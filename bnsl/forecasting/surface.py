@@ -17,18 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from bnsl._base.arrays import log_softmax
-from bnsl._base.checks import InputError, check_count, check_share, generator
-from bnsl._base.display import (
-    FitWarning,
-    fact_lines,
-    html_frame,
-    html_of,
-    html_table,
-    html_warnings,
-    paragraphs,
-    table_text,
-    warning_lines,
-)
+from bnsl._base.checks import InputError, check_count, check_tails, generator
+from bnsl._base.display import FitWarning
+from bnsl._base.shown import Part, Shown, frame_part
 from bnsl.curves.curve import Curve, check_curve, warn_if_far
 from bnsl.curves.data import points_of
 from bnsl.fitting.decisions import Decisions
@@ -77,7 +68,7 @@ class Member(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class SurfaceForecast(Decisions):
+class SurfaceForecast(Shown, Decisions):
     """A forecast from several inputs: a weighted average of laws, with intervals.
 
     Attributes:
@@ -105,9 +96,8 @@ class SurfaceForecast(Decisions):
     def trend(self, x: Any) -> np.ndarray:
         """The average of the laws alone at x, which is smooth; decisions rest on it."""
         points, shape = self._points(x)
-        weight = np.array([member.weight for member in self.members])
         log_y = np.array([log_y_of(member.result, points) for member in self.members])
-        return self.curve.held(np.exp(weight @ log_y)).reshape(shape)
+        return self.curve.held(np.exp(self._weight @ log_y)).reshape(shape)
 
     def interval(self, x: Any, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Interval (lower, upper) that contains a new run at x with probability `level`.
@@ -115,11 +105,11 @@ class SurfaceForecast(Decisions):
         It includes the noise, the uncertainty of each law's parameters, its error in the back-test (larger
         further ahead), and the differences between laws.
         """
-        tail = 0.5 * (1.0 - check_share(level, "level"))
+        tails = check_tails(level)
         points, shape = self._points(x)
         mixture = self._mixture(points)
-        ends = (quantile(mixture, tail), quantile(mixture, 1.0 - tail))
-        low, high = (self.curve.held(np.exp(end)).reshape(shape) for end in ends)
+        ends = (np.exp(quantile(mixture, tail)) for tail in tails)
+        low, high = (self.curve.held(end).reshape(shape) for end in ends)
         return low, high
 
     def sample(self, x: Any, size: int = 1000, *, seed: int = 0) -> np.ndarray:
@@ -131,7 +121,7 @@ class SurfaceForecast(Decisions):
 
     def posterior(self, count: int = 1000, seed: int = 0) -> list[tuple[Form, np.ndarray]]:
         """Laws drawn from the forecast, each form in proportion to its weight, as coordinates (m, p)."""
-        exact = count * np.array([member.weight for member in self.members])
+        exact = count * self._weight
         numbers = np.floor(exact).astype(int)
         for i in np.argsort(numbers - exact)[: count - int(numbers.sum())]:
             numbers[i] += 1
@@ -146,18 +136,13 @@ class SurfaceForecast(Decisions):
         """What is averaged, one row per law: weight, back-test error, rmsle on all runs, limit E."""
         import pandas as pd
 
-        rows = [
-            {
-                "law": member.label,
-                "weight": member.weight,
-                "backtest_rmsle": member.error,
-                "rmsle": member.result.rmsle,
-                "n_params": member.result.n_params,
-                "limit": member.result.params.get("E", np.nan),
-            }
-            for member in self.members
-        ]
-        return pd.DataFrame(rows).set_index("law")
+        table = pd.DataFrame(self.members).drop(columns="result").set_index("label").rename_axis("law")
+        results = [member.result for member in self.members]
+        return table.rename(columns={"error": "backtest_rmsle"}).assign(
+            rmsle=[result.rmsle for result in results],
+            n_params=[result.n_params for result in results],
+            limit=[result.params.get("E", np.nan) for result in results],
+        )
 
     @property
     def best(self) -> FitResult:
@@ -189,31 +174,17 @@ class SurfaceForecast(Decisions):
                 Member(
                     str(entry["label"]),
                     FitResult.from_json(json.dumps(entry["fit"])),
-                    float(entry["weight"]),
-                    float(entry["error"]),
+                    *(float(entry[name]) for name in ("weight", "error")),
                 )
                 for entry in of_type(record["members"], list)
             )
             notes = tuple(FitWarning(str(code), str(message)) for code, message in record["warnings"])
             return cls(members[0].result.curve, members, notes)
 
-    def summary(self) -> str:
-        """The average in plain text: runs, laws with their weights, warnings."""
-        return paragraphs(
-            [self._title(), *fact_lines(self._facts())],
-            table_text(self._shown),
-            warning_lines(self.warnings),
-        )
-
     def __repr__(self) -> str:
         first = self.members[0]
         what = f"{first.label} {first.weight:.0%} of {len(self.members)} laws"
         return f"<SurfaceForecast of {self.curve.extent}: {what}>"
-
-    def _repr_html_(self) -> str:
-        return html_of(
-            self._title(), html_table(self._facts()), html_frame(self._shown), html_warnings(self.warnings)
-        )
 
     def _title(self) -> str:
         return f"forecast of {self.curve.name or self.curve.y_label} by {', '.join(self.curve.input_names)}"
@@ -221,18 +192,21 @@ class SurfaceForecast(Decisions):
     def _facts(self) -> list[tuple[str, str]]:
         return [("runs", f"{len(self.curve)}{self.curve.grouped}, {self.curve.span}")]
 
-    @property
-    def _shown(self) -> pd.DataFrame:
+    def _parts(self) -> list[Part]:
         frame = self.laws.reset_index()
         frame["weight"] = [f"{value:.1%}" for value in frame["weight"]]
         for name in ("backtest_rmsle", "rmsle", "limit"):
             frame[name] = [f"{value:.4g}" for value in frame[name]]
-        return frame
+        return [frame_part(frame, index=True)]
 
     def _points(self, x: Any) -> tuple[np.ndarray, tuple[int, ...]]:
         points, shape = points_of(x, self.curve, self.members[0].result.form.inputs)
         warn_if_far(points, self.curve, stacklevel=4)
         return points, shape
+
+    @property
+    def _weight(self) -> np.ndarray:
+        return np.array([member.weight for member in self.members])
 
     @cached_property
     def _nearby(self) -> list[Nearby]:
@@ -259,8 +233,7 @@ class SurfaceForecast(Decisions):
             means.append(log_y + self._nearby[place].at(np.log(points)))
             noise = np.nan_to_num(result.residual_scale)
             spreads.append(np.sqrt(open_yet**2 + noise**2 + (error * growth) ** 2))
-        weight = np.array([member.weight for member in self.members])
-        return Mixture(weight, np.array(means), np.maximum(np.array(spreads), 1e-12))
+        return Mixture(self._weight, np.array(means), np.maximum(np.array(spreads), 1e-12))
 
     def _growth(self, points: np.ndarray) -> np.ndarray | float:
         """By how much errors of the back-test grow up to points (M, k), which may be further ahead."""

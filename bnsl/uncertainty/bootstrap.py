@@ -11,17 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, check_choice, check_count, check_share
-from bnsl._base.display import (
-    PARAMETER_HEAD,
-    FitWarning,
-    html_of,
-    html_table,
-    html_warnings,
-    paragraphs,
-    parameter_lines,
-    warning_lines,
-)
+from bnsl._base.checks import InputError, check_choice, check_count, check_tails
+from bnsl._base.display import PARAMETER_HEAD, FitWarning
+from bnsl._base.shown import Part, Shown, cells_part
 from bnsl.curves.data import points_of
 from bnsl.fitting.result import FitResult
 from bnsl.solver import losses
@@ -32,11 +24,10 @@ if TYPE_CHECKING:
 
 HEAD = (*PARAMETER_HEAD, "low 90 %", "high 90 %")
 KINDS = ("residual", "wild", "pairs")
-CLEAN = 1e-9  # residual below which replicates are refitted with all digits
 
 
-@dataclass(frozen=True, eq=False)
-class Bootstrap:
+@dataclass(frozen=True, eq=False, repr=False)
+class Bootstrap(Shown):
     """Laws refitted to replicates of the data. Made by `bnsl.bootstrap`.
 
     Attributes:
@@ -76,9 +67,7 @@ class Bootstrap:
         """
         spread = 0.5 * np.diff(np.quantile(self.params.to_numpy(), [0.158655, 0.841345], axis=0), axis=0)[0]
         out = dict(zip(self.result.form.names, spread.tolist(), strict=True))
-        for name in self.result.undetermined:
-            out[name] = float("nan")
-        return MappingProxyType(out)
+        return MappingProxyType(out | dict.fromkeys(self.result.undetermined, float("nan")))
 
     def param_interval(self, level: float = 0.9) -> Mapping[str, tuple[float, float]]:
         """Percentile interval (low, high) of every parameter; infinite ends if not determined.
@@ -86,8 +75,7 @@ class Bootstrap:
         Args:
             level: probability inside, between 0 and 1.
         """
-        tail = 0.5 * (1.0 - check_share(level, "level"))
-        ends = np.quantile(self.theta, [tail, 1.0 - tail], axis=0).T
+        ends = np.quantile(self.theta, check_tails(level), axis=0).T
         out = {}
         for parameter, pair in zip(self.result.form.parameters, ends, strict=True):
             lost = parameter.name in self.result.undetermined
@@ -115,30 +103,24 @@ class Bootstrap:
 
         It assumes that the form is right, as `FitResult.interval` does. Arrays of the shape of x.
         """
-        tail = 0.5 * (1.0 - check_share(level, "level"))
-        low, high = np.quantile(self.sample(x, noise=noise), [tail, 1.0 - tail], axis=0)
+        tails = check_tails(level)
+        low, high = np.quantile(self.sample(x, noise=noise), tails, axis=0)
         return low, high
-
-    def summary(self) -> str:
-        """Estimates with standard errors and 90 % intervals, in plain text."""
-        return paragraphs(self._title(), parameter_lines(HEAD, self._rows()), warning_lines(self.warnings))
 
     def __repr__(self) -> str:
         return f"<Bootstrap of {self.result.form.label}: {len(self)} replicates, {self.kind}>"
-
-    def _repr_html_(self) -> str:
-        return html_of(self._title(), html_table(self._rows(), HEAD), html_warnings(self.warnings))
 
     def _title(self) -> str:
         name = self.result.curve.name or "a curve"
         return f"{self.kind} bootstrap of {self.result.form.label} on {name}, {len(self)} replicates"
 
-    def _rows(self) -> list[tuple[str, ...]]:
+    def _parts(self) -> list[Part]:
         ends = self.param_interval(0.9)
-        return [
-            (n, f"{v:.7g}", f"{self.stderr[n]:.3g}", f"{ends[n][0]:.5g}", f"{ends[n][1]:.5g}")
+        rows = [
+            (n, f"{v:.7g}", f"{self.stderr[n]:.3g}", *(f"{end:.5g}" for end in ends[n]))
             for n, v in self.result.params.items()
         ]
+        return [cells_part(HEAD, rows)]
 
 
 def bootstrap(
@@ -193,18 +175,10 @@ def bootstrap(
             center = losses.transform(result.loss, result.fitted, 1.0)
             y = losses.back(result.loss, center + noise * result.sigma_of_residuals)
         changes["y"] = ready.normalised(y)
-    exact = bool(np.sqrt(np.mean(residual**2)) < CLEAN)
-    theta, cost, converged = refit(ready, np.tile(ready.theta, (count, 1)), exact=exact, **changes)
+    theta, cost, converged = refit(ready, np.tile(ready.theta, (count, 1)), **changes)
     good = np.isfinite(cost)
-    return Bootstrap(
-        result,
-        kind,
-        ready.outward(theta[good]),
-        converged[good],
-        modified,
-        _notes(result, good, converged),
-        seed,
-    )
+    notes = _notes(result, good, converged)
+    return Bootstrap(result, kind, ready.outward(theta[good]), converged[good], modified, notes, seed)
 
 
 def _residuals(result: FitResult) -> tuple[np.ndarray, np.ndarray]:

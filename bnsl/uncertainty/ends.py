@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bnsl._base.normal import students_t as half_width
 from bnsl.solver.problem import linearised
 from bnsl.uncertainty.refit import Solved
 
@@ -26,11 +25,6 @@ class Found(NamedTuple):
 
 # From values (B,), which row of the quantities each belongs to (B,), and starts (B, p).
 Refits = Callable[[np.ndarray, np.ndarray, np.ndarray], Found]
-
-
-def students_t(ready: Solved, level: float) -> float:
-    """The quantile of Student's t beyond which a root of the rise of the cost is ruled out."""
-    return half_width(level, ready.dof)
 
 
 def find_ends(

@@ -7,6 +7,7 @@ residual variance, under a root with the sign of the move, is compared with Stud
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +18,16 @@ from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, check_count, check_names, check_share, suggest, told
 from bnsl._base.display import FitWarning
 from bnsl.curves.data import points_of
+from bnsl._base.normal import students_t
 from bnsl.fitting.result import FitResult
 from bnsl.solver import losses
-from bnsl.uncertainty.ends import WIDEST, Found, Refits, box_of, find_ends, hard_ends, students_t
+from bnsl.uncertainty.ends import WIDEST, Found, Refits, box_of, find_ends, hard_ends
 from bnsl.uncertainty.refit import Solved, refit, solved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 DRAWN = 0.99  # level that the curve of a profile reaches, at least
-CLEAN = 1e-9  # residual standard deviation below which refits keep all digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,14 +64,14 @@ class Profile:
 
     def threshold(self, level: float = 0.9) -> float:
         """Deviance above which a value is ruled out at this level: the square of Student's t."""
-        return students_t(self._ready, check_share(level, "level")) ** 2
+        return students_t(check_share(level, "level"), self._ready.dof) ** 2
 
     def interval(self, level: float = 0.9) -> tuple[float, float]:
         """The values (low, high) that data at this level do not rule out.
 
         An end is infinite (or 0, for a parameter of one sign) where no value is ruled out.
         """
-        return _param_ends(self._ready, [self.name], check_share(level, "level"))[0][0]
+        return _intervals(self._ready, [self.name], check_share(level, "level"))[self.name]
 
     def plot(self, **options: Any) -> Axes:
         """A figure of the profile: `bnsl.plot_profile`, which has the options."""
@@ -111,9 +112,8 @@ def profile(result: FitResult, name: str, *, points: int = 41) -> Profile:
     low = low if np.isfinite(low) else max(near - 4.0 * step, box[0])
     high = high if np.isfinite(high) else min(near + 4.0 * step, box[1])
     half = count // 2 + 1  # on either side, as one may be much steeper
-    grid = np.unique(
-        np.concatenate([np.linspace(low, near, half), np.linspace(near, high, count - half + 1)])
-    )
+    sides = [np.linspace(low, near, half), np.linspace(near, high, count - half + 1)]
+    grid = np.unique(np.concatenate(sides))
     root, theta = _swept(ready, index, grid)
     root = np.where(grid < near, -root, root)
     parameter = result.form.parameters[index]
@@ -138,14 +138,9 @@ def profile_intervals(
     """
     share = check_share(level, "level")
     ready = _checked(result)
-    wanted = (
-        [n for n in result.form.names if n not in result.fixed]
-        if names is None
-        else check_names(names, "names", "parameter names")
-    )
-    for name in wanted:
-        _index(result, name)
-    return dict(zip(wanted, _param_ends(ready, wanted, share)[0], strict=True))
+    fitted = [name for name in result.form.names if name not in result.fixed]
+    wanted = fitted if names is None else check_names(names, "names", "parameter names")
+    return _intervals(ready, wanted, share)
 
 
 def prediction_interval(result: FitResult, x: ArrayLike, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
@@ -176,7 +171,6 @@ def prediction_interval(result: FitResult, x: ArrayLike, level: float = 0.9) -> 
     spread = np.hypot(lengths(result.covariance_root.T @ jacobian), noise)
     spread = np.where(np.isfinite(spread), np.minimum(spread, WIDEST * noise), WIDEST * noise)
     weight = (ready.problem.unit if result.loss == "linear" else 1.0) / result.typical_sigma
-    exact = result.residual_scale < CLEAN
 
     def refits(values: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> Found:
         with np.errstate(all="ignore"):
@@ -186,14 +180,13 @@ def prediction_interval(result: FitResult, x: ArrayLike, level: float = 0.9) -> 
         theta, cost, _ = refit(
             ready,
             starts,
-            exact=exact,
             log_x=np.concatenate([np.repeat(problem.log_x[None], count, axis=0), there[:, None]], axis=1),
             y=np.concatenate([np.repeat(problem.y[None], count, axis=0), y[:, None]], axis=1),
             weight=np.append(problem.weight, weight),
         )
         return Found(_root_of(ready, cost), theta)
 
-    ends, _ = find_ends(ready, refits, center, spread, students_t(ready, share))
+    ends, _ = find_ends(ready, refits, center, spread, students_t(share, ready.dof))
     with np.errstate(over="ignore"):
         low, high = (losses.back(result.loss, v).reshape(shape) for v in ends.T)
     return low, high
@@ -236,7 +229,6 @@ def _root_of(ready: Solved, cost: np.ndarray) -> np.ndarray:
 
 def _at_values(ready: Solved, indices: list[int]) -> Refits:
     """Refits with one of the parameters held at a value of its coordinate, in the user's units."""
-    exact = ready.result.residual_scale < CLEAN
 
     def refits(values: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> Found:
         count, at = len(values), np.array(indices)[rows]
@@ -246,11 +238,12 @@ def _at_values(ready: Solved, indices: list[int]) -> Refits:
         begun = np.concatenate([moved, bent])
         free = np.tile(ready.problem.free, (2 * count, 1))
         free[np.arange(2 * count), np.tile(at, 2)] = False
-        mixes = [ready.result.form.parameters[i].mixes for i in at]
+        # A parameter that mixes with others can only be held with x in the user's units.
+        mixes = np.tile([ready.result.form.parameters[i].mixes for i in at], 2)
         theta, cost = begun.copy(), np.full(2 * count, np.inf)
-        for some, solve in ((np.tile(mixes, 2), _mixed), (~np.tile(mixes, 2), _plain)):
+        for some, shift in ((mixes, ready.log_s), (~mixes, 0.0 * ready.log_s)):
             if some.any():
-                theta[some], cost[some] = solve(ready, begun[some], free[some], exact)
+                theta[some], cost[some] = _held(ready, begun[some], free[some], shift)
         better = np.argmin(cost.reshape(2, count), axis=0) * count + np.arange(count)
         return Found(_root_of(ready, cost[better]), theta[better])
 
@@ -264,28 +257,25 @@ def _moved(ready: Solved, starts: np.ndarray, values: np.ndarray, at: np.ndarray
     return ready.inward(outside)
 
 
-def _plain(ready: Solved, begun: np.ndarray, free: np.ndarray, exact: bool) -> tuple[np.ndarray, np.ndarray]:
-    theta, cost, _ = refit(ready, begun, straight=False, exact=exact, free=free)
-    return theta, cost
+def _held(
+    ready: Solved, begun: np.ndarray, free: np.ndarray, shift: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Refits (B, p) and their costs (B,), each with its own parameters free, with log x moved by `shift`."""
+    form, problem = ready.result.form, ready.problem
 
+    def moved(bounds: np.ndarray) -> np.ndarray:
+        known = np.isfinite(bounds)
+        return np.where(known, form.rescaled(np.where(known, bounds, 0.0), shift, 0.0), bounds)
 
-def _mixed(ready: Solved, begun: np.ndarray, free: np.ndarray, exact: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Refits with x in the user's units, in which alone a parameter that mixes with others can be held."""
-    form, none = ready.result.form, 0.0
-    plain = ready.problem._replace(
-        log_x=ready.problem.log_x + ready.log_s,
-        lower=np.asarray(_shifted(ready, ready.problem.lower)),
-        upper=np.asarray(_shifted(ready, ready.problem.upper)),
+    there = ready._replace(
+        problem=problem._replace(
+            log_x=problem.log_x + shift,
+            lower=moved(np.asarray(problem.lower)),
+            upper=moved(np.asarray(problem.upper)),
+        )
     )
-    starts = form.rescaled(begun, ready.log_s, none)
-    theta, cost, _ = refit(ready._replace(problem=plain), starts, straight=False, exact=exact, free=free)
-    return form.rescaled(theta, -ready.log_s, none), cost
-
-
-def _shifted(ready: Solved, bounds: np.ndarray) -> np.ndarray:
-    known = np.isfinite(bounds)
-    moved = ready.result.form.rescaled(np.where(known, bounds, 0.0), ready.log_s, 0.0)
-    return np.where(known, moved, bounds)
+    theta, cost, _ = refit(there, form.rescaled(begun, shift, 0.0), straight=False, free=free)
+    return form.rescaled(theta, -shift, 0.0), cost
 
 
 def _swept(ready: Solved, index: int, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -311,13 +301,12 @@ def _swept(ready: Solved, index: int, grid: np.ndarray) -> tuple[np.ndarray, np.
     return root, theta
 
 
-def _param_ends(
-    ready: Solved, names: list[str], level: float
-) -> tuple[list[tuple[float, float]], np.ndarray]:
+def _intervals(ready: Solved, names: Sequence[str], level: float) -> dict[str, tuple[float, float]]:
+    """The ends of each parameter that no data rule out."""
     indices = [_index(ready.result, name) for name in names]
-    ends, edges = _coordinate_ends(ready, indices, level)
+    ends, _ = _coordinate_ends(ready, indices, level)
     parameters = ready.result.form.parameters
-    return [parameters[i].ends(pair) for i, pair in zip(indices, ends, strict=True)], edges
+    return {name: parameters[i].ends(pair) for name, i, pair in zip(names, indices, ends, strict=True)}
 
 
 def _coordinate_ends(ready: Solved, indices: list[int], level: float) -> tuple[np.ndarray, np.ndarray]:
@@ -333,7 +322,7 @@ def _coordinate_ends(ready: Solved, indices: list[int], level: float) -> tuple[n
     spread = np.where(np.isfinite(error) & (error > 0), np.minimum(error, rough), rough)
     box = box_of(ready)
     ends, open_ = find_ends(
-        ready, _at_values(ready, indices), center, spread, students_t(ready, level), box[indices]
+        ready, _at_values(ready, indices), center, spread, students_t(level, ready.dof), box[indices]
     )
     # An end at a bound that is known to hold, or beyond which no law is possible, is an end all the same.
     hard = hard_ends(ready, box)[indices]

@@ -17,6 +17,8 @@ from bnsl.fitting.setup import inward, outward, set_up
 from bnsl.solver.problem import Method, Problem
 from bnsl.solver.search import refine_many
 
+CLEAN = 1e-9  # residual standard deviation below which refits keep all digits, by QR
+
 
 class Solved(NamedTuple):
     """What a fit solved, ready to be solved again."""
@@ -88,7 +90,6 @@ def refit(
     starts: np.ndarray,
     *,
     straight: bool | None = None,
-    exact: bool = False,
     **changes: Any,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Solve the problem B times, each from its own start, with some of its arrays replaced.
@@ -97,12 +98,12 @@ def refit(
         ready: what `solved` returned.
         starts: (B, p) in normalised units.
         straight: whether to walk in the form's working coordinates; as the fit did, if not given.
-        exact: by QR, for data that are all but noiseless.
         **changes: arrays of the problem, with B rows in front where they differ.
 
     Returns:
         Coordinates (B, p) in normalised units, costs (B,) and whether each converged (B,).
     """
     method = ready.method if straight is None else ready.method._replace(straight=straight)
+    exact = ready.result.residual_scale < CLEAN
     found = refine_many(method, ready.problem._replace(**changes), starts, exact=exact)
     return found.theta, found.cost, found.converged
