@@ -30,3 +30,10 @@ def rmse(predicted: np.ndarray, measured: np.ndarray) -> float:
         return float("nan")
     with np.errstate(over="ignore"):
         return float(lengths((predicted - measured)[:, None])[0] / np.sqrt(len(measured)))
+
+
+def log_errors(predicted: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """log(predicted / measured) of each; NaN where one of them is not positive."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        errors = np.log(predicted) - np.log(measured)
+    return np.where((predicted > 0) & (measured > 0), errors, np.nan)

@@ -13,18 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_number, check_count, reject, told
-from bnsl._base.display import (
-    ExtrapolationWarning,
-    html_frame,
-    html_of,
-    paragraphs,
-    plain,
-    records,
-    table_text,
-)
+from bnsl._base.display import ExtrapolationWarning, html_frame, plain, records, table_text
+from bnsl._base.shown import Part, Shown
 from bnsl.curves.curve import Curve, check_curve
 from bnsl.curves.data import Data, as_curve, named_inputs
-from bnsl.curves.metrics import rmsle
+from bnsl.curves.metrics import log_errors, rmsle
 from bnsl.fitting.fit import fit
 from bnsl.forecasting.forecast import forecast
 from bnsl.forms.broken import BNSL
@@ -53,8 +46,8 @@ Method = Callable[[Curve], Law]
 METHODS: dict[str, Method] = {"forecast": forecast}  # by name
 
 
-@dataclass(frozen=True)
-class Backtest:
+@dataclass(frozen=True, repr=False)
+class Backtest(Shown):
     """The result of a back-test: laws fitted up to several cut-offs, and their predictions beyond.
 
     Attributes:
@@ -95,7 +88,7 @@ class Backtest:
                         "distance": beyond.effort / fitted.effort.max(),
                         "y": beyond.y,
                         "predicted": predicted,
-                        "log_error": _log_errors(predicted, beyond.y),
+                        "log_error": log_errors(predicted, beyond.y),
                     }
                 )
             )
@@ -111,10 +104,9 @@ class Backtest:
 
         rows = []
         for (cut, group), law in zip(self.table.groupby("cut", sort=True), self.laws, strict=True):
-            status = getattr(law, "status", None)
             row = {"cut": cut, "fitted": group["fitted"].iloc[0], "beyond": len(group)}
             row |= {"distance": group["distance"].max(), **_errors(group)}
-            rows.append(row | {"status": getattr(status, "name", "").lower()})
+            rows.append(row | {"status": status_of(law)})
         return pd.DataFrame(rows)
 
     @cached_property
@@ -133,8 +125,8 @@ class Backtest:
         # A point on the far edge of a bin belongs to it, also after rounding.
         bins = np.maximum(np.searchsorted(edges, distance * (1 - 1e-9)), 1)
         rows = []
-        for number, group in self.table.groupby(bins):
-            last = int(str(number))
+        for last in np.unique(bins):
+            group = self.table[bins == last]
             ends = {"distance_from": edges[last - 1], "distance_to": edges[last]}
             counts = {"points": len(group), "cuts": group["cut"].nunique()}
             rows.append({**ends, **counts, **_errors(group)})
@@ -143,8 +135,7 @@ class Backtest:
     @property
     def rmsle(self) -> float:
         """Root mean squared log error over all cuts and points; NaN where a value is not positive."""
-        table = self.table
-        return rmsle(table["predicted"].to_numpy(), table["y"].to_numpy())[0]
+        return _errors(self.table)["rmsle"]
 
     def trusted(self, tolerance: float) -> float:
         """How far beyond its data this law could be trusted: the distance up to which errors were small.
@@ -174,11 +165,6 @@ class Backtest:
 
         return plot_backtest(self, **options)
 
-    def summary(self) -> str:
-        """The errors by cut and by distance, in plain text."""
-        cuts, distances = (table_text(table, index=False) for table in self._shown_tables())
-        return paragraphs(self._title(), f"errors by cut\n{cuts}", f"errors by distance\n{distances}")
-
     def to_json(self, *, indent: int | None = 2) -> str:
         """The three tables as strict JSON: lists of rows `cuts`, `distances`, `points`; unknown is null."""
         record = {
@@ -197,13 +183,13 @@ class Backtest:
         count = len(self.cuts)
         return f"<Backtest of {self.label}: {count} cut{'s' if count > 1 else ''}, rmsle={self.rmsle:.4g}>"
 
-    def _repr_html_(self) -> str:
-        return html_of(self._title(), *(html_frame(table, index=False) for table in self._shown_tables()))
-
-    def _shown_tables(self) -> list[pd.DataFrame]:
-        """The errors by cut, without `status` where the laws have none, and by distance."""
+    def _parts(self) -> list[Part]:
         cuts = self.by_cut
-        return [cuts if cuts["status"].any() else cuts.drop(columns="status"), self.by_distance]
+        cuts = cuts if cuts["status"].any() else cuts.drop(columns="status")
+        return [
+            Part(f"errors by {what}\n{table_text(table, index=False)}", html_frame(table, index=False))
+            for what, table in (("cut", cuts), ("distance", self.by_distance))
+        ]
 
     def _title(self) -> str:
         return f"back-test of {self.label} on {self.curve.name or 'a curve'}, {len(self.curve)} points"
@@ -305,15 +291,15 @@ def _method(
 ) -> tuple[Curve, Method, str, int]:
     """The curve, the function to call, its label and the points that it should have."""
     if method is None:
-        law = get_form("bnsl" if form is None else form, options.get("n_breaks"), inputs=given["labels"])
+        wanted = "bnsl" if form is None else form
+        law = get_form(wanted, options.get("n_breaks"), inputs=given["labels"])
         fixed = options.get("fixed")
         free = len(law.parameters) - (len(fixed) if isinstance(fixed, Mapping) else 0)
         curve = as_curve(data, **given, axes=law.inputs)
-        options = {"form": "bnsl" if form is None else form, **options}
-        chosen = isinstance(options["form"], str) and law.name == BNSL.name
-        chosen = chosen and given_breaks(options.get("n_breaks")) is None
+        by_name = isinstance(wanted, str) and law.name == BNSL.name
+        chosen = by_name and given_breaks(options.get("n_breaks")) is None
         label = f"{law.name}, breaks chosen at each cut" if chosen else law.label
-        return curve, partial(fit, **options), label, max(LEAST, free + 1)
+        return curve, partial(fit, form=wanted, **options), label, max(LEAST, free + 1)
     if form is not None:
         raise InputError("form and method are alternatives; give one of them")
     if isinstance(method, str):
@@ -351,9 +337,7 @@ def _spread(curve: Curve, first: np.ndarray, count: int, least: int, label: str)
     """At most `count` values of x, evenly spaced in the logarithm, each with enough points on either side."""
     values = np.unique(first)
     fitted = np.searchsorted(np.sort(first), values, side="right")  # points up to and with every value
-    distinct = np.arange(1, len(values) + 1)
-    if curve.x.ndim > 1:
-        distinct = fitted
+    distinct = fitted if curve.x.ndim > 1 else np.arange(1, len(values) + 1)
     usable = values[(np.minimum(fitted, distinct) >= least) & (fitted < len(first))]
     if len(usable) == 0:
         raise InputError(
@@ -383,10 +367,9 @@ def _checked(curve: Curve, first: np.ndarray, cuts: Sequence[float]) -> tuple[fl
 # --- tables ---------------------------------------------------------------------------------------
 
 
-def _log_errors(predicted: np.ndarray, measured: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        error = np.log(predicted) - np.log(measured)
-    return np.where((predicted > 0) & (measured > 0), error, np.nan)
+def status_of(law: object) -> str:
+    """The status of a fit in a word; '' of what has none."""
+    return str(getattr(getattr(law, "status", None), "name", "")).lower()
 
 
 def _errors(group: pd.DataFrame) -> dict[str, float]:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bnsl._base.checks import InputError, check_choice, check_count, shown, told
-from bnsl._base.display import ExtrapolationWarning, html_frame, html_of, paragraphs, table_text
+from bnsl._base.display import ExtrapolationWarning, html_frame, table_text
+from bnsl._base.shown import Part, Shown
 from bnsl.curves.benchmark import KEY, Benchmark, BenchmarkCurve, load_benchmark
-from bnsl.curves.metrics import rmsle
-from bnsl.evaluation.backtest import Method, predictions
+from bnsl.curves.metrics import log_errors, rmsle
+from bnsl.evaluation.backtest import Method, predictions, status_of
 from bnsl.evaluation.tables import EXPLANATION, MEASURES, bold, markdown_table
 from bnsl.fitting.fit import fit
 from bnsl.forecasting.forecast import forecast
@@ -64,9 +65,16 @@ class Outcome:
             return float("nan"), float("nan")
         return rmsle(self.predicted, self.curve.held_out.y)
 
+    @property
+    def mean_log_error(self) -> float:
+        """Above 0 where the method says too much; NaN if `rmsle` is not known."""
+        if self.predicted is None or not np.isfinite(self.rmsle[0]):
+            return float("nan")
+        return float(np.mean(log_errors(self.predicted, self.curve.held_out.y)))
 
-@dataclass(frozen=True, eq=False)
-class BenchmarkRun:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BenchmarkRun(Shown):
     """Predictions of several methods for the held-out points of the benchmark.
 
     Attributes:
@@ -92,9 +100,6 @@ class BenchmarkRun:
         rows = []
         for outcome in self.outcomes:
             curve, (error, stderr) = outcome.curve, outcome.rmsle
-            bias = float("nan")
-            if outcome.predicted is not None and np.isfinite(error):
-                bias = float(np.mean(np.log(outcome.predicted) - np.log(curve.held_out.y)))
             rows.append(
                 {
                     **dict(zip(KEY, curve.key, strict=True)),
@@ -103,7 +108,7 @@ class BenchmarkRun:
                     "held_out": len(curve.held_out),
                     "rmsle": error,
                     "rmsle_stderr": stderr,
-                    "mean_log_error": bias,
+                    "mean_log_error": outcome.mean_log_error,
                     "status": outcome.status,
                     "seconds": outcome.seconds,
                 }
@@ -130,31 +135,23 @@ class BenchmarkRun:
         """
         import pandas as pd
 
-        published = self.benchmark.published
-        bar = None if published is None else published.min(axis=1)
-        rows = []
+        table, published = self.table.assign(beats=np.nan), self.benchmark.published
+        if published is not None:
+            bar = published.min(axis=1).loc[list(table[list(KEY)].itertuples(index=False, name=None))]
+            table["beats"] = (table["rmsle"] < bar.to_numpy()).astype(float)
+        parts = {}
         for domain, members in self._domains().items():
-            part = self.table[self.table["domain"].isin(members)]
-            for method in self.methods:
-                mine = part[part["method"] == method]
-                known = mine["rmsle"].dropna().to_numpy()
-                beats = float("nan")
-                if bar is not None:
-                    beats = float((mine.set_index(list(KEY))["rmsle"] < bar.loc[_keys(mine)]).mean())
-                rows.append(
-                    {
-                        "domain": domain,
-                        "method": method,
-                        "curves": len(mine),
-                        "failed": len(mine) - len(known),
-                        "rmsle_mean": _mean(known),
-                        "rmsle_geomean": _geometric_mean(known),
-                        "wins": float(mine["best"].mean()),
-                        "beats_published": beats,
-                        "seconds": float(mine["seconds"].mean()),
-                    }
-                )
-        return pd.DataFrame(rows)
+            grouped = table[table["domain"].isin(members)].groupby("method", sort=False)
+            parts[domain] = grouped.agg(
+                curves=("rmsle", "size"),
+                failed=("rmsle", lambda errors: errors.isna().sum()),
+                rmsle_mean=("rmsle", "mean"),
+                rmsle_geomean=("rmsle", _geometric_mean),
+                wins=("best", "mean"),
+                beats_published=("beats", "mean"),
+                seconds=("seconds", "mean"),
+            )
+        return pd.concat(parts, names=["domain"]).reset_index()
 
     @property
     def points(self) -> pd.DataFrame:
@@ -191,16 +188,17 @@ class BenchmarkRun:
                 rows.append([str(domain), str(group["curves"].iloc[0]), *cells])
             if any(any(row[2:]) for row in rows):
                 lines += [f"## {title}", "", *markdown_table(["domain", "curves", *self.methods], rows)]
+        groups = dict(iter(self.table.groupby(list(KEY))))
+        head = ["task", "model", "fitted / held out", *self.methods]
         for domain in self._plain_domains():
             rows = []
             for curve in self.benchmark.select(domain=domain):
-                group = self.table[_are(self.table, curve)]
                 cells = []
-                for error, stderr, best in group[["rmsle", "rmsle_stderr", "best"]].itertuples(index=False):
+                columns = groups[curve.key][["rmsle", "rmsle_stderr", "best"]]
+                for error, stderr, best in columns.itertuples(index=False):
                     cell = "failed" if np.isnan(error) else f"{error:.4g} ± {stderr:.2g}"
                     cells.append(f"**{cell}**" if best else cell)
                 rows.append([curve.task, curve.model, f"{len(curve.fitted)} / {len(curve.held_out)}", *cells])
-            head = ["task", "model", "fitted / held out", *self.methods]
             lines += [f"## {domain}, curve by curve", "", *markdown_table(head, rows)]
         failed = [outcome for outcome in self.outcomes if np.isnan(outcome.rmsle[0])]
         if failed:
@@ -208,17 +206,12 @@ class BenchmarkRun:
             lines += [f"- {outcome.curve.name}, {outcome.method}: {outcome.status}" for outcome in failed]
         return "\n".join(lines).rstrip() + "\n"
 
-    def summary(self) -> str:
-        """The table by domain, in plain text."""
-        return paragraphs(
-            self._title(), table_text(self.by_domain.dropna(axis="columns", how="all"), index=False)
-        )
-
     def __repr__(self) -> str:
         return f"<BenchmarkRun of {', '.join(self.methods)} on {len(self.benchmark)} curves>"
 
-    def _repr_html_(self) -> str:
-        return html_of(self._title(), html_frame(self.by_domain, index=False))
+    def _parts(self) -> list[Part]:
+        text = table_text(self.by_domain.dropna(axis="columns", how="all"), index=False)
+        return [Part(text, html_frame(self.by_domain, index=False))]
 
     def _title(self) -> str:
         count = len(self.benchmark)
@@ -334,7 +327,7 @@ def _outcome(curve: BenchmarkCurve, name: str, method: Method) -> Outcome:
     try:
         law = method(curve.fitted)
         predicted = predictions(law, curve.held_out.x)
-        status = getattr(getattr(law, "status", None), "name", OK).lower().replace("converged", OK)
+        status = (status_of(law) or OK).replace("converged", OK)
     except Exception as error:  # whatever it is, the other curves go on
         status = f"failed: {type(error).__name__}: {' '.join(str(error).split())}"
     if predicted is not None:
@@ -345,19 +338,6 @@ def _outcome(curve: BenchmarkCurve, name: str, method: Method) -> Outcome:
     return Outcome(curve, name, predicted, status, time.perf_counter() - start)
 
 
-def _keys(table: pd.DataFrame) -> list[tuple[str, ...]]:
-    return list(table[list(KEY)].itertuples(index=False, name=None))
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else float("nan")
-
-
-def _geometric_mean(values: np.ndarray) -> float:
+def _geometric_mean(values: pd.Series) -> float:
     with np.errstate(divide="ignore"):
-        return float(np.exp(np.log(values).mean())) if len(values) else float("nan")
-
-
-def _are(table: pd.DataFrame, curve: BenchmarkCurve) -> np.ndarray:
-    """Which rows are of this curve."""
-    return np.logical_and.reduce([table[name] == value for name, value in zip(KEY, curve.key, strict=True)])
+        return float(np.exp(np.log(values).mean()))

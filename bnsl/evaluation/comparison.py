@@ -93,20 +93,17 @@ class Comparison:
 
         rows = []
         for label, result in self.results.items():
-            error = stderr = absolute = float("nan")
-            if self.held_out is not None:
-                held = Extrapolation(result, self.held_out)
-                error, stderr, absolute = held.rmsle, held.rmsle_stderr, held.rmse
+            held = None if self.held_out is None else Extrapolation(result, self.held_out)
             rows.append(
                 {
                     "form": label,
                     "n_breaks": result.n_breaks,
                     "n_params": result.n_params,
                     "train_rmsle": result.rmsle,
-                    "heldout_rmsle": error,
-                    "heldout_stderr": stderr,
+                    "heldout_rmsle": np.nan if held is None else held.rmsle,
+                    "heldout_stderr": np.nan if held is None else held.rmsle_stderr,
                     "train_rmse": result.rmse,
-                    "heldout_rmse": absolute,
+                    "heldout_rmse": np.nan if held is None else held.rmse,
                     "aicc": result.aicc,
                     "status": result.status.name.lower(),
                     "warnings": ", ".join(dict.fromkeys(w.code for w in result.warnings)),
@@ -130,7 +127,7 @@ class Comparison:
 
     def __repr__(self) -> str:
         best, value = str(self.table.index[0]), self.table[self.ranked_by].iloc[0]
-        count = f"{len(self.results)} form{'' if len(self.results) == 1 else 's'}"
+        count = f"{len(self.results)} form{'s' * (len(self.results) != 1)}"
         return f"<Comparison of {count}: best {best!r}, {self.ranked_by}={value:.4g}>"
 
     def _repr_html_(self) -> str:
@@ -193,18 +190,12 @@ def compare(
     x, names = named_inputs(data, x, inputs)
     wanted = forms_by_label(forms, n_breaks, names)
     axes = next(iter(wanted.values())).inputs
-    asked: dict[str, Any] = {
-        "groups": groups,
-        "labels": names,
-        "accuracy": accuracy,
-        "resolution": resolution,
-    }
-    curve = as_curve(data, x, y, sigma, axes=axes, **asked)
-    rules = (train_until, train_count, train_fraction, held_out)
-    fitted, beyond = curve.split(
-        train_until=train_until, train_count=train_count, train_fraction=train_fraction, held_out=held_out
-    )
-    if beyond is None and any(rule is not None for rule in rules):
+    asked: dict[str, Any] = {"labels": names, "accuracy": accuracy, "resolution": resolution}
+    curve = as_curve(data, x, y, sigma, axes=axes, groups=groups, **asked)
+    rules: dict[str, Any] = {"train_until": train_until, "train_count": train_count}
+    rules |= {"train_fraction": train_fraction, "held_out": held_out}
+    fitted, beyond = curve.split(**rules)
+    if beyond is None and any(rule is not None for rule in rules.values()):
         raise nothing_held_out(curve)
     if forms is ALL_FORMS and loss == "linear" and curve.y.min() <= 0:
         counts = n_breaks if given_breaks(n_breaks) is not None else _numbers_on_y(fitted)
@@ -219,10 +210,11 @@ def compare(
     for label, form in wanted.items():
         # A BNSL by name alone: `fit` chooses the number of breaks.
         chosen = given_breaks(n_breaks) is None and NAMES.get(label) == BNSL.name
-        held = {k: v for k, v in fixed.items() if k in form.names or (chosen and _of_break(k))}
-        kept = {k: v for k, v in bounds.items() if k in form.names or (chosen and _of_break(k))}
-        options: dict[str, Any] = {"fixed": held, "bounds": kept, "loss": loss, "robust": robust}
-        results[label] = fit(fitted, form=BNSL.name if chosen else form, inputs=names, **options)
+        options: dict[str, Any] = {"form": BNSL.name if chosen else form, "loss": loss, "robust": robust}
+        for argument, given in (("fixed", fixed), ("bounds", bounds)):
+            own = {k: v for k, v in given.items() if k in form.names or (chosen and _of_break(k))}
+            options[argument] = own
+        results[label] = fit(fitted, inputs=names, **options)
     return Comparison(fitted, beyond, results)
 
 

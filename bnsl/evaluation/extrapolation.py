@@ -23,7 +23,7 @@ from bnsl._base.display import (
 )
 from bnsl.curves.curve import Curve
 from bnsl.curves.data import Data, as_curve, named_inputs
-from bnsl.curves.metrics import rmse, rmsle
+from bnsl.curves.metrics import log_errors, rmse, rmsle
 from bnsl.fitting.fit import fit
 from bnsl.fitting.result import FitResult
 from bnsl.forms.form import Form
@@ -93,16 +93,11 @@ class Extrapolation:
 
         held, last = self.held_out.x, self.result.curve.x.max(axis=0)
         columns = {"x": held} if held.ndim == 1 else dict(zip(self.held_out.input_names, held.T, strict=True))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            log_error = np.log(self.predicted) - np.log(self.held_out.y)
-        return pd.DataFrame(
-            {
-                **columns,
-                "y": self.held_out.y,
-                "predicted": self.predicted,
-                "log_error": log_error,
-                "beyond": held / last if held.ndim == 1 else (held / last).max(axis=1),
-            }
+        return pd.DataFrame(columns).assign(
+            y=self.held_out.y,
+            predicted=self.predicted,
+            log_error=log_errors(self.predicted, self.held_out.y),
+            beyond=(held / last).reshape(len(held), -1).max(axis=1),
         )
 
     def plot(self, **options: Any) -> Axes:
@@ -130,43 +125,31 @@ class Extrapolation:
         return self.result._repr_html_() + html_table(self._facts()) + html_warnings(own)
 
     def _facts(self) -> list[tuple[str, str]]:
+        error = ("rmsle", f"{self.rmsle:.6g} +- {self.rmsle_stderr:.3g} on the held-out points")
         if np.isnan(self.rmsle):
-            error = ("rmse", f"{self.rmse:.6g} (in the units of {self.held_out.y_label})")
-        else:
-            error = ("rmsle", f"{self.rmsle:.6g} +- {self.rmsle_stderr:.3g}")
-        inside = (
-            f"{self.inside} of {len(self.held_out)} held-out points in the {LEVEL:.0%} interval of this law"
-        )
-        return [
-            ("held out", self.held_out.extent),
-            (error[0], f"{error[1]} on the held-out points"),
-            ("inside", inside),
-        ]
+            unit = f"in the units of {self.held_out.y_label}"
+            error = ("rmse", f"{self.rmse:.6g} ({unit}) on the held-out points")
+        points = f"{self.inside} of {len(self.held_out)} held-out points"
+        inside = ("inside", f"{points} in the {LEVEL:.0%} interval of this law")
+        return [("held out", self.held_out.extent), error, inside]
 
 
 def held_out_notes(inside: int, count: int, level: float) -> tuple[FitWarning, ...]:
     """A warning where most of `count` held-out points lie outside their intervals."""
     if 2 * inside >= count:  # also where none was held out
         return ()
-    which = (
-        f"{f'only {inside}' if inside else 'none'} of the {count} held-out points lie inside"
-        if count > 1
-        else "the held-out point lies outside"
-    )
-    text = (
-        f"{which} the {100 * level:g} % interval: the curve left the course that the fitted points "
-        "suggest, and may do so again"
-    )
-    return (FitWarning("held_out_outside", text),)
+    which = f"{f'only {inside}' if inside else 'none'} of the {count} held-out points lie inside"
+    which = which if count > 1 else "the held-out point lies outside"
+    why = "the curve left the course that the fitted points suggest, and may do so again"
+    return (FitWarning("held_out_outside", f"{which} the {100 * level:g} % interval: {why}"),)
 
 
 def nothing_held_out(curve: Curve) -> InputError:
     """The error of a rule that leaves no point beyond the fitted ones."""
-    first = curve.effort
+    ends = f"{curve.effort_label} from {curve.effort.min():g} to {curve.effort.max():g}"
     return InputError(
-        f"nothing is held out of {len(curve)} points with {curve.effort_label} from {first.min():g} to "
-        f"{first.max():g}: give a "
-        "train_until, train_count or train_fraction below the end"
+        f"nothing is held out of {len(curve)} points with {ends}: give a train_until, train_count or "
+        "train_fraction below the end"
     )
 
 
@@ -211,13 +194,8 @@ def extrapolate(
     """
     x, names = named_inputs(data, x, inputs)
     axes = get_form(form, options.get("n_breaks"), inputs=names).inputs
-    given: dict[str, Any] = {
-        "groups": groups,
-        "labels": names,
-        "accuracy": accuracy,
-        "resolution": resolution,
-    }
-    curve = as_curve(data, x, y, sigma, axes=axes, **given)
+    given: dict[str, Any] = {"labels": names, "accuracy": accuracy, "resolution": resolution}
+    curve = as_curve(data, x, y, sigma, axes=axes, groups=groups, **given)
     fitted, beyond = curve.split(
         train_until=train_until, train_count=train_count, train_fraction=train_fraction, held_out=held_out
     )
