@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike
 from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, check_count, check_names, check_share, suggest, told
 from bnsl._base.display import FitWarning
-from bnsl.curves.data import points_of
 from bnsl._base.normal import students_t
+from bnsl.curves.data import points_of
 from bnsl.fitting.result import FitResult
 from bnsl.solver import losses
 from bnsl.uncertainty.ends import WIDEST, Found, Refits, box_of, find_ends, hard_ends
