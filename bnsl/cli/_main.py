@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from bnsl._base.checks import InputError
 from bnsl.cli import INTERRUPTED
 from bnsl.cli._commands import parsed
+from bnsl.cli._output import check_outputs
 from bnsl.cli._terminal import fail, set_quiet, timed, warnings_as_lines
 
 
@@ -24,6 +25,7 @@ def run(words: Sequence[str], begin: Callable[[], object] = lambda: None) -> int
         args.argv = list(words)  # as given, for a page that says how it was made
         begin()
         set_quiet(args.quiet)
+        check_outputs(args)
         with warnings_as_lines(), timed():
             code = args.run(args)
         sys.stdout.flush()

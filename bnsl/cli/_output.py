@@ -23,27 +23,28 @@ DPI = 200
 
 def check_outputs(args: argparse.Namespace) -> None:
     """Raise InputError for a file that could not be written, before any work is done."""
-    given = [name for name in ("title", "x_label", "y_label") if getattr(args, name) is not None]
-    if given and args.plot is None:
-        raise InputError(f"{dashed(given[0])} is written on a figure; add --plot OUT.png")
-    if args.plot is not None:
+    given = vars(args)
+    plot, json, page = (given.get(name) for name in ("plot", "json", "report"))
+    for name in ("title", "x_label", "y_label") if "plot" in given and plot is None else ():
+        if given[name] is not None:
+            raise InputError(f"{dashed(name)} is written on a figure; add --plot OUT.png")
+    if plot is not None:
         from matplotlib.figure import Figure
 
         known = Figure().canvas.get_supported_filetypes()
-        if Path(args.plot).suffix.lower().removeprefix(".") not in known:
-            raise InputError(f"{args.plot!r}: a figure's name must end in one of .{', .'.join(known)}")
-        check_writable(args.plot)
-    json = getattr(args, "json", None)
+        if Path(plot).suffix.lower().removeprefix(".") not in known:
+            raise InputError(f"{plot!r}: a figure's name must end in one of .{', .'.join(known)}")
+        check_writable(plot)
     if json not in (None, STDIN):
         if Path(json).suffix.lower() != ".json":  # perhaps it is FILE, to be overwritten
             raise InputError(f"--json {json!r} must end in .json; put FILE before a --json without a name")
-        if Path(json).resolve() == Path(getattr(args, "file", STDIN)).resolve():
+        if Path(json).resolve() == Path(given.get("file", STDIN)).resolve():
             raise InputError(f"--json {json!r} is FILE itself; give another name")
         check_writable(json)
-    if getattr(args, "report", None) is not None:
+    if page is not None:
         from bnsl.web.page import check_path
 
-        check_path(args.report)
+        check_path(page)
 
 
 def check_writable(name: str) -> None:

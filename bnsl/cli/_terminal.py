@@ -28,11 +28,6 @@ def set_quiet(quiet: bool) -> None:
     _SETTINGS["quiet"] = quiet
 
 
-def quiet() -> bool:
-    """Whether notes, times and progress are left out."""
-    return _SETTINGS["quiet"]
-
-
 def coloured(stream: TextIO) -> bool:
     """Whether what goes to a stream may have colours."""
     if os.environ.get("NO_COLOR"):
@@ -70,7 +65,7 @@ def show(text: str) -> None:
 
 def note(text: str) -> None:
     """One line on the standard error, unless it should be quiet."""
-    if not quiet():
+    if not _SETTINGS["quiet"]:
         print(styled(f"bnsl: {in_words_of_shell(text)}", "dim", sys.stderr), file=sys.stderr)
 
 

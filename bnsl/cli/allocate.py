@@ -18,7 +18,7 @@ from bnsl._base.checks import InputError, check_share
 from bnsl._base.display import ExtrapolationWarning, paragraphs, records, warning_lines
 from bnsl.cli import _arguments as arguments
 from bnsl.cli._given import check_points, form_of
-from bnsl.cli._output import check_outputs, put_out
+from bnsl.cli._output import put_out
 from bnsl.cli._surfaces import draw_panels, read_runs
 from bnsl.cli._text import forms_text, record_text, rows_text
 from bnsl.fitting.fit import check_robust, fit
@@ -55,7 +55,6 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    check_outputs(args)
     check_points(args.compute, "--compute")
     check_share(args.level, "--level")
     args.form = None if args.form == "average" else args.form

@@ -19,7 +19,7 @@ from bnsl._base.checks import InputError, as_number, check_choice
 from bnsl.cli import _arguments as arguments
 from bnsl.cli._given import form_of, is_given, law_options
 from bnsl.cli._input import read_curve
-from bnsl.cli._output import check_outputs, put_out
+from bnsl.cli._output import put_out
 from bnsl.cli._words import dashed
 from bnsl.evaluation.backtest import Backtest, backtest
 from bnsl.forecasting.forecast import forecast
@@ -46,7 +46,6 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    check_outputs(args)
     law: dict[str, Any]
     form = None
     if args.method is not None:

@@ -20,7 +20,7 @@ from bnsl._base.display import paragraphs, records
 from bnsl.cli import _arguments as arguments
 from bnsl.cli._given import check_inputs, check_loss, constraints_of, input_names, split_rule
 from bnsl.cli._input import read_curve
-from bnsl.cli._output import check_outputs, put_out
+from bnsl.cli._output import put_out
 from bnsl.cli._surfaces import draw_panels
 from bnsl.cli._text import counted, record_text, rows_text
 from bnsl.evaluation.comparison import ALL_FORMS, Comparison, compare, forms_by_label
@@ -42,7 +42,6 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    check_outputs(args)
     names, forms = forms_asked_for(args)
     check_loss(args)
     options = {"forms": names, "n_breaks": args.n_breaks, "robust": args.robust, **constraints_of(args)}

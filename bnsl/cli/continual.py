@@ -13,7 +13,7 @@ import bnsl
 from bnsl._base.checks import InputError
 from bnsl._base.display import aligned, paragraphs
 from bnsl.cli import _arguments as arguments
-from bnsl.cli._output import check_outputs, put_out, write_report
+from bnsl.cli._output import put_out, write_report
 from bnsl.cli._text import record_text
 from bnsl.cli.runs import add_file, runs_of
 from bnsl.runs.run import Run
@@ -35,7 +35,6 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    check_outputs(args)
     runs = _runs_of(args)
     before = [one for one in runs if any(other.parent is one for other in runs)]
     if not before:

@@ -25,7 +25,6 @@ from bnsl.cli._answers import AHEAD_OF_RUNS, Answer, predictions, put_out_answer
 from bnsl.cli._arguments import LEVEL
 from bnsl.cli._given import form_of, law_options, points_asked_for, split_rule
 from bnsl.cli._input import read_curves
-from bnsl.cli._output import check_outputs
 from bnsl.cli._surfaces import draw_panels
 from bnsl.cli._text import json_text, predictions_text
 from bnsl.curves.curve import Curve
@@ -51,7 +50,6 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    check_outputs(args)
     options, wanted = law_options(args), points_asked_for(args)
     curves = read_curves(args, form_of(args))
     ahead = AHEAD if len(curves) == 1 else AHEAD_OF_RUNS

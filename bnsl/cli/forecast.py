@@ -31,7 +31,6 @@ from bnsl.cli import _arguments as arguments
 from bnsl.cli._answers import AHEAD_OF_RUNS, Answer, predictions, put_out_answers
 from bnsl.cli._given import points_asked_for, split_rule
 from bnsl.cli._input import read_curves
-from bnsl.cli._output import check_outputs
 from bnsl.cli._surfaces import draw_panels
 from bnsl.cli._text import counted, predictions_text, record_text
 from bnsl.curves.curve import Curve
@@ -65,7 +64,6 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    check_outputs(args)
     check_share(args.level, "--level")
     wanted = points_asked_for(args)
     check_choice(args.scale, "--scale", SCALES)

@@ -16,7 +16,7 @@ from bnsl._base.checks import InputError
 from bnsl.cli import _arguments as arguments
 from bnsl.cli._given import form_of, input_names, law_options
 from bnsl.cli._input import read_curve
-from bnsl.cli._output import check_outputs, save_figure
+from bnsl.cli._output import save_figure
 from bnsl.cli._terminal import warn
 from bnsl.cli.fit import draw, fit_law
 from bnsl.forms.registry import FORMS
@@ -35,7 +35,6 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    check_outputs(args)
     if args.decompose and args.form.lower() in FORMS and args.form.lower() != "bnsl":
         raise InputError(f"--decompose draws the power laws of a bnsl; form {args.form!r} has none")
     if args.decompose and input_names(args):

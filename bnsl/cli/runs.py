@@ -16,7 +16,7 @@ from bnsl._base.checks import check_share
 from bnsl._base.display import aligned, paragraphs, plain
 from bnsl.cli import _arguments as arguments
 from bnsl.cli._given import where_of
-from bnsl.cli._output import check_outputs, put_out, write_report
+from bnsl.cli._output import put_out, write_report
 from bnsl.cli._text import record_text
 from bnsl.runs.laws import LAWS
 from bnsl.runs.reading import read_runs
@@ -54,7 +54,6 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    check_outputs(args)
     level = check_share(args.level, "--level")
     wanted = {text: from_text(text) for text in args.predict}
     result = bnsl.fit_runs(runs_of(args), args.law)

@@ -13,7 +13,7 @@ import bnsl
 from bnsl._base.checks import InputError
 from bnsl._base.display import aligned
 from bnsl.cli import _arguments as arguments
-from bnsl.cli._output import check_outputs, put_out
+from bnsl.cli._output import put_out
 from bnsl.cli._text import record_text
 from bnsl.runs.record import phase_record
 from bnsl.schedules.text import MAKERS, from_text
@@ -34,7 +34,6 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    check_outputs(args)
     text = args.schedule
     given = [f"{name}={getattr(args, name)}" for name in OPTIONS if getattr(args, name) is not None]
     if given and "+" in text:

@@ -23,7 +23,7 @@ from bnsl._base.display import ExtrapolationWarning, records
 from bnsl.cli import _arguments as arguments
 from bnsl.cli._given import constraints_of, form_of, points_asked_for, split_rule
 from bnsl.cli._input import read_curve
-from bnsl.cli._output import check_outputs, put_out
+from bnsl.cli._output import put_out
 from bnsl.cli._text import record_text
 from bnsl.fitting.fit import fit
 from bnsl.forecasting.forecast import forecast
@@ -60,7 +60,6 @@ def add(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
-    check_outputs(args)
     if not args.target:
         raise InputError("--target X is missing: the x at which to predict")
     target, candidates = points_asked_for(args, "--target"), points_asked_for(args, "--candidates")

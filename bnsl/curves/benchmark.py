@@ -6,15 +6,15 @@ the cache of the operating system; what is missing is fetched from the authors' 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnsl._base.checks import InputError, check_choice, suggest
 from bnsl._base.display import short
 from bnsl.curves.curve import Curve
-from bnsl.curves.fetching import fetch, in_folder, read_checked
+from bnsl.curves.fetching import fetched_table, in_folder, read_checked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,6 @@ FILES = {  # and their sha256
 BASELINES = ("baseline_rmsle.csv", "9d4bce2b771610255c77410b2cdb770eb3e1c113f6aff30647baf5b8484c4ee9")
 KEY = ("domain", "task", "model")
 COLUMNS = ("Domain", "Task", "Model", "Seen Examples", "Loss", "Training")
-BASELINE_COLUMNS = ("Domain", "Task", "Model", "M1", "M2", "M3", "M4")
 DESCRIPTION = (
     "92 curves of vision, translation, language models and BIG-Bench (arXiv 2209.06640); not bundled, "
     "fetched on first use"
@@ -136,20 +135,15 @@ class Benchmark:
         """One row per curve: domain, task, model, numbers of points, ranges of x and y."""
         import pandas as pd
 
-        return pd.DataFrame(
-            {
-                **dict(zip(KEY, curve.key, strict=True)),
-                "fitted": len(curve.fitted),
-                "held_out": len(curve.held_out),
-                "x_first": curve.fitted.x[0],
-                "x_fitted": curve.fitted.x[-1],
-                "x_last": curve.held_out.x[-1],
-                "y_first": curve.fitted.y[0],
-                "y_fitted": curve.fitted.y[-1],
-                "y_last": curve.held_out.y[-1],
-            }
-            for curve in self.curves
-        )
+        rows = []
+        for curve in self.curves:
+            fitted, held_out = curve.fitted, curve.held_out
+            row = {"fitted": len(fitted), "held_out": len(held_out)}
+            for axis in ("x", "y"):
+                near, far = getattr(fitted, axis), getattr(held_out, axis)
+                row |= {f"{axis}_first": near[0], f"{axis}_fitted": near[-1], f"{axis}_last": far[-1]}
+            rows.append({**dict(zip(KEY, curve.key, strict=True)), **row})
+        return pd.DataFrame(rows)
 
     @property
     def points(self) -> pd.DataFrame:
@@ -166,9 +160,7 @@ class Benchmark:
         return pd.concat(parts, ignore_index=True)
 
     def __repr__(self) -> str:
-        domains: dict[str, int] = {}
-        for curve in self.curves:
-            domains[curve.domain] = domains.get(curve.domain, 0) + 1
+        domains = Counter(curve.domain for curve in self.curves)
         inner = ", ".join(f"{count} {domain}" for domain, count in domains.items())
         return f"<Benchmark of {len(self)} curves: {inner}>"
 
@@ -184,17 +176,11 @@ def load_benchmark() -> Benchmark:
     """
     import pandas as pd
 
-    tables = []
-    path: Path | None
-    for name, sha256 in FILES.items():
-        path = in_folder(name) or fetch(name, sha256, ORIGIN)
-        tables.append(read_checked(path, sha256, COLUMNS, "delete the file, and it is fetched anew"))
-    name, sha256 = BASELINES
-    published, path = None, in_folder(name)
+    tables = [fetched_table(name, sha256, ORIGIN)[1] for name, sha256 in FILES.items()]
+    published, path = None, in_folder(BASELINES[0])
     if path is not None:
         remedy = "put the right file there, or delete it and do without"
-        published = read_checked(path, sha256, BASELINE_COLUMNS, remedy).rename(columns=str.lower)
-        published = published.set_index(list(KEY))
+        published = read_checked(path, BASELINES[1], remedy).rename(columns=str.lower).set_index(list(KEY))
     return benchmark_from_table(pd.concat(tables, ignore_index=True), published)
 
 
@@ -217,15 +203,8 @@ def benchmark_from_table(table: pd.DataFrame, published: pd.DataFrame | None = N
             rows = group[group["Training"] == mark]
             if rows.empty:
                 raise InputError(f"curve {name!r} has no points to {part} (Training = {mark})")
-            parts.append(
-                Curve(
-                    rows["Seen Examples"].to_numpy(float),
-                    rows["Loss"].to_numpy(float),
-                    name=name,
-                    x_label="Seen Examples",
-                    y_label="Loss",
-                )
-            )
+            x, y = (rows[column].to_numpy(float) for column in ("Seen Examples", "Loss"))
+            parts.append(Curve(x, y, None, name, "Seen Examples", "Loss"))
         curves.append(BenchmarkCurve(domain, task, model, *parts))
     if published is not None:
         published = published.loc[[curve.key for curve in curves]]

@@ -59,42 +59,30 @@ def as_curve(
             there, or values that make no Curve.
     """
     check_accuracy(accuracy, resolution)
-    curve = _handed_over(data, x, y, sigma, axes, groups, labels)
-    return curve if accuracy is None else with_errors(curve, accuracy, resolution)
-
-
-def _handed_over(
-    data: Sequence[Data],
-    x: Any,
-    y: Any,
-    sigma: Any,
-    axes: tuple[Input, ...],
-    groups: Any,
-    labels: Sequence[str] | None,
-) -> Curve:
-    table = bool(data) and is_table(data[0]) and (len(data) == 1 or _is_name(data[1]))
+    table = data[0] if data and is_table(data[0]) and (len(data) == 1 or _is_name(data[1])) else None
+    unnamed = data if table is None else data[1:]
     named: dict[str, Any] = {"x": x, "y": y, "sigma": sigma}
-    for name, value in zip(("x", "y"), data[1:] if table else data, strict=False):
+    for name, value in zip(("x", "y"), unnamed, strict=False):
         if named[name] is not None:
             raise InputError(f"{name} was given twice, by position and by name; {ONE_OF}")
         named[name] = value
-    if len(data) > 2 + table:
+    if len(unnamed) > 2:
         raise InputError(f"{len(data)} arguments without a name are too many; {ONE_OF}")
-    if table:
-        return _of_columns(data[0], named, axes, groups)
-    if isinstance(named["x"], Curve):
-        return _of_curve(named["x"], named["y"], named["sigma"], axes, groups)
-    missing = [name for name in ("x", "y") if named[name] is None]
-    if missing:
+    missing = " and ".join(name for name in ("x", "y") if named[name] is None)
+    if table is not None:
+        if missing:
+            has = f"the table has {_columns(table)}"
+            raise InputError(f"the column of {missing} is missing; {ONE_OF}; {has}")
+        curve = _of_columns(table, named, axes, groups)
+    elif isinstance(named["x"], Curve):
+        curve = _of_curve(named["x"], named["y"], named["sigma"], axes, groups)
+    elif missing:
         held = f"; the table has {_columns(named['x'])}" if is_table(named["x"]) else ""
-        are = "are" if len(missing) > 1 else "is"
-        raise InputError(f"{' and '.join(missing)} {are} missing; {ONE_OF}{held}")
-    said: dict[str, Any] = {f"{k}_label": _label(named[k], k) for k in ("x", "y")} | _said(
-        axes, named["x"], labels
-    )
-    if groups is not None:
-        named["groups"] = groups
-    return Curve(**joined(named), **said)
+        raise InputError(f"{missing} {'are' if ' ' in missing else 'is'} missing; {ONE_OF}{held}")
+    else:
+        said = _said(axes, named["x"], labels) | {f"{k}_label": _label(named[k], k) for k in ("x", "y")}
+        curve = Curve(**_joined(named if groups is None else named | {"groups": groups}), **said)
+    return curve if accuracy is None else with_errors(curve, accuracy, resolution)
 
 
 def points_of(x: Any, curve: Curve, axes: tuple[Input, ...]) -> tuple[np.ndarray, tuple[int, ...]]:
@@ -136,28 +124,26 @@ def _named_points(x: Any, own: Sequence[str], axes: tuple[Input, ...]) -> tuple[
     raise InputError(f"the input {missing!r} is missing; there is {_columns(x)}" + suggest(missing, columns))
 
 
-def joined(parts: Mapping[str, Any]) -> dict[str, Any]:
+def _joined(parts: Mapping[str, Any]) -> dict[str, Any]:
     """Series and frames in the order of the first one's index; whatever has no index as it is.
 
     Raises InputError where indexes hold different labels, or the same ones in another order and repeatedly.
     """
+    indexes = {name: part.index for name, part in parts.items() if hasattr(part, "reindex")}
+    first = next(iter(indexes), "")
     out = dict(parts)
-    first, base = "", None
-    for name, part in parts.items():
-        index = getattr(part, "index", None) if hasattr(part, "reindex") else None
-        if index is None:
+    for name, index in indexes.items():
+        base = indexes[first]
+        if index.equals(base):
             continue
-        if base is None:
-            first, base = name, index
-        elif not index.equals(base):
-            alike = len(index) == len(base) and index.is_unique and base.is_unique
-            if not alike or not index.isin(base).all():
-                raise InputError(
-                    f"{first} and {name} are Series with different indexes, so that it is not known which "
-                    "values belong together: join them first, as in pandas.concat([x, y], axis=1, "
-                    "join='inner'), or pass .to_numpy() of each to match them by position"
-                )
-            out[name] = part.reindex(base)
+        alike = len(index) == len(base) and index.is_unique and base.is_unique
+        if not alike or not index.isin(base).all():
+            raise InputError(
+                f"{first} and {name} are Series with different indexes, so that it is not known which "
+                "values belong together: join them first, as in pandas.concat([x, y], axis=1, "
+                "join='inner'), or pass .to_numpy() of each to match them by position"
+            )
+        out[name] = parts[name].reindex(base)
     return out
 
 
@@ -183,11 +169,9 @@ def _said(axes: tuple[Input, ...], x: Any, labels: Sequence[str] | None = None) 
         raise InputError(
             f"inputs = {list(labels)}: this form takes {len(axes)}, {wanted}; name a column for each"
         )
-    if len(axes) == 1:
-        return {}
-    columns = getattr(x, "columns", None) if labels is None else labels
-    usable = columns is not None and len(columns) == len(axes)
-    return {"axes": axes, "input_labels": tuple(map(str, columns)) if usable and columns is not None else ()}
+    columns: Any = getattr(x, "columns", ()) if labels is None else labels
+    names = tuple(map(str, columns)) if len(columns) == len(axes) else ()
+    return {"axes": axes, "input_labels": names} if len(axes) > 1 else {}
 
 
 def named_inputs(
@@ -233,11 +217,6 @@ def _of_columns(table: Any, named: Mapping[str, Any], axes: tuple[Input, ...], g
 
     Rows at the end without x and y are left out, as in files.
     """
-    missing = [name for name in ("x", "y") if named[name] is None]
-    if missing:
-        raise InputError(
-            f"the column of {' and '.join(missing)} is missing; {ONE_OF}; the table has {_columns(table)}"
-        )
     names = {k: v for k, v in named.items() if _is_name(v) or (k == "x" and _are_names(v))}
     if "x" in names and names["x"] == names.get("y"):
         raise InputError(f"x and y are the same column, {names['x']!r}; name two")
@@ -246,12 +225,12 @@ def _of_columns(table: Any, named: Mapping[str, Any], axes: tuple[Input, ...], g
     values["groups"] = _labels_of(table, groups) if _is_name(groups) else groups
     if "x" in names and "y" in names:
         values = _without_blank_end(values)
+    several = names["x"] if _are_names(names.get("x")) else []
     cells = {names[k]: v for k, v in values.items() if _is_name(names.get(k))}
-    if _are_names(names.get("x")):
-        cells |= dict(zip(names["x"], values["x"].T, strict=True))
+    cells |= dict(zip(several, np.transpose(values["x"]), strict=True)) if several else {}
     check_missing(cells)
-    if _are_names(names.get("x")):
-        values["x"] = np.column_stack([as_array(cells[name], name) for name in names["x"]])
+    if several:
+        values["x"] = np.column_stack([as_array(cells[name], name) for name in several])
     more = _said(axes, None, [names["x"]] if _is_name(names.get("x")) else names.get("x"))
     try:
         return Curve(**values, **labels, **more)
@@ -262,10 +241,8 @@ def _of_columns(table: Any, named: Mapping[str, Any], axes: tuple[Input, ...], g
 
 def _without_blank_end(values: dict[str, Any]) -> dict[str, Any]:
     """Columns without the rows at their end that have neither x nor y; a UserWarning says how many."""
-    x, y = values["x"], values["y"]
-    full = ~_missing(y)
-    for cells in x.T if x.ndim > 1 else [x]:
-        full |= ~_missing(cells)
+    blank = np.column_stack([_missing(values["y"]), _missing(values["x"])])
+    full = np.asarray(~blank.all(axis=1))
     end = int(np.flatnonzero(full)[-1]) + 1 if full.any() else len(full)
     if end == len(full):
         return values
@@ -276,7 +253,9 @@ def _without_blank_end(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _missing(cells: Any) -> np.ndarray:
-    return np.array([cell is None or cell != cell for cell in np.asarray(cells, dtype=object)], bool)
+    import pandas as pd
+
+    return np.asarray(pd.isna(np.asarray(cells, dtype=object)))
 
 
 def check_missing(columns: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from bnsl._base.checks import check_choice
 from bnsl.curves.benchmark import DESCRIPTION, Benchmark, BenchmarkCurve, load_benchmark
 from bnsl.curves.curve import Curve
-from bnsl.curves.surfaces import load_chinchilla, load_loss_surface
+from bnsl.curves.surfaces import load_chinchilla, read_table
 from bnsl.forms.broken import BNSL
 
 if TYPE_CHECKING:
@@ -100,15 +100,13 @@ def load_dataset(name: str) -> Curve | Benchmark | pd.DataFrame:
         InputError: an unknown name; for data that are fetched, files that cannot be found, fetched or read.
     """
     check_choice(name, "name", CATALOGUE)
-    if name == CONTINUAL:
-        import pandas as pd
-
-        return pd.read_csv(_data_file(f"{name}.csv"))
+    if name == CHINCHILLA:
+        return load_chinchilla()
     if name in TABLES:
-        return load_chinchilla() if name == CHINCHILLA else load_loss_surface(_data_file(f"{name}.csv"))
-    if name == VALIDATION:
-        return load_validation()
-    return load_benchmark() if name == BENCHMARK else load_curve(name)
+        return read_table(_data_file(f"{name}.csv"))
+    if name in COLLECTIONS:
+        return load_benchmark() if name == BENCHMARK else load_validation()
+    return load_curve(name)
 
 
 def load_curve(name: str) -> Curve:

@@ -50,25 +50,17 @@ def fetch(name: str, sha256: str, base_url: str, cache: Path | None = None, time
     try:
         return Path(store.fetch(name, downloader=pooch.HTTPDownloader(timeout=timeout)))
     except requests.RequestException as error:
-        raise InputError(
-            f"{name} was not found and could not be fetched from {base_url} ({_reason(error)}); "
-            + _remedy(name)
-        ) from None
+        why = f"was not found and could not be fetched from {base_url} ({_reason(error)})"
     except ValueError:  # what pooch raises for a hash that differs
-        raise InputError(
-            f"{name}: what {base_url} sent is damaged (its sha256 is not {sha256[:12]}...); try again, or "
-            + _remedy(name)
-        ) from None
+        why = f"arrived damaged from {base_url} (its sha256 is not {sha256[:12]}...)"
     except OSError as error:
-        raise InputError(
-            f"{name} cannot be kept in {str(folder)!r} ({error.strerror or error}); {_remedy(name)}"
-        ) from None
+        why = f"cannot be kept in {str(folder)!r} ({error.strerror or error})"
     finally:
         logger.setLevel(level)
-
-
-def _remedy(name: str) -> str:
-    return f"get the file by other means and set {FOLDER_VARIABLE} to the folder that holds {name}"
+    raise InputError(
+        f"{name} {why}; try again, or get the file by other means and set {FOLDER_VARIABLE} to the folder "
+        f"that holds {name}"
+    )
 
 
 def _reason(error: Exception) -> str:
@@ -80,8 +72,14 @@ def _reason(error: Exception) -> str:
     return next((text for name, text in words.items() if name in type(error).__name__), type(error).__name__)
 
 
-def read_checked(path: Path, sha256: str, columns: tuple[str, ...] | None, remedy: str) -> pd.DataFrame:
-    """The table in a file, once its hash and, if given, its columns are found right.
+def fetched_table(name: str, sha256: str, base_url: str) -> tuple[Path, pd.DataFrame]:
+    """The table in a file of the user's folder, or else of the cache, fetched if need be; and that file."""
+    path = in_folder(name) or fetch(name, sha256, base_url)
+    return path, read_checked(path, sha256, "delete the file, and it is fetched anew")
+
+
+def read_checked(path: Path, sha256: str, remedy: str) -> pd.DataFrame:
+    """The table in a file, once its hash is found right.
 
     Raises:
         InputError: a file that cannot be read or is not the one expected; it ends with `remedy`.
@@ -98,10 +96,4 @@ def read_checked(path: Path, sha256: str, columns: tuple[str, ...] | None, remed
             f"{str(path)!r} is damaged or another version: its sha256 is {found[:12]}..., expected "
             f"{sha256[:12]}...; {remedy}"
         )
-    table = pd.read_csv(io.BytesIO(content))
-    if columns is not None and tuple(table.columns) != columns:
-        raise InputError(
-            f"{str(path)!r} has the columns {', '.join(map(str, table.columns))}; expected "
-            f"{', '.join(columns)}; {remedy}"
-        )
-    return table
+    return pd.read_csv(io.BytesIO(content))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -39,27 +39,23 @@ def as_pandas(frame: Any, columns: Sequence[str]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    if isinstance(frame, pd.DataFrame) or hasattr(frame, "get_column"):  # the latter is Polars'
-        known = list(frame.columns)
-    elif hasattr(frame, "keys"):
-        known = list(frame.keys())
-    else:
+    table = isinstance(frame, pd.DataFrame) or hasattr(frame, "get_column")  # the latter is Polars'
+    if not table and not hasattr(frame, "keys"):
         raise InputError(
             "frame must be a pandas or Polars DataFrame or a mapping of arrays; it is a "
             f"{type(frame).__name__}"
         )
+    known = list(frame.columns if table else frame.keys())
     for name in columns:
         if name not in known:
             shown = ", ".join(map(str, known[:12]))
             raise InputError(f"frame has no column {name!r}; it has {shown}" + suggest(name, map(str, known)))
+    once = list(dict.fromkeys(columns))
     if isinstance(frame, pd.DataFrame):
-        return frame[list(dict.fromkeys(columns))]
-    data: dict[Hashable, Any] = {}
-    for name in dict.fromkeys(columns):
-        column = frame[name]
-        data[name] = column.to_numpy() if hasattr(column, "to_numpy") else column
+        return frame[once]
+    arrays = {name: frame[name] for name in once}
     try:
-        return pd.DataFrame(data)
+        return pd.DataFrame({k: v.to_numpy() if hasattr(v, "to_numpy") else v for k, v in arrays.items()})
     except ValueError as error:
         raise InputError(f"frame: {error}") from None
 
@@ -70,14 +66,11 @@ def with_numbers(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     A UserWarning says how each was read, with a decimal point where its cells leave it open.
     """
     texts = [name for name in columns if table[name].dtype.kind not in "biufcmM"]
-    read = (
-        {k: found for k, found in number_columns(table[texts], "frame").items() if found.note}
-        if texts
-        else {}
-    )
-    for found in read.values():
-        warnings.warn(found.note, UserWarning, stacklevel=2)
-    return table.assign(**{name: found.values for name, found in read.items()}) if read else table
+    found = number_columns(table[texts], "frame") if texts else {}
+    read = {name: column for name, column in found.items() if column.note}
+    for column in read.values():
+        warnings.warn(column.note, UserWarning, stacklevel=2)
+    return table.assign(**{name: column.values for name, column in read.items()}) if read else table
 
 
 def long_table(frame: Any, x: str, y: str, sigma: str | None, by: list[str]) -> LongTable:
@@ -85,30 +78,31 @@ def long_table(frame: Any, x: str, y: str, sigma: str | None, by: list[str]) -> 
 
     Points that are not numbers become NaN, so that their curve is refused and no other.
     """
-    wanted = [*by, x, y, *([sigma] if sigma else [])]
+    import pandas as pd
+
+    measured = [x, y, *([sigma] if sigma else [])]
+    wanted = [*by, *measured]
     if len(set(wanted)) < len(wanted):
         raise InputError(f"x, y, sigma and by must name different columns; got {', '.join(wanted)}")
     table = as_pandas(frame, wanted)
     if not len(table):
         raise InputError("frame has no rows")
-    table = with_numbers(table, [name for name in wanted if name not in by])
+    table = with_numbers(table, measured)
     number = table.groupby(by, sort=False, dropna=False, observed=True).ngroup().to_numpy()
-    values = [_numbers(table[name]) for name in (x, y, *([sigma] if sigma else []))]
+    values = [_numbers(table[name]) for name in measured]
     follows = (np.diff(number) > 0) | ((np.diff(number) == 0) & (np.diff(values[0]) > 0))
     order: Any = slice(None)
     if not follows.all():  # most tables come sorted, and sorting is most of the work here
         order = np.lexsort([*reversed(values), number])
-    first = np.empty(int(number.max()) + 1, int)
-    first[number[::-1]] = np.arange(len(number))[::-1]
-    keys = table[by].iloc[first].reset_index(drop=True)
-    ordered = [value[order] for value in values]
+    keys = table[by][~pd.Index(number).duplicated()].reset_index(drop=True)
     starts = np.searchsorted(number[order], np.arange(len(keys) + 1))
     texts: dict[int, str] = {}
-    for name, value in zip((x, y, *([sigma] if sigma else [])), values, strict=True):
+    for name, value in zip(measured, values, strict=True):
         for row in np.flatnonzero(np.isnan(value) & table[name].notna().to_numpy()):
             cell = table[name].iloc[row]
             texts.setdefault(int(number[row]), f"column {name!r} holds {cell!r}, which is not a number")
-    return LongTable(keys, Curves(ordered[0], ordered[1], ordered[2] if sigma else None, starts), texts)
+    x_values, y_values, *errors = (value[order] for value in values)
+    return LongTable(keys, Curves(x_values, y_values, errors[0] if errors else None, starts), texts)
 
 
 def _numbers(column: pd.Series) -> np.ndarray:

@@ -48,8 +48,8 @@ def table_notes(many: str, data: Sequence[Any], *given: Any) -> tuple[FitWarning
         )
         notes.append(FitWarning("several_runs", text))
     parts = [frame] if run is None else [part for _, part in frame.groupby(run, observed=True)]
-    rates = (name for name in frame.columns if isinstance(name, str) and name not in names)
-    for name in filter(RATE.fullmatch, rates if STEP.search(x) else ()):
+    named = (name for name in frame.columns if isinstance(name, str) and name not in names)
+    for name in filter(RATE.fullmatch, named if STEP.search(x) else ()):
         fallen = [ends for part in parts if (ends := fallen_rate(part.sort_values(x)[name])) is not None]
         if fallen:
             text = (
@@ -57,7 +57,8 @@ def table_notes(many: str, data: Sequence[Any], *given: Any) -> tuple[FitWarning
                 "faster than by its steps alone; bnsl.fit_runs(bnsl.read_runs(frame)) takes the schedule "
                 "into account"
             )
-            return (*notes, FitWarning("falling_rate", text))
+            notes.append(FitWarning("falling_rate", text))
+            break
     return tuple(notes)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bnsl._base.checks import InputError, is_number
-from bnsl.curves.fetching import fetch, in_folder, read_checked
+from bnsl.curves.fetching import fetched_table, in_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,12 +43,9 @@ def load_chinchilla() -> pd.DataFrame:
     Raises:
         InputError: no file at hand and none to be had, or a damaged one; the message says what to do.
     """
-    path, (name, sha256) = in_folder(TABLE), EXTRACTED
-    if path is not None:
-        return chinchilla_from_table(_read(path), str(path))
-    path = in_folder(name) or fetch(name, sha256, ORIGIN)
-    remedy = "delete the file, and it is fetched anew"
-    return chinchilla_from_table(read_checked(path, sha256, None, remedy), str(path))
+    path = in_folder(TABLE)
+    path, table = fetched_table(*EXTRACTED, ORIGIN) if path is None else (path, read_table(path))
+    return chinchilla_from_table(table, str(path))
 
 
 def chinchilla_from_table(table: pd.DataFrame, source: str) -> pd.DataFrame:
@@ -72,12 +69,8 @@ def chinchilla_from_table(table: pd.DataFrame, source: str) -> pd.DataFrame:
     return runs.assign(outlier=runs["loss"].rank(method="first", ascending=False) <= OUTLIERS)
 
 
-def load_loss_surface(path: Path) -> pd.DataFrame:
-    """The table of `data/loss_surface.csv`, one row per design; see `data/loss_surface.md`."""
-    return _read(path)
-
-
-def _read(path: Path) -> pd.DataFrame:
+def read_table(path: Path) -> pd.DataFrame:
+    """A table of runs; InputError for a file that cannot be read."""
     import pandas as pd
 
     try:

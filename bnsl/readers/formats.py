@@ -178,18 +178,14 @@ def _with_roles(source: Source) -> Source:
 
     Learning rates are set aside where there are two other columns of numbers.
     """
-    table = source.table
-    names = list(map(str, table.columns))
-    apart = [
-        name for kind in (_RUN, _SEED) for name in names if kind.fullmatch(name) and _repeats(table[name])
-    ]
-    run = next(iter(apart), None)
+    table, names = source.table, list(map(str, source.table))
+    kinds = ((kind, name) for kind in (_RUN, _SEED) for name in names)
+    run = next((name for kind, name in kinds if kind.fullmatch(name) and _repeats(table[name])), None)
     numeric = [name for name in names if table[name].dtype.kind == "f" and name != run]
     rates = [name for name in numeric if RATE.fullmatch(name) and name not in source.aside]
     if len(numeric) - len(rates) < 2:
         rates = []
-    aside = (*source.aside, *([run] if run is not None else []), *rates)
-    return replace(source, run=run, aside=aside)
+    return replace(source, run=run, aside=(*source.aside, *([] if run is None else [run]), *rates))
 
 
 def _repeats(column: pd.Series) -> bool:

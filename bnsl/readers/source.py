@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RUN, STEP = "run", "step"  # columns of logs of several runs
+_NO_NUMBERS: Mapping[Any, float] = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +133,15 @@ def records(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 def _marked(value: Any) -> Any:
     return np.inf if isinstance(value, float) and value != value else value
+
+
+def flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The number, word or truth value, or those in nested objects under dotted names; no images or tables."""
+    if isinstance(value, Mapping) and "_type" not in value:
+        for key, inner in value.items():
+            yield from flat(f"{name}.{key}" if name else str(key), inner)
+    elif isinstance(value, str | int | float | bool):
+        yield name, _NO_NUMBERS.get(value, value)
 
 
 def check_distinct(names: Sequence[str], where: str) -> None:

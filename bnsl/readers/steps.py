@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bnsl._base.checks import InputError
 from bnsl.readers.files import called, content
-from bnsl.readers.source import RUN, STEP, Source, log, records, some
+from bnsl.readers.source import RUN, STEP, Source, flat, log, records, some
 from bnsl.readers.tables import parse_json
 
 FILES = "*.json"
@@ -114,13 +114,3 @@ def _own_step(value: Mapping[str, Any], step: int) -> dict[str, Any]:
     """The step that the file itself holds, which counts more than its name."""
     own = next((value[name] for name in ("step", "global_step", "iteration") if name in value), step)
     return {"step": own if isinstance(own, int | float) and not isinstance(own, bool) else step}
-
-
-def flat(prefix: str, found: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The numbers and words of nested objects under dotted names."""
-    for key, value in found.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from flat(f"{name}.", value)
-        elif isinstance(value, str | int | float | bool):
-            yield name, value

@@ -6,16 +6,14 @@ import json
 import re
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from bnsl._base.checks import InputError
 from bnsl.readers.files import called, content
-from bnsl.readers.source import RUN, Source, records, some
+from bnsl.readers.source import RUN, Source, flat, records, some
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,21 +165,10 @@ def _values(items: Any) -> dict[str, Any]:
     for item in items:
         key = item.key or ".".join(item.nested_key)
         try:
-            out.update(_flat(key, json.loads(item.value_json)))
+            out.update(flat(key, json.loads(item.value_json)))
         except ValueError:
             continue  # no JSON, so no number
     return out
-
-
-def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        if "_type" not in value:  # an image, a table, a histogram
-            for inner, entry in value.items():
-                yield from _flat(f"{key}.{inner}", entry)
-    elif value in ("NaN", "Infinity", "-Infinity"):
-        yield key, float(value) if value != "NaN" else np.nan
-    elif isinstance(value, str | int | float | bool):
-        yield key, value
 
 
 def _records(data: bytes, where: str) -> Iterator[bytes]:

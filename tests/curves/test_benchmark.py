@@ -180,7 +180,7 @@ def test_the_folder_goes_first_and_the_rest_is_fetched(tmp_path, benchmark_folde
         asked.append((name, sha256))
         return benchmark_folder / name
 
-    monkeypatch.setattr(benchmark_data, "fetch", fetched)
+    monkeypatch.setattr("bnsl.curves.fetching.fetch", fetched)
     assert len(bnsl.load_dataset("benchmark")) == 92
     assert asked == [("benchmark.vision.csv", FILES["benchmark.vision.csv"])]
 
@@ -188,9 +188,8 @@ def test_the_folder_goes_first_and_the_rest_is_fetched(tmp_path, benchmark_folde
 @pytest.mark.parametrize("folder", ["", "/nowhere"])
 def test_neither_folder_nor_network(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("BNSL_DATA_DIR", folder)
-    monkeypatch.setattr(
-        benchmark_data, "fetch", lambda name, sha256, _: fetch(name, sha256, "http://127.0.0.1:9/", tmp_path)
-    )
+    refused = {"base_url": "http://127.0.0.1:9/", "cache": tmp_path}
+    monkeypatch.setattr("bnsl.curves.fetching.fetch", lambda name, sha256, _: fetch(name, sha256, **refused))
     with pytest.raises(bnsl.InputError, match=r"benchmark\.vision\.csv was not found"):
         bnsl.load_dataset("benchmark")
     assert cli.main(["datasets", "benchmark"]) == 2
@@ -218,7 +217,7 @@ def test_the_list_names_it_and_fetches_nothing(monkeypatch, capsys):
     def refuse(*_):
         raise AssertionError("fetched")
 
-    monkeypatch.setattr(benchmark_data, "fetch", refuse)
+    monkeypatch.setattr("bnsl.curves.fetching.fetch", refuse)
     monkeypatch.setenv("BNSL_DATA_DIR", "")
     assert cli.main(["datasets"]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("benchmark ")]

@@ -91,7 +91,7 @@ def test_what_is_not_at_hand_is_fetched(tmp_path, monkeypatch):
         return path
 
     monkeypatch.setenv("BNSL_DATA_DIR", "")
-    monkeypatch.setattr(surfaces, "fetch", fetched)
+    monkeypatch.setattr("bnsl.curves.fetching.fetch", fetched)
     with pytest.raises(bnsl.InputError, match=r"cached.csv' is damaged or another version"):
         bnsl.load_dataset("chinchilla")
     monkeypatch.setattr(surfaces, "EXTRACTED", ("svg_extracted_data.csv", sha256))
@@ -124,7 +124,7 @@ def test_the_shell_lists_tables_and_fetches_nothing(monkeypatch, capsys):
     def refuse(*_):
         raise AssertionError("fetched")
 
-    monkeypatch.setattr(surfaces, "fetch", refuse)
+    monkeypatch.setattr("bnsl.curves.fetching.fetch", refuse)
     monkeypatch.setenv("BNSL_DATA_DIR", "")
     assert cli.main(["datasets", "--json"]) == 0
     names = [entry["name"] for entry in json.loads(capsys.readouterr().out)]
