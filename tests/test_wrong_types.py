@@ -444,7 +444,7 @@ def place(tmp_path, monkeypatch):
     FRAME.to_csv("curve.csv", index=False)
     monkeypatch.setattr("bnsl.plots.forecasts._forecast_x", lambda *_: np.array([1e4, 2e6]))
     monkeypatch.setattr("bnsl.forecasting.joint.STEPS", 3)
-    monkeypatch.setattr("bnsl.web.page.analyse", lambda *data, x, y, sigma, **_: bnsl.Curve(*data, sigma))
+    monkeypatch.setattr("bnsl.web.page.analyse", lambda curve, *_, **__: curve)
     monkeypatch.setattr("bnsl.web.page.render", lambda *_, **__: "")
     yield
     plt.close("all")

@@ -1,15 +1,22 @@
-"""What figures are made of: traces, shapes and switches for Plotly, and the look of the axes."""
+"""What figures are made of: traces, shapes and switches for Plotly, and the look of the axes.
+
+A figure is plain lists and dictionaries. A colour is a `Shade`, one for a light and one for a dark ground,
+which `for_theme` (and the page's own script) resolves. Whatever a user wrote is made harmless by `label`,
+since Plotly reads a little HTML in titles and hover texts.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from bnsl._base.palette import FORECAST, GROUND, Shade, Style, both
+from bnsl._base.palette import FORECAST, GROUND, SOLID, Dash, Shade, Style, both
 from bnsl.curves.curve import Curve
 from bnsl.fitting.result import FitResult
+from bnsl.plots.places import evenly
 from bnsl.web.words import number, rows
 
 LEVELS = (0.9, 0.5)  # of the bands, the wide one first
@@ -24,6 +31,28 @@ GRID = both("#E3E5E8", "#2B3038")
 BEYOND = both("#F3F4F6", "#1B1F26")
 PANEL = both("#FFFFFF", "#20252D")
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
+LAYOUT: dict[str, Any] = {
+    "autosize": True,
+    "margin": {"l": 56, "r": 16, "t": 16, "b": 48},
+    "paper_bgcolor": GROUND,
+    "plot_bgcolor": GROUND,
+    "font": {"color": INK, "family": FONT, "size": 13},
+    "hoverlabel": {"bgcolor": PANEL, "bordercolor": GRID, "font": {"color": INK, "size": 13}},
+    "hovermode": "closest",
+    "hoverdistance": 24,
+    "showlegend": False,
+}
+AXIS: dict[str, Any] = {
+    "gridcolor": GRID,
+    "linecolor": FAINT,
+    "tickcolor": FAINT,
+    "ticks": "outside",
+    "showline": True,
+    "zeroline": False,
+    "exponentformat": "power",
+    "minexponent": 4,
+    "automargin": True,
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +78,58 @@ class Series:
     group: str = ""
 
 
+@dataclass(frozen=True)
+class Figure:
+    """A figure for Plotly with its switches.
+
+    Attributes:
+        data: Plotly's traces.
+        layout: Plotly's layout.
+        series: the switches.
+        ranges: range of every axis ("x", "y") of every type ("log", "linear"), as Plotly wants it.
+    """
+
+    data: list[dict[str, Any]]
+    layout: dict[str, Any]
+    series: tuple[Series, ...]
+    ranges: dict[str, dict[str, list[float]]]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis: its title, its type at first, the ranges of both types, and what else Plotly has for it."""
+
+    title: str
+    kind: str
+    ranges: dict[str, list[float]]
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def positive_axis(title: str, low: float, high: float, kind: str = "log") -> Axis:
+    """An axis that shows these positive values; plain numbers where they are short, else powers of ten."""
+    a, b = np.log10(low), np.log10(high)
+    lacking = max(0.04 - (b - a), 0.0)
+    margin = 0.5 * lacking + MARGIN * (b - a + lacking)
+    size = MARGIN * max(high - low, 0.05 * high)
+    ranges = {
+        "log": [float(a - margin), float(b + margin)],
+        "linear": [float(low - size), float(high + size)],
+    }
+    more: dict[str, Any] = {"hoverformat": ".5~g"}
+    if ranges["log"][0] > -3.1 and ranges["log"][1] < 5.1:
+        more |= {"tickformat": "~g", "tickangle": 0}
+    decades = ranges["log"][1] - ranges["log"][0]
+    if 1.0 <= decades < 2.4:  # else Plotly writes all of 1, 2, ..., 9
+        more["nticks"] = int(decades / 0.31)
+    return Axis(title, kind, ranges, more)
+
+
+def linear_axis(title: str, low: float, high: float, **more: Any) -> Axis:
+    """An axis from end to end, which is linear whatever is asked for."""
+    ends = [float(low), float(high)]
+    return Axis(title, "linear", {"linear": ends, "log": ends}, more)
+
+
 def label(text: str) -> str:
     """What a user wrote, as plain text for Plotly: no tags, no templates, one line, not too long."""
     line = " ".join(text.split())
@@ -56,6 +137,25 @@ def label(text: str) -> str:
     for mark, harmless in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("%{", "%\N{ZERO WIDTH SPACE}{")):
         line = line.replace(mark, harmless)
     return line
+
+
+def digits(values: ArrayLike) -> list[float | None]:
+    """Six digits, enough for a line; null for what is no number."""
+    return [float(f"{value:.6g}") if np.isfinite(value) else None for value in np.asarray(values).tolist()]
+
+
+def dot(colour: Any, size: float, symbol: str = "circle", edge: float = 0.7, rim: Shade = GROUND) -> Any:
+    """A marker with its rim."""
+    return {"color": colour, "size": size, "symbol": symbol, "line": {"color": rim, "width": edge}}
+
+
+def for_theme(value: Any, theme: str) -> Any:
+    """A figure's part with every Shade replaced by its colour on the "light" or the "dark" ground."""
+    if isinstance(value, dict):
+        if value.keys() == {"light", "dark"}:
+            return value[theme]
+        return {key: for_theme(part, theme) for key, part in value.items()}
+    return [for_theme(part, theme) for part in value] if isinstance(value, list) else value
 
 
 class Drawing:
@@ -66,97 +166,86 @@ class Drawing:
         self.shapes: list[dict[str, Any]] = []
         self.series: list[Series] = []
 
-    def switch(self, text: str, swatch: dict[str, Any], *, shown: bool = True, group: str = "") -> None:
-        """A switch for the last trace."""
-        self.data[-1]["visible"] = shown
-        index = len(self.data) - 1
-        self.series.append(Series(f"s{len(self.series)}", text, (index,), (), shown, swatch, group))
+    def trace(self, name: str, x: ArrayLike, y: ArrayLike, mode: str, **more: Any) -> None:
+        """Lines or markers, or both; arrays are rounded, lists stay exact."""
+        places = {k: v if isinstance(v, list) else digits(v) for k, v in (("x", x), ("y", y))}
+        self.data.append({"type": "scatter", "name": label(name), **places, "mode": mode, **more})
+
+    def switch(
+        self,
+        text: str,
+        kind: str,
+        colour: Shade,
+        dash: str = "",
+        *,
+        since: int = -1,
+        shapes: tuple[int, ...] = (),
+        shown: bool = True,
+        group: str = "",
+    ) -> None:
+        """A switch for the traces from `since` on, the last one if not given, and for some shapes."""
+        traces = tuple(range(len(self.data))[since:])
+        for i in traces:
+            self.data[i]["visible"] = shown
+        swatch = {"kind": kind, "color": colour, "dash": dash}
+        self.series.append(Series(f"s{len(self.series)}", text, traces, shapes, shown, swatch, group))
 
     def band(self, text: str, x: np.ndarray, low: np.ndarray, high: np.ndarray, shade: Shade) -> None:
         """The area between two lines."""
-        self.data.append(
-            {
-                "type": "scatter",
-                "name": text,
-                "x": digits(np.concatenate([x, x[::-1]])),
-                "y": digits(np.concatenate([high, low[::-1]])),
-                "mode": "lines",
-                "fill": "toself",
-                "fillcolor": shade,
-                "line": {"width": 0},
-                "hoverinfo": "skip",
-            }
-        )
-        self.switch(text, {"kind": "band", "color": shade})
+        around = np.concatenate([x, x[::-1]]), np.concatenate([high, low[::-1]])
+        area: dict[str, Any] = {
+            "fill": "toself",
+            "fillcolor": shade,
+            "line": {"width": 0},
+            "hoverinfo": "skip",
+        }
+        self.trace(text, *around, "lines", **area)
+        self.switch(text, "band", shade)
 
-    def line(self, text: str, x: np.ndarray, y: np.ndarray, style: Style, *, shown: bool) -> None:
-        """The line of a form."""
-        shade, dash = style.colour, style.dash
-        self.data.append(
-            {
-                "type": "scatter",
-                "name": label(text),
-                "x": digits(x),
-                "y": digits(y),
-                "mode": "lines",
-                "line": {"color": shade, "width": 2, "dash": dash.plotly},
-                "hovertemplate": "%{fullData.name}: %{y:.4g}<extra></extra>",
-            }
-        )
-        self.switch(text, {"kind": "line", "color": shade, "dash": dash.svg}, shown=shown, group="form")
+    def stroke(
+        self,
+        text: str,
+        x: ArrayLike,
+        y: ArrayLike,
+        colour: Shade,
+        dash: Dash = SOLID,
+        *,
+        width: float = 2.0,
+        mode: str = "lines",
+        **more: Any,
+    ) -> None:
+        """A line without a switch."""
+        look = {"color": colour, "width": width, "dash": dash.plotly}
+        self.trace(text, x, y, mode, line=look, **more)
+
+    def line(self, text: str, x: ArrayLike, y: ArrayLike, style: Style, **switch: Any) -> None:
+        """A line with its switch."""
+        hover = "%{fullData.name}: %{y:.4g}<extra></extra>"
+        self.stroke(text, x, y, style.colour, style.dash, hovertemplate=hover)
+        self.switch(text, "line", style.colour, style.dash.svg, **switch)
 
     def forecast(self, x: np.ndarray, middle: np.ndarray, ends: np.ndarray) -> None:
         """The line of the forecast, which tells the ends of its interval when it is hovered over."""
         texts = f"{LEVELS[0]:.0%} interval: %{{customdata[0]:.3g}} to %{{customdata[1]:.3g}}"
-        self.data.append(
-            {
-                "type": "scatter",
-                "name": "Forecast",
-                "x": digits(x),
-                "y": digits(middle),
-                "customdata": [digits(row) for row in ends],
-                "mode": "lines",
-                "line": {"color": FORECAST, "width": 2.4},
-                "hovertemplate": f"<b>Forecast: %{{y:.4g}}</b><br>{texts}<extra></extra>",
-            }
-        )
-        self.switch("Forecast", {"kind": "line", "color": FORECAST, "dash": ""})
+        hover = f"<b>Forecast: %{{y:.4g}}</b><br>{texts}<extra></extra>"
+        given = [digits(row) for row in ends]
+        self.stroke("Forecast", x, middle, FORECAST, width=2.4, customdata=given, hovertemplate=hover)
+        self.switch("Forecast", "line", FORECAST)
 
     def points(self, text: str, curve: Curve, shade: Shade, symbol: str) -> None:
         """Measured points; of very many, some."""
         count, name = len(curve), text.removesuffix("s")
-        if count > MOST:  # evenly in log x, always with the first and the last
-            at = np.geomspace(curve.x[0], curve.x[-1], MOST)
-            curve = curve.take(
-                np.unique(np.append(np.searchsorted(curve.x, at), count - 1).clip(0, count - 1))
-            )
+        if count > MOST:
+            curve = curve.take(evenly(curve.x, MOST))
             text = f"{text} ({len(curve)} of {count} drawn)"
         size = 8.0 * min(1.0, max(0.5, float(np.sqrt(60 / len(curve)))))
-        edge = 0.7 if len(curve) <= MANY else 0.0
-        trace: dict[str, Any] = {
-            "type": "scatter",
-            "name": text,
-            "x": curve.x.tolist(),
-            "y": curve.y.tolist(),
-            "mode": "markers",
-            "marker": {
-                "color": shade,
-                "size": size,
-                "symbol": symbol,
-                "line": {"color": GROUND, "width": edge},
-            },
-            "hovertemplate": f"{name}: (%{{x:.6g}}, %{{y:.6g}})<extra></extra>",
-        }
+        more: dict[str, Any] = {"marker": dot(shade, size, symbol, 0.7 if len(curve) <= MANY else 0.0)}
+        more["hovertemplate"] = f"{name}: (%{{x:.6g}}, %{{y:.6g}})<extra></extra>"
         if curve.sigma is not None:
-            trace["error_y"] = {
-                "type": "data",
-                "array": curve.sigma.tolist(),
-                "color": shade,
-                "thickness": 1,
-                "width": 2,
-            }
-        self.data.append(trace)
-        self.switch(text, {"kind": symbol, "color": shade})
+            bars = {"type": "data", "array": curve.sigma.tolist(), "thickness": 1, "width": 2}
+            more["error_y"] = bars | {"color": shade}
+        self.trace(text, curve.x.tolist(), curve.y.tolist(), "markers", **more)
+        self.switch(text, symbol, shade)
 
     def breaks(self, fit: FitResult, first: float, end: float) -> None:
         """A dashed line and an open square at every break in view."""
@@ -168,113 +257,30 @@ class Drawing:
             f"Break {name}: slope {number(row.slope_before)} to {number(row.slope_after)}"
             for name, row in zip(table.index, rows(table), strict=True)
         ]
-        self.data.append(
-            {
-                "type": "scatter",
-                "name": "Breaks",
-                "x": digits(x),
-                "y": digits(fit.form.evaluate(fit.theta, x)),
-                "text": texts,
-                "mode": "markers",
-                "marker": {
-                    "color": GROUND,
-                    "size": 10,
-                    "symbol": "square",
-                    "line": {"color": FAINT, "width": 2},
-                },
-                "hovertemplate": "%{text}<extra></extra>",
-            }
-        )
-        self.switch("Breaks", {"kind": "break", "color": FAINT, "dash": "5 4"})
-        start = len(self.shapes)
-        for name, position in zip(table.index, x, strict=True):
+        square = dot(GROUND, 10, "square", 2, FAINT)
+        y, hover = fit.form.evaluate(fit.theta, x), "%{text}<extra></extra>"
+        self.trace("Breaks", x, y, "markers", marker=square, text=texts, hovertemplate=hover)
+        start, line = len(self.shapes), {"color": FAINT, "width": 1, "dash": "5px,4px"}
+        for name, position in zip(table.index, x.tolist(), strict=True):
             text = {"text": f"d<sub>{name}</sub>", "textposition": "end", "textangle": 0, "xanchor": "left"}
-            self.shapes.append(
-                {
-                    "type": "line",
-                    "yref": "paper",
-                    "y0": 0,
-                    "y1": 1,
-                    "x0": float(position),
-                    "x1": float(position),
-                    "line": {"color": FAINT, "width": 1, "dash": "5px,4px"},
-                    "layer": "below",
-                    "label": text | {"font": {"color": FAINT, "size": 13}},
-                }
-            )
-        last = self.series.pop()
+            text["font"] = {"color": FAINT, "size": 13}
+            self.shape("line", position, position, line=line, label=text)
         shapes = tuple(range(start, len(self.shapes)))
-        self.series.append(Series(last.key, last.text, last.traces, shapes, True, last.swatch))
+        self.switch("Breaks", "break", FAINT, "5 4", shapes=shapes)
 
     def beyond(self, start: float, end: float) -> None:
         """The area beyond the fitted points."""
-        self.shapes.append(
-            {
-                "type": "rect",
-                "yref": "paper",
-                "y0": 0,
-                "y1": 1,
-                "x0": start,
-                "x1": 100.0 * end,
-                "fillcolor": BEYOND,
-                "line": {"width": 0},
-                "layer": "below",
-            }
-        )
+        self.shape("rect", start, 100.0 * end, fillcolor=BEYOND, line={"width": 0})
 
+    def shape(self, kind: str, first: float, last: float, **more: Any) -> None:
+        """A line or a rectangle as high as the figure, below all else."""
+        across = {"type": kind, "yref": "paper", "y0": 0, "y1": 1, "x0": first, "x1": last}
+        self.shapes.append({**across, "layer": "below", **more})
 
-def layout_of(x_label: str, y_label: str) -> dict[str, Any]:
-    """The layout that figures share."""
-    axis = {
-        "gridcolor": GRID,
-        "linecolor": FAINT,
-        "tickcolor": FAINT,
-        "ticks": "outside",
-        "showline": True,
-        "zeroline": False,
-        "exponentformat": "power",
-        "minexponent": 4,
-        "automargin": True,
-    }
-    return {
-        "autosize": True,
-        "margin": {"l": 56, "r": 16, "t": 16, "b": 48},
-        "paper_bgcolor": GROUND,
-        "plot_bgcolor": GROUND,
-        "font": {"color": INK, "family": FONT, "size": 13},
-        "hoverlabel": {"bgcolor": PANEL, "bordercolor": GRID, "font": {"color": INK, "size": 13}},
-        "hovermode": "x unified",
-        "hoverdistance": 24,
-        "showlegend": False,
-        "xaxis": axis | {"title": {"text": x_label}},
-        "yaxis": axis | {"title": {"text": y_label}},
-    }
-
-
-def ranges_of(low: float, high: float) -> dict[str, list[float]]:
-    """The ranges of a log and of a linear axis that shows these positive values."""
-    a, b = np.log10(low), np.log10(high)
-    lacking = max(0.04 - (b - a), 0.0)
-    margin = 0.5 * lacking + MARGIN * (b - a + lacking)
-    size = max(high - low, 0.05 * high)
-    return {
-        "log": [float(a - margin), float(b + margin)],
-        "linear": [float(low - MARGIN * size), float(high + MARGIN * size)],
-    }
-
-
-def number_format(log_range: list[float]) -> dict[str, Any]:
-    """Plain numbers on an axis where they are short, powers of ten elsewhere."""
-    plain = log_range[0] > -3.1 and log_range[1] < 5.1
-    options: dict[str, Any] = {"hoverformat": ".5~g"}
-    if plain:
-        options |= {"tickformat": "~g", "tickangle": 0}
-    decades = log_range[1] - log_range[0]
-    if 1.0 <= decades < 2.4:  # else Plotly writes all of 1, 2, ..., 9
-        options["nticks"] = int(decades / 0.31)
-    return options
-
-
-def digits(values: np.ndarray) -> list[float | None]:
-    """Six digits, enough for a line; null for what is no number."""
-    return [float(f"{value:.6g}") if np.isfinite(value) else None for value in values.tolist()]
+    def figure(self, x: Axis, y: Axis, **layout: Any) -> Figure:
+        """The figure with these axes."""
+        whole = LAYOUT | {"shapes": self.shapes} | layout
+        for name, axis in (("xaxis", x), ("yaxis", y)):
+            title, ends = {"text": label(axis.title)}, axis.ranges[axis.kind]
+            whole[name] = {**AXIS, "title": title, "type": axis.kind, "range": ends, **axis.more}
+        return Figure(self.data, whole, tuple(self.series), {"x": x.ranges, "y": y.ranges})

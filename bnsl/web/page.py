@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
 import platform
 import re
@@ -37,8 +36,8 @@ from bnsl.forms.inputs import Input
 from bnsl.web import surface_tables, tables, words
 from bnsl.web.analysis import CUTS, Analysis, analyse
 from bnsl.web.calls import Source, copied, python_call, shell_call
-from bnsl.web.figures import Figure, backtest_figure, curve_figure
-from bnsl.web.linear import Linear, linear_figure
+from bnsl.web.drawing import Figure
+from bnsl.web.figures import backtest_figure, curve_figure
 from bnsl.web.surface_figures import surface_figures
 from bnsl.web.surfaces import SurfaceAnalysis, analyse_surface
 
@@ -78,8 +77,8 @@ def write_report(
     Args:
         *data: x and y; or a Curve; or a table whose columns `x`, `y` and `sigma` name.
         x: positive inputs (N,), in any unit, at least three distinct; or their column.
-        y: measured values (N,), or their column. If some are not positive, the page shows a law on a linear
-            scale instead of the forecast.
+        y: measured values (N,), or their column. If some are not positive, forecast and forms are on a linear
+            scale, and there is no back-test.
         path: where to write it, ending in .html.
         sigma: standard deviation of every y (N,), or one number for all.
         title: of the page; the name of the curve if not given.
@@ -109,41 +108,22 @@ def write_report(
     if title is not None:
         check_text(title, "title")
     x, names = named_inputs(data, x, inputs)
+    rules = {"train_until": train_until, "train_count": train_count, "train_fraction": train_fraction}
+    rule = {name: value for name, value in rules.items() if value is not None}
+    how: dict[str, Any] = {"accuracy": accuracy, "resolution": resolution}
     analysis: Analysis | SurfaceAnalysis
     if names is not None and len(names) > 1:
         if forms is not ALL_FORMS or n_breaks is not None or cuts != CUTS:
             raise InputError(
                 "forms, n_breaks and cuts are for one input; of several the page shows a forecast"
             )
-        how: dict[str, Any] = {
-            "groups": groups,
-            "labels": names,
-            "accuracy": accuracy,
-            "resolution": resolution,
-        }
-        curve = as_curve(data, x, y, sigma, axes=tuple(map(Input, names)), **how)
-        rules = {"train_until": train_until, "train_count": train_count, "train_fraction": train_fraction}
-        rule = {name: value for name, value in rules.items() if value is not None}
-        analysis = analyse_surface(curve, rule, predict)
-        target.write_text(render(analysis, title=title, source=source, output=target.name), encoding="utf-8")
-        return target
-    if groups is not None:
-        raise InputError("groups is for several inputs; name them by inputs=[...]")
-    analysis = analyse(
-        *data,
-        x=x,
-        y=y,
-        sigma=sigma,
-        train_until=train_until,
-        train_count=train_count,
-        train_fraction=train_fraction,
-        forms=forms,
-        n_breaks=n_breaks,
-        predict=predict,
-        cuts=cuts,
-        accuracy=accuracy,
-        resolution=resolution,
-    )
+        how |= {"groups": groups, "labels": names, "axes": tuple(map(Input, names))}
+        analysis = analyse_surface(as_curve(data, x, y, sigma, **how), rule, predict)
+    else:
+        if groups is not None:
+            raise InputError("groups is for several inputs; name them by inputs=[...]")
+        curve = as_curve(data, x, y, sigma, **how)
+        analysis = analyse(curve, rule, forms=forms, n_breaks=n_breaks, predict=predict, cuts=cuts)
     target.write_text(render(analysis, title=title, source=source, output=target.name), encoding="utf-8")
     return target
 
@@ -179,26 +159,24 @@ def render(
         output: the name of the page's file, for the calls.
     """
     shown = _of_runs(analysis) if isinstance(analysis, SurfaceAnalysis) else _of_curve(analysis)
-    name, law = analysis.fitted.name.replace("_", " "), shown["law"]
+    name, law = analysis.fitted.name, shown["law"]
     points, columns = tables.points_csv(analysis.curve)
-    points_file = f"{_slug(analysis.fitted.name) or 'points'}.csv"
+    points_file = f"{re.sub(r'[^A-Za-z0-9._-]+', '_', name).strip('._-')[:80] or 'points'}.csv"
     source = Source() if source is None else source
     copy = copied(points_file, columns, analysis.curve, tables.GROUPS)
     options = analysis.options | ({} if title is None else {"title": title})
-    texts = shown["texts"] | {
+    shown["texts"] |= {
         "points": points,
+        "predictions": tables.predictions_csv(analysis),
         "shell": shell_call(source if source.file or source.command else copy, options, output),
         "python": python_call(source if source.file else copy, options, output),
+        **({} if law is None else {"parameters": tables.parameters_json(law)}),
     }
-    if law is not None:
-        texts["parameters"] = tables.parameters_json(law)
     return page_of(
-        shown["template"],
-        shown["figures"],
-        texts,
-        **{key: shown[key] for key in shown.keys() - {"template", "figures", "texts", "what"}},
-        title=title or f"{shown['what']} of {name or shown['of']}",
+        **shown,
+        title=title or f"Forecast of {name.replace('_', ' ') or shown['of']}",
         analysis=analysis,
+        tables=tables,
         words=words,
         level=tables.LEVEL,
         points_file=points_file,
@@ -216,64 +194,55 @@ def page_of(template: str, figures: Mapping[str, Figure], texts: Mapping[str, st
         given: what else the template asks for.
     """
     script, library = _asset("../app/assets/ticks.js") + _asset("report.js"), _asset("plotly-basic.min.js")
+    own = version("broken-neural-scaling-laws")
     return (
         environment()
         .get_template(template)
         .render(
             **given,
             figures=figures,
-            figure_json=_json({key: _figure(figure) for key, figure in figures.items()}),
+            drawn={key: _figure(figure) for key, figure in figures.items()},
             texts=texts,
-            texts_json=_json(texts),
             style=_asset("report.css"),
             script=script,
             library=library,
             policy=f"script-src {_hash(script)} {_hash(library)}",
             made=datetime.now(UTC),
-            versions=_versions(),
+            versions=f"bnsl {own}, NumPy {np.__version__}, Python {platform.python_version()}",
         )
     )
 
 
 def _of_curve(analysis: Analysis) -> dict[str, Any]:
-    """What the page of one curve shows."""
-    fits, law, figures = analysis.comparison.results, analysis.law, {}
-    if analysis.forecast is not None:
-        figures["curve"] = curve_figure(analysis.forecast, analysis.held_out, fits, law=law)
-    elif law is not None:
-        figures["curve"] = linear_figure(Linear(law, analysis.held_out), "log")
+    """What only the page of one curve shows."""
+    fits, law = analysis.comparison.results, analysis.law
+    figures = {
+        "curve": curve_figure(analysis.forecast, analysis.held_out, fits, law=law, shown=analysis.as_law)
+    }
     if analysis.backtest is not None:
         figures["backtest"] = backtest_figure(analysis.backtest)
     return {
         "template": "report.html.j2",
-        "what": "Forecast" if analysis.forecast else "Law",
         "of": "a curve",
-        "tables": tables,
         "law": law,
         "figures": figures,
         "facts": words.facts(analysis),
         "notes": words.notes(analysis),
-        "texts": {"predictions": tables.predictions_csv(analysis)},
+        "texts": {},
     }
 
 
 def _of_runs(analysis: SurfaceAnalysis) -> dict[str, Any]:
-    """What the page of runs with several inputs shows."""
-    law = analysis.forecast.best
+    """What only the page of runs with several inputs shows."""
     return {
         "template": "surface.html.j2",
-        "what": "Forecast",
         "of": f"{analysis.fitted.y_label} by {' and '.join(analysis.names)}",
-        "tables": surface_tables,
-        "law": law,
-        "parameters": tables.parameters(law),
+        "surface_tables": surface_tables,
+        "law": analysis.forecast.best,
         "figures": surface_figures(analysis),
         "facts": surface_tables.facts(analysis),
         "notes": surface_tables.notes(analysis),
-        "texts": {
-            "predictions": surface_tables.predictions_csv(analysis),
-            "allocation": surface_tables.allocation_csv(analysis),
-        },
+        "texts": {"allocation": surface_tables.allocation_csv(analysis)},
     }
 
 
@@ -288,17 +257,15 @@ def environment() -> jinja2.Environment:
         import jinja2
     except ImportError:
         raise InputError("a report needs jinja2; pip install 'broken-neural-scaling-laws[report]'") from None
-    return jinja2.Environment(
-        loader=jinja2.FunctionLoader(_template),
+    found = jinja2.Environment(
+        loader=jinja2.PackageLoader("bnsl.web"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-def _template(name: str) -> str:
-    return files("bnsl.web").joinpath("templates", name).read_text(encoding="utf-8")
+    found.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    return found
 
 
 @cache
@@ -315,21 +282,6 @@ def _figure(figure: Figure) -> dict[str, Any]:
     }
 
 
-def _json(value: Any) -> str:
-    """JSON that can stand inside a script element, whatever is in it."""
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
 def _hash(script: str) -> str:
     """The script as a Content-Security-Policy names it."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-")[:80]
-
-
-def _versions() -> str:
-    own = version("broken-neural-scaling-laws")
-    return f"bnsl {own}, NumPy {np.__version__}, Python {platform.python_version()}"

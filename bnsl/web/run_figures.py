@@ -3,166 +3,126 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from bnsl._base.palette import DASHES, FITTED, FORECAST, FORMS, LAW, MARKERS, SOLID, Style, tint
+from bnsl._base.palette import DASHES, FITTED, FORECAST, FORMS, LAW, MARKERS, SOLID, Shade, Style, tint
+from bnsl.plots.places import risen, steps
 from bnsl.runs.continual import ContinualResult
 from bnsl.runs.result import RunsResult
 from bnsl.runs.run import OLD, Run
 from bnsl.schedules.schedule import Schedule
-from bnsl.web.drawing import INK, Drawing, Series, digits, label, layout_of, ranges_of
-from bnsl.web.figures import Figure
+from bnsl.web.drawing import INK, Axis, Drawing, Figure, linear_axis, positive_axis
 
 SAMPLES = 240  # steps at which schedules and laws are drawn, besides those where a schedule turns
 COLOURS = (LAW, FORECAST, *FORMS[:4])
+LAWS = tint(0.6, FITTED)  # of fitted runs, and what was before
+POINTS = tint(0.45, FITTED)
 
 
 def schedules_figure(fitted: Mapping[str, Schedule], others: Mapping[str, Schedule]) -> Figure:
     """The rates of the fitted runs, each schedule once, and of other schedules."""
     draw = Drawing()
-    drawn: list[Schedule] = []
+    known: dict[str, Schedule] = {}
     for name, one in fitted.items():
-        if one not in drawn:
-            shade = tint(0.55, FITTED)
-            style = Style(shade, SOLID if not drawn else DASHES[len(drawn) % len(DASHES)], MARKERS[0])
-            step = _steps(one)
-            draw.line(name, step, one.at(step), style, shown=True)
-            drawn.append(one)
-    for i, (name, one) in enumerate(others.items()):
-        step = _steps(one)
-        draw.line(name, step, one.at(step), _style(i), shown=True)
-    every = [*drawn, *others.values()]
-    return _figure(
-        draw, "learning rate", max(s.steps for s in every), (0.0, 1.05 * max(s.peak for s in every))
-    )
+        if one not in known.values():
+            known[name] = one
+    styled = [(*item, _style(i, tint(0.55, FITTED))) for i, item in enumerate(known.items())]
+    styled += [(*item, _style(i)) for i, item in enumerate(others.items())]
+    for name, one, style in styled:
+        step = steps(one, one.steps, SAMPLES)
+        draw.line(name, step, one.at(step), style)
+    every = [*known.values(), *others.values()]
+    y = linear_axis("learning rate", 0.0, 1.05 * max(one.peak for one in every))
+    return draw.figure(_step_axis(max(one.steps for one in every)), y, hovermode="x unified")
 
 
 def losses_figure(result: RunsResult, others: Mapping[str, Schedule], level: float) -> Figure:
     """The fitted points with the law on them, and predictions with their intervals."""
     draw = Drawing()
-    shown: list[np.ndarray] = []
+    at = {name: risen(one, one.steps, SAMPLES) for name, one in others.items()}
     for i, (name, one) in enumerate(others.items()):
-        step = _risen(one)
-        shade = tint(0.18, COLOURS[i % len(COLOURS)])
-        draw.band(f"{name}, {level:.0%} interval", step, *result.interval(one, step, level), shade)
+        ends = result.interval(one, at[name], level)
+        draw.band(f"{name}, {level:.0%} interval", at[name], *ends, tint(0.18, _style(i).colour))
+    late = [_late(run.loss) for run in result.runs]
     for i, (name, one) in enumerate(others.items()):
-        step = _risen(one)
-        shown.append(np.asarray(result.predict(one, step)))
-        draw.line(name, step, shown[-1], _style(i), shown=True)
+        law = np.asarray(result.predict(one, at[name]))
+        draw.line(name, at[name], law, _style(i))
+        late.append(_late(law))
     for i, run in enumerate(result.runs):
         name = run.name or f"run {i}"
         _measured(draw, name, run)
-        step = _risen(run.whole, run.begins + int(run.step[-1]))
-        law = np.asarray(result.predict(run.whole, step))
-        draw.line(f"{name}, law", step, law, Style(tint(0.6, FITTED), SOLID, MARKERS[0]), shown=True)
-    late = _late(result.runs) + [line[len(line) // 4 :] for line in shown]
-    last = max([s.steps for s in others.values()] + [result.horizon])
-    return _figure(draw, "loss", last, _room(late))
+        step = risen(run.whole, run.begins + int(run.step[-1]), SAMPLES)
+        draw.line(f"{name}, law", step, np.asarray(result.predict(run.whole, step)), _style(0, LAWS))
+    last = max([one.steps for one in others.values()] + [result.horizon])
+    return draw.figure(_step_axis(last), _roomy_axis("loss", late), hovermode="x unified")
 
 
 def continued_figure(result: ContinualResult) -> Figure:
     """The measured losses of the continued runs: on old data in one colour, on new data in the other."""
     draw = Drawing()
-    names = list(dict.fromkeys(run.name for run in result.runs))
-    for i, name in enumerate(names):
-        dash = SOLID if i == 0 else DASHES[(i - 1) % len(DASHES)]
+    for i, name in enumerate(dict.fromkeys(run.name for run in result.runs)):
         first = len(draw.data)
         for run in (run for run in result.runs if run.name == name):
-            kept = run.step > 0
-            style = Style(COLOURS[0 if run.measured_on == OLD else 1], dash, MARKERS[0])
+            kept, style = run.step > 0, _style(i, COLOURS[0 if run.measured_on == OLD else 1])
+            hover = "%{fullData.name}: %{y:.4g}<extra></extra>"
             text = f"{name}, {run.measured_on} data"
-            draw.line(text, run.step[kept], run.loss[kept], style, shown=True)
-            draw.series.pop()
-        swatch = {"kind": "line", "color": INK, "dash": dash.svg}
-        traces = tuple(range(first, len(draw.data)))
-        draw.series.append(Series(f"s{i}", name or "runs", traces, (), True, swatch))
-    return _figure(draw, "loss", result.steps, _room(_late(result.runs)), "step of the continued run")
+            draw.stroke(text, run.step[kept], run.loss[kept], style.colour, style.dash, hovertemplate=hover)
+        draw.switch(name or "runs", "line", INK, _style(i).dash.svg, since=first)
+    y = _roomy_axis("loss", [_late(run.loss) for run in result.runs])
+    return draw.figure(_step_axis(result.steps, "step of the continued run"), y, hovermode="x unified")
 
 
 def front_figure(result: ContinualResult, replay: Sequence[float]) -> Figure:
     """The loss on old data against that on new data, one line per peak."""
-    draw = Drawing()
-    table = result.front(replay)
+    draw, table, before = Drawing(), result.front(replay), result.pretraining.final
+    hover = "%{customdata}: new %{x:.4g}, old %{y:.4g}<extra>%{fullData.name}</extra>"
     for i, (peak, rows) in enumerate(table.groupby("peak")):
-        draw.line(f"peak {peak:g}", rows["new"].to_numpy(), rows["old"].to_numpy(), _style(i), shown=True)
-        texts = [f"replay {share:.3g}" for share in rows["replay"]]
+        shares, style = [f"{share:.3g}" for share in rows["replay"]], _style(i)
+        draw.line(f"peak {peak:g}", rows["new"], rows["old"], style)
         draw.data[-1] |= {
             "mode": "lines+markers+text",
-            "text": [f"{share:.3g}" for share in rows["replay"]] if i == 0 else [],
+            "text": shares if i == 0 else [],
             "textposition": "top right",
             "cliponaxis": False,
-            "customdata": texts,
-            "hovertemplate": "%{customdata}: new %{x:.4g}, old %{y:.4g}<extra>%{fullData.name}</extra>",
+            "customdata": [f"replay {share}" for share in shares],
+            "hovertemplate": hover,
         }
-    before = result.pretraining.final
     low, high = float(table["new"].min()), float(table["new"].max())
     room = 0.06 * max(high - low, 1e-3)
     ends = np.array([low - room, high + room])
-    draw.line(
-        "old data before",
-        ends,
-        np.full(2, before),
-        Style(tint(0.6, FITTED), DASHES[2], MARKERS[0]),
-        shown=True,
-    )
-    y = _room([table["old"].to_numpy(), np.array([before])])
-    found = _figure(draw, "final loss on old data", high, y, "final loss on new data")
-    found.layout["xaxis"]["range"] = found.ranges["x"]["linear"] = ends.tolist()
-    found.layout["hovermode"] = "closest"
-    return found
+    draw.line("old data before", ends, np.full(2, before), Style(LAWS, DASHES[2], MARKERS[0]))
+    y = _roomy_axis("final loss on old data", [table["old"].to_numpy(), np.array([before])])
+    return draw.figure(linear_axis("final loss on new data", *ends), y)
 
 
 def _measured(draw: Drawing, name: str, run: Run) -> None:
     """The measured points of a run."""
-    draw.data.append(
-        {
-            "type": "scatter",
-            "name": label(name),
-            "x": (run.step + run.begins).tolist(),
-            "y": digits(run.loss),
-            "mode": "markers",
-            "marker": {"color": tint(0.45, FITTED), "size": 4},
-            "hovertemplate": "%{fullData.name}: %{y:.5g}<extra></extra>",
-        }
-    )
-    draw.switch(name, {"kind": "circle", "color": tint(0.45, FITTED)})
+    look: dict[str, Any] = {"marker": {"color": POINTS, "size": 4}}
+    hover = "%{fullData.name}: %{y:.5g}<extra></extra>"
+    draw.trace(name, (run.step + run.begins).tolist(), run.loss, "markers", **look, hovertemplate=hover)
+    draw.switch(name, "circle", POINTS)
 
 
-def _style(number: int) -> Style:
+def _style(number: int, colour: Shade | None = None) -> Style:
+    """The first line is solid, the others are dashed."""
     dash = SOLID if number == 0 else DASHES[(number - 1) % len(DASHES)]
-    return Style(COLOURS[number % len(COLOURS)], dash, MARKERS[0])
+    return Style(colour or COLOURS[number % len(COLOURS)], dash, MARKERS[0])
 
 
-def _steps(schedule: Schedule, last: int | None = None) -> np.ndarray:
-    end = schedule.steps if last is None else last
-    corners = schedule.corners
-    places = np.concatenate([np.linspace(0, end, SAMPLES).round(), corners, corners - 1, [end]]).astype(int)
-    return np.unique(places[(places >= 0) & (places <= end)])
-
-
-def _risen(schedule: Schedule, last: int | None = None) -> np.ndarray:
-    """Steps at which a law is drawn: after the first rise, where it does not hold."""
-    step = _steps(schedule, last)
-    first = max(int(np.argmax(schedule.rates())), step[-1] // 100, 1)
-    return step[step >= min(first, int(step[-1]))]
-
-
-def _late(runs: Sequence[Run]) -> list[np.ndarray]:
+def _late(loss: np.ndarray) -> np.ndarray:
     """The losses that a figure has room for: without the steep begin."""
-    return [run.loss[len(run.loss) // 4 :] for run in runs]
+    return loss[len(loss) // 4 :]
 
 
-def _room(parts: Sequence[np.ndarray]) -> tuple[float, float]:
+def _roomy_axis(title: str, parts: Sequence[np.ndarray]) -> Axis:
     values = np.concatenate(parts)
     room = 0.06 * max(float(np.ptp(values)), 1e-6)
-    return float(values.min()) - room, float(values.max()) + room
+    return linear_axis(title, values.min() - room, values.max() + room)
 
 
-def _figure(draw: Drawing, text: str, last: float, y: tuple[float, float], x_text: str = "step") -> Figure:
-    ranges = {"x": ranges_of(max(last / 100, 1e-9), last), "y": {"linear": list(y), "log": [0.0, 1.0]}}
-    ranges["x"]["linear"] = [-0.01 * last, 1.02 * last]
-    layout = layout_of(x_text, text)
-    layout["xaxis"] |= {"type": "linear", "range": ranges["x"]["linear"]}
-    layout["yaxis"] |= {"type": "linear", "range": ranges["y"]["linear"]}
-    return Figure(draw.data, layout, tuple(draw.series), ranges)
+def _step_axis(last: float, title: str = "step") -> Axis:
+    """Steps from 0 on, or from a hundredth of the last on a log axis."""
+    log = positive_axis(title, max(last / 100, 1e-9), last).ranges["log"]
+    return Axis(title, "linear", {"linear": [-0.01 * last, 1.02 * last], "log": log})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -11,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from bnsl._base.checks import InputError, check_mapping, check_share, check_text, told
-from bnsl._base.display import ExtrapolationWarning, FitWarning
+from bnsl._base.display import ExtrapolationWarning
 from bnsl.runs.continual import ContinualResult
 from bnsl.runs.result import RunsResult
 from bnsl.schedules.schedule import Schedule
 from bnsl.web.page import check_path, environment, page_of
 from bnsl.web.run_figures import continued_figure, front_figure, losses_figure, schedules_figure
-from bnsl.web.tables import Table
-from bnsl.web.words import Fact, Note, number
+from bnsl.web.tables import Table, csv_text
+from bnsl.web.words import Fact, Note, counted, number
 
 REPLAYS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5)  # shares of old data that the page shows
 
@@ -57,14 +55,15 @@ def write_runs_report(
     for argument, text in (("title", title), ("command", command)):
         if text is not None:
             check_text(text, argument)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExtrapolationWarning)  # the tables say it
+    # The tables say how far predictions reach.
+    with warnings.catch_warnings(action="ignore", category=ExtrapolationWarning):
         if isinstance(result, RunsResult):
             given = _of_runs(result, schedules, share)
         elif isinstance(result, ContinualResult):
             given = _of_continual(result, replay, share)
         else:
             raise InputError(f"{told('result', result)} is not what bnsl.fit_runs or bnsl.continual returns")
+    given["notes"] = [Note("Fit", f"{text[:1].upper()}{text[1:]}.") for _, text in result.warnings]
     if command is not None:
         given["texts"]["shell"] = command
     if title is not None:
@@ -74,74 +73,71 @@ def write_runs_report(
 
 
 def _of_runs(result: RunsResult, schedules: Mapping[str, Schedule], level: float) -> dict[str, Any]:
-    rows: list[tuple[str, ...]] = []
+    """What the page of `fit_runs` shows."""
     numbers: list[tuple[Any, ...]] = []
     for name, one in schedules.items():
-        low, high = result.interval(one, level=level)
-        value = result.predict(one)
-        rows.append((name, f"{one.steps:,}", number(one.peak), *(f"{v:.4f}" for v in (value, low, high))))
-        numbers.append((name, one.steps, one.peak, value, low, high))
-    head = ("schedule", "steps", "peak rate", "final loss", f"low {level:.0%}", f"high {level:.0%}")
-    runs = [(run.name or f"run {i}", run.whole) for i, run in enumerate(result.runs)]
-    first = (
-        [Fact("predicted final loss", rows[0][3], f"{rows[0][0]}; {rows[0][4]} to {rows[0][5]}")]
-        if rows
-        else []
-    )
+        numbers.append((name, one.steps, one.peak, result.predict(one), *result.interval(one, level=level)))
+    rows = [
+        (name, f"{steps:,}", number(peak), *(f"{value:.4f}" for value in losses))
+        for name, steps, peak, *losses in numbers
+    ]
+    facts = [
+        Fact("predicted final loss", loss, f"{name}; {low} to {high}")
+        for name, *_, loss, low, high in rows[:1]
+    ]
+    runs = {run.name or f"run {i}": run.whole for i, run in enumerate(result.runs)}
     points = sum(len(run.step) for run in result.runs)
+    head = ("schedule", "steps", "peak rate", "final loss", f"low {level:.0%}", f"high {level:.0%}")
+    names = ("schedule", "steps", "peak", "loss", "lower", "upper")
     return {
         "title": "Loss under a learning-rate schedule",
-        "sub": f"{len(runs)} run{'s' * (len(runs) > 1)} with {points:,} points, to step {result.horizon:,}",
+        "sub": f"{counted(len(result.runs), 'run')} with {points:,} points, to step {result.horizon:,}",
         "facts": [
-            *first,
+            *facts,
             Fact("usual error of the fit", f"{100 * result.rms:.2g} %", "of the loss, root mean square"),
             Fact("law", result.law.replace("_", " "), ", ".join(f.law.source for f in result.fits)),
         ],
         "figures": {
-            "schedules": schedules_figure(dict(runs), schedules),
+            "schedules": schedules_figure(runs, schedules),
             "losses": losses_figure(result, schedules, level),
         },
-        "tables": [Table(head, rows, (0,))] if rows else [],
-        "captions": [f"Final losses under other schedules, with {level:.0%} intervals"],
+        "predictions": Table(head, rows, (0,)),
+        "caption": f"Final losses under other schedules, with {level:.0%} intervals",
         "parameters": Table(("law", "parameter", "value", "determined"), result.parameter_rows(), (0, 1, 3)),
-        "notes": _notes(result.warnings),
-        "texts": {"numbers": _csv(("schedule", "steps", "peak", "loss", "lower", "upper"), numbers)},
+        "texts": {"numbers": csv_text(names, numbers)},
     }
 
 
 def _of_continual(result: ContinualResult, replay: Sequence[float], level: float) -> dict[str, Any]:
-    rows: list[tuple[str, ...]] = []
-    numbers: list[tuple[float, ...]] = []
-    for share in replay:
-        end = result.final(replay=share, level=level)
-        forgetting = end.old - result.pretraining.final
-        between = (f"{low:.3f} to {high:.3f}" for low, high in (end.old_interval, end.new_interval))
-        old_between, new_between = between
-        rows.append(
-            (
-                f"{share:.3g}",
-                f"{end.old:.4f}",
-                old_between,
-                f"{end.new:.4f}",
-                new_between,
-                f"{forgetting:+.4f}",
-            )
+    """What the page of `continual` shows."""
+    before, best = result.pretraining, result.best()
+    finals = [(share, result.final(replay=share, level=level)) for share in replay]
+    numbers = [
+        (share, end.old, *end.old_interval, end.new, *end.new_interval, end.old - before.final)
+        for share, end in finals
+    ]
+    rows = [
+        (
+            f"{share:.3g}",
+            *_final(end.old, end.old_interval),
+            *_final(end.new, end.new_interval),
+            f"{rise:+.4f}",
         )
-        numbers.append((share, end.old, *end.old_interval, end.new, *end.new_interval, forgetting))
+        for (share, end), (*_, rise) in zip(finals, numbers, strict=True)
+    ]
+    runs = {"pre-training": before.schedule}
+    runs |= {run.name or f"run {i}": run.whole for i, run in enumerate(result.runs)}
     head = ("replay", "old data", f"{level:.0%} interval", "new data", f"{level:.0%} interval", "forgetting")
     names = ("replay", "old", "old_lower", "old_upper", "new", "new_lower", "new_upper", "forgetting")
-    best = result.best()
-    runs = {"pre-training": result.pretraining.schedule}
-    runs |= {run.name or f"run {i}": run.whole for i, run in enumerate(result.runs)}
-    rewarm = "lower" if result.worth_rewarming() else "higher"
-    fits = [(fit.law.name + " data", fit) for fit in (result.old, result.new)]
-    cells: list[tuple[str, ...]] = [
-        (side, name, f"{value:.5g}") for side, fit in fits for name, value in fit.law.parameters(fit).items()
+    cells = [
+        (f"{fit.law.name} data", name, f"{value:.5g}")
+        for fit in (result.old, result.new)
+        for name, value in fit.law.parameters(fit).items()
     ]
     return {
         "title": "Continual pre-training",
-        "sub": f"{len(result.runs)} curves that go on from step {result.pretraining.end:,}; the old loss was "
-        f"{result.pretraining.final:.4g} there",
+        "sub": f"{len(result.runs)} curves that go on from step {before.end:,}; the old loss was "
+        f"{before.final:.4g} there",
         "facts": [
             Fact(
                 "lowest average",
@@ -149,7 +145,11 @@ def _of_continual(result: ContinualResult, replay: Sequence[float], level: float
                 f"at {best['replay']:.3g} replay and peak {best['peak']:g}, both losses counted alike",
             ),
             Fact("forgetting without replay", f"{result.forgetting():+.3f}", "of the loss on old data"),
-            Fact("re-warming ends", rewarm, "on new data than going on at the last rate"),
+            Fact(
+                "re-warming ends",
+                "lower" if result.worth_rewarming() else "higher",
+                "on new data than going on at the last rate",
+            ),
             Fact(
                 "usual error of the fit",
                 f"{100 * result.old.rms:.2g} %, {100 * result.new.rms:.2g} %",
@@ -161,21 +161,14 @@ def _of_continual(result: ContinualResult, replay: Sequence[float], level: float
             "front": front_figure(result, replay),
             "losses": continued_figure(result),
         },
-        "tables": [Table(head, rows)],
-        "captions": [
-            f"Final losses after {result.steps:,} steps at peak {result.peak:g}, over the share of old data"
-        ],
+        "predictions": Table(head, rows),
+        "caption": f"Final losses after {result.steps:,} steps at peak {result.peak:g}, over the share of "
+        "old data",
         "parameters": Table(("data", "parameter", "value"), cells, (0, 1)),
-        "notes": _notes(result.warnings),
-        "texts": {"numbers": _csv(names, numbers)},
+        "texts": {"numbers": csv_text(names, numbers)},
     }
 
 
-def _notes(found: Sequence[FitWarning]) -> list[Note]:
-    return [Note("Fit", f"{text[:1].upper()}{text[1:]}.") for _, text in found]
-
-
-def _csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([names, *rows])
-    return text.getvalue()
+def _final(loss: float, interval: tuple[float, float]) -> tuple[str, str]:
+    """A final loss and its interval."""
+    return f"{loss:.4f}", f"{interval[0]:.3f} to {interval[1]:.3f}"

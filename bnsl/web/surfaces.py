@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,10 @@ import numpy as np
 from bnsl.curves.curve import Curve
 from bnsl.curves.data import input_rows
 from bnsl.curves.metrics import rmsle
-from bnsl.evaluation.extrapolation import nothing_held_out
 from bnsl.forecasting.forecast import forecast
 from bnsl.forecasting.surface import SurfaceForecast
 from bnsl.planning.costs import flops
-from bnsl.web.analysis import AHEAD, LEVEL, Predictions, quietly
+from bnsl.web.analysis import AHEAD, LEVEL, Found, parted, quietly
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,33 +25,11 @@ BELOW = 4  # budgets within the data, for the line in the figures
 DRAWS = 400
 
 
-@dataclass(frozen=True, eq=False)
-class SurfaceAnalysis(Predictions):
-    """What was found of runs with several inputs.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SurfaceAnalysis(Found):
+    """What was found of runs with several inputs."""
 
-    Attributes:
-        fitted: the runs that everything rests on.
-        held_out: the runs that nothing has seen, or None.
-        forecast: the average over laws.
-        predict: inputs (M, k) at which the forecast is tabulated.
-        options: what was asked for besides the data, for the call that made it.
-    """
-
-    fitted: Curve
-    held_out: Curve | None
     forecast: SurfaceForecast
-    predict: np.ndarray
-    options: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What the inputs are called."""
-        return self.fitted.input_names
-
-    @property
-    def predictor(self) -> SurfaceForecast:
-        """The forecast."""
-        return self.forecast
 
     @cached_property
     def residuals(self) -> np.ndarray:
@@ -73,13 +50,10 @@ class SurfaceAnalysis(Predictions):
     @cached_property
     def errors(self) -> dict[str, float]:
         """The error of every averaged law on the held-out runs, by its label; none without such runs."""
-        if self.held_out is None:
+        held, members = self.held_out, self.forecast.members
+        if held is None:
             return {}
-        held = self.held_out
-        return {
-            member.label: rmsle(quietly(member.result.predict, held.x), held.y)[0]
-            for member in self.forecast.members
-        }
+        return {one.label: rmsle(quietly(one.result.predict, held.x), held.y)[0] for one in members}
 
 
 def analyse_surface(curve: Curve, rule: dict[str, Any], predict: Any = ()) -> SurfaceAnalysis:
@@ -95,9 +69,7 @@ def analyse_surface(curve: Curve, rule: dict[str, Any], predict: Any = ()) -> Su
         InputError: bad input, as for `bnsl.forecast`.
     """
     at = input_rows(predict, curve.input_names, curve.axes, "predict")
-    fitted, held_out = curve.split(**rule)
-    if rule and held_out is None:
-        raise nothing_held_out(curve)
+    fitted, held_out = parted(curve, rule)
     given = [dict(zip(curve.input_names, row, strict=True)) for row in at.tolist()]
     return SurfaceAnalysis(
         fitted=fitted,

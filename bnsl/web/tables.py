@@ -15,12 +15,13 @@ from bnsl._base.checks import is_number
 from bnsl.curves.curve import Curve
 from bnsl.fitting.result import FitResult
 from bnsl.forms.registry import capitals
-from bnsl.web.analysis import LEVEL, Analysis
+from bnsl.web.analysis import LEVEL, Analysis, Found
 from bnsl.web.words import number, percent
 from bnsl.web.words import rows as rows_of
 
 GROUPS = "run"  # the column of what belongs together in a copy of the points
 LEAST_WEIGHT = 0.0005  # of a law that the table of averaged laws shows
+TIMES, MINUS = "\N{MULTIPLICATION SIGN}", "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True)
@@ -35,126 +36,99 @@ class Table:
     """
 
     head: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     left: tuple[int, ...] = ()
     strong: int | None = None
 
 
-def predictions(analysis: Analysis) -> Table:
+def predictions(found: Found) -> Table:
     """Forecasts beyond the data with their intervals."""
-    last = float(analysis.fitted.x[-1])
-    rows = [
-        (number(x), f"{number(x / last)} \N{MULTIPLICATION SIGN}", *map(number, rest))
-        for x, *rest in rows_of(analysis.predictions)
-    ]
-    x_label, y_label = analysis.fitted.x_label, analysis.fitted.y_label
+    one, last = found.fitted.inputs == 1, float(found.fitted.effort.max())
+    rows = []
+    for *place, predicted, low, high in found.predictions:
+        factor = [f"{number(place[0] / last)} {TIMES}"] if one else []
+        rows.append((*map(number, place), *factor, *map(number, (predicted, low, high))))
+    where = (*found.names, *(["of the last x"] if one else []))
     return Table(
-        (
-            x_label,
-            "of the last x",
-            f"{'forecast' if analysis.forecast else 'law'} of {y_label}",
-            f"low {LEVEL:.0%}",
-            f"high {LEVEL:.0%}",
-        ),
-        rows,
+        (*where, f"forecast of {found.fitted.y_label}", f"low {LEVEL:.0%}", f"high {LEVEL:.0%}"), rows
     )
 
 
-def checked(analysis: Analysis) -> Table | None:
-    """Forecasts of the held-out points beside what was measured."""
-    table = analysis.checked
-    if table is None:
-        return None
+def checked(found: Found) -> Table:
+    """Forecasts of the held-out points beside what was measured; without rows if there are none."""
     rows: list[tuple[str, ...]] = []
-    for x, y, predicted, low, high in rows_of(table):
+    for *place, y, predicted, low, high in found.checked or ():
         inside = "yes" if low <= y <= high else "no"
-        error = number(predicted - y) if analysis.forecast is None else signed(predicted / y - 1.0)
-        rows.append((*map(number, (x, y, predicted)), error, inside))
-    head = (analysis.fitted.x_label, "measured", "predicted", "error", f"in the {LEVEL:.0%} interval")
-    return Table(head, rows)
+        error = signed(predicted / y - 1.0) if found.positive else number(predicted - y)
+        rows.append((*map(number, (*place, y, predicted)), error, inside))
+    return Table((*found.names, "measured", "predicted", "error", f"in the {LEVEL:.0%} interval"), rows)
 
 
 def breaks(fit: FitResult) -> Table:
     """One row per break of the fitted law."""
     rows: list[tuple[str, ...]] = []
     for name, row in zip(fit.breaks.index, rows_of(fit.breaks), strict=True):
-        error = fit.stderr[f"d{name}"]
-        spread = (
-            "unknown"
-            if np.isnan(error)
-            else "fixed"
-            if error == 0
-            else f"\N{PLUS-MINUS SIGN} {number(error)}"
-        )
+        error, place = fit.stderr[f"d{name}"], fit.shown_value(f"d{name}")
+        spread = "fixed" if error == 0 else f"\N{PLUS-MINUS SIGN} {number(error)}"
         gradual = not fit.shown_value(f"f{name}")[0].isdigit()
-        turn = "very gradual" if gradual else f"{number(10.0**row.width_decades)} \N{MULTIPLICATION SIGN}"
-        place = fit.shown_value(f"d{name}")
-        place = number(row.position) if place[0].isdigit() else place
-        seen = "yes" if row.inside_data else "no, outside the points"
-        slopes = number(row.slope_before), number(row.slope_after)
-        rows.append((str(name), place, spread, *slopes, turn, seen))
-    head = (
-        "break",
-        fit.curve.x_label,
-        "std error",
-        "slope before",
-        "slope after",
-        "turns over",
-        "in the data",
-    )
-    return Table(head, rows, left=(6,))
+        rows.append(
+            (
+                str(name),
+                number(row.position) if place[0].isdigit() else place,
+                "unknown" if np.isnan(error) else spread,
+                number(row.slope_before),
+                number(row.slope_after),
+                "very gradual" if gradual else f"{number(10.0**row.width_decades)} {TIMES}",
+                "yes" if row.inside_data else "no, outside the points",
+            )
+        )
+    slopes = ("slope before", "slope after")
+    return Table(("break", fit.curve.x_label, "std error", *slopes, "turns over", "in the data"), rows, (6,))
 
 
 def parameters(fit: FitResult) -> Table:
     """Parameters of the fitted law with their standard errors."""
     rows: list[tuple[str, ...]] = []
     for name, value in fit.params.items():
-        error = fit.shown_error(name)
-        text = error if error[0].isalpha() else number(fit.stderr[name])
-        shown = fit.shown_value(name)
-        numeric = shown == f"{value:.7g}"
-        rows.append(
-            (name, shown.replace("-", "\N{MINUS SIGN}") if numeric else shown, text if numeric else "")
-        )
+        error, shown = fit.shown_error(name), fit.shown_value(name)
+        if shown != f"{value:.7g}":  # words
+            rows.append((name, shown, ""))
+        else:
+            text = error if error[0].isalpha() else number(fit.stderr[name])
+            rows.append((name, shown.replace("-", MINUS), text))
     return Table(("parameter", "value", "std error"), rows, left=(0,))
 
 
 def laws(analysis: Analysis) -> Table:
     """What the forecast averages, heaviest first."""
-    rows: list[tuple[str, ...]] = []
-    if analysis.forecast is None:
-        return Table(("law",), rows)
-    for law, weight, limit, slope, places in rows_of(analysis.forecast.laws.reset_index()):
-        if weight >= LEAST_WEIGHT:
-            texts = number(limit), number(slope), ", ".join(map(number, places))
-            rows.append((law, f"{100 * weight:.1f} %", *texts))
+    rows = [
+        (law, f"{100 * weight:.1f} %", number(limit), number(slope), ", ".join(map(number, places)))
+        for law, weight, limit, slope, places in rows_of(analysis.forecast.laws.reset_index())
+        if weight >= LEAST_WEIGHT
+    ]
     return Table(("law", "weight", "limit", "slope at the end", "breaks at"), rows, left=(0, 4))
 
 
 def forms(analysis: Analysis) -> Table:
     """The forms, best first."""
     comparison = analysis.comparison
-    held = comparison.held_out is not None
+    parts = ["train"] if comparison.held_out is None else ["train", "heldout"]
+    show, kind = (percent, "rmsle") if analysis.positive else (number, "rmse")
     rows: list[tuple[str, ...]] = []
     for row in rows_of(comparison.table.reset_index()):
-        if analysis.forecast is None:
-            errors = [number(row.train_rmse), *([number(row.heldout_rmse)] if held else [])]
-        else:
-            errors = [percent(row.train_rmsle), *([percent(row.heldout_rmsle)] if held else [])]
+        errors = [show(getattr(row, f"{part}_{kind}")) for part in parts]
         status = row.status.replace("_", " ")
         rows.append((capitals(row.form), str(row.n_params), *errors, number(row.delta_aicc), status))
-    head = ["form", "parameters", "error on fitted points"]
-    head += ["on held-out points"] if held else []
-    return Table((*head, "\N{GREEK CAPITAL LETTER DELTA}AICc", "status"), rows, (0, len(head) + 1), strong=0)
+    errors_of = ["error on fitted points", "on held-out points"][: len(parts)]
+    head = ("form", "parameters", *errors_of, "\N{GREEK CAPITAL LETTER DELTA}AICc", "status")
+    return Table(head, rows, (0, len(head) - 1), strong=0)
 
 
-def distances(analysis: Analysis) -> Table | None:
-    """Errors of the back-test by distance."""
-    if analysis.backtest is None:
-        return None
+def distances(analysis: Analysis) -> Table:
+    """Errors of the back-test by distance; without rows if there was none."""
     rows: list[tuple[str, ...]] = []
-    for row in rows_of(analysis.backtest.by_distance):
-        ends = f"{number(row.distance_from)} to {number(row.distance_to)} \N{MULTIPLICATION SIGN}"
+    for row in rows_of(analysis.backtest.by_distance) if analysis.backtest else ():
+        ends = f"{number(row.distance_from)} to {number(row.distance_to)} {TIMES}"
         bias = signed(float(np.expm1(row.mean_log_error)))
         rows.append((ends, str(row.points), str(row.cuts), percent(float(row.rmsle)), bias))
     return Table(("beyond the fitted points", "points", "cuts", "typical error", "mean error"), rows)
@@ -163,10 +137,10 @@ def distances(analysis: Analysis) -> Table | None:
 # --- to copy --------------------------------------------------------------------------------------
 
 
-def predictions_csv(analysis: Analysis) -> str:
+def predictions_csv(found: Found) -> str:
     """The forecasts as CSV, exact."""
-    head = (analysis.fitted.x_label, "forecast", f"low_{100 * LEVEL:g}", f"high_{100 * LEVEL:g}")
-    return csv_text(head, rows_of(analysis.predictions))
+    head = (*found.names, "forecast", f"low_{100 * LEVEL:g}", f"high_{100 * LEVEL:g}")
+    return csv_text(head, found.predictions)
 
 
 def points_csv(curve: Curve) -> tuple[str, tuple[str, ...]]:
@@ -202,13 +176,11 @@ def csv_text(head: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(head)
     for row in rows:
-        writer.writerow(
-            [value if isinstance(value, str) else repr(float(value)).removesuffix(".0") for value in row]
-        )
+        writer.writerow(v if isinstance(v, str) else repr(float(v)).removesuffix(".0") for v in row)
     return text.getvalue()
 
 
 def signed(share: float) -> str:
     """A share in per cent, with its sign."""
     digits = "+.2g" if abs(share) < 0.995 else "+.0f"
-    return f"{100 * share:{digits}} %".replace("-", "\N{MINUS SIGN}") if np.isfinite(share) else "unknown"
+    return f"{100 * share:{digits}} %".replace("-", MINUS) if np.isfinite(share) else "unknown"

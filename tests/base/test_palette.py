@@ -16,6 +16,7 @@ import bnsl
 from bnsl._base import palette as _palette
 from bnsl.curves.datasets import NOISELESS_LAW
 from bnsl.web import figures
+from bnsl.web.drawing import for_theme
 
 MEASURED = Path(__file__).resolve().parents[2] / "data" / "continual_pretraining.csv"
 # What is seen without one kind of cone, on linear RGB: Machado, Oliveira and Fernandes (2009), "A
@@ -229,7 +230,7 @@ def test_every_function_that_draws_was_looked_at():
 def plotly_series(figure, theme):
     """The same of a figure for Plotly."""
     found = {}
-    for trace in figures.for_theme(figure.data, theme):
+    for trace in for_theme(figure.data, theme):
         lines, points = "lines" in trace["mode"], "markers" in trace["mode"]
         if trace.get("fill") == "toself":
             found[trace["name"]] = {"kind": "band", "colour": trace["fillcolor"], "dashes": (), "marker": ""}

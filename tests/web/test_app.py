@@ -16,19 +16,10 @@ import bnsl
 from bnsl import cli
 from bnsl._base.palette import FITTED, FORECAST, HELD_OUT
 from bnsl.web.app import server as _server
+from bnsl.web.app.numbers import figures_of, numbers
+from bnsl.web.app.runs import run_column, run_columns, runs_in
 from bnsl.web.app.server import make_app, serve
-from bnsl.web.app.session import (
-    WORKING,
-    Choice,
-    Points,
-    Sessions,
-    distinct,
-    end_rule,
-    run_column,
-    run_columns,
-    runs_in,
-)
-from bnsl.web.app.surfaces import surface_numbers, surface_parts
+from bnsl.web.app.session import WORKING, Choice, Points, Sessions, distinct, end_rule
 from bnsl.web.app.words import in_words_of_app, plain_notes
 
 STEPS = 2.0 ** np.arange(9)
@@ -178,7 +169,7 @@ def test_values_that_are_not_positive_are_told_in_plain_words(table, sessions):
     assert not CODE.search(" ".join(told))
     with WORKING:
         found = sessions.analysis(Choice(Points(token, "steps", "loss"), 3))
-    assert found.law.loss == "linear"
+    assert found.law.loss == found.forecast.scale.name == "linear"
 
 
 CODE = re.compile(r"--\w|\bbnsl\b|\w=|\bin the shell\b|\bpandas\b|\blog1p\b")
@@ -221,11 +212,11 @@ def test_further_inputs_make_runs_of_several_inputs(sessions):
     end = len(distinct(curve)) - 8
     found = sessions.analysis(Choice(points, end))
     assert found.held_out.effort.min() > distinct(curve)[end] * (1 - 1e-12)
-    figures = surface_parts(found)
+    figures = figures_of(found)
     assert list(figures) == ["contours", "allocation", "held", "residuals0", "residuals1"]
     legend = [trace["name"] for trace in figures["contours"].data if trace["showlegend"]]
     assert legend == ["Fitted runs", "Held-out runs", "Compute-optimal"]
-    shown = str(surface_numbers(found, figures, "dark"))
+    shown = str(numbers(found, figures, "dark"))
     assert all(f"figure-{name}" in shown for name in list(figures)[1:])
 
 
@@ -233,9 +224,9 @@ def test_three_inputs_have_held_out_runs_on_top(sessions):
     table = surface_table().assign(epochs=[1 + i % 4 for i in range(56)])
     token = sessions.add_file("runs.csv", table.to_csv(index=False).encode())
     found = sessions.analysis(Choice(Points(token, "params", "loss", more=("tokens", "epochs")), 40))
-    figures = surface_parts(found)
+    figures = figures_of(found)
     assert list(figures) == ["held", "residuals0", "residuals1", "residuals2"]
-    shown = str(surface_numbers(found, figures, "light"))
+    shown = str(numbers(found, figures, "light"))
     assert "figure-held" not in shown
     assert "figure-residuals2" in shown
 
@@ -540,7 +531,7 @@ def test_rewards_have_a_fit_on_a_linear_scale(opened):
     assert np.array(law["y"])[inside] == pytest.approx(140 - 900 * at[inside] ** -0.4, abs=2.0)
     with page.expect_download(timeout=60000) as saved:
         page.get_by_role("button", name="Save as report").click()
-    assert "Law of rewards" in saved.value.path().read_text(encoding="utf-8")
+    assert "Forecast of rewards" in saved.value.path().read_text(encoding="utf-8")
 
 
 def test_the_figure_marks_the_range_while_it_is_dragged(opened):

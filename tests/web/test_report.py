@@ -19,7 +19,7 @@ from bnsl._base import palette as _palette
 from bnsl.web import figures, page, tables, words
 from bnsl.web.analysis import analyse
 from bnsl.web.calls import Source, python_call, shell_call
-from bnsl.web.drawing import Drawing
+from bnsl.web.drawing import Drawing, label
 from bnsl.web.page import render
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +28,7 @@ NASTY = "</script><img src=x onerror=alert(1)>&amp;\"'%{x}"
 
 @pytest.fixture(scope="module")
 def analysis(addition):
-    return analyse(addition, train_until=736, n_breaks=(0, 1))
+    return analyse(addition, {"train_until": 736}, n_breaks=(0, 1))
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,7 @@ def test_page_asks_for_nothing(text, read):
 
 def test_500_points_and_six_forms_stay_below_two_megabytes():
     x, y = noisy(count=500, noise=0.02)
-    found = analyse(x, y, n_breaks=(0, 1), cuts=2)
+    found = analyse(bnsl.Curve(x, y), {}, n_breaks=(0, 1), cuts=2)
     assert len(found.comparison.results) == 6
     assert len(render(found).encode()) < 2_000_000
 
@@ -202,7 +202,7 @@ def test_names_are_text_wherever_they_stand():
     x, y = noisy(count=12)
     curve = bnsl.Curve(x, y, name=f"n{NASTY}", x_label=f"x{NASTY}", y_label=f"y{NASTY}")
     text = render(
-        analyse(curve, forms="m1"), title=f"t{NASTY}", source=Source(f"f{NASTY}", NASTY, f"y{NASTY}")
+        analyse(curve, {}, forms="m1"), title=f"t{NASTY}", source=Source(f"f{NASTY}", NASTY, f"y{NASTY}")
     )
     read = Reader(text)
     assert "img" not in read.names
@@ -216,8 +216,8 @@ def test_names_are_text_wherever_they_stand():
 
 
 def test_labels_are_one_line_and_not_too_long():
-    assert figures.label("a\n b") == "a b"
-    assert len(figures.label("x" * 500)) == 60
+    assert label("a\n b") == "a b"
+    assert len(label("x" * 500)) == 60
 
 
 @pytest.mark.parametrize("labels", [("1", "loss"), ("same", "same"), ("", "loss"), ("a  b", "loss")])
@@ -255,14 +255,13 @@ def test_warnings_are_grouped_by_what_they_say(analysis):
 
 
 def test_few_points_have_no_backtest_and_say_so():
-    text = render(analyse([1.0, 2.0, 4.0, 8.0], [1.0, 0.8, 0.7, 0.65], forms="m1"))
+    text = render(analyse(bnsl.Curve([1.0, 2.0, 4.0, 8.0], [1.0, 0.8, 0.7, 0.65]), {}, forms="m1"))
     assert "too few points to leave some out" in text
     assert words.PLAIN["few_points"] in text
 
 
 def test_a_far_forecast_is_told():
-    x, y = noisy(count=12)
-    far = analyse(x, y, forms="m1", predict=[1e9])
+    far = analyse(bnsl.Curve(*noisy(count=12)), {}, forms="m1", predict=[1e9])
     assert any("1000 times beyond" in note.text for note in words.notes(far))
 
 
@@ -376,15 +375,24 @@ def test_bad_input_is_refused_before_any_work(options, message, tmp_path, monkey
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_curve_that_cannot_be_fitted_is_refused_and_signed_values_have_a_law(tmp_path):
+def test_a_curve_that_cannot_be_fitted_is_refused_and_signed_values_have_a_linear_scale(tmp_path):
     path = tmp_path / "report.html"
     with pytest.raises(bnsl.InputError, match="2 distinct values"):
         bnsl.write_report([1.0, 2.0, 2.0], [1.0, 0.5, 1.0], path=path)
     x = np.geomspace(1, 100, 9)
-    text = bnsl.write_report(x, 1.0 - 3.0 * x**-0.5, path=path, train_count=8).read_text(encoding="utf-8")
-    assert "Law of a curve" in text
-    assert "so the page shows one law, fitted on a linear scale" in text
-    assert "There is no forecast to test." in text
+    y = 1.0 - 3.0 * x**-0.5
+    text = bnsl.write_report(x, y, path=path, train_count=8).read_text(encoding="utf-8")
+    assert "Forecast of a curve" in text
+    assert words.PLAIN["linear_scale"] in text
+    assert "so errors have no per cent" in text
+    read = Reader(text)
+    (row,) = read.tables["Held-out points, which were not used"][1:]
+    found = bnsl.forecast(x[:8], y[:8])
+    assert float(row[2]) == pytest.approx(found.predict(100.0), rel=1e-3)
+    figure = json.loads(read.data["figures"])["curve"]
+    assert figure["layout"]["yaxis"]["type"] == "linear"
+    shown = {trace["name"] for trace in figure["data"] if trace["visible"]}
+    assert shown >= {"Forecast", "BNSL, 0 breaks", "Fitted points", "Held-out points"}
 
 
 def test_shell_says_it_in_one_line(tmp_path, monkeypatch, capsys):

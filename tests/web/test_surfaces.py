@@ -48,8 +48,9 @@ def test_held_out_runs_are_those_of_most_compute(analysis):
     assert (len(analysis.fitted), len(analysis.held_out)) == (42, 14)
     assert analysis.fitted.effort.max() <= analysis.held_out.effort.min()
     checked = analysis.checked
-    assert list(checked) == [*INPUTS, "y", "predicted", "lower", "upper"]
-    np.testing.assert_array_equal(checked["predicted"], analysis.forecast.predict(analysis.held_out.x))
+    np.testing.assert_array_equal(checked.x, analysis.held_out.x)
+    np.testing.assert_array_equal(checked.measured, analysis.held_out.y)
+    np.testing.assert_array_equal(checked.predicted, analysis.forecast.predict(analysis.held_out.x))
 
 
 def test_budgets_reach_beyond_the_dearest_run(analysis):
@@ -98,7 +99,7 @@ def test_every_figure_and_table_is_on_the_page(analysis, text):
     table = pd.read_csv(io.StringIO(texts["allocation"]))
     np.testing.assert_array_equal(table["loss_high"], analysis.allocation["loss_high"])
     predicted = pd.read_csv(io.StringIO(texts["predictions"]))
-    np.testing.assert_array_equal(predicted["forecast"], analysis.predictions["predicted"])
+    np.testing.assert_array_equal(predicted["forecast"], analysis.predictions.predicted)
 
 
 def test_residuals_are_measured_over_predicted(analysis):

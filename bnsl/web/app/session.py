@@ -6,8 +6,9 @@ import secrets
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,16 @@ from bnsl.readers.columns import Columns
 from bnsl.readers.curation import Curation
 from bnsl.readers.formats import read_source
 from bnsl.readers.reading import Reading, curve_from_source
-from bnsl.readers.runs import shown
 from bnsl.readers.source import Source
-from bnsl.web.analysis import Analysis, analyse
+from bnsl.web.analysis import CUTS, Analysis, analyse
 from bnsl.web.app.runs import runs_of
-from bnsl.web.linear import SAID, Linear, analyse_linear
 from bnsl.web.surfaces import SurfaceAnalysis, analyse_surface
 
 LARGEST = 100_000_000  # bytes of a file
-MOST_RUNS = 500  # values of a column that can tell runs apart
+MOST_TABLES = 16
 # One request works at a time: forecasts silence Python's warnings for a while, which all threads share.
 WORKING = threading.RLock()
-GONE = "this table is no longer here; drop the file again"
+LINEAR = "Shown are a forecast and one law, both on a linear scale"
 # What may be made of all runs, and how: the options of a Curation.
 OF_ALL: dict[str, dict[str, Any]] = {
     "all": {"keep": "all"},
@@ -95,41 +94,15 @@ class Choice:
     forms: tuple[str, ...] = ()
 
 
-class _Kept:
-    """The newest few values by key; safe for threads."""
-
-    def __init__(self, most: int) -> None:
-        self.most = most
-        self._values: OrderedDict[Hashable, Any] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: Hashable) -> Any:
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-            return self._values.get(key)
-
-    def put(self, key: Hashable, value: Any) -> None:
-        with self._lock:
-            self._values[key] = value
-            while len(self._values) > self.most:
-                self._values.popitem(last=False)
-
-
-@dataclass(frozen=True, eq=False)
-class Dropped:
-    """A table with the name that its file has."""
-
-    source: Source
-    title: str
-
-
 class Sessions:
-    """All tables of the running app."""
+    """All tables of the running app; safe for threads."""
 
     def __init__(self) -> None:
-        self._tables, self._curves, self._found = _Kept(16), _Kept(16), _Kept(64)
-        self._newest = _Kept(64)
+        self._tables: OrderedDict[str, tuple[Source, str]] = OrderedDict()  # with the name of the file
+        self._lock = threading.Lock()
+        self._newest: dict[str, int] = {}
+        self.reading = lru_cache(16)(self._reading)
+        self.analysis = lru_cache(64)(self._analysis)
 
     def add_file(self, name: str, content: bytes) -> str:
         """Read a dropped file and return the token of its table.
@@ -180,40 +153,41 @@ class Sessions:
 
     def _add(self, source: Source, title: str) -> str:
         token = secrets.token_urlsafe(12)
-        self._tables.put(token, Dropped(source, title))
+        with self._lock:
+            self._tables[token] = source, title
+            if len(self._tables) > MOST_TABLES:
+                self._tables.popitem(last=False)
         return token
+
+    def find(self, token: str | None) -> Source | None:
+        """The table of a token, if it is still there."""
+        with self._lock:
+            if token is None or token not in self._tables:
+                return None
+            self._tables.move_to_end(token)
+            return self._tables[token][0]
 
     def table(self, token: str) -> Source:
         """The table of a token; raises InputError where it was dropped for newer ones."""
-        return self._dropped(token).source
+        found = self.find(token)
+        if found is None:
+            raise InputError("this table is no longer here; drop the file again")
+        return found
 
     def title(self, token: str) -> str:
         """The name of its file."""
-        return self._dropped(token).title
+        return self._tables[token][1]
 
-    def _dropped(self, token: str) -> Dropped:
-        kept: Dropped | None = self._tables.get(token)
-        if kept is None:
-            raise InputError(GONE)
-        return kept
-
-    def reading(self, points: Points) -> Reading:
+    def _reading(self, points: Points) -> Reading:
         """The curve of these points with notes; raises InputError for cells that cannot be fitted."""
-        found: Reading | None = self._curves.get(points)
-        if found is None:
-            source = self.table(points.token)
-            if points.more:
-                found = Reading(runs_of(source, points), Columns(points.x, points.y, points.sigma))
-                self._curves.put(points, found)
-                return found
-            columns = (points.x, points.y, points.sigma)
-            try:
-                found = curve_from_source(source, *columns, loss="log", curation=points.curation)
-            except InputError as error:  # values that are not positive can be fitted on a linear scale
-                found = curve_from_source(source, *columns, loss="linear", curation=points.curation)
-                found = replace(found, notes=(*found.notes, str(error), SAID))
-            self._curves.put(points, found)
-        return found
+        source, columns = self.table(points.token), (points.x, points.y, points.sigma)
+        if points.more:
+            return Reading(runs_of(source, points), Columns(*columns))
+        try:
+            return curve_from_source(source, *columns, loss="log", curation=points.curation)
+        except InputError as error:  # values that are not positive can be fitted on a linear scale
+            found = curve_from_source(source, *columns, loss="linear", curation=points.curation)
+            return replace(found, notes=(*found.notes, str(error), LINEAR))
 
     def curve(self, points: Points) -> Curve:
         """The curve of these points; raises InputError for cells that cannot be forecast."""
@@ -221,66 +195,27 @@ class Sessions:
 
     def announce(self, token: str, number: int) -> None:
         """Note that a page asked for something about its table; requests are numbered, rising."""
-        self._newest.put(token, max(number, self._newest.get(token) or 0))
+        self._newest[token] = max(number, self._newest.get(token, 0))
 
     def overtaken(self, token: str, number: int) -> bool:
         """Whether a later request has come in the meantime, so that nobody waits for this one's answer."""
-        return number < (self._newest.get(token) or 0)
+        return number < self._newest.get(token, 0)
 
-    def analysis(self, choice: Choice) -> Analysis | Linear | SurfaceAnalysis:
-        """Forecast and fits, without a back-test; or one law where a y is not positive; or of several inputs.
-
-        To be called under `WORKING`.
+    def _analysis(self, choice: Choice) -> Analysis | SurfaceAnalysis:
+        """Forecast and fits, without a back-test; to be called under `WORKING`.
 
         Raises:
             InputError: a curve that cannot be fitted.
         """
-        found: Analysis | Linear | SurfaceAnalysis | None = self._found.get(choice)
-        if found is None:
-            curve = self.curve(choice.points)
-            if curve.inputs > 1:
-                found = analyse_surface(curve, end_rule(curve, choice.end))
-            elif curve.y.min() <= 0:
-                found = analyse_linear(curve, end_rule(curve, choice.end))
-            else:
-                found = analyse(curve, forms=("bnsl", *choice.forms), cuts=0, **end_rule(curve, choice.end))
-            self._found.put(choice, found)
-        return found
+        return analysis_of(self.curve(choice.points), choice.end, choice.forms, cuts=0)
 
 
-def run_columns(source: Source, x: str | None = None, y: str | None = None) -> list[str]:
-    """The columns that can tell runs apart: of two values or more, each in several rows on average."""
-    names = []
-    for name in map(str, source.table.columns):
-        if name in (x, y) or (name in source.aside and name != source.run):
-            continue
-        try:
-            count = source.table[name].nunique()
-        except TypeError:  # lists cannot be counted
-            continue
-        if 1 < count <= min(MOST_RUNS, len(source.table) // 2):
-            names.append(name)
-    return sorted(names, key=lambda name: name != source.run)
-
-
-def run_column(source: Source, x: str | None = None) -> str | None:
-    """The column that tells runs apart at first: the format's own, or one of text with several x a run."""
-    known = run_columns(source, x)
-    if source.run in known:
-        return source.run
-    for name in known:
-        text = source.table[name].dtype.kind not in "fiub" or name in source.written
-        if text and x is not None and source.table.groupby(name, observed=True)[x].nunique().median() > 1:
-            return name
-    return None
-
-
-def runs_in(source: Source, by: str, y: str | None = None) -> dict[str, str]:
-    """The runs of a column that have values of y, in the order of the file: what to take -> what to show."""
-    table = source.named([by])
-    if y is not None:
-        table = table[source.table[y].notna()]
-    return {str(value): shown(value) for value in table[by].dropna().unique()}
+def analysis_of(curve: Curve, end: int, forms: Sequence[str], cuts: int = CUTS) -> Analysis | SurfaceAnalysis:
+    """What is found of the points up to the distinct x of index `end`."""
+    rule = end_rule(curve, end)
+    if curve.inputs > 1:
+        return analyse_surface(curve, rule)
+    return analyse(curve, rule, forms=("bnsl", *forms), cuts=cuts)
 
 
 def distinct(curve: Curve) -> np.ndarray:
