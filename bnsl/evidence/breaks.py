@@ -15,6 +15,7 @@ from bnsl.evidence.points import Data, beside, data_of, noise_of, points_of, tak
 from bnsl.evidence.prior import COUNTING, MOST_BREAKS, odds_of_breaks
 from bnsl.evidence.sampling import evidence_about
 from bnsl.forms.broken import BNSL
+from bnsl.forms.form import Form
 from bnsl.solver.pool import Pool
 from bnsl.solver.problem import Method, Problem
 from bnsl.solver.search import pools_from, quick_pools, rough_pools
@@ -49,6 +50,12 @@ class Weighed(NamedTuple):
     # (K, p) by number of breaks and whether they rise, likeliest first
     laws: dict[tuple[int, bool], np.ndarray]
     origin: tuple[float, float]  # log x and log y that the laws are relative to
+
+    def likely(self, form: Form) -> np.ndarray | None:
+        """The likely laws (K, p) of a form in the units of the curve, likeliest first; None without any."""
+        rising = form.mirrored() is None
+        laws = self.laws.get((form.n_breaks, rising))
+        return None if laws is None or not len(laws) else form.rescaled(laws, *map(np.float64, self.origin))
 
 
 def weigh_breaks(curve: Curve, fewest: int = 0) -> Weighed:

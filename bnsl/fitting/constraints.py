@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bnsl._base.checks import InputError, described, shown, suggest
+from bnsl._base.checks import InputError, shown, suggest
 from bnsl.forms.form import Form, Parameter
 from bnsl.forms.registry import FORMS
 
@@ -33,9 +33,8 @@ class Constraints(NamedTuple):
 
 def fewest_breaks(fixed: Mapping | None, bounds: Mapping | None) -> int:
     """The number of breaks that the names of constrained parameters speak of."""
-    names = [*(fixed if isinstance(fixed, Mapping) else {}), *(bounds if isinstance(bounds, Mapping) else {})]
-    numbers = [name[1:] for name in names if isinstance(name, str) and name[:1] in ("c", "d", "f")]
-    return max((int(number) for number in numbers if number.isdecimal()), default=0)
+    names = [name for name in (*(fixed or {}), *(bounds or {})) if isinstance(name, str)]
+    return max((int(name[1:]) for name in names if name[:1] in "cdf" and name[1:].isdecimal()), default=0)
 
 
 def orientations(form: Form, climbs: bool, fixed: Mapping | None, bounds: Mapping | None) -> list[Form]:
@@ -47,8 +46,7 @@ def orientations(form: Form, climbs: bool, fixed: Mapping | None, bounds: Mappin
     if mirrored is None:
         return [form]
     # What is no number or no pair is refused afterwards, with its name, by `check_constraints`.
-    value = _number((fixed if isinstance(fixed, Mapping) else {}).get("b"))
-    pair = (bounds if isinstance(bounds, Mapping) else {}).get("b")
+    value, pair = _number((fixed or {}).get("b")), (bounds or {}).get("b")
     low, high = map(_number, pair) if isinstance(pair, Sequence) and len(pair) == 2 else (None, None)
     if (value is not None and value < 0) or (high is not None and high <= 0):
         return [mirrored]
@@ -71,45 +69,46 @@ def check_constraints(
 
     `called` is what the user called a form whose number of breaks is still to be chosen.
     """
+    fixed, bounds = fixed or {}, bounds or {}
     by_name = {parameter.name: parameter for parameter in form.parameters}
     for argument, mapping in (("fixed", fixed), ("bounds", bounds)):
-        if mapping is not None and not isinstance(mapping, Mapping):
-            raise InputError(f"{argument} must be a mapping of parameter names; got {described(mapping)}")
-        for name in mapping or {}:
+        for name in mapping:
             if name not in by_name:
-                others = [other for other, made in FORMS.items() if name in made().names]
-                also = f"; {' and '.join(f'form={o!r}' for o in others)} do" if others else ""
-                raise InputError(
-                    f"{argument}: form {called or form.label!r} has no parameter {name!r}; it has "
-                    f"{', '.join(form.names)}{also}" + ("" if others else suggest(name, form.names))
-                )
-    held = {n: form.coordinate(by_name[n], v, "fixed") for n, v in (fixed or {}).items()}
+                raise InputError(f"{argument}: {_no_parameter(form, name, called)}")
+    held = {name: form.coordinate(by_name[name], value, "fixed") for name, value in fixed.items()}
     lower: dict[str, float] = {}
     upper: dict[str, float] = {}
-    for name, pair in (bounds or {}).items():
-        parameter = by_name[name]
+    for name, pair in bounds.items():
         if not isinstance(pair, Sequence) or len(pair) != 2:
             raise InputError(f"bounds[{name!r}] = {shown(pair)} must be a pair (lower, upper)")
         if name in held:
             raise InputError(f"{name!r} is in fixed and in bounds; leave one out")
-        ends = [form.coordinate(parameter, end, "bounds") if _binds(parameter, end) else None for end in pair]
-        if parameter.sign < 0:
-            ends.reverse()  # b < 0: the coordinate is log|b|, which falls as b rises
-        if ends[0] is not None:
-            lower[name] = ends[0]
-        if ends[1] is not None:
-            upper[name] = ends[1]
-        if name in lower and name in upper and lower[name] >= upper[name]:
+        ends = [
+            form.coordinate(by_name[name], end, "bounds") if _binds(by_name[name], end) else None
+            for end in pair
+        ]
+        # The coordinate of b < 0 is log|b|, which falls as b rises.
+        for side, end in zip((lower, upper), ends[:: int(by_name[name].sign)], strict=True):
+            if end is not None:
+                side[name] = end
+        if lower.get(name, -np.inf) >= upper.get(name, np.inf):
             raise InputError(f"bounds[{name!r}] = {shown(pair)}: the lower bound must be below the upper one")
     if form.signed and loss != "linear":
-        limits = (("fixed", held.get("a")), ("bounds", lower.get("a")), ("bounds", upper.get("a")))
+        limits = (("fixed", held.get("a", 0.0)), ("bounds", min(lower.get("a", 0.0), upper.get("a", 0.0))))
         for argument, value in limits:
-            if value is not None and value < 0:
+            if value < 0:
                 raise InputError(
                     f"{argument}['a']: a limit of {value:g} is impossible under loss={loss!r}, which needs a "
                     "positive law; use a >= 0, or loss='linear'"
                 )
     return Constraints(held, lower, upper)
+
+
+def _no_parameter(form: Form, name: str, called: str | None) -> str:
+    """That a form has no parameter of this name, and which forms do."""
+    others = [f"form={other!r}" for other, made in FORMS.items() if name in made().names]
+    also = f"; {' and '.join(others)} do" if others else suggest(name, form.names)
+    return f"form {called or form.label!r} has no parameter {name!r}; it has {', '.join(form.names)}{also}"
 
 
 def _binds(parameter: Parameter, end: float | None) -> bool:

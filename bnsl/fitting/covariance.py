@@ -11,6 +11,18 @@ from bnsl.forms.form import Form
 SINGULAR = 1e-10
 
 
+def _directions(columns: np.ndarray, *, every: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lengths of the columns (N, p), 1 for those of 0s, and of unit columns singular values and directions.
+
+    With `every`, all p directions are given, also of fewer points.
+    """
+    scale = lengths(columns)
+    scale[scale == 0] = 1.0
+    count, p = columns.shape
+    _, s, vt = np.linalg.svd(columns / scale, full_matrices=every and count < p)
+    return scale, np.concatenate([s, np.zeros(len(vt) - len(s))]), vt
+
+
 def covariance_root(
     jacobian: np.ndarray, residual_variance: float, free: np.ndarray
 ) -> tuple[np.ndarray, float]:
@@ -36,10 +48,7 @@ def covariance_root(
     if not np.isfinite(columns).all():
         root[free, :count] = np.nan
         return root, np.inf
-    scale = lengths(columns)
-    scale[scale == 0] = 1.0
-    _, s, vt = np.linalg.svd(columns / scale, full_matrices=columns.shape[0] < columns.shape[1])
-    s = np.concatenate([s, np.zeros(vt.shape[0] - len(s))])
+    scale, s, vt = _directions(columns, every=True)
     largest = max(float(s[0]), 1e-300)
     condition = float(largest / s[-1]) if s[-1] > 0 else np.inf
     inverse = 1.0 / np.maximum(s, 1e-16 * largest)
@@ -122,13 +131,8 @@ def undetermined(jacobian: np.ndarray, free: np.ndarray, singular: float = SINGU
         return out
     if not np.isfinite(columns).all():
         return free.copy()
-    norms = lengths(columns)
-    lost = norms == 0
-    _, s, vt = np.linalg.svd(
-        columns / np.where(lost, 1.0, norms), full_matrices=columns.shape[0] < columns.shape[1]
-    )
-    s = np.concatenate([s, np.zeros(vt.shape[0] - len(s))])
+    _, s, vt = _directions(columns, every=True)
     null = vt[s <= singular * max(float(s[0]), 1e-300)]
     share = np.abs(null).max(axis=0) if len(null) else np.zeros(columns.shape[1])
-    out[free] = lost | (share > 0.1)
+    out[free] = ~columns.any(axis=0) | (share > 0.1)
     return out

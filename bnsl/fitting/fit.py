@@ -4,49 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, as_number, check_choice, check_mapping
 from bnsl._base.display import FitWarning
 from bnsl.curves.curve import WIDEST, Curve, check_curve
 from bnsl.curves.data import Data, as_curve, named_inputs
 from bnsl.curves.pooling import table_notes
 from bnsl.evidence.breaks import MOST, Weighed, chosen, points_needed, weigh_breaks
-from bnsl.fitting import adequacy
-from bnsl.fitting.constraints import (
-    Constraints,
-    canonical_order,
-    check_constraints,
-    fewest_breaks,
-    orientations,
-)
-from bnsl.fitting.covariance import covariance_root, in_other_units, sandwich_root, undetermined
+from bnsl.fitting.constraints import Constraints, check_constraints, fewest_breaks, orientations
 from bnsl.fitting.inside import kept_inside
 from bnsl.fitting.linear_breaks import MOST as MOST_ON_Y
 from bnsl.fitting.linear_breaks import measure_of, weighable, weighed_by_bic
 from bnsl.fitting.orientation import clearly_better, other_wanted, promising
+from bnsl.fitting.outcome import result_of
 from bnsl.fitting.result import FitResult, Status
-from bnsl.fitting.setup import BACKENDS, Setup, crosses_zero, set_up, solve
+from bnsl.fitting.setup import BACKENDS, Setup, set_up, solve
 from bnsl.fitting.surface_notes import data_notes
 from bnsl.fitting.verdict import with_verdict
 from bnsl.forms.broken import BNSL
-from bnsl.forms.form import AHEAD, Form
-from bnsl.forms.hyperbreaks import HyperBNSL
+from bnsl.forms.form import Form
 from bnsl.forms.registry import get_form, given_breaks
 from bnsl.solver import losses
 from bnsl.solver.effort import EXACT_STEPS, POLISH
-from bnsl.solver.pool import Pool
-from bnsl.solver.problem import Linearised
 
-TINY = 1e-3  # of the mean steepness of a robust loss
 MOST_HYPERBREAKS = 2  # that are weighed where none are asked for,
 SPARE = 4  # and so many points more than parameters
 SEVERAL = 2  # breaks from which on chosen laws are sought next to the likely ones
 OUTLYING = 6.0  # standard deviations, by the median, from which on a point is an outlier to a robust loss
+
+Near = tuple[Form, np.ndarray]  # a form, and coordinates (K, p) of its laws in the units of the curve
+
+
+class Options(NamedTuple):
+    """What `fit` is told besides the curve and the form."""
+
+    loss: str = "log"
+    robust: str | None = None
+    robust_scale: float | None = None
+    fixed: Mapping[str, float] = {}
+    bounds: Mapping[str, tuple[float | None, float | None]] = {}
+    backend: str = "auto"
 
 
 @np.errstate(all="ignore")  # a caller's settings are for the caller's arithmetic
@@ -112,60 +113,39 @@ def fit(
     check_robust(robust, robust_scale)
     check_choice(backend, "backend", BACKENDS)
     fixed, bounds = check_mapping(fixed, "fixed"), check_mapping(bounds, "bounds")
-    given: dict[str, Any] = {
-        "groups": groups,
-        "labels": inputs,
-        "accuracy": accuracy,
-        "resolution": resolution,
-    }
-    curve = as_curve(data, x, y, sigma, axes=wanted.inputs, **given)
+    more: dict[str, Any] = {"groups": groups, "accuracy": accuracy, "resolution": resolution}
+    curve = as_curve(data, x, y, sigma, axes=wanted.inputs, labels=inputs, **more)
     check_curve(curve, loss)
-    best = _chosen(curve, form, wanted, n_breaks, loss, robust, robust_scale, fixed, bounds, backend)
+    options = Options(loss, robust, robust_scale, fixed, bounds, backend)
+    choose = n_breaks is None and isinstance(form, str) and wanted.with_breaks(0) is not None
+    best = _with_breaks_chosen(curve, wanted, options) if choose else _fitted(curve, wanted, options)
     notes = table_notes("fit_many", data, x, y, sigma, groups)
     return replace(best, warnings=(*best.warnings, *notes)) if notes else best
 
 
-def _chosen(
-    curve: Curve,
-    form: str | Form,
-    wanted: Form,
-    n_breaks: Any,
-    loss: str,
-    robust: str | None,
-    robust_scale: float | None,
-    fixed: Mapping[str, float],
-    bounds: Mapping[str, tuple[float | None, float | None]],
-    backend: str,
-) -> FitResult:
-    """The fit with the number of breaks that was asked for, or is chosen."""
-    weighed: Weighed | None = None
-    if n_breaks is None and isinstance(form, str) and isinstance(wanted, BNSL):
-        fewest = min(fewest_breaks(fixed, bounds), MOST)
-        wanted = BNSL(max(fewest, 1))
-        for oriented in orientations(wanted, curve.climbs, fixed, bounds):
-            check_constraints(oriented, loss, fixed, bounds, BNSL.name)
-        if not weighable(curve):
-            every = range(fewest, max(MOST_ON_Y, fewest) + 1)
-            forms = [BNSL(n) for n in every if n == fewest or len(curve) >= points_needed(n)]
-            best = _by_bic(curve, forms, loss, robust, robust_scale, fixed, bounds, backend)
-            return replace(best, warnings=(_not_weighed(curve), *best.warnings))
-        clean = curve if robust is None else _without_outliers(curve, loss, robust)
-        weighed = weigh_breaks(clean, fewest)
-        wanted = BNSL(chosen(weighed.candidates))
-    if n_breaks is None and isinstance(form, str) and isinstance(wanted, HyperBNSL):
-        fewest = min(fewest_breaks(fixed, bounds), MOST_HYPERBREAKS)
-        hyper = [replace(wanted, breaks=n) for n in range(fewest, MOST_HYPERBREAKS + 1)]
-        possible_too = [law for law in hyper[1:] if len(law.names) + SPARE <= len(curve)]
-        return _by_bic(curve, [hyper[0], *possible_too], loss, robust, robust_scale, fixed, bounds, backend)
-    return _fitted(curve, wanted, weighed, loss, robust, robust_scale, fixed, bounds, backend)
+def _with_breaks_chosen(curve: Curve, wanted: Form, options: Options) -> FitResult:
+    """The fit with the likeliest number of breaks, by evidence, or by BIC where y has no logarithm."""
+    asked = fewest_breaks(options.fixed, options.bounds)
+    if curve.inputs > 1:
+        fewest = min(asked, MOST_HYPERBREAKS)
+        forms = [form for n in range(fewest, MOST_HYPERBREAKS + 1) if (form := wanted.with_breaks(n))]
+        most = len(curve) - SPARE  # parameters
+        return _by_bic(curve, [forms[0], *(form for form in forms[1:] if len(form.names) <= most)], options)
+    fewest = min(asked, MOST)
+    for oriented in orientations(BNSL(max(fewest, 1)), curve.climbs, options.fixed, options.bounds):
+        check_constraints(oriented, options.loss, options.fixed, options.bounds, BNSL.name)
+    if not weighable(curve):
+        every = range(fewest, max(MOST_ON_Y, fewest) + 1)
+        possible = [BNSL(n) for n in every if n == fewest or len(curve) >= points_needed(n)]
+        best = _by_bic(curve, possible, options)
+        return replace(best, warnings=(_not_weighed(curve), *best.warnings))
+    clean = curve if options.robust is None else _without_outliers(curve, options)
+    weighed = weigh_breaks(clean, fewest)
+    return _fitted(curve, BNSL(chosen(weighed.candidates)), options, weighed)
 
 
 def fit_weighed(
-    curve: Curve,
-    weighed: Weighed,
-    *,
-    loss: str = "log",
-    near: tuple[BNSL, np.ndarray] | None = None,
+    curve: Curve, weighed: Weighed, *, loss: str = "log", near: tuple[BNSL, np.ndarray] | None = None
 ) -> FitResult:
     """What `fit` gives of a curve whose numbers of breaks are weighed already.
 
@@ -176,23 +156,40 @@ def fit_weighed(
         near: a form of the number that was chosen, and coordinates (K, p) of its least-squares laws, if these
             are known but for their last digits.
     """
-    return _fitted(curve, BNSL(chosen(weighed.candidates)), weighed, loss, near=near)
+    return _fitted(curve, BNSL(chosen(weighed.candidates)), Options(loss), weighed, near)
 
 
+# Values of 1e300 beside 1e-300 overflow on the way to a covariance, which then is not known.
+@np.errstate(all="ignore")
 def _fitted(
-    curve: Curve,
-    wanted: Form,
-    weighed: Weighed | None,
-    loss: str,
-    robust: str | None = None,
-    robust_scale: float | None = None,
-    fixed: Mapping[str, float] | None = None,
-    bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
-    backend: str = "auto",
-    near: tuple[BNSL, np.ndarray] | None = None,
+    curve: Curve, wanted: Form, options: Options, weighed: Weighed | None = None, near: Near | None = None
 ) -> FitResult:
     """The fit of a form to a curve, once the number of breaks is known, or even laws `near` it are."""
-    free = len(wanted.names) - len(fixed or {})
+    _check_possible(curve, wanted, options)
+    ways = orientations(wanted, curve.climbs, options.fixed, options.bounds)
+    checked = [(way, check_constraints(way, options.loss, options.fixed, options.bounds)) for way in ways]
+
+    def refit(form: Form, laws: np.ndarray, held: Mapping[str, float], steps: int = EXACT_STEPS) -> FitResult:
+        constraints = check_constraints(form, options.loss, held, None)
+        return _solved(curve, _ready(curve, form, constraints, options), constraints, options, laws, steps)
+
+    if near is not None and near[0].n_breaks < SEVERAL:  # the other orientation was looked at, too
+        best = refit(*near, {}, POLISH)
+    else:
+        best = _best_way(curve, checked, options, weighed, near)
+    if curve.inputs > 1 and best.status is not Status.FAILED:
+        best = replace(best, warnings=(*best.warnings, *data_notes(best)))
+    if weighed is None:
+        return best
+    if not (options.fixed or options.bounds or options.loss == "linear"):
+        best = kept_inside(best, weighed, refit)
+    said = with_verdict(best.warnings, weighed.candidates, best.n_breaks)
+    return replace(best, candidates=weighed.candidates, warnings=said)
+
+
+def _check_possible(curve: Curve, wanted: Form, options: Options) -> None:
+    """Raise InputError for a form of too many breaks, or of positive laws where no y is positive."""
+    free = len(wanted.names) - len(options.fixed)
     if wanted.picks > len(curve) or (wanted.n_breaks > MOST and free > len(curve) + 3):
         raise InputError(
             f"n_breaks = {wanted.picks} is too many for {len(curve)} points: it takes {free} parameters; "
@@ -200,74 +197,58 @@ def _fitted(
         )
     if not wanted.signed and curve.y.max() <= 0:
         raise InputError(f"y has no positive value, and form {wanted.label!r} is positive; use form='bnsl'")
-    possible = orientations(wanted, curve.climbs, fixed, bounds)
-    checked = [(f, check_constraints(f, loss, fixed, bounds)) for f in possible]
-
-    def refit(form: BNSL, laws: np.ndarray, held: Mapping[str, float], steps: int = EXACT_STEPS) -> FitResult:
-        constraints = check_constraints(form, loss, held, None)
-        ready = set_up(form, constraints, loss, curve.x, curve.y, curve.sigma)
-        starts = form.rescaled(laws, -ready.log_s, -ready.log_t)
-        solution = solve(ready, robust, robust_scale, backend, starts, steps)
-        return _result(form, constraints, curve, *solution)
-
-    # Values of 1e300 beside 1e-300 overflow on the way to a covariance, which then is not known.
-    with np.errstate(all="ignore"):
-        results: list[FitResult] = []
-        if near is not None and near[0].n_breaks < SEVERAL:  # the other orientation was looked at, too
-            best, checked = refit(*near, {}, POLISH), []
-        for oriented, constraints in checked:
-            if results and not curve.climbs and not _other_wanted(results[0]):
-                continue
-            ready = set_up(oriented, constraints, loss, curve.x, curve.y, curve.sigma)
-            if results and not curve.climbs and not _promising(ready, results[0]):
-                continue
-            starts = None if fixed or bounds else _likely_laws(weighed, oriented, ready)
-            known = near is not None and oriented == near[0]
-            if near is not None and known:
-                starts = oriented.rescaled(near[1], -ready.log_s, -ready.log_t)
-            steps = POLISH if known else EXACT_STEPS
-            solution = solve(ready, robust, robust_scale, backend, starts, steps)
-            results.append(_result(oriented, constraints, curve, *solution))
-            best = _best(results)
-        if curve.inputs > 1 and best.status is not Status.FAILED:
-            best = replace(best, warnings=(*best.warnings, *data_notes(best)))
-        if weighed is None:
-            return best
-        if not (fixed or bounds or loss == "linear"):
-            best = kept_inside(best, weighed, refit)
-        said = with_verdict(best.warnings, weighed.candidates, best.n_breaks)
-        return replace(best, candidates=weighed.candidates, warnings=said)
 
 
-def _by_bic(
+def _best_way(
     curve: Curve,
-    forms: Sequence[Form],
-    loss: str,
-    robust: str | None,
-    robust_scale: float | None,
-    fixed: Mapping[str, float] | None,
-    bounds: Mapping[str, tuple[float | None, float | None]] | None,
-    backend: str,
+    ways: Sequence[tuple[Form, Constraints]],
+    options: Options,
+    weighed: Weighed | None,
+    near: Near | None,
 ) -> FitResult:
+    """The better of the laws that fall and those that rise, which are sought where they may be better."""
+    results: list[FitResult] = []
+    for form, constraints in ways:
+        doubtful = bool(results) and not curve.climbs
+        if doubtful and not _other_wanted(results[0]):
+            continue
+        ready = _ready(curve, form, constraints, options)
+        if doubtful and not _promising(ready, results[0]):
+            continue
+        known = near[1] if near is not None and form == near[0] else None
+        laws = _likely_laws(weighed, form, options) if known is None else known
+        steps = EXACT_STEPS if known is None else POLISH
+        results.append(_solved(curve, ready, constraints, options, laws, steps))
+    return _best(results)
+
+
+def _ready(curve: Curve, form: Form, constraints: Constraints, options: Options) -> Setup:
+    return set_up(form, constraints, options.loss, curve.x, curve.y, curve.sigma)
+
+
+def _solved(
+    curve: Curve,
+    ready: Setup,
+    constraints: Constraints,
+    options: Options,
+    laws: np.ndarray | None = None,
+    steps: int = EXACT_STEPS,
+) -> FitResult:
+    """The fit of one form; next to laws (K, p), in the units of the curve, where these are given."""
+    form = ready.method.form
+    starts = None if laws is None else form.rescaled(laws, -ready.log_s, -ready.log_t)
+    solution = solve(ready, options.robust, options.robust_scale, options.backend, starts, steps)
+    return result_of(form, constraints, curve, *solution)
+
+
+def _by_bic(curve: Curve, forms: Sequence[Form], options: Options) -> FitResult:
     """The fit with the number of breaks that its cost asks for, of forms that differ in that number alone."""
-    results = [
-        fit(
-            curve,
-            form=form,
-            loss=loss,
-            robust=robust,
-            robust_scale=robust_scale,
-            fixed=fixed,
-            bounds=bounds,
-            backend=backend,
-        )
-        for form in forms
-    ]
+    results = [_fitted(curve, form, options) for form in forms]
     scale, measure = results[-1].robust_scale, measure_of(results)
     candidates = weighed_by_bic(results, [_cost(result, scale, measure) for result in results], measure)
     best = results[[form.total_breaks for form in forms].index(chosen(candidates))]
     said = with_verdict(best.warnings, candidates, best.n_breaks)
-    return replace(best, candidates=candidates, warnings=tuple(said))
+    return replace(best, candidates=candidates, warnings=said)
 
 
 def _not_weighed(curve: Curve) -> FitWarning:
@@ -280,29 +261,21 @@ def _not_weighed(curve: Curve) -> FitWarning:
     return FitWarning("breaks_not_weighed", text)
 
 
-def _likely_laws(weighed: Weighed | None, form: Form, ready: Setup) -> np.ndarray | None:
-    """The likely laws (K, p) of several breaks, in the units of the setup; None where there are none.
+def _likely_laws(weighed: Weighed | None, form: Form, options: Options) -> np.ndarray | None:
+    """The likely laws (K, p) of several breaks, in the units of the curve; None where there are none.
 
     Of several breaks the law of least cost may be one that nobody believes, such as two steep breaks that
     cancel. If their number was chosen for how likely they are, the law is that next to the likely ones.
     """
-    if (
-        weighed is None
-        or not isinstance(form, BNSL)
-        or form.n_breaks < SEVERAL
-        or ready.method.loss == "linear"
-    ):
+    constrained = options.fixed or options.bounds or options.loss == "linear"
+    if weighed is None or form.n_breaks < SEVERAL or constrained:
         return None
-    laws = weighed.laws.get((form.n_breaks, form.rising))
-    if laws is None or not len(laws):
-        return None
-    log_x, log_y = weighed.origin
-    return form.rescaled(laws, log_x - ready.log_s, log_y - ready.log_t)
+    return weighed.likely(form)
 
 
-def _without_outliers(curve: Curve, loss: str, robust: str) -> Curve:
+def _without_outliers(curve: Curve, options: Options) -> Curve:
     """The points that a robust fit with one break leaves near the law; evidence knows of no outliers."""
-    residuals = np.abs(fit(curve, n_breaks=1, loss=loss, robust=robust).residuals)
+    residuals = np.abs(_fitted(curve, BNSL(1), Options(options.loss, options.robust)).residuals)
     near = residuals <= OUTLYING * np.median(residuals) / 0.6745
     enough = len(np.unique(curve.x[near])) >= 3
     return curve.take(near) if enough else curve
@@ -360,76 +333,3 @@ def _cost(result: FitResult, scale: float | None, measure: float) -> float:
     square = ((scale or measure) / measure) ** 2
     residual = result.residuals / result.sigma_of_residuals / measure
     return square * float(np.sum(losses.robust_cost_and_weight(result.robust, residual**2 / square)[0]))
-
-
-def _result(
-    form: Form,
-    constraints: Constraints,
-    curve: Curve,
-    ready: Setup,
-    pool: Pool,
-    local: Linearised,
-) -> FitResult:
-    method, problem, log_s, log_t, shift, measure = ready
-    best = pool.theta[0]
-    free = problem.free
-    dof = len(curve) - int(free.sum())
-    failed = not np.isfinite(pool.cost[0])
-    psi, steepness = losses.influence(method.robust, local.residual, float(problem.scale))
-    sum_of_squares = float(np.sum(psi**2))
-    # Of an M-estimator as of least squares, but for how steep psi is on average (Huber, 1981, section 7.6).
-    variance = sum_of_squares / dof / max(float(np.mean(steepness)), TINY) ** 2 if dof > 0 else np.nan
-    if failed:
-        root, condition, lost = np.full((len(best), len(best)), np.nan), np.inf, free
-    else:
-        root, condition = covariance_root(local.jacobian, variance, free)
-        lost = undetermined(local.jacobian, free)
-        if curve.groups is not None or (method.robust and len(form.inputs) > 1):
-            sandwich = sandwich_root(local.jacobian, psi, steepness, free, curve.groups)
-            root = sandwich if np.isfinite(sandwich).all() else root
-    names = np.array(form.names)
-    margin = 1e-9 * np.maximum(1.0, np.abs(best))
-    at_bound = free & ((best <= local.lower + margin) | (best >= local.upper - margin))
-    known = np.isfinite(root).all(axis=1) & root.any(axis=1)
-    theta, root = in_other_units(form, best, root, log_s, log_t)  # the user's
-    if shift:
-        theta[0] += shift
-    largest = np.abs(root).max(axis=1)
-    blurred = free & known & ~((largest >= np.finfo(float).tiny) & np.isfinite(largest))
-    root[blurred] = np.nan
-    for i, name in enumerate(form.names):
-        theta[i] = constraints.held.get(name, theta[i])  # not a rounding of it
-    order = canonical_order(form, theta, constraints)
-    theta, root, lost, at_bound, blurred = (v[order] for v in (theta, root, lost, at_bound, blurred))
-    notes = adequacy.fit_notes(form, constraints, curve, pool, theta, lost, at_bound, condition, dof)
-    notes += adequacy.range_notes(form, curve, theta, blurred)
-    if crosses_zero(form, method.loss, best, problem.log_x):
-        notes.append(
-            FitWarning("crosses_zero", f"the law falls below 0 before {AHEAD:g} times the largest x")
-        )
-    if not failed and dof > 0 and sum_of_squares > 0:
-        white = local.jacobian / np.sqrt(variance)
-        signal = adequacy.signals(form, best[order], white[:, order], free[order])
-        notes += adequacy.break_notes(form, curve, theta, signal, lengths(root.T))
-        notes += adequacy.misfit_notes(form, problem.log_x, psi, local.jacobian, free)
-    if failed:
-        status = Status.FAILED
-    elif dof < 0 or lost.any():
-        status = Status.UNDERDETERMINED
-    else:
-        status = Status.CONVERGED if pool.converged[0] else Status.NOT_CONVERGED
-    return FitResult(
-        form=form,
-        theta=theta,
-        covariance_root=root,
-        curve=curve,
-        loss=method.loss,
-        robust=method.robust,
-        robust_scale=float(problem.scale * measure) if method.robust else None,
-        fixed=tuple(constraints.held),
-        bounds=constraints.pairs,
-        status=status,
-        warnings=tuple(notes),
-        residual_scale=float(measure * np.sqrt(variance)),
-        undetermined=tuple(names[lost]),
-    )

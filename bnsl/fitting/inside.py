@@ -33,18 +33,16 @@ def kept_inside(best: FitResult, weighed: Weighed, refit: Refit) -> FitResult:
     """
     if not outside(best.curve, places_of(best)).any():
         return best
-    up = isinstance(best.form, BNSL) and best.form.rising
-    # Laws of the same orientation first.
-    for (n, rising), laws in sorted(weighed.laws.items(), key=lambda item: item[0][1] != up):
-        if n != best.n_breaks or not len(laws):
+    up = best.form.mirrored() is None
+    for rising in (up, not up):  # laws of the same orientation first
+        form = BNSL(best.n_breaks, rising)
+        likely = weighed.likely(form)
+        if likely is None:
             continue
-        form = BNSL(n, rising)
-        log_x, log_y = (np.float64(v) for v in weighed.origin)
-        likely = form.rescaled(laws, log_x, log_y)
         places = np.exp(likely[0, 4::3])
         if outside(best.curve, places).any():
             continue
-        left = outside(best.curve, places_of(best)) if rising == up else np.ones(n, bool)
+        left = outside(best.curve, places_of(best)) if rising == up else np.ones(len(places), bool)
         held = {f"d{i + 1}": float(places[i]) for i in np.flatnonzero(left)}
         law = refit(form, likely, held)
         if law.rmsle <= DEARER * best.rmsle and not outside(law.curve, places_of(law)).any():

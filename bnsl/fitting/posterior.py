@@ -29,18 +29,7 @@ def draws(result: FitResult, count: int, seed: int = 0) -> np.ndarray:
     """
     rng = np.random.default_rng([seed, 2])
     root = np.nan_to_num(result.covariance_root, nan=0.0, posinf=0.0, neginf=0.0)
-    lower = np.array(
-        [
-            _end(result, name, q.lower, 1)
-            for name, q in zip(result.form.names, result.form.parameters, strict=True)
-        ]
-    )
-    upper = np.array(
-        [
-            _end(result, name, q.upper, 2)
-            for name, q in zip(result.form.names, result.form.parameters, strict=True)
-        ]
-    )
+    lower, upper = _bounds(result)
     moves = rng.standard_normal((count, root.shape[1])) @ root.T
     for _ in range(ROUNDS):
         out = ((result.theta + moves < lower) | (result.theta + moves > upper)).any(axis=1)
@@ -76,11 +65,9 @@ def _shares(result: FitResult, moves: np.ndarray, share: np.ndarray) -> np.ndarr
     return share
 
 
-def _end(result: FitResult, name: str, own: float, place: int) -> float:
-    """A bound of a coordinate: the user's, or that of the parameter where the coordinate is its value."""
-    parameter = next(q for q in result.form.parameters if q.name == name)
-    given = next((pair[place] for pair in result.bounds if pair[0] == name), np.nan)
-    if np.isfinite(given):
-        return float(given)
-    free = -np.inf if place == 1 else np.inf
-    return free if parameter.log else own
+def _bounds(result: FitResult) -> np.ndarray:
+    """Bounds (2, p) of coordinates: the user's, or of a coordinate that is its parameter the parameter's."""
+    given = {name: ends for name, *ends in result.bounds}
+    own = [(-np.inf, np.inf) if q.log else (q.lower, q.upper) for q in result.form.parameters]
+    ends = np.array([given.get(name, pair) for name, pair in zip(result.form.names, own, strict=True)])
+    return np.where(np.isfinite(ends), ends, own).T

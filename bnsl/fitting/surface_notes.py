@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,63 +20,49 @@ COUNTED = 1e5  # tokens; less is hardly a count of single ones
 SHARED = 3  # rows that share an input, on average, from which on this is looked at
 
 
-def data_notes(result: FitResult) -> list[FitWarning]:
+def data_notes(result: FitResult) -> Iterator[FitWarning]:
     """Inputs that go together, a limit at 0, parameters not determined, and rows that are alike."""
-    curve, notes = result.curve, []
-    seen = result.form.seen(curve.x)
-    names = curve.input_names
+    curve, form = result.curve, result.form
+    yield from _input_notes(result)
+    limit = result.params.get("E", result.params.get("E0"))
+    if limit is not None and "E" not in result.fixed and limit < AT_ZERO * curve.y.min():
+        yield FitWarning("limit_at_zero", "E is 0: these runs show no limit of the loss")
+    errors = np.linalg.norm(result.covariance_root, axis=1)
+    known = [not q.log or q.name in result.fixed for q in form.parameters]
+    if loose := np.array(form.names)[(errors > LOOSE) & ~np.array(known)].tolist():
+        text = f"{', '.join(loose)}: not known to a factor of 2, or only in combination; rely on predictions"
+        yield FitWarning("poorly_determined", text)
+    if curve.groups is None and (share := _alike(result)) > ALIKE:
+        text = (
+            f"rows with the same {curve.input_names[0]} have similar residuals (correlation {share:.2f}); if "
+            "they are of one run, standard errors are too small; pass the column of the run as groups="
+        )
+        yield FitWarning("rows_alike", text)
+
+
+def _input_notes(result: FitResult) -> Iterator[FitWarning]:
+    """Inputs that vary together or not at all, and counts of tokens that are small or not whole numbers."""
+    form, names, inputs = result.form, result.curve.input_names, result.curve.x.T
     with np.errstate(all="ignore"):
-        together = np.corrcoef(seen.T)
-    for i in range(len(names)):
-        for j in range(i):
-            if abs(together[i, j]) > COLLINEAR:
-                text = (
-                    f"{names[j]} and {names[i]} vary together (correlation {together[i, j]:.3f}), so their "
-                    "effects cannot be separated; add runs with other ratios"
-                )
-                notes.append(FitWarning("inputs_collinear", text))
-    for name, values in zip(names, curve.x.T, strict=True):
+        together = np.corrcoef(form.seen(result.curve.x).T)
+    for i, j in zip(*np.tril_indices(len(names), -1), strict=True):
+        if abs(together[i, j]) > COLLINEAR:
+            text = (
+                f"{names[j]} and {names[i]} vary together (correlation {together[i, j]:.3f}), so their "
+                "effects cannot be separated; add runs with other ratios"
+            )
+            yield FitWarning("inputs_collinear", text)
+    for name, values in zip(names, inputs, strict=True):
         if values.min() == values.max():
             text = (
                 f"{name} is {values[0]:g} in every row, so its effect is unknown: leave it out, "
                 "or add runs with other values"
             )
-            notes.append(FitWarning("input_constant", text))
-    notes += _unit_notes(result)
-    limit = result.params.get("E", result.params.get("E0"))
-    if limit is not None and "E" not in result.fixed and limit < AT_ZERO * curve.y.min():
-        notes.append(FitWarning("limit_at_zero", "E is 0: these runs show no limit of the loss"))
-    errors = np.linalg.norm(result.covariance_root, axis=1)
-    loose = [
-        parameter.name
-        for parameter, error in zip(result.form.parameters, errors, strict=True)
-        if parameter.log and parameter.name not in result.fixed and error > LOOSE
-    ]
-    if loose:
-        text = f"{', '.join(loose)}: not known to a factor of 2, or only in combination; rely on predictions"
-        notes.append(FitWarning("poorly_determined", text))
-    if curve.groups is None:
-        share = _alike(result)
-        if share > ALIKE:
-            text = (
-                f"rows with the same {names[0]} have similar residuals (correlation {share:.2f}); if they "
-                "are of one run, standard errors are too small; pass the column of the run as groups="
-            )
-            notes.append(FitWarning("rows_alike", text))
-    return notes
-
-
-def _unit_notes(result: FitResult) -> list[FitWarning]:
-    """That a law of tokens was given another unit: small numbers that are not whole."""
-    form, curve = result.form, result.curve
-    return [
-        FitWarning(
-            "unit_matters",
-            f"{form.name} depends on the unit of {name}: give counts (single tokens), not billions",
-        )
-        for entry, name, values in zip(form.inputs, curve.input_names, curve.x.T, strict=True)
-        if not entry.any_unit and values.max() < COUNTED and (values != np.rint(values)).any()
-    ]
+            yield FitWarning("input_constant", text)
+    for entry, name, values in zip(form.inputs, names, inputs, strict=True):
+        if not entry.any_unit and values.max() < COUNTED and (values != np.rint(values)).any():
+            text = f"{form.name} depends on the unit of {name}: give counts (single tokens), not billions"
+            yield FitWarning("unit_matters", text)
 
 
 def _alike(result: FitResult) -> float:

@@ -10,7 +10,7 @@ from bnsl.curves.divergence import diverged_after, written
 from bnsl.curves.scale import Scale
 from bnsl.evidence.points import CLEAN, noise_of
 from bnsl.evidence.predict import Places
-from bnsl.fitting.adequacy import CONSTANT, FEW
+from bnsl.fitting.notes import CONSTANT, FEW
 from bnsl.fitting.outliers import isolated
 from bnsl.forecasting.average import Average, law_mean
 

@@ -225,6 +225,10 @@ class BNSL(Form):
         with np.errstate(all="ignore"):
             return np.asarray((self.y(theta, log_x) > 0).all(axis=-1))
 
+    def with_breaks(self, count: int) -> BNSL:
+        """The same with another number of breaks."""
+        return replace(self, n_breaks=count)
+
     def mirrored(self) -> BNSL | None:
         """The law with b < 0, of one with b > 0."""
         return None if self.rising else replace(self, rising=True)

@@ -207,6 +207,10 @@ class Form(abc.ABC):
         """Bounds in the solver's coordinates, at `working`, from those of the form's own."""
         return lower, upper
 
+    def with_breaks(self, count: int) -> Form | None:
+        """The form with another number of breaks; None if it has none of which the number may be chosen."""
+        return None
+
     def mirrored(self) -> Form | None:
         """The form that rises to its limit where this one falls to it; None if there is none."""
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, product
 from typing import Any
 
@@ -57,6 +57,10 @@ class HyperBNSL(SumOfTerms):
     def total_breaks(self) -> int:
         """The number of breaks."""
         return self.breaks
+
+    def with_breaks(self, count: int) -> HyperBNSL:
+        """The same with another number of breaks."""
+        return replace(self, breaks=count)
 
     @property
     def label(self) -> str:

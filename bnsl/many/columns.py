@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bnsl.curves.ragged import Curves
-from bnsl.fitting.adequacy import FEW
 from bnsl.fitting.constraints import check_constraints, orientations
 from bnsl.fitting.covariance import SINGULAR
+from bnsl.fitting.notes import FEW
 from bnsl.fitting.orientation import clearly_better, other_wanted, promising
 from bnsl.fitting.result import Status
 from bnsl.fitting.setup import ROBUST_ROUNDS, Setup, crosses_zero, scale_of, set_up
