@@ -251,8 +251,8 @@ def backtest(
     if fits:  # a bad row should be found before the first of many fits
         check_curve(curve.take(first <= chosen[-1]), options.get("loss", "log"))
     laws, predicted = [], []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExtrapolationWarning)  # far is what is asked for
+    # Far predictions are what is asked for.
+    with warnings.catch_warnings(action="ignore", category=ExtrapolationWarning):
         for cut in chosen:
             fitted, beyond = _split(curve, cut)
             law = method(fitted)

@@ -281,8 +281,7 @@ def run_benchmark(
         return outcomes
 
     # Filters belong to the process, not to a thread: they are set once, around all threads.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExtrapolationWarning)
+    with warnings.catch_warnings(action="ignore", category=ExtrapolationWarning):
         if count == 1:
             columns = [run(name) for name in chosen]
         else:

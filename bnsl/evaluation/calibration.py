@@ -39,8 +39,7 @@ def coverage(cases: Any, levels: Sequence[float]) -> np.ndarray:
     asked = [check_share(level, f"levels[{i}]") for i, level in enumerate(levels)]
     rows = []
     for law, later in _pairs(cases):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExtrapolationWarning)
+        with warnings.catch_warnings(action="ignore", category=ExtrapolationWarning):
             ends = [law.interval(later.x, level) for level in asked]
         low, high = np.swapaxes(np.array(ends, dtype=float), 0, 1)
         known = ~np.isnan(low + high).any(axis=0)

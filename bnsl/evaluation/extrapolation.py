@@ -56,8 +56,8 @@ class Extrapolation:
     @property
     def inside(self) -> int:
         """How many held-out points lie in the interval of probability LEVEL about the law."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExtrapolationWarning)  # these points are there, however far
+        # These points are there, however far.
+        with warnings.catch_warnings(action="ignore", category=ExtrapolationWarning):
             lower, upper = self.result.interval(self.held_out.x, LEVEL)
         return int(np.sum((self.held_out.y >= lower) & (self.held_out.y <= upper)))
 

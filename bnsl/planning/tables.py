@@ -42,8 +42,8 @@ def with_ends(name: str, values: np.ndarray, tails: Sequence[float]) -> dict[str
     """
     found = {name: values[0]}
     if len(values) > 1:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of budgets without a single number
+        # A budget may have no number in any row.
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
             low, high = np.nanquantile(values[1:], tails, axis=0)
         found[f"{name}_low"], found[f"{name}_high"] = np.fmin(low, values[0]), np.fmax(high, values[0])
     return found

@@ -15,7 +15,7 @@ from bnsl._base.shown import Shown
 from bnsl.runs.fitted import LawFit
 from bnsl.runs.history import history
 from bnsl.runs.record import Recorded
-from bnsl.runs.replay import check_union
+from bnsl.runs.replay import check_union, smallest_share
 from bnsl.runs.result import FREEDOM, warn_if_other
 from bnsl.runs.run import NEW, OLD, Run, check_replay, own_steps, shaped
 from bnsl.runs.shift import SIDES, measured_share
@@ -26,11 +26,13 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-SHARES = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)  # of replay that are looked at
-PEAKS = (0.25, 0.5, 1.0, 2.0)  # times the fitted peak
-MISFIT = 2.0  # times the errors of the later fitted points: errors of the law itself on another run
-ALIKE = 1.02  # rates within such a factor count as one
-GRID = 200  # shares among which a critical one is looked for
+# The shares of replay, and the number of even shares, among which the best and the critical ones are sought.
+SHARES = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+GRID = 200
+# On another run the law itself errs by this multiple of its errors on the later fitted points.
+MISFIT = 2.0
+# Rates within this factor of each other count as one.
+ALIKE = 1.02
 
 
 class Final(NamedTuple):
@@ -196,12 +198,10 @@ class ContinualResult(Shown, Recorded):
                 shares if not given.
             options: of `final`.
         """
-        room = np.log1p(check_share(tolerance, "tolerance"))
         shares = np.linspace(0.0, 1.0, GRID + 1)[:-1]
         average = np.array([0.5 * sum(self.final(replay=float(r), **options)[:2]) for r in shares])
         aim = 0.5 * sum(check_union(union)) if union is not None else float(average.min())
-        enough = average <= aim + room
-        return float(shares[np.argmax(enough)]) if enough.any() else None
+        return smallest_share(shares, average, aim, tolerance)
 
     def worth_rewarming(self, weight_old: float = 0.0, replay: float = 0.0, **options: Any) -> bool:
         """Whether re-warming ends at a lower loss than going on at the last rate of the pre-training.

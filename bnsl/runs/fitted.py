@@ -16,13 +16,19 @@ from bnsl.schedules.schedule import Schedule
 
 # The relative error beyond which a point counts less, as in arXiv 2203.15556, 2408.11029, 2503.12811.
 HUBER = 1e-3
-ROUNDS = 8  # of reweighting
-POINTS = 256  # of a run: longer ones are fitted as means of neighbours
-COARSE = 24  # points of a run on which the grid is looked at
-EARLY = 100.0  # times less than at the first point S1 is, where a law has lost all meaning
-LEADING = 8.0  # times the usual error: the first points of a run that are as far off are not under the law
-ROUGH = 3e-3  # usual error of the points while the grid is searched, for the prior to be weighed against
-BOX = 0.5  # of half a box: standard deviation of an exponent without a prior, for what the data leave open
+# The weights of the Huber loss are renewed at most this many times.
+ROUNDS = 8
+# A run with more points than this is fitted as the means of neighbours.
+POINTS = 256
+# The grid is searched on so many points of each run, whose usual error is taken to be ROUGH, since the priors
+# have to be weighed against it before it is known.
+COARSE, ROUGH = 24, 3e-3
+# Before the first fitted point a law may be wrong by what it adds until S1 is this many times smaller.
+EARLY = 100.0
+# The first points of a run are left out while they are off the law by more than this many usual errors.
+LEADING = 8.0
+# An exponent without a prior gets one for its standard error: normal, with this share of half its box.
+BOX = 0.5
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,7 @@ class LawFit:
         unit: the rate that all rates are divided by.
         coordinates: of the exponents (E,).
         amounts: what it is linear in (k,), in the units of the fit.
-        covariance: of amounts and coordinates (k + E, k + E), with what is believed of exponents in it.
+        covariance: of amounts and coordinates (k + E, k + E), priors of exponents included.
         scale: the usual relative error of a point.
         reach: S1 at the first point of all runs; before it the law is held at its value there.
         rms: the root mean square of relative errors, and `late` that of the later half of each run.
@@ -128,7 +134,8 @@ class LawFit:
         held = self._held(found)
         gradient = _gradient(self.law, [held], self.coordinates, self.amounts)
         known = np.einsum("np,pq,nq->n", gradient, self.covariance, gradient)
-        if held is not found:  # what the power of S1 would add if it went on
+        if held is not found:
+            # The power of S1 may go on rising towards step 0; what it would add is not known.
             alpha = self.law.values(self.coordinates)[0]
             least = np.maximum(found.total, self.reach / EARLY)
             known += (self.amounts[1] * (least**-alpha - held.total**-alpha)) ** 2 * (least < held.total)
@@ -159,7 +166,7 @@ def fit_law(law: Law, parts: Sequence[Points]) -> LawFit:
 
 
 def _noise(errors: np.ndarray, parts: Sequence[Points]) -> float:
-    """The usual error of a point, as large as if errors of neighbours did not go together."""
+    """The usual error of a point, enlarged as far as neighbours err together."""
     together = _together(_split(errors, parts))
     return float(np.sqrt(together) * min(np.sqrt(np.mean(errors**2)), 3.0 * np.median(np.abs(errors))))
 
@@ -284,7 +291,7 @@ def _evenly(count: int, most: int) -> np.ndarray:
 
 
 def without_leading(parts: Sequence[Points], fit: LawFit) -> tuple[list[Points], int]:
-    """The points without those at the begin of a run that the law does not reach; how many those are."""
+    """The points without the first of each run that the law does not reach yet, and how many those were."""
     kept, dropped = [], 0
     for part in parts:
         errors = np.abs(fit.predict(part.history) / part.loss - 1.0)

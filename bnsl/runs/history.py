@@ -13,9 +13,12 @@ import numpy as np
 
 from bnsl.schedules.schedule import Schedule
 
-BLOCKS = 64  # blocks that a history has at least, however few its points
-BEFORE, EVEN = (4, 16, 64), 0.02  # steps before a point, where the rate is another by more than this share
-BATCH = 256  # points whose sums are made at a time
+# A history has at least this many blocks, however few its points.
+BLOCKS = 64
+# So many steps before a point a block ends, if the rate there differs by more than the share EVEN.
+BEFORE, EVEN = (4, 16, 64), 0.02
+# The sums of so many points are computed at a time, to bound the memory.
+BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ def history(
     last = int(step[-1])
     ends = np.arange(last + 1) if every else _ends(schedule, step, rates)
     first = np.concatenate([[-1], ends[:-1]])
-    known = np.concatenate([rates, [0.0]])  # entry -1 is the rate before step 0
+    known = np.concatenate([rates, [0.0]])  # Index -1 is the rate before step 0.
     totals = np.concatenate([sums, [0.0]])
     count = ends - first
     return History(
@@ -127,12 +130,12 @@ def history(
 def _ends(schedule: Schedule, step: np.ndarray, rates: np.ndarray) -> np.ndarray:
     """The last steps of the blocks: the points, an even grid, and the neighbourhood of corners and points.
 
-    The steps next to a point may count most, and there a block is only long where the rate hardly changes.
+    The steps just before a point may count most; there, a block is long only if the rate hardly changes.
     """
     last = int(step[-1])
     corners = schedule.corners
     near = 2 ** np.arange(int(np.log2(max(last, 2))) + 1)
-    near = near[near <= max(last // BLOCKS, 1)]  # from there on the grid is as fine
+    near = near[near <= max(last // BLOCKS, 1)]  # Further away, the even grid is as fine.
     places = [step, np.linspace(0, last, BLOCKS + 1).round(), corners, corners - 1]
     places += [np.add.outer(corners, near).ravel(), np.add.outer(corners, -near).ravel()]
     for back in BEFORE:

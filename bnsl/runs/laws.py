@@ -13,8 +13,10 @@ from bnsl.runs.history import History
 if TYPE_CHECKING:
     from bnsl.runs.fitted import LawFit
 
-SMOOTH = 6  # steps from where on sums of powers are smooth
-LEAST_RATE = 1e-9  # of the reference rate: below it, powers of a rate are held
+# From this many steps before a point, a sum of powers over steps is as good as an integral.
+SMOOTH = 6
+# Powers of a rate are held below this share of the reference rate.
+LEAST_RATE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ def annealing_sum(history: History, memory: float) -> np.ndarray:
     rows, blocks = history.pairs
     log_lambda = np.log1p(-1.0 / memory)
     count = history.last - history.first
-    mean = np.expm1(count * log_lambda) / (np.expm1(log_lambda) * count)  # of lambda^i, i < count
+    # The mean of lambda^i over i < count is a geometric series.
+    mean = np.expm1(count * log_lambda) / (np.expm1(log_lambda) * count)
     left = np.exp(log_lambda * (history.step[rows] - history.last[blocks] + 1)) * mean[blocks]
     return history.summed(history.fall[blocks] * (1.0 - left))
 
@@ -223,7 +226,7 @@ def in_units(found: dict[str, float], unit: float, law: str) -> dict[str, float]
     if law == "annealing":
         memory = given.pop("memory")
         given["lambda"] = 1.0 - 1.0 / memory
-        given["C"] = found["C"] / (unit * memory)  # C S2, and S2 has a factor 1 / (1 - lambda)
+        given["C"] = found["C"] / (unit * memory)  # S2 has a factor 1 / (1 - lambda).
     elif law.startswith("multi_power"):
         given.setdefault("gamma", found["beta"])
         given["B"] = found["B"] / unit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -10,9 +10,12 @@ from bnsl._base.display import FitWarning
 from bnsl.runs.fitted import LawFit
 from bnsl.runs.run import Run
 
-UNKNOWN = 0.7  # standard deviation of the logarithm of an exponent from which on it is called undetermined
-POOR = 0.01  # relative error of a fit that is called poor
-NEAR = 0.03  # by which one sum over the rates may be off another, for a law to tell them apart
+# An exponent whose logarithm has a larger standard deviation than this is called undetermined.
+UNKNOWN = 0.7
+# A fit with a larger relative error than this is called a misfit.
+POOR = 0.01
+# Schedules whose rates differ by less than this share are one, as no law can tell them apart.
+NEAR = 0.03
 
 
 def undetermined(fit: LawFit, runs: Sequence[Run] = ()) -> tuple[str, ...]:
@@ -38,40 +41,34 @@ def undetermined(fit: LawFit, runs: Sequence[Run] = ()) -> tuple[str, ...]:
     return (*amounts, *(name for several in found for name in several))
 
 
-def notes(runs: Sequence[Run], fits: Sequence[LawFit], dropped: int) -> list[FitWarning]:
+def notes(runs: Sequence[Run], fits: Sequence[LawFit], dropped: int) -> Iterator[FitWarning]:
     """Every warning of a fit."""
-    found = []
     for fit in fits:
-        names = undetermined(fit, runs)
-        if names:
+        if names := undetermined(fit, runs):
             text = f"these runs do not determine {', '.join(names)} of {fit.law.name}"
-            found.append(FitWarning("undetermined", text))
+            yield FitWarning("undetermined", text)
     worst = min(fit.rms for fit in fits)
     if worst > POOR:
         text = f"the relative error of the fitted points is {100 * worst:.2g} %: no law fits all runs"
-        found.append(FitWarning("misfit", text))
+        yield FitWarning("misfit", text)
     models = sorted({run.model for run in runs if run.model})
     if len(models) > 1:
-        text = (
-            f"the runs are of several models ({', '.join(models)}); a law holds for one model: fit each "
-            "separately"
-        )
-        found.append(FitWarning("several_models", text))
+        said = f"the runs are of several models ({', '.join(models)})"
+        yield FitWarning("several_models", f"{said}; a law holds for one model: fit each separately")
     peaks = [run.whole.peak for run in runs]
     if max(peaks) >= 1.5 * min(peaks):
         text = f"the runs have peak rates from {min(peaks):g} to {max(peaks):g}; these laws hold for one peak"
-        found.append(FitWarning("several_peaks", text))
+        yield FitWarning("several_peaks", text)
     if _one_shape(runs):
         text = "all runs have the same schedule, so the effect of another is assumed; add a run with another"
-        found.append(FitWarning("one_schedule", text))
+        yield FitWarning("one_schedule", text)
     if dropped:
         count = f"{dropped} point{'' if dropped == 1 else 's'}"
         text = f"left out {count} at the beginning of the runs, where the laws do not hold yet"
-        found.append(FitWarning("early_points", text))
+        yield FitWarning("early_points", text)
     few = min(len(run.step) for run in runs)
     if few < 8:
-        found.append(FitWarning("few_points", f"a run has only {few} points"))
-    return found
+        yield FitWarning("few_points", f"a run has only {few} points")
 
 
 def _one_shape(runs: Sequence[Run]) -> bool:

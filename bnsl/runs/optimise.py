@@ -11,10 +11,12 @@ from bnsl.schedules.makers import Length, steps_of, wsd
 from bnsl.schedules.phase import Logged, Phase
 from bnsl.schedules.schedule import Schedule
 
-# Shares of the way from the end of the warm-up at which the rate may bend: densely towards the end.
+# The rate may bend at these shares of the way from the end of the warm-up to the last step.
 BENDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.68, 0.75, 0.81, 0.86, 0.9, 0.93, 0.955, 0.975, 0.99, 0.997, 1.0)
-STARTS = (0.1, 0.2, 0.35, 0.5, 0.7)  # cool-downs that are tried first
-STEEPEST = 3.0  # logarithm of the largest fall between two bends
+# These shares of a cool-down are tried first.
+STARTS = (0.1, 0.2, 0.35, 0.5, 0.7)
+# The logarithm of the rate falls by at most this much between two bends.
+STEEPEST = 3.0
 
 
 def optimise_schedule(
@@ -34,7 +36,7 @@ def optimise_schedule(
     Raises:
         InputError: (a ValueError) no such result, no steps, or a peak of 0.
     """
-    from scipy.optimize import minimize  # takes longer to import than most fits
+    from scipy.optimize import minimize  # Importing it takes longer than most fits.
 
     if not isinstance(result, RunsResult):
         raise InputError(f"{told('result', result)} is not what bnsl.fit_runs returns")

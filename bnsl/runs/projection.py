@@ -13,13 +13,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-STEPS, CLOSE = 15, 1e-7  # of Gauss-Newton at most; relative fall of the cost that ends it
-NUDGE = 1e-5  # of a coordinate, for its derivative
-REFINED = 3  # of the best cells of the grid
-RIDGE = 1e-13  # that keeps normal equations of like columns solvable
+# A refinement ends after so many steps, or when the cost falls by less than this share.
+STEPS, CLOSE = 15, 1e-7
+# Derivatives are differences over this distance of a coordinate.
+NUDGE = 1e-5
+# So many of the best cells of the grid are refined.
+REFINED = 3
+# This keeps the normal equations of columns that are alike solvable.
+RIDGE = 1e-13
 
-Design = Callable[[np.ndarray], np.ndarray]  # coordinates of the exponents (E,) -> columns (N, k)
-Prior = Callable[[np.ndarray], np.ndarray]  # coordinates (E,) -> residuals (E,)
+# A design goes from coordinates of the exponents (E,) to columns (N, k), a prior to residuals (E,).
+Design = Callable[[np.ndarray], np.ndarray]
+Prior = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,15 @@ from bnsl.schedules.logs import from_log, latest
 if TYPE_CHECKING:
     import pandas as pd
 
-# What logs call these columns, the likeliest first; compared in lower case, after the last slash.
+# Logs call these columns so, the likeliest first. Names are compared in lower case, after the last slash.
 KNOWN = {
     "run": ("run", "run_id", "run_name", "name", "schedule"),
     "step": ("step", "_step", "global_step", "iter", "iteration", "steps"),
     "lr": ("lr", "learning_rate", "lr-adamw", "rate", "lr_scheduler"),
     "loss": ("val_loss", "eval_loss", "test_loss", "loss", "train_loss"),
 }
-GAP = 3.0  # usual distances of logged steps, within which the log of a run begins after its parent ends
+# The log of a run begins within so many usual distances of logged steps after its parent ends.
+GAP = 3.0
 PAIR = {OLD: "loss_old", NEW: "loss_new"}
 
 

@@ -18,7 +18,7 @@ from bnsl.schedules.schedule import Schedule
 class Recorded:
     """A result that is saved as its runs, and fitted to them again when it is read."""
 
-    kind: ClassVar[str]  # what the record says it is
+    kind: ClassVar[str]  # The record begins with it.
 
     def to_json(self, indent: int | None = None) -> str:
         """The runs and the parameters as JSON, exact to the last bit."""

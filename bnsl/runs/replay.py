@@ -25,9 +25,10 @@ from bnsl.runs.projection import Problem
 
 LOG, POWER = "log", "power"
 FORMULAS = {LOG: "c - k log(r + eps)", POWER: "c + k (r + eps)^-g"}
-OFFSETS = np.log(np.geomspace(1e-8, 0.5, 16))  # eps that are tried
-POWERS = np.log(np.geomspace(0.02, 3.0, 8))  # g that are tried
-ROUNDING = 2e-3  # of a loss: errors below it say nothing of a law
+# These logarithms of eps and of g are tried first.
+OFFSETS, POWERS = np.log(np.geomspace(1e-8, 0.5, 16)), np.log(np.geomspace(0.02, 3.0, 8))
+# Losses are printed with a rounding like this, so smaller errors say nothing of a law.
+ROUNDING = 2e-3
 
 
 @dataclass(frozen=True)
@@ -88,17 +89,18 @@ class ReplayResult:
         """The final loss at shares of old data, a number or an array of any shape."""
         array = numbers(share, "share")
         _check_shares(array.reshape(-1))
-        found = sum(w * fit.predict(array) for w, fit in zip(self.weights, self.fits, strict=True))
+        found = self._averaged([fit.predict(array) for fit in self.fits])
         return float(found) if array.ndim == 0 else found
+
+    def _averaged(self, values: list[np.ndarray]) -> np.ndarray:
+        return np.tensordot(self.weights, values, axes=1)
 
     def interval(self, share: ArrayLike, level: float = 0.9) -> tuple[Any, Any]:
         """Interval for the final loss at these shares, from errors of the fit and differences of laws."""
         inside = check_share(level, "level")
         array = numbers(share, "share")
         middle = self.predict(array)
-        apart = sum(
-            w * (fit.predict(array) - middle) ** 2 for w, fit in zip(self.weights, self.fits, strict=True)
-        )
+        apart = self._averaged([(fit.predict(array) - middle) ** 2 for fit in self.fits])
         free = max(len(self.loss) - max(len(fit.params) for fit in self.fits), 1)
         scale = max(self.rmse * np.sqrt(len(self.loss) / free), ROUNDING)
         width = students_t(inside, free) * np.sqrt(apart + scale**2)
@@ -138,7 +140,8 @@ def _fit(share: np.ndarray, loss: np.ndarray, law: str) -> ReplayFit:
     def columns(coordinates: np.ndarray) -> np.ndarray:
         shifted = place + np.exp(coordinates[-1])
         power = np.exp(coordinates[0])
-        bent = -np.log(shifted) if law == LOG else (shifted**-power - 1.0) / power  # -log where it is small
+        # As g becomes small, the power becomes the logarithm.
+        bent = -np.log(shifted) if law == LOG else (shifted**-power - 1.0) / power
         return np.stack([np.ones_like(bent), bent], axis=1)
 
     low, high = np.array([[values[0], values[-1]] for values in grid]).T
@@ -182,7 +185,12 @@ def critical_replay(
             raise InputError(f"{told(name, fit)} is not what bnsl.fit_replay returns")
     shares = np.linspace(0.0, 1.0, 1001) if among is None else np.sort(as_array(among, "among"))
     average = 0.5 * (old.predict(shares) + new.predict(shares))
-    near = average <= 0.5 * sum(check_union(union)) + np.log1p(check_share(tolerance, "tolerance"))
+    return smallest_share(shares, average, 0.5 * sum(check_union(union)), tolerance)
+
+
+def smallest_share(shares: np.ndarray, average: np.ndarray, aim: float, tolerance: float) -> float | None:
+    """The first share whose average loss has at most 1 + tolerance times the perplexity of the aim."""
+    near = average <= aim + np.log1p(check_share(tolerance, "tolerance"))
     return float(shares[np.argmax(near)]) if near.any() else None
 
 

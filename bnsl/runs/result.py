@@ -28,10 +28,11 @@ from bnsl.schedules.schedule import Schedule
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-OTHER_PEAK, FAR = 1.5, 3.0  # a peak so many times the fitted ones, and a horizon, beyond which it is said
-MISFIT = 2.0  # times the errors of the fitted points: errors of the law itself on another schedule
-LEAST = 1e-3  # relative error that a law has at least on another schedule, however well it fits
-FREEDOM = 6  # degrees of freedom of Student's t, for errors of the law
+# A peak so many times the fitted ones, or a step so many times the last fitted one, is warned of.
+OTHER_PEAK, FAR = 1.5, 3.0
+# On another schedule a law itself errs by this multiple of its errors on the fitted points, and by at least
+# this share of the loss, however well it fits. Student's t has these degrees of freedom for it.
+MISFIT, LEAST, FREEDOM = 2.0, 1e-3, 6
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,8 @@ class RunsResult(Shown, Recorded):
             raise InputError(f"{given} is neither a schedule of bnsl.schedules nor a Run")
         flat, shape = own_steps(own, step)
         flat = flat + begins
-        seen = whole.until(max(int(flat.max()), risen(whole)))  # a warm-up alone is no other peak
+        # Within its warm-up, a schedule has not another peak yet.
+        seen = whole.until(max(int(flat.max()), risen(whole)))
         warn_if_other(seen, self.peaks, self.horizon)
         self._warn_if_early(whole, int(flat.min()))
         return whole, flat, shape
