@@ -14,20 +14,9 @@ from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, check_share
-from bnsl._base.display import (
-    PARAMETER_HEAD,
-    FitWarning,
-    fact_lines,
-    html_frame,
-    html_of,
-    html_table,
-    html_warnings,
-    paragraphs,
-    parameter_lines,
-    table_text,
-    warning_lines,
-)
+from bnsl._base.display import PARAMETER_HEAD, FitWarning
 from bnsl._base.normal import students_t
+from bnsl._base.shown import Part, Shown, cells_part, frame_part
 from bnsl.curves.curve import Curve, warn_if_far
 from bnsl.curves.data import points_of
 from bnsl.curves.metrics import rmse, rmsle
@@ -59,7 +48,7 @@ class Status(enum.Enum):
 
 
 @dataclass(frozen=True)
-class FitResult(Decisions):
+class FitResult(Shown, Decisions):
     """A fitted law. Made by `bnsl.fit`; all fields are read-only.
 
     Attributes:
@@ -390,29 +379,11 @@ class FitResult(Decisions):
 
     # --- text -------------------------------------------------------------------------------------
 
-    def summary(self) -> str:
-        """The fit in plain text: quality, parameters, breaks, warnings."""
-        return paragraphs(
-            [self._title(), *fact_lines([("status", self.status.value), *self._facts()])],
-            parameter_lines(PARAMETER_HEAD, self._parameter_rows()),
-            table_text(self.shown_breaks) if self.form.n_breaks else "",
-            warning_lines(self.warnings),
-        )
-
     def __repr__(self) -> str:
         inner = ", ".join(f"{name}={value:.5g}" for name, value in self.params.items())
         error = f"rmse={self.rmse:.4g}" if np.isnan(self.rmsle) else f"rmsle={self.rmsle:.4g}"
         ends = [error, self.status.name.lower(), *dict.fromkeys(note.code for note in self.warnings)]
         return f"<FitResult {self.form.label}: {inner}; {', '.join(ends)}>"
-
-    def _repr_html_(self) -> str:
-        return html_of(
-            self._title(),
-            html_table([("status", self.status.value), *self._facts()]),
-            html_table(self._parameter_rows(), PARAMETER_HEAD),
-            html_frame(self.shown_breaks) if self.form.n_breaks else "",
-            html_warnings(self.warnings),
-        )
 
     def _title(self) -> str:
         points = "a curve" if self.curve.inputs == 1 else f"{len(self.curve)} runs"
@@ -421,11 +392,16 @@ class FitResult(Decisions):
     def _facts(self) -> list[tuple[str, str]]:
         robust = f", robust {self.robust} at scale {self.robust_scale:.3g}" if self.robust else ""
         return [
+            ("status", self.status.value),
             ("points", f"{len(self.curve)}{self.curve.grouped}, {self.curve.span}"),
             ("loss", f"{self.loss}{robust}"),
             *([("breaks", verdict(self.candidates, self.criterion))] if self.candidates else []),
             ("rmse" if np.isnan(self.rmsle) else "rmsle", f"{self._error_text(6)} on the fitted points"),
         ]
+
+    def _parts(self) -> list[Part]:
+        parts = [cells_part(PARAMETER_HEAD, self._parameter_rows())]
+        return [*parts, frame_part(self.shown_breaks, index=True)] if self.form.n_breaks else parts
 
     @property
     def criterion(self) -> str:

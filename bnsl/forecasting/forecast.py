@@ -22,17 +22,8 @@ from bnsl._base.checks import (
     positive_inputs,
     reject,
 )
-from bnsl._base.display import (
-    FitWarning,
-    fact_lines,
-    html_frame,
-    html_of,
-    html_table,
-    html_warnings,
-    paragraphs,
-    table_text,
-    warning_lines,
-)
+from bnsl._base.display import FitWarning
+from bnsl._base.shown import Part, Shown, frame_part
 from bnsl.curves.curve import Curve, check_curve, warn_if_far
 from bnsl.curves.data import Data, as_curve, named_inputs
 from bnsl.curves.pooling import table_notes
@@ -63,7 +54,7 @@ LAWS = ("smooth", "0 breaks", "1 break", "2 breaks", "3 breaks")
 
 
 @dataclass(frozen=True, eq=False)
-class Forecast:
+class Forecast(Shown):
     """A forecast of a curve: a weighted average of laws, with intervals.
 
     Attributes:
@@ -202,17 +193,6 @@ class Forecast:
 
         return plot_forecast(self, **options)
 
-    # --- text -------------------------------------------------------------------------------------
-
-    def summary(self) -> str:
-        """The forecast in plain text: points, laws, predictions, warnings."""
-        return paragraphs(
-            [self._title(), *fact_lines(self._facts())],
-            table_text(self._shown_laws()),
-            table_text(self._ahead(), index=False),
-            warning_lines(self.warnings),
-        )
-
     # --- JSON -------------------------------------------------------------------------------------
 
     def to_json(self, *, indent: int | None = 2) -> str:
@@ -253,21 +233,15 @@ class Forecast:
             f"90 % {low:.4g} to {high:.4g}; {first}{notes}>"
         )
 
-    def _repr_html_(self) -> str:
-        return html_of(
-            self._title(),
-            html_table(self._facts()),
-            html_frame(self._shown_laws()),
-            html_frame(self._ahead(), index=False),
-            html_warnings(self.warnings),
-        )
-
     def _title(self) -> str:
         return f"forecast of {self.curve.name or 'a curve'}"
 
     def _facts(self) -> list[tuple[str, str]]:
         x = self.curve.x
         return [("points", f"{len(x)}, {self.curve.x_label} from {x[0]:.6g} to {x[-1]:.6g}")]
+
+    def _parts(self) -> list[Part]:
+        return [frame_part(self._shown_laws(), index=True), frame_part(self._ahead())]
 
     def _shown_laws(self) -> pd.DataFrame:
         table = self.laws[self.laws["weight"] >= 0.0005].copy()
