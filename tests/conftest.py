@@ -44,6 +44,12 @@ def addition():
     return ADDITION
 
 
+@pytest.fixture
+def one_chunk(monkeypatch):
+    """A conveyor of one width, for which a program is compiled once instead of three times."""
+    monkeypatch.setattr("bnsl.solver.compiled.CHUNKS", (64,))
+
+
 @pytest.fixture(scope="session")
 def fitted():
     """A good fit of a noisy one-break curve of 30 points."""

@@ -1,7 +1,10 @@
 """Every code block of the documentation and the README runs, and names that pages promise exist."""
 
+import contextlib
+import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 import warnings
@@ -13,6 +16,7 @@ from sybil import Document
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
 import bnsl
+from bnsl import cli
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -27,8 +31,16 @@ WITH_CODE = [page for page in PAGES if re.search(r"^```(python|sh)$", page.read_
 
 
 def run_shell(example):
-    """A block of shell commands in the folder of the moment; those that install the package are not run."""
+    """A block of shell commands in the folder of the moment; those that install the package are not run.
+
+    A shell runs those of the README. Commands of the other pages are run here, without a process for each.
+    """
     if "pip install" in example.parsed:
+        return None
+    lines = example.parsed.strip().splitlines()
+    if Path(example.path) != ROOT / "README.md" and all(line.startswith("bnsl ") for line in lines):
+        for line in lines:
+            run_here(line)
         return None
     scripts = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": scripts + os.pathsep + os.environ["PATH"]}
@@ -38,8 +50,18 @@ def run_shell(example):
     return None
 
 
+def run_here(line):
+    """A command of the package, with the file into which its output goes."""
+    command, _, target = line.partition(" > ")
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        assert cli.main(shlex.split(command)[1:]) == 0, f"{line}\n{err.getvalue()}"
+    if target:
+        Path(target).write_text(out.getvalue())
+
+
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: str(page.relative_to(ROOT)))
-def test_code_blocks_run(page, tmp_path, monkeypatch):
+def test_code_blocks_run(page, tmp_path, monkeypatch, one_chunk):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data").symlink_to(ROOT / "data")  # the README speaks of files of a checkout
     parsers = [PythonCodeBlockParser(), CodeBlockParser("sh", run_shell), SkipParser()]

@@ -19,7 +19,7 @@ def maps():
 options = [{}, {"loss": "linear"}, {"loss": "log1p"}, {"robust": "huber"}, {"robust": "soft_l1"}]
 rng = np.random.default_rng(0)
 counts = []
-for n in (15, 24, 40, 70):
+for n in (15, 30, 70):
     x = np.geomspace(1, 1e4, n)
     noise = np.exp(0.02 * rng.standard_normal(n))
     for y in ((0.3 + 2 * x**-0.4) * noise, (0.9 - 0.7 * x**-0.4) * noise):

@@ -166,7 +166,7 @@ def test_json_to_a_file_beside_the_report(run):
 
 
 def test_figures_are_written(run):
-    for options in ("", "--train-count 6", "--level 0.5", "--predict 1000"):
+    for options in ("--train-count 6 --level 0.5", "--predict 1000"):
         code, _, err = run(f"forecast curve.csv --x x --y y {options} --plot a.png")
         assert (code, err) == (0, "bnsl: wrote a.png\n")
         assert Path("a.png").stat().st_size > 1000

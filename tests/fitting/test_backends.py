@@ -22,7 +22,7 @@ X, Y = noisy(seed=2)
     ],
     ids=lambda options: "-".join(map(str, options.values())),
 )
-def test_both_backends_give_the_law(options):
+def test_both_backends_give_the_law(options, one_chunk):
     here, there = (bnsl.fit(X, Y, backend=backend, **options) for backend in ("numpy", "jax"))
     assert here.status is there.status
     assert there.rmsle == pytest.approx(here.rmsle, rel=1e-6)
@@ -32,7 +32,7 @@ def test_both_backends_give_the_law(options):
         np.testing.assert_allclose(one, other, rtol=1e-4)
 
 
-def test_the_number_of_breaks_is_chosen_alike():
+def test_the_number_of_breaks_is_chosen_alike(one_chunk):
     here, there = (bnsl.fit(X, Y, backend=backend) for backend in ("auto", "jax"))
     assert here.n_breaks == there.n_breaks
     assert dict(there.params) == pytest.approx(dict(here.params), rel=1e-6)

@@ -60,7 +60,7 @@ def test_two_hundred_curves_of_one_break_have_the_same_laws(random_curves):
     ],
     ids=lambda options: "-".join(map(str, options.values())),
 )
-def test_forms_and_options_have_the_same_laws(options):
+def test_forms_and_options_have_the_same_laws(options, one_chunk):
     rng = np.random.default_rng(6)
     x = np.tile(np.geomspace(1.0, 1e4, 64), 12)
     y = bnsl.M4().evaluate({"b": 2.0, "c": 0.4, "e": 0.1, "e0": 3.0, "alpha": 0.5}, x)
@@ -74,7 +74,7 @@ def test_forms_and_options_have_the_same_laws(options):
         np.testing.assert_allclose(there[name], here[name], rtol=1e-6)
 
 
-def test_jax_is_taken_for_crowds_or_where_a_device_is_asked_for(random_curves, monkeypatch):
+def test_jax_is_taken_for_crowds_or_where_a_device_is_asked_for(random_curves, monkeypatch, one_chunk):
     from bnsl.many import columns, work
 
     frame = random_curves.long_form(*random_curves.curves(4, 16, seed=7))

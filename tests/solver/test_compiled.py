@@ -143,7 +143,7 @@ def test_costs_of_rivals_cut_a_search_short():
     assert (cut.cost >= alone.cost * (1 - 1e-9)).all()
 
 
-def test_single_precision_is_near():
+def test_single_precision_is_near(one_chunk):
     problem = problems(noisy(6), 6)
     wide = begin_search(METHOD, problem)(None)
     single = begin_search(METHOD, problem, dtype="float32")(None)
