@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, TypeAlias
+from typing import Any
 
-from bnsl._base.checks import InputError, check_choice
 from bnsl.cli._text import forms_text
-from bnsl.curves.cells import DECIMALS, number_of
-from bnsl.forms.registry import AUTO, FORMS
+from bnsl.cli._values import count, counts, number, places, robust
+from bnsl.curves.cells import DECIMALS
+from bnsl.forms.registry import FORMS
 from bnsl.readers.curation import DIVERGED, KEPT
 from bnsl.readers.files import STDIN
 from bnsl.readers.formats import FORMATS
 from bnsl.solver.losses import LOSSES, ROBUST
 
-Place: TypeAlias = float | dict[str, float]
 LEVEL = 0.9  # of the intervals around predictions
 _FILE = (
     "a table (.csv, .tsv, .txt, .json, .jsonl, .ndjson, .parquet, also with .gz); event files of "
@@ -165,7 +164,7 @@ def add_law(command: argparse.ArgumentParser, split: bool = True) -> None:
     command.epilog = f"{command.epilog}\n{forms_text()}"
     option(command, "--form", None, f"{', '.join(FORMS)}, ...; see below (default: bnsl)", default="bnsl")
     text = "number of breaks of form bnsl (default: auto, chosen by evidence)"
-    option(command, "--n-breaks", "N", text, _count)
+    option(command, "--n-breaks", "N", text, count)
     add_loss(command)
     if split:
         add_split(command)
@@ -191,7 +190,7 @@ def add_loss(command: argparse.ArgumentParser) -> None:
 
 def add_robust(command: argparse.ArgumentParser, text: str) -> None:
     """--robust, and what it does."""
-    option(command, "--robust", "LOSS", f"{text}: {' or '.join(ROBUST)}", _robust)
+    option(command, "--robust", "LOSS", f"{text}: {' or '.join(ROBUST)}", robust)
 
 
 def add_robust_scale(command: argparse.ArgumentParser, text: str) -> None:
@@ -205,7 +204,7 @@ def add_forms(command: argparse.ArgumentParser) -> None:
     text = "the forms to compare; see below (default: all; for negative y those that allow it)"
     option(command, "--forms", "A,B,...", text, action=Joined)
     text = "number of breaks of the bnsl (default: auto); with several (0,1,2) each is compared"
-    option(command, "--n-breaks", "N,...", text, _counts, action=Joined)
+    option(command, "--n-breaks", "N,...", text, counts, action=Joined)
 
 
 # --- what is asked and where it goes --------------------------------------------------------------
@@ -237,61 +236,3 @@ def add_labels(command: argparse.ArgumentParser) -> None:
     option(group, "--title", "TEXT", "the title ('' for none)")
     option(group, "--x-label", "TEXT", "the label of the x axis (default: its column)")
     option(group, "--y-label", "TEXT", "the label of the y axis (default: its column)")
-
-
-# --- from words to values -------------------------------------------------------------------------
-
-
-def number(text: str) -> float:
-    """A number as people write it: 1e9, 70B."""
-    value = number_of(text)
-    if value is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number, such as 1000, 1e9 or 70B")
-    return value
-
-
-def numbers(text: str) -> list[float]:
-    """Numbers with commas between."""
-    return [number(part) for part in text.split(",")]
-
-
-def places(text: str) -> list[Place]:
-    """Where to predict: numbers with commas between, or of several inputs NAME=NUMBER of each."""
-    if "=" not in text:
-        return [*numbers(text)]
-    found: dict[str, float] = {}
-    for part in text.split(","):
-        name, equals, value = (word.strip() for word in part.rpartition("="))
-        if not equals or not name or name in found:
-            raise argparse.ArgumentTypeError(
-                f"{text!r} must give each input once, such as params=70e9,tokens=1.4T"
-            )
-        found[name] = number(value)
-    return [found]
-
-
-def _count(text: str) -> int | None:
-    """'1' as 1, 'auto' as None."""
-    return _whole_numbers(text, [text], f"a whole number or {AUTO}")[0]
-
-
-def _counts(text: str) -> int | list[int] | None:
-    """'1' as 1, '0,1,2' as [0, 1, 2], 'auto' as None."""
-    counts = _whole_numbers(text, text.split(","), "a whole number, or several as in 0,1,2")
-    return counts if len(counts) > 1 else counts[0]
-
-
-def _whole_numbers(text: str, parts: list[str], what: str) -> list[Any]:
-    try:
-        return [None] if text.lower() == AUTO else [int(part) for part in parts]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} must be {what}") from None
-
-
-def _robust(text: str) -> str:
-    """A robust loss; refused while the arguments are read, since it may be a FILE without a LOSS before."""
-    try:
-        check_choice(text, "LOSS", ROBUST)
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -85,9 +85,8 @@ def _read(
         if loss is not None:
             raise
         found = read(*asked, loss="linear", curation=curation)
-        negative = np.concatenate([reading.curve.y for reading in found.values()]) < 0
-        below = float(np.mean(negative))
-        if below < SIGNED or negative.sum() < SEVERAL:  # a few values of the wrong sign are mistakes
+        below = _share_below(found.values())
+        if below < SIGNED:
             raise
         args.loss = "linear"
         note(
@@ -96,6 +95,12 @@ def _read(
         )
     _tell(found)
     return {name: reading.curve for name, reading in found.items()}
+
+
+def _share_below(readings: Iterable[Reading]) -> float:
+    """The share of values below 0; none where these are so few that they are mistakes."""
+    negative = np.concatenate([reading.curve.y for reading in readings]) < 0
+    return float(np.mean(negative)) if negative.sum() >= SEVERAL else 0.0
 
 
 def _check_name(name: str) -> None:

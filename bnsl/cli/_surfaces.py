@@ -18,8 +18,8 @@ from bnsl.curves.data import as_curve
 from bnsl.curves.datasets import TABLES, load_dataset
 from bnsl.forms.form import Form
 from bnsl.forms.inputs import Input
-from bnsl.readers.curation import chosen_rows
 from bnsl.readers.files import STDIN, stem
+from bnsl.readers.rows import chosen_rows
 from bnsl.readers.source import Source
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from bnsl.cli import _arguments as arguments
 from bnsl.cli._given import form_of, is_given, law_options
 from bnsl.cli._input import read_curve
 from bnsl.cli._output import put_out
+from bnsl.cli._values import numbers
 from bnsl.cli._words import dashed
 from bnsl.evaluation.backtest import Backtest, backtest
 from bnsl.forecasting.forecast import forecast
@@ -38,7 +39,7 @@ def add(command: argparse.ArgumentParser) -> None:
         "fit the points up to X (with several inputs their product) and predict the others; repeatable "
         "(default: six at most)"
     )
-    arguments.values(command, "--cut", text, type=arguments.numbers)
+    arguments.values(command, "--cut", text, type=numbers)
     text = "report up to which distance the rmsle stayed within E"
     arguments.option(command, "--tolerance", "E", text, float)
     arguments.add_outputs(command)

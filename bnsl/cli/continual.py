@@ -15,6 +15,7 @@ from bnsl._base.display import aligned, paragraphs
 from bnsl.cli import _arguments as arguments
 from bnsl.cli._output import put_out, write_report
 from bnsl.cli._text import record_text
+from bnsl.cli._values import numbers
 from bnsl.cli.runs import add_file, runs_of
 from bnsl.runs.run import Run
 
@@ -26,9 +27,9 @@ def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     add_file(command)
     text = f"shares of old data (default: {', '.join(f'{share:g}' for share in SHARES)})"
-    arguments.values(command, "--replay", text, type=arguments.numbers, metavar="A,B,...")
+    arguments.values(command, "--replay", text, type=numbers, metavar="A,B,...")
     text = "peak rates (default: that of the runs)"
-    arguments.values(command, "--peak", text, type=arguments.numbers, metavar="A,B,...")
+    arguments.values(command, "--peak", text, type=numbers, metavar="A,B,...")
     arguments.option(command, "--steps", "N", "steps (default: as many as the longest run)", int)
     arguments.add_outputs(command, report=True)
 

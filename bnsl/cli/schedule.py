@@ -15,6 +15,7 @@ from bnsl._base.display import aligned
 from bnsl.cli import _arguments as arguments
 from bnsl.cli._output import put_out
 from bnsl.cli._text import record_text
+from bnsl.cli._values import numbers
 from bnsl.runs.record import phase_record
 from bnsl.schedules.text import MAKERS, from_text
 
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _steps(text: str) -> list[int]:
     """Steps with commas between."""
-    steps = arguments.numbers(text)
+    steps = numbers(text)
     if not all(step.is_integer() for step in steps):
         raise argparse.ArgumentTypeError(f"{text!r} must be whole numbers, such as 100,200")
     return [int(step) for step in steps]

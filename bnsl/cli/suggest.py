@@ -25,6 +25,7 @@ from bnsl.cli._given import constraints_of, form_of, points_asked_for, split_rul
 from bnsl.cli._input import read_curve
 from bnsl.cli._output import put_out
 from bnsl.cli._text import record_text
+from bnsl.cli._values import number
 from bnsl.fitting.fit import fit
 from bnsl.forecasting.forecast import forecast
 from bnsl.planning.allocation import frontier
@@ -47,7 +48,7 @@ def add(command: argparse.ArgumentParser) -> None:
     )
     arguments.values(command, "--candidates", text)
     text = "total cost of the runs; a run costs its x, or 6 times two inputs (default: choose one run)"
-    arguments.option(command, "--budget", "B", text, arguments.number)
+    arguments.option(command, "--budget", "B", text, number)
     arguments.option(command, "--count", "N", "largest number of runs", int)
     text = "use one bnsl law with N breaks (default: a forecast, which averages over laws)"
     arguments.option(command, "--n-breaks", "N", text, int)

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from bnsl._base.checks import (
     InputError,
     as_number,
@@ -16,12 +14,11 @@ from bnsl._base.checks import (
     check_flag,
     check_mapping,
     check_names,
-    suggest,
 )
 from bnsl.curves.accuracy import check_accuracy
-from bnsl.curves.cells import number_of
-from bnsl.readers.columns import Columns, check_numbers
-from bnsl.readers.runs import FEWEST, runs_of, shown, tell, warmup_end
+from bnsl.readers.columns import Columns
+from bnsl.readers.rows import chosen_rows, usable, without_blank_end, without_zero
+from bnsl.readers.runs import FEWEST, runs_of, shown, warmup_end
 from bnsl.readers.source import read_cells, some
 
 if TYPE_CHECKING:
@@ -146,7 +143,7 @@ def curate(
         raise InputError("smooth changes the errors that sigma gives; leave one of them out")
     notes: list[str] = []
     chosen = chosen_rows(table, todo)
-    table = _usable(chosen, columns, todo, sparse, notes)
+    table = usable(chosen, columns, todo, sparse, notes)
     if apart:
         _tell_of_lost(chosen, table, list(todo.by), notes)
     runs = runs_of(table, columns, list(todo.by) or ([run] if run is not None else []), steps, notes)
@@ -186,7 +183,7 @@ def curate_each(table: pd.DataFrame, columns: Columns, curation: Curation) -> Cu
     table = chosen_rows(table, curation)
     notes: list[str] = []
     if each == Curation(by=by):  # nothing more is done to the points, whatever they are
-        table = _without_zero(_without_blank_end(table, columns, notes), columns.x, notes)
+        table = without_zero(without_blank_end(table, columns, notes), columns.x, notes)
         return Curated(table, columns.y, tuple(notes), columns.x)
     try:
         done = curate(table, columns, each, apart=True)
@@ -196,85 +193,6 @@ def curate_each(table: pd.DataFrame, columns: Columns, curation: Curation) -> Cu
     kept = table.loc[done.table.index, by].copy()
     kept[list(done.table.columns)] = done.table
     return replace(done, table=kept, notes=(*notes, *done.notes))
-
-
-def chosen_rows(table: pd.DataFrame, todo: Curation) -> pd.DataFrame:
-    """The rows with the values asked for; InputError for a column that there is not."""
-    for name in (*todo.where, *todo.by):
-        if name not in table.columns:
-            known = [str(column) for column in table.columns]
-            raise InputError(
-                f"there is no column {name!r}; the columns are {some(known)}{suggest(name, known)}"
-            )
-    for name, value in todo.where.items():
-        table = table[_equal(table[name], name, value)]
-    # A column may be numbers now that rows with text are gone.
-    return read_cells(table).table if todo.where else table
-
-
-def _equal(column: pd.Series, name: str, value: str | float) -> pd.Series:
-    """Where a column has a value; InputError where it never does."""
-    if str(value).strip() == "":
-        found = column.isna()
-    elif column.dtype.kind == "f":
-        wanted = number_of(value)
-        found = column == (as_number(value, f"where {name}") if wanted is None else wanted)
-    else:
-        found = column.astype(str) == str(value)
-    if not found.any():
-        there = [shown(cell) for cell in column.dropna().unique()]
-        raise InputError(f"column {name!r} never is {value!r}; it has {some(there)}{suggest(value, there)}")
-    return found
-
-
-def _usable(
-    table: pd.DataFrame, columns: Columns, todo: Curation, sparse: bool, notes: list[str]
-) -> pd.DataFrame:
-    """The rows with x and y, shifted if that is asked for, without those of x = 0."""
-    x, y = columns.x, columns.y
-    if sparse or todo.drop_missing:
-        # A y that is missing at the end of a table's run may be NaN: `diverged` judges that, and drops it.
-        judged = todo.diverged is not None and not sparse
-        full = table[table[x].notna() & (table[y].notna() | judged)]
-        if not len(full):
-            raise InputError(f"no row has both {x!r} and {y!r}; take columns that were logged together")
-        if todo.drop_missing:
-            tell(notes, "without x or y", len(table) - len(full))
-        table = full
-    else:
-        table = _without_blank_end(table, columns, notes)
-    for name in (x, y):
-        check_numbers(table, name)
-    if todo.offset is not None:
-        table = table.assign(**{x: table[x] + todo.offset})
-        notes.append(f"x is {x} + {todo.offset:g}")
-    return _without_zero(table, x, notes)
-
-
-def _without_zero(table: pd.DataFrame, x: str, notes: list[str]) -> pd.DataFrame:
-    """The rows in which x is not 0, unless it always is."""
-    zero = table[x] == 0
-    if not zero.any() or zero.all():  # it is better to tell of the first of them then
-        return table
-    tell(notes, f"with {x} = 0, which has no logarithm" + _counts_from_zero(table, x), int(zero.sum()))
-    return table[~zero]
-
-
-def _without_blank_end(table: pd.DataFrame, columns: Columns, notes: list[str]) -> pd.DataFrame:
-    """The table without the rows at its end that have neither x nor y, as below the shorter of two pairs."""
-    x, y = columns.x, columns.y
-    full = np.flatnonzero(table[x].notna() | table[y].notna())
-    end = int(full[-1]) + 1 if len(full) else len(table)
-    tell(notes, f"at the end, where {x} and {y} are blank", len(table) - end)
-    return table.iloc[:end]
-
-
-def _counts_from_zero(table: pd.DataFrame, x: str) -> str:
-    """What to say if x is an epoch, or counts 0, 1, 2, ...: the row of 0 may be that after the first."""
-    values = np.unique(table[x].to_numpy())
-    if "epoch" not in x.lower() and not (len(values) > 2 and np.array_equal(values, np.arange(len(values)))):
-        return ""
-    return f"; if {x} 0 is the first one done, offset=1 keeps it and counts from 1"
 
 
 def _sound_curves(

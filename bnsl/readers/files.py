@@ -9,6 +9,7 @@ import sys
 import zlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from bnsl._base.checks import InputError
 
@@ -78,6 +79,20 @@ def missing(path: Path, where: str, endings: Collection[str]) -> InputError:
     folder = path.parent
     siblings = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
     return InputError(f"{where} does not exist" + _similar_table(path.name, siblings, endings))
+
+
+def lacking(where: str, what: str, package: str, extra: str) -> InputError:
+    """What to raise where a package is not installed that reads such files."""
+    install = f"pip install 'broken-neural-scaling-laws[{extra}]'"
+    return InputError(f"{where}: reading {what} needs {package}; {install}")
+
+
+def message_of(kind: Any, payload: bytes, where: str) -> Any:
+    """A message of Protocol Buffers; InputError for one that is damaged."""
+    try:
+        return kind.FromString(payload)
+    except Exception as error:  # DecodeError is google.protobuf's, of which no more is known here
+        raise InputError(f"{where} is damaged: {error}") from None
 
 
 def _bytes_of(path: Path, where: str, endings: Collection[str]) -> bytes:

@@ -8,12 +8,15 @@ import json
 import re
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bnsl._base.checks import InputError, is_number, shown
 from bnsl.curves.cells import number_of
-from bnsl.readers.files import text
+from bnsl.readers.files import lacking, text
 from bnsl.readers.source import Source, check_distinct, read_cells, records, some
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NAMED_DELIMITER = re.compile(r"sep=(?P<mark>[,;\t])[ \t]*(\r?\n|$)")
 _NUMBER_LIKE = re.compile(r"[+-]?[.,]?\d")  # how a number starts
@@ -47,29 +50,29 @@ def read_delimited(
     delimiter = delimiter or _delimiter(body)
     names, header, notes = _names(body[0], comments, delimiter)
     check_distinct(names, where)
+    table = _parsed(content, where, delimiter, {"header": header, "names": None if header == 0 else names})
+    table.columns = pd.Index(names)
+    usual = None if delimiter in ";\t" else "."  # where commas are between the cells, decimals have points
+    return read_cells(table, where, decimal=decimal, usual=usual, notes=notes)
+
+
+def _parsed(content: str, where: str, delimiter: str, head: dict[str, Any]) -> pd.DataFrame:
+    """The cells as texts; InputError for rows of different lengths."""
+    import pandas as pd
+
+    options = {"dtype": str, "index_col": False, "na_values": _DASHES, "skipinitialspace": True, **head}
     hint = "; if these are decimal commas, put semicolons between the cells" if delimiter == "," else ""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(
-                io.StringIO(content),
-                sep=delimiter,
-                dtype=str,
-                index_col=False,
-                na_values=_DASHES,
-                skipinitialspace=True,
-                header=header,
-                names=None if header == 0 else names,
-            )
+            table: pd.DataFrame = pd.read_csv(io.StringIO(content), sep=delimiter, **options)
     except pd.errors.ParserWarning:
         raise InputError(f"{where} is ragged: rows have more cells than the header has names{hint}") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
         reason = str(error).strip().removeprefix("Error tokenizing data. C error: ")
         hint = hint if "Expected" in reason else ""
         raise InputError(f"{where} is ragged or damaged: {reason}{hint}") from None
-    table.columns = pd.Index(names)
-    usual = None if delimiter in ";\t" else "."  # where commas are between the cells, decimals have points
-    return read_cells(table, where, decimal=decimal, usual=usual, notes=notes)
+    return table
 
 
 def looks_delimited(data: bytes) -> bool:
@@ -196,9 +199,7 @@ def read_parquet(data: bytes, where: str, decimal: str | None = None) -> Source:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise InputError(
-            f"{where}: reading Parquet needs pyarrow; pip install 'broken-neural-scaling-laws[parquet]'"
-        ) from None
+        raise lacking(where, "Parquet", "pyarrow", "parquet") from None
     try:
         table = pq.read_table(pa.BufferReader(data)).to_pandas()
     except (pa.ArrowException, OSError) as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bnsl._base.checks import InputError
-from bnsl.readers.files import called
+from bnsl.readers.files import called, lacking, message_of
 from bnsl.readers.source import STEP, Source, by_step, log
 
 if TYPE_CHECKING:
@@ -66,16 +66,10 @@ def _scalars(file: Path) -> Iterator[tuple[int, float, str, float]]:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.util.tensor_util import make_ndarray
     except ImportError:
-        raise InputError(
-            f"{where}: reading event files needs tensorboard; "
-            "pip install 'broken-neural-scaling-laws[tensorboard]'"
-        ) from None
+        raise lacking(where, "event files", "tensorboard", "tensorboard") from None
     known: set[str] = set()  # tags of scalars: only the first summary of a tag says what it is
     for payload in _payloads(file, where):
-        try:
-            event = Event.FromString(payload)
-        except Exception as error:  # DecodeError is google.protobuf's, of which no more is known here
-            raise InputError(f"{where} is damaged: {error}") from None
+        event = message_of(Event, payload, where)
         for value in event.summary.value:
             kind = value.WhichOneof("value")
             if kind == "tensor" and value.metadata.plugin_data.plugin_name == "scalars":

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bnsl._base.checks import InputError
-from bnsl.readers.files import called, content
+from bnsl.readers.files import called, content, lacking, message_of
 from bnsl.readers.source import RUN, Source, flat, records, some
 
 if TYPE_CHECKING:
@@ -139,15 +139,10 @@ def _run(data: bytes, where: str) -> tuple[str, dict[str, Any], list[dict[str, A
     try:
         from wandb.proto.wandb_internal_pb2 import Record
     except ImportError:
-        raise InputError(
-            f"{where}: reading offline runs needs wandb; pip install 'broken-neural-scaling-laws[wandb]'"
-        ) from None
+        raise lacking(where, "offline runs", "wandb", "wandb") from None
     name, config, history = "", {}, []
     for payload in _records(data, where):
-        try:
-            record = Record.FromString(payload)
-        except Exception as error:  # DecodeError is google.protobuf's, of which no more is known here
-            raise InputError(f"{where} is damaged: {error}") from None
+        record = message_of(Record, payload, where)
         if record.HasField("run"):
             name = record.run.display_name or record.run.run_id
             config.update(_values(record.run.config.update))
