@@ -129,7 +129,8 @@ def _joined(parts: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises InputError where indexes hold different labels, or the same ones in another order and repeatedly.
     """
-    indexes = {name: part.index for name, part in parts.items() if hasattr(part, "reindex")}
+    series = {name: part for name, part in parts.items() if hasattr(part, "reindex")}
+    indexes = {name: part.index for name, part in series.items() if hasattr(part, "index")}  # no pandas.Index
     first = next(iter(indexes), "")
     out = dict(parts)
     for name, index in indexes.items():

@@ -14,9 +14,8 @@ from numpy.typing import ArrayLike
 
 from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, check_share
-from bnsl._base.display import PARAMETER_HEAD, FitWarning
+from bnsl._base.display import FitWarning
 from bnsl._base.normal import students_t
-from bnsl._base.shown import Part, Shown, cells_part, frame_part
 from bnsl.curves.curve import Curve, warn_if_far
 from bnsl.curves.data import points_of
 from bnsl.curves.metrics import rmse, rmsle
@@ -24,7 +23,7 @@ from bnsl.evidence.breaks import Candidate
 from bnsl.fitting import record
 from bnsl.fitting.covariance import sandwich_root
 from bnsl.fitting.decisions import Decisions
-from bnsl.fitting.verdict import verdict
+from bnsl.fitting.text import Printed
 from bnsl.forms.broken import Segment
 from bnsl.forms.form import Form
 from bnsl.solver import losses
@@ -32,10 +31,6 @@ from bnsl.solver import losses
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-
-GRADUAL = 20.0  # a width f from which on 90 % of a turn takes over 50 decades
-BOUNDLESS = 1e3  # times a parameter of one sign, from which on its standard error says nothing more
-FAR_OFF = 1e6  # times before or beyond the data, where a break's place is no number of these data
 
 
 class Status(enum.Enum):
@@ -47,8 +42,8 @@ class Status(enum.Enum):
     FAILED = "failed: no start gave a finite cost"
 
 
-@dataclass(frozen=True)
-class FitResult(Shown, Decisions):
+@dataclass(frozen=True, repr=False)
+class FitResult(Printed, Decisions):
     """A fitted law. Made by `bnsl.fit`; all fields are read-only.
 
     Attributes:
@@ -150,14 +145,15 @@ class FitResult(Shown, Decisions):
         warn_if_far(points, self.curve)
         dof = max(len(self.curve) - self.n_params, 1)
         with np.errstate(all="ignore"):  # an end beyond the range of a double is inf
-            of_law = losses.law_and_jacobian(self.form, self.loss, self.theta, self.form.seen(points))
-            center, jacobian = of_law
+            seen = self.form.seen(points)
+            center, jacobian = losses.law_and_jacobian(self.form, self.loss, self.theta, seen)
             noise = np.full((1, len(points)), self.residual_scale * self.typical_sigma)
             spread = lengths(np.concatenate([self.covariance_root.T @ jacobian, noise]))
             half = students_t(level, dof) * spread
-            ends = tuple(losses.back(self.loss, center + sign * half).reshape(shape) for sign in (-1.0, 1.0))
-            ends = tuple(map(self.curve.held, ends))
-        return ends[0], ends[1]
+            low, high = (
+                self.curve.held(losses.back(self.loss, end)) for end in (center - half, center + half)
+            )
+        return low.reshape(shape), high.reshape(shape)
 
     @property
     def typical_sigma(self) -> float:
@@ -259,15 +255,12 @@ class FitResult(Shown, Decisions):
 
     @cached_property
     def _sandwich_root(self) -> np.ndarray:
-        jacobian = losses.law_and_jacobian(self.form, self.loss, self.theta, self.form.seen(self.curve.x))[
-            1
-        ].T
+        seen, sigma = self.form.seen(self.curve.x), self.sigma_of_residuals
+        _, jacobian = losses.law_and_jacobian(self.form, self.loss, self.theta, seen)
+        free = np.array([name not in self.fixed for name in self.form.names])
         with np.errstate(all="ignore"):
-            residual = self.residuals / self.sigma_of_residuals
-            psi, steepness = losses.influence(self.robust, residual, self.robust_scale or 1.0)
-            return sandwich_root(
-                jacobian / self.sigma_of_residuals[:, None], psi, steepness, self._free, self.curve.groups
-            )
+            psi, steepness = losses.influence(self.robust, self.residuals / sigma, self.robust_scale or 1.0)
+            return sandwich_root(jacobian.T / sigma[:, None], psi, steepness, free, self.curve.groups)
 
     def posterior(self, count: int = 1000, seed: int = 0) -> list[tuple[Form, np.ndarray]]:
         """Laws drawn from the uncertainty of the fit: form, and coordinates (count, p) in user units."""
@@ -275,19 +268,14 @@ class FitResult(Shown, Decisions):
 
         return [(self.form, draws(self, count, seed))]
 
-    @property
-    def _free(self) -> np.ndarray:
-        return np.array([name not in self.fixed for name in self.form.names])
-
     def _errors_of(self, root: np.ndarray) -> Mapping[str, float]:
-        out = {}
+        out = dict.fromkeys(self.form.names, float("nan"))
         for parameter, error in zip(self.form.parameters, lengths(root.T).tolist(), strict=True):
-            size = abs(self.params[parameter.name]) if parameter.log else 1.0
-            error = error * size if 0 < size < np.inf else float("nan")
-            if not np.isfinite(error) or parameter.name in self.undetermined:
-                error = float("nan")
-            out[parameter.name] = 0.0 if parameter.name in self.fixed else error
-        return MappingProxyType(out)
+            name = parameter.name
+            size = abs(self.params[name]) if parameter.log else 1.0
+            if 0 < size < np.inf and np.isfinite(error * size) and name not in self.undetermined:
+                out[name] = error * size
+        return MappingProxyType(out | dict.fromkeys(self.fixed, 0.0))
 
     def param_interval(
         self, level: float = 0.9, *, robust: bool = False
@@ -307,14 +295,14 @@ class FitResult(Shown, Decisions):
         dof = len(self.curve) - self.n_params
         errors = lengths((self._sandwich_root if robust else self.covariance_root).T)
         factor = students_t(level, dof) if dof > 0 else np.nan
-        out = {}
-        for i, (parameter, error) in enumerate(zip(self.form.parameters, errors.tolist(), strict=True)):
-            half = 0.0 if parameter.name in self.fixed else factor * error
-            if parameter.name in self.undetermined:
-                half = np.inf
-            ends = self.theta[i] + np.array([-half, half])
-            out[parameter.name] = parameter.ends(ends)
-        return MappingProxyType(out)
+        half = dict(zip(self.form.names, (factor * errors).tolist(), strict=True))
+        half |= dict.fromkeys(self.fixed, 0.0) | dict.fromkeys(self.undetermined, np.inf)
+        return MappingProxyType(
+            {
+                parameter.name: parameter.ends(center + half[parameter.name] * np.array([-1.0, 1.0]))
+                for parameter, center in zip(self.form.parameters, self.theta, strict=True)
+            }
+        )
 
     @cached_property
     def breaks(self) -> pd.DataFrame:
@@ -325,25 +313,18 @@ class FitResult(Shown, Decisions):
         """
         import pandas as pd
 
-        rows = []
-        low, high = float(self.curve.x.min()), float(self.curve.x.max())
-        slope = -self.params.get("c0", np.nan)
-        for i in range(1, self.form.n_breaks + 1):
-            after = slope - self.params[f"c{i}"]
-            position, width = self.params[f"d{i}"], self.params[f"f{i}"]
-            rows.append(
-                {
-                    "position": position,
-                    "slope_before": slope,
-                    "slope_after": after,
-                    "sharpness": 1.0 / width,
-                    "width_decades": 2.0 * width * np.log(19.0) / np.log(10.0),
-                    "inside_data": low <= position <= high,
-                }
-            )
-            slope = after
-        columns = ["position", "slope_before", "slope_after", "sharpness", "width_decades", "inside_data"]
-        return pd.DataFrame(rows, columns=columns, index=pd.RangeIndex(1, len(rows) + 1, name="break"))
+        numbers = range(1, self.form.n_breaks + 1)
+        change, place, width = (np.array([self.params[f"{k}{i}"] for i in numbers], float) for k in "cdf")
+        slope = -np.cumsum([self.params.get("c0", np.nan), *change])
+        columns = {
+            "position": place,
+            "slope_before": slope[:-1],
+            "slope_after": slope[1:],
+            "sharpness": 1.0 / width,
+            "width_decades": 2.0 * width * np.log(19.0) / np.log(10.0),
+            "inside_data": (self.curve.x.min() <= place) & (place <= self.curve.x.max()),
+        }
+        return pd.DataFrame(columns, index=pd.RangeIndex(1, len(place) + 1, name="break"))
 
     @cached_property
     def selection(self) -> pd.DataFrame:
@@ -376,80 +357,6 @@ class FitResult(Shown, Decisions):
         from bnsl import plot_fit
 
         return plot_fit(self, **options)
-
-    # --- text -------------------------------------------------------------------------------------
-
-    def __repr__(self) -> str:
-        inner = ", ".join(f"{name}={value:.5g}" for name, value in self.params.items())
-        error = f"rmse={self.rmse:.4g}" if np.isnan(self.rmsle) else f"rmsle={self.rmsle:.4g}"
-        ends = [error, self.status.name.lower(), *dict.fromkeys(note.code for note in self.warnings)]
-        return f"<FitResult {self.form.label}: {inner}; {', '.join(ends)}>"
-
-    def _title(self) -> str:
-        points = "a curve" if self.curve.inputs == 1 else f"{len(self.curve)} runs"
-        return f"{self.form.label} fitted to {self.curve.name or points}"
-
-    def _facts(self) -> list[tuple[str, str]]:
-        robust = f", robust {self.robust} at scale {self.robust_scale:.3g}" if self.robust else ""
-        return [
-            ("status", self.status.value),
-            ("points", f"{len(self.curve)}{self.curve.grouped}, {self.curve.span}"),
-            ("loss", f"{self.loss}{robust}"),
-            *([("breaks", verdict(self.candidates, self.criterion))] if self.candidates else []),
-            ("rmse" if np.isnan(self.rmsle) else "rmsle", f"{self._error_text(6)} on the fitted points"),
-        ]
-
-    def _parts(self) -> list[Part]:
-        parts = [cells_part(PARAMETER_HEAD, self._parameter_rows())]
-        return [*parts, frame_part(self.shown_breaks, index=True)] if self.form.n_breaks else parts
-
-    @property
-    def criterion(self) -> str:
-        """What chose the number of breaks: evidence, or BIC if y has no logarithm."""
-        by_bic = any(note.code == "breaks_not_weighed" for note in self.warnings)
-        return "BIC" if by_bic else "evidence"
-
-    def _error_text(self, digits: int) -> str:
-        """The RMSLE, or the RMSE in the units of y where there are no logarithms."""
-        if np.isnan(self.rmsle):
-            return f"{self.rmse:.{digits}g} (in the units of {self.curve.y_label})"
-        return f"{self.rmsle:.{digits}g}"
-
-    def _parameter_rows(self) -> list[tuple[str, str, str]]:
-        rows = []
-        for name, value in self.params.items():
-            text = self.shown_error(name)
-            shown = self.shown_value(name)
-            rows.append((name, shown, text if shown == f"{value:.7g}" else ""))
-        return rows
-
-    def shown_error(self, name: str) -> str:
-        """The standard error of a parameter for people."""
-        error = self.stderr[name]
-        if name in self.fixed or np.isnan(error):
-            return "fixed" if name in self.fixed else "unknown"
-        sized = self.form.parameters[self.form.names.index(name)].log
-        return "unbounded" if sized and error > BOUNDLESS * abs(self.params[name]) else f"{error:.3g}"
-
-    def shown_value(self, name: str) -> str:
-        """A parameter for people: of a width or a place far beyond what data can tell, what it means."""
-        value, x = self.params[name], self.curve.x
-        if name[0] == "f" and name[1:].isdigit() and value > GRADUAL:
-            return "very gradual"
-        if name[0] == "d" and name[1:].isdigit() and not x.min() / FAR_OFF < value < x.max() * FAR_OFF:
-            return "far before" if value < x.min() else "far beyond"
-        return f"{value:.7g}"
-
-    @property
-    def shown_breaks(self) -> pd.DataFrame:
-        """`breaks` for people, without widths and places that mean nothing as numbers."""
-        table = self.breaks.astype(object)
-        for i in table.index:
-            for letter, column in (("f", "width_decades"), ("d", "position")):
-                shown = self.shown_value(f"{letter}{i}")
-                if not shown[0].isdigit():
-                    table.loc[i, column] = shown
-        return table
 
     # --- JSON -------------------------------------------------------------------------------------
 

@@ -220,3 +220,10 @@ def test_extreme_curves_do_not_depend_on_how_numpy_treats_overflow(call, x, y):
         found.summary()
     assert there == [usual.predict(2 * x[-1]), *usual.interval(2 * x[-1])]
     assert not np.isnan(there).any()
+
+
+def test_an_index_of_pandas_is_an_array():
+    y = [4.0, 3.0, 2.5, 2.0]
+    assert bnsl.fit(pd.Index([1.0, 2.0, 3.0, 4.0]), y, n_breaks=0).curve.x.tolist() == [1.0, 2.0, 3.0, 4.0]
+    with pytest.raises(bnsl.InputError, match="holds dates or durations"):
+        bnsl.fit(pd.date_range("2020", periods=4), y)
