@@ -9,7 +9,7 @@ import numpy as np
 from bnsl._base.arrays import logsumexp
 from bnsl._base.normal import ndtr
 
-AT_ONCE = 64  # points predicted together, which bounds the memory
+AT_ONCE = 128  # points predicted together, which bounds the memory
 ITERATIONS = 100  # of the root search at most; some ten are usual
 CLOSE = 1e-9  # step, in standard deviations, after which Newton's next one is below rounding
 NEAR = 1e-2  # step, in standard deviations, after which all laws are taken
@@ -45,10 +45,16 @@ def centre(mixture: Mixture) -> np.ndarray:
     if mixture.central is not None:
         weight, each = weight[mixture.central], each[mixture.central]
     mean = _averaged(weight / weight.sum(axis=0), each)
-    share = cdf(mixture, mean)
-    for p, outside in zip(QUARTILES, (share < QUARTILES[0], share > QUARTILES[1]), strict=True):
-        if outside.any():
-            mean[outside] = quantile(_at(mixture, outside), p)
+    low, high = QUARTILES
+    # A few laws tell of most places that they are inside, whatever the others say.
+    main = _largest(mixture.weight) > MAIN**2
+    share = cdf(Mixture(*(part[main] for part in mixture[:3])), mean)
+    unclear = (share <= low) | (share + 1.0 - mixture.weight[main].sum(axis=0) >= high)
+    if unclear.any():
+        share[unclear] = cdf(_at(mixture, unclear), mean[unclear])
+        for p, outside in zip(QUARTILES, (share < low, unclear & (share > high)), strict=True):
+            if outside.any():
+                mean[outside] = quantile(_at(mixture, outside), p)
     return np.asarray(mean)
 
 
@@ -59,14 +65,13 @@ def quantile(mixture: Mixture, p: float) -> np.ndarray:
     Newton's method on the distribution function, inside a bracket that is halved wherever a step leaves it or
     falls behind (Press et al., Numerical Recipes, section 9.4).
     """
-    largest = mixture.weight.reshape(len(mixture.weight), -1).max(axis=1)
-    heavy = largest > 1e-6 * min(p, 1.0 - p) / len(largest)
+    heavy = _largest(mixture.weight) > 1e-6 * min(p, 1.0 - p) / len(mixture.weight)
     mean, sd = mixture.mean[heavy], mixture.sd[heavy]
     weight = mixture.weight[heavy] / mixture.weight[heavy].sum(axis=0)
     bracket = (mean - 12.0 * sd).min(axis=0), (mean + 12.0 * sd).max(axis=0)
     place = 0.5 * (bracket[0] + bracket[1])
     # Most steps are spent on coming near, for which few of thousands of laws are enough.
-    main = largest[heavy] > MAIN * min(p, 1.0 - p)
+    main = _largest(weight) > MAIN * min(p, 1.0 - p)
     if len(mean) > MANY and weight[main].sum(axis=0).min(initial=1.0) > 0.5:
         few = weight[main] / weight[main].sum(axis=0)
         place = _quantile(few, mean[main], sd[main], p, place, bracket, NEAR)
@@ -131,6 +136,11 @@ def _at(mixture: Mixture, which: np.ndarray) -> Mixture:
     """The mixture at some of the points (M,)."""
     weight = mixture.weight if mixture.weight.ndim == 1 else mixture.weight[:, which]
     return Mixture(weight, mixture.mean[:, which], mixture.sd[:, which])
+
+
+def _largest(weight: np.ndarray) -> np.ndarray:
+    """Weights (T,), the largest of each law where they differ from place to place."""
+    return weight if weight.ndim == 1 else weight.max(axis=1)
 
 
 def _averaged(weight: np.ndarray, values: np.ndarray) -> np.ndarray:
