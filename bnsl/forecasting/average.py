@@ -34,6 +34,7 @@ from bnsl.solver.search import refine_many
 
 STARTS = 6  # laws of the grid of two breaks and more that are refined
 REFINING, ROUNDS = 30, 2  # cheap steps, and so many times: with the damping set anew they leave valleys
+HOPELESS = 2.0  # cost after a round, in units of the least, from which on laws are not followed
 CLOSE = 0.02  # noise on log y, above which a power law that grows cannot be told
 BETTER = 3.0  # log evidence by which it must be ahead of the laws on the linear scale
 NEGLIGIBLE = 1e-9  # weight of a law below which it is left out
@@ -219,13 +220,16 @@ def _polish(
     curve, number = np.array(near)[which].T
     problem = taken(beside(form, [problem_of(data, form) for data in curves]), curve)
     problem = problem._replace(free=np.arange(p) < 3 * number[:, None] + 3, held=theta)
+    cost = np.zeros(len(theta))
     for _ in range(ROUNDS):
-        refined = refine_many(Method(form), problem, theta, max_steps=REFINING)
-        theta = refined.theta
-    for i, n in near:
-        rows = np.flatnonzero((curve == i) & (number == n))
-        row = rows[np.argmin(refined.cost[rows])]
-        if np.isfinite(refined.cost[row]):
+        least = np.minimum.reduceat(cost, np.flatnonzero(np.diff(which, prepend=-1)))
+        going = np.flatnonzero(cost <= HOPELESS * least[which])
+        refined = refine_many(Method(form), taken(problem, going), theta[going], max_steps=REFINING)
+        theta[going], cost[going] = refined.theta, refined.cost
+    for place, (i, n) in enumerate(near):
+        rows = np.flatnonzero(which == place)
+        row = rows[np.argmin(cost[rows])]
+        if np.isfinite(cost[row]):
             found[i][n] = theta[row, : 3 * n + 3]
 
 
