@@ -252,6 +252,7 @@ def follow(
     room = max(AT_ONCE // rows.data.shape[-1], 1)
     index, waiting = waiting[:room], waiting[room:]
     now, part = _some(whole, index), _at_work(rows, group[index], exact)
+    alike = all(len(value) == 1 for value in rows)  # starts of a single problem
     before, begun = now.cost, now.steps
     # Moving rows about costs more than a step of a few.
     patient = 1 if len(index) <= 64 else min(ROUND // 2, steps)
@@ -267,9 +268,11 @@ def follow(
             before = now.cost
         if number % patient or not leaving.any():
             continue
+        gone, stay = np.flatnonzero(leaving), np.flatnonzero(~leaving)
+        which = index[gone]
         for all_, some in zip(whole, now, strict=True):
-            all_[index[leaving]] = some[leaving]
-        stay = np.flatnonzero(~leaving)
+            if some.size:  # derivatives are carried by exact steps alone
+                all_[which] = some[gone]
         coming, waiting = waiting[: room - len(stay)], waiting[room - len(stay) :]
         index, now = index[stay], _some(now, stay)
         before, begun = before[stay], begun[stay]
@@ -278,7 +281,8 @@ def follow(
             index = np.concatenate([index, coming])
             now = Walk(*map(np.concatenate, zip(now, more, strict=True)))
             before, begun = np.concatenate([before, more.cost]), np.concatenate([begun, more.steps])
-        part = _at_work(rows, group[index], exact)
+        if not alike:
+            part = _at_work(rows, group[index], exact)
     return whole
 
 
