@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,22 +37,17 @@ class Numbers(NamedTuple):
 
 @dataclass
 class _Column:
-    """The cells of a column that are all numbers in some way of writing, and what their marks say."""
+    """A column whose cells are all numbers in some way of writing, and what their marks say."""
 
     name: str
-    texts: list[str]  # of the cells that are there
-    places: np.ndarray  # their rows
-    found: list[re.Match[str] | None]  # None for what Python reads and people do not write, such as inf
-    length: int
+    texts: list[str | None]  # of its cells, None where one is missing
+    found: dict[str, re.Match[str] | None]  # of each text; None for what Python reads and people do not write
     decimals: set[str] = field(default_factory=set)  # the marks that can only be decimal ones
     unsure: dict[str, str] = field(default_factory=dict)  # a mark that is decimal or of thousands -> a cell
 
     def __post_init__(self) -> None:
-        for text, match in zip(self.texts, self.found, strict=True):
-            if match is None:
-                continue
-            digits, grouped = _ungrouped(match["digits"])
-            kind = _decimal_of(digits, certain=grouped or match["power"] is not None)
+        for text, match in self.found.items():
+            kind = "" if match is None else _decimal_of(match)
             if kind in DECIMALS:
                 self.decimals.add(kind)
             elif kind:
@@ -61,24 +56,25 @@ class _Column:
     @property
     def plain_are_small(self) -> bool:
         """Whether some cells have no mark, and all of these are whole numbers below 1000."""
-        plain = [m["digits"] for m in self.found if m is not None and not set(m["digits"]) & {".", ","}]
-        return bool(plain) and all(len(digits) <= 3 for digits in plain)
+        digits = [match["digits"] for match in self.found.values() if match is not None]
+        plain = [part for part in digits if not set(part) & set(DECIMALS)]
+        return bool(plain) and all(len(part) <= 3 for part in plain)
 
     def read(self, decimal: str) -> Numbers | None:
         """The numbers by this decimal mark; None where a cell does not go with it."""
-        values = np.full(self.length, np.nan)
+        values: dict[str | None, float] = {None: np.nan}
         example = ""
-        for place, text, match in zip(self.places, self.texts, self.found, strict=True):
+        for text, match in self.found.items():
             bare = text if match is None else _literal(match, decimal)
             if bare is None:
                 return None
-            values[place] = float(bare)
+            values[text] = float(bare)
             if not example and bare != text:
-                example = f"{text!r} is read as {values[place]:.10g}"
-        unit = _unit_of(self.found)
-        if unit == _PERCENT:
+                example = f"{text!r} is read as {values[text]:.10g}"
+        if _unit_of(self.found.values()) == _PERCENT:
             example += ", in per cent"
-        return Numbers(values, f"column {self.name!r}: {example}" if example else "")
+        note = f"column {self.name!r}: {example}" if example else ""
+        return Numbers(np.array([values[text] for text in self.texts]), note)
 
 
 def number_columns(
@@ -124,8 +120,7 @@ def number_of(cell: Any) -> float | None:
         match = _CELL.fullmatch(str(cell).strip())
     if match is None:
         return None
-    digits, grouped = _ungrouped(match["digits"])
-    bare = _literal(match, "," if _decimal_of(digits, grouped or match["power"] is not None) == "," else ".")
+    bare = _literal(match, "," if _decimal_of(match) == "," else ".")
     return None if bare is None else float(bare)
 
 
@@ -146,33 +141,25 @@ def _column(column: pd.Series) -> _Column | None:
     """The column, if all of its cells are numbers that people write; None for others."""
     if column.dtype.kind != "O" and str(column.dtype) not in ("str", "string"):
         return None
-    present = column.notna().to_numpy()
-    cells = column.to_numpy(dtype=object)[present]
-    if not len(cells):
-        return None
-    texts: list[str] = []
-    found: list[re.Match[str] | None] = []
-    known: dict[str, re.Match[str] | None] = {}
-    for cell in cells:
-        if isinstance(cell, bool) or not isinstance(cell, str | int | float):
+    texts: list[str | None] = []
+    found: dict[str, re.Match[str] | None] = {}
+    for cell, missing in zip(column.to_numpy(dtype=object), column.isna(), strict=True):
+        if not missing and (isinstance(cell, bool) or not isinstance(cell, str | int | float)):
             return None
-        text = str(cell).strip().replace("\u2212", "-")
-        if text not in known:
-            known[text] = _CELL.fullmatch(text)
-            if known[text] is None and not is_number(text):
-                return None
+        text = None if missing else str(cell).strip().replace("\u2212", "-")
         texts.append(text)
-        found.append(known[text])
-    if _unit_of(found) is None:
-        return None
-    return _Column(str(column.name), texts, np.flatnonzero(present), found, len(column))
+        if text is not None and text not in found:
+            found[text] = _CELL.fullmatch(text)
+            if found[text] is None and not is_number(text):
+                return None
+    return None if not found or _unit_of(found.values()) is None else _Column(str(column.name), texts, found)
 
 
-def _unit_of(found: list[re.Match[str] | None]) -> str | None:
+def _unit_of(found: Iterable[re.Match[str] | None]) -> str | None:
     """The unit of all cells, "" for none; None where they differ, or where only some are in per cent."""
-    units = [(match["unit"] or "").strip().lower() for match in found if match is not None]
+    units = {(match["unit"] or "").strip().lower() for match in found if match is not None}
     if _PERCENT in units:
-        return _PERCENT if len(set(units)) == 1 else None
+        return _PERCENT if len(units) == 1 else None
     named = {unit.removesuffix("s") for unit in units if unit}
     return None if len(named) > 1 else next(iter(named), "")
 
@@ -186,11 +173,9 @@ def _ungrouped(digits: str) -> tuple[str, bool]:
     return re.sub(f"[{_GAPS}]", "", whole) + digits[len(whole) :], True
 
 
-def _decimal_of(digits: str, certain: bool) -> str:
-    """What the marks of a cell say: the decimal mark, a mark and "?" where that is open, or "" for nothing.
-
-    `certain` says that a single mark can be no mark of thousands.
-    """
+def _decimal_of(match: re.Match[str]) -> str:
+    """What the marks of a cell say: the decimal mark, a mark and "?" where that is open, or nothing."""
+    digits, grouped = _ungrouped(match["digits"])
     marks = [mark for mark in digits if mark in DECIMALS]
     if not marks:
         return ""
@@ -198,6 +183,7 @@ def _decimal_of(digits: str, certain: bool) -> str:
         return marks[-1]
     if len(marks) > 1:
         return _other(marks[0])
+    certain = grouped or match["power"] is not None  # then a single mark can be none of thousands
     return f"{marks[0]}?" if _THOUSANDS[marks[0]].fullmatch(digits) and not certain else marks[0]
 
 
@@ -219,7 +205,7 @@ def _chosen(column: _Column, marks: set[str], usual: str | None, where: str) -> 
     # A point is a decimal one in nearly all files, unless 800 is followed by 1.600.
     if set(column.unsure) == {"."} and not column.plain_are_small:
         return "."
-    row = int(column.places[column.texts.index(cell)]) + 1
+    row = column.texts.index(cell) + 1
     whole, part = cell.replace(mark, ""), cell.replace(mark, ".")
     raise InputError(
         f"{where}: column {column.name!r}, row {row} is {cell!r}, which may be {whole} or {part}; say which "
