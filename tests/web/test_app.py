@@ -520,7 +520,8 @@ def test_an_accuracy_in_per_cent_is_forecast_as_an_error(opened):
 def test_rewards_have_a_fit_on_a_linear_scale(opened):
     page = opened(DESKTOP)
     x = np.geomspace(10.0, 4000.0, 14)
-    table = "episodes,reward\n" + "".join(f"{a:.2f},{140 - 900 * a**-0.4:.3f}\n" for a in x)
+    y = 140 - 900 * x**-0.4 + 0.3 * np.random.default_rng(0).normal(size=len(x))
+    table = "episodes,reward\n" + "".join(f"{a:.2f},{b:.3f}\n" for a, b in zip(x, y, strict=True))
     drop(page, "rewards.csv", table.encode())
     settled(page, "14 of 14")
     assert "a forecast and one law, both on a linear scale" in page.locator("#told").inner_text()
