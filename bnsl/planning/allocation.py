@@ -94,11 +94,11 @@ def allocate(
 
 def best_of(surface: Surface, choice: Choice, budget: float) -> Best:
     """The best of one budget, for the law and every draw."""
-    path = Path(choice, budget, surface.names)
+    path = Path(choice, budget)
     best = lowest(surface, path)
     beside = []
     for side in (-MOVE, MOVE):
-        other = Path(choice, budget * np.exp(side), surface.names)
+        other = Path(choice, budget * np.exp(side))
         beside.append(lowest(surface, other, np.clip(best.log_first + 0.5 * side, other.low, other.high)))
     slope = (beside[1].log_first - beside[0].log_first) / (2.0 * MOVE)
     at_end = best.at_end | beside[0].at_end | beside[1].at_end
@@ -117,12 +117,11 @@ def best_of(surface: Surface, choice: Choice, budget: float) -> Best:
 
 def _flat(surface: Surface, path: Path, best: float, y: float) -> tuple[float, float]:
     """The range of the first input within which the law is at most `FLAT` above its lowest."""
-    alone = Surface(surface.law, (), surface.names)
     limit = y + FLAT * abs(y)
     ends = []
     for end in (path.low, path.high):
         u = np.linspace(best, end, 400)
-        over = np.flatnonzero(alone(path.points(u)[None])[0] > limit)
+        over = np.flatnonzero(surface.alone(path.points(u)[None])[0] > limit)
         ends.append(float(np.exp(u[over[0] - 1] if len(over) and over[0] else u[-1])))
     return ends[0], ends[1]
 
@@ -198,8 +197,8 @@ def isoflop(
     choice = choice_of(surface, cost, bounds, held)
     parts = []
     for budget in budgets:
-        path = Path(choice, budget, surface.names)
-        middle = lowest(Surface(law, (), surface.names), path).log_first[0]
+        path = Path(choice, budget)
+        middle = lowest(surface.alone, path).log_first[0]
         reach = np.inf if choice.given else np.log(AROUND)
         u = np.linspace(max(path.low, middle - reach), min(path.high, middle + reach), count)
         y = surface(path.points(u)[None])

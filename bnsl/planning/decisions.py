@@ -193,7 +193,7 @@ def _overtrained(
     """Loss of a run and of the optimum, and for what compute the optimum has the loss of the run, (R,)."""
     inputs = choice.held | {choice.free[0]: first, choice.free[1]: second}
     loss = surface(np.array([[[inputs[name] for name in surface.names]]]))[:, 0]
-    path = Path(choice, budget, surface.names)
+    path = Path(choice, budget)
     best = np.exp(lowest(surface, path).log_first)
     for decades in DECADES:
         below = np.linspace(-decades * np.log(10.0), 0.0, int(decades * PER_DECADE) + 1)
@@ -218,7 +218,7 @@ def best_losses(surface: Surface, choice: Choice, log_budgets: np.ndarray) -> np
     """The lowest y (R, B) of every row for every budget."""
     found = []
     for log_budget in log_budgets:
-        path = Path(choice, float(np.exp(log_budget)), surface.names)
+        path = Path(choice, float(np.exp(log_budget)))
         place = lowest(surface, path).log_first[:, None]
         found.append(surface(path.points(place))[:, 0])
     return np.stack(found, axis=1)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bnsl._base.checks import InputError, check_count, check_name, check_share, generator
-from bnsl._base.display import FitWarning
 from bnsl.curves.frame import as_pandas
-from bnsl.planning.optimum import Optimum, line, runs_of
+from bnsl.planning.optimum import Optimum, line, runs_of, too_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,6 +77,8 @@ def lower_envelope(
     points = np.stack([np.exp(grid[on]), size_of[best[on]], values[best[on], on]], axis=1)
     intercept, slope = line(grid[on], np.log(points[:, 1]))
     centre = float(grid[on].mean()) if len(on) else float("nan")
+    sizes_on = len(np.unique(points[:, 1]))
+    what = f"{x} on the envelope with smaller and larger ones beside"
     return LowerEnvelope(
         table=_table(points, x, y, budget),
         x=x,
@@ -89,7 +89,7 @@ def lower_envelope(
         centre=centre,
         draws=_draws(values, size_of, grid, centre, rng, count),
         level=level,
-        warnings=tuple(_warnings(points, x)),
+        warnings=(too_few("few_sizes", sizes_on, what),) if sizes_on < FEWEST else (),
         points=points,
     )
 
@@ -165,13 +165,3 @@ def _table(points: np.ndarray, x: str, y: str, budget: str) -> pd.DataFrame:
             f"{y}_last": (y, "min"),
         }
     ).reset_index()
-
-
-def _warnings(points: np.ndarray, x: str) -> Iterator[FitWarning]:
-    count = len(np.unique(points[:, 1]))
-    if count < FEWEST:
-        yield FitWarning(
-            "few_sizes",
-            f"{count} {x} on the envelope with smaller and larger ones beside: the exponent "
-            f"{'has no interval that can be relied on' if count == 2 else 'is not known'}",
-        )

@@ -10,7 +10,7 @@ import numpy as np
 
 from bnsl._base.checks import InputError, as_number, check_count, check_tails, generator
 from bnsl._base.display import FitWarning
-from bnsl.planning.optimum import Optimum, law_of_minima, runs_of
+from bnsl.planning.optimum import Optimum, law_of_minima, runs_of, too_few
 from bnsl.planning.parabolas import local_parabolas, vertices
 
 if TYPE_CHECKING:
@@ -252,8 +252,4 @@ def _warnings(
         )
     inside = sum(curve.status == INSIDE for curve in curves)
     if inside < FEWEST:
-        yield FitWarning(
-            "few_budgets",
-            f"{inside} {'minimum' if inside == 1 else 'minima'} inside the data: the exponent "
-            f"{'has no interval that can be relied on' if inside == 2 else 'is not known'}",
-        )
+        yield too_few("few_budgets", inside, f"{'minimum' if inside == 1 else 'minima'} inside the data")

@@ -118,6 +118,12 @@ def columns_of(frame: Any, positive: Iterable[str], plain: Iterable[str]) -> lis
     return found
 
 
+def too_few(code: str, count: int, what: str) -> FitWarning:
+    """The warning of fewer than three points of the power law."""
+    known = "has no interval that can be relied on" if count == 2 else "is not known"
+    return FitWarning(code, f"{count} {what}: the exponent {known}")
+
+
 def line(log_budget: np.ndarray, log_x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Intercept at the mean log budget, and slope, by least squares over the last axis; NaN for one point."""
     if log_budget.shape[-1] == 0:
@@ -157,9 +163,5 @@ def law_of_minima(
     elif np.isnan(errors).any():
         known = errors
     draws = np.stack(line(log_budget, log_x + known), axis=1)
-    return {
-        "exponent": float(slope),
-        "intercept": float(intercept),
-        "centre": float(centre),
-        "draws": draws,
-    }
+    numbers = {"exponent": float(slope), "intercept": float(intercept), "centre": float(centre)}
+    return {**numbers, "draws": draws}

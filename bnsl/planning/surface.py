@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -51,9 +51,9 @@ class Surface:
     names: tuple[str, ...]
 
     @property
-    def rows(self) -> int:
-        """The law and its draws."""
-        return 1 + sum(len(theta) for _, theta in self.drawn)
+    def alone(self) -> Surface:
+        """The law without its draws."""
+        return replace(self, drawn=())
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """y (R, P) at inputs (R, P, k), or (1, P, k) for the same in every row; infinite where it is none."""
@@ -142,11 +142,10 @@ def choice_of(
     names, fixed = surface.names, check_mapping(held, "held", "from inputs to values")
     bounds = check_mapping(bounds, "bounds", "from inputs to (lower, upper)")
     bound = bind(cost, names)
-    for argument, given in (("held", fixed), ("bounds", bounds)):
-        for name in given:
-            if name not in names:
-                known = ", ".join(names)
-                raise InputError(f"{argument}: {name!r} is no input; they are {known}" + suggest(name, names))
+    for argument, name in (*(("held", name) for name in fixed), *(("bounds", name) for name in bounds)):
+        if name not in names:
+            known = ", ".join(names)
+            raise InputError(f"{argument}: {name!r} is no input; they are {known}" + suggest(name, names))
     fixed = {name: as_number(value, f"held[{name!r}]") for name, value in fixed.items()}
     free = [name for name in names if name not in fixed]
     if len(free) != 2:
@@ -154,10 +153,8 @@ def choice_of(
             f"two inputs can be chosen, and {len(free)} are left, {', '.join(free)}: hold all others, "
             f"held={{{free[-1] if free else names[-1]!r}: ...}}"
         )
-    taken = [name for _, name in bound.taken]
-    for name in free:
-        if name not in taken:
-            raise InputError(f"cost {cost!r} does not depend on {name}, so any amount of it is free; hold it")
+    for name in (name for name in free if name not in [taken for _, taken in bound.taken]):
+        raise InputError(f"cost {cost!r} does not depend on {name}, so any amount of it is free; hold it")
     low, high = surface.law.curve.x.min(axis=0), surface.law.curve.x.max(axis=0)
     data = {n: (float(a), float(b)) for n, a, b in zip(names, low, high, strict=True) if n in free}
     runs = dict(zip(names, surface.law.curve.x.T, strict=True)) | fixed
@@ -185,8 +182,8 @@ def _ends(name: str, low: Any, high: Any) -> tuple[float | None, float | None]:
 class Path:
     """What a budget buys: the second input for every value of the first."""
 
-    def __init__(self, choice: Choice, budget: float, names: Sequence[str]) -> None:
-        self.choice, self.budget, self.names = choice, budget, tuple(names)
+    def __init__(self, choice: Choice, budget: float) -> None:
+        self.choice, self.budget = choice, budget
         self.box = choice.box(budget)
         self._check_affordable()
         first, second = choice.free
@@ -211,7 +208,7 @@ class Path:
         """All inputs (..., k) at the logarithm of the first free one."""
         first, second = self.choice.free
         values = {first: np.exp(u), second: self.bought(np.exp(u))} | self.choice.held
-        return np.stack(np.broadcast_arrays(*(values[name] for name in self.names)), axis=-1)
+        return np.stack(np.broadcast_arrays(*(values[name] for name in self.choice.cost.names)), axis=-1)
 
     def _check_affordable(self) -> None:
         least, most = (

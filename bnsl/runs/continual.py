@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -161,10 +162,9 @@ class ContinualResult(Shown, Recorded):
         if not len(replay) or not peaks:
             raise InputError("replay and peak must have one entry or more")
         rows = []
-        for high in peaks:
-            for share in replay:
-                end = self.final(peak=high, replay=share, **options)
-                rows.append({"peak": high, "replay": share, "old": end.old, "new": end.new})
+        for high, share in itertools.product(peaks, replay):
+            end = self.final(peak=high, replay=share, **options)
+            rows.append({"peak": high, "replay": share, "old": end.old, "new": end.new})
         table = pd.DataFrame(rows)
         old, new = (table[name].to_numpy() for name in ("old", "new"))
         beaten = ((old[None] <= old[:, None]) & (new[None] <= new[:, None])).sum(axis=1) > 1
