@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 import warnings
@@ -258,40 +259,38 @@ def run_benchmark(
     chosen = _chosen(methods)
     count = check_count(threads, "threads", 1)
     if benchmark is not None and not isinstance(benchmark, Benchmark):
-        raise InputError(
-            f"{told('benchmark', benchmark)} must be what bnsl.load_dataset('benchmark') returns, or a "
-            "part of it"
-        )
+        what = "what bnsl.load_dataset('benchmark') returns, or a part of it"
+        raise InputError(f"{told('benchmark', benchmark)} must be {what}")
     curves = load_benchmark() if benchmark is None else benchmark
-    total = len(chosen) * len(curves)
-    lock, stop = threading.Lock(), threading.Event()
-    done = 0
+    columns = _columns(chosen, curves, count, progress)
+    return BenchmarkRun(curves, tuple(chosen), tuple(o for row in zip(*columns, strict=True) for o in row))
+
+
+def _columns(
+    methods: Mapping[str, Method], curves: Benchmark, threads: int, progress: Progress | None
+) -> list[list[Outcome]]:
+    """The outcomes of every method, curve by curve."""
+    lock, stop, done = threading.Lock(), threading.Event(), itertools.count(1)
 
     def run(name: str) -> list[Outcome]:
-        nonlocal done
         outcomes = []
-        for curve in curves:
-            if stop.is_set():
-                break
-            outcomes.append(_outcome(curve, name, chosen[name]))
-            with lock:
-                done += 1
-                if progress is not None:
-                    progress(done, total, f"{name} on {curve.name}")
+        for curve in itertools.takewhile(lambda _: not stop.is_set(), curves):
+            outcomes.append(_outcome(curve, name, methods[name]))
+            if progress is not None:
+                with lock:
+                    progress(next(done), len(methods) * len(curves), f"{name} on {curve.name}")
         return outcomes
 
     # Filters belong to the process, not to a thread: they are set once, around all threads.
     with warnings.catch_warnings(action="ignore", category=ExtrapolationWarning):
-        if count == 1:
-            columns = [run(name) for name in chosen]
-        else:
-            with ThreadPoolExecutor(count) as pool:
-                try:
-                    columns = list(pool.map(run, chosen))
-                except BaseException:  # an interrupt should not wait for what is left
-                    stop.set()
-                    raise
-    return BenchmarkRun(curves, tuple(chosen), tuple(o for row in zip(*columns, strict=True) for o in row))
+        if threads == 1:
+            return [run(name) for name in methods]
+        with ThreadPoolExecutor(threads) as pool:
+            try:
+                return list(pool.map(run, methods))
+            except BaseException:  # An interrupt should not wait for what is left.
+                stop.set()
+                raise
 
 
 def method_names(methods: Sequence[str]) -> dict[str, Method]:

@@ -248,32 +248,37 @@ def forms_by_label(
     counts = list(asked) if isinstance(asked, Iterable) else None
     if counts == []:
         raise InputError(f"{told('n_breaks', n_breaks)} must be a whole number or a list of at least one")
-    wanted: dict[str, Form] = {}
+    wanted: list[tuple[str, Form]] = []
+    for form in listed:
+        if not _is_bnsl(form):
+            made = get_form(form)
+            wanted.append((form_name(form) if isinstance(form, str) else made.label, made))
+        elif counts is None:
+            wanted.append((form_name(str(form)), get_form(form, asked, inputs=inputs)))
+        else:
+            several = [get_form(form, count, inputs=inputs) for count in counts]
+            wanted += [(made.label, made) for made in several]
+    if asked is not None and not any(map(_is_bnsl, listed)):
+        raise InputError(f"{told('n_breaks', n_breaks)} is only for 'bnsl', which is not among the forms")
+    return _checked(wanted)
 
-    def add(label: str, form: Form) -> None:
-        if label in wanted or (NAMES.get(label) and form in wanted.values()):
+
+def _is_bnsl(form: str | Form) -> bool:
+    """Whether a form is the BNSL by name, whose number of breaks is asked for apart."""
+    return isinstance(form, str) and NAMES.get(form_name(form)) == BNSL.name
+
+
+def _checked(wanted: Sequence[tuple[str, Form]]) -> dict[str, Form]:
+    """Forms by label, each once, and all of the same inputs."""
+    found: dict[str, Form] = {}
+    first = wanted[0][1]
+    for label, form in wanted:
+        if label in found or (NAMES.get(label) and form in found.values()):
             raise InputError(f"forms names {label!r} twice")
-        first = next(iter(wanted.values()), form)
         if len(form.inputs) != len(first.inputs):
             raise InputError(
                 f"forms: {first.label!r} takes {', '.join(map(str, first.inputs))} and {form.label!r} takes "
                 f"{', '.join(map(str, form.inputs))}; only forms of the same inputs can be compared"
             )
-        wanted[label] = form
-
-    unused = asked is not None
-    for form in listed:
-        name = form_name(form) if isinstance(form, str) else ""
-        if NAMES.get(name) != BNSL.name:
-            made = get_form(form)
-            add(name or made.label, made)
-            continue
-        unused = False
-        if counts is None:
-            add(name, get_form(form, asked, inputs=inputs))
-        for count in counts or ():
-            made = get_form(form, count, inputs=inputs)
-            add(made.label, made)
-    if unused:
-        raise InputError(f"{told('n_breaks', n_breaks)} is only for 'bnsl', which is not among the forms")
-    return wanted
+        found[label] = form
+    return found

@@ -228,15 +228,7 @@ def _notes(found: Sequence[Best], choice: Choice, law: Law) -> Iterator[FitWarni
                 f"{_said(out)}: the best {name} lies over {FAR:g} times beyond the data ({ends[0]:.3g} to "
                 f"{ends[1]:.3g}), so it depends on the form of the law",
             )
-    at_end = [best for best in found if best.at_end]
-    if at_end and choice.given:
-        text = "the loss is lowest at the end of the bounds, and would be lower beyond them"
-        yield FitWarning("optimum_at_bounds", f"{_said(at_end)}: {text}")
-    elif at_end:
-        text = f"this law has no best {first}, since one input has no effect"
-        yield FitWarning(
-            "no_optimum", f"{_said(at_end)}: the loss is lowest at the end of the search range: {text}"
-        )
+    yield from _notes_on_ends([best for best in found if best.at_end], choice)
     flat = [best for best in inside if best.flat[1] > WIDE * best.flat[0]]
     if flat:
         low, high = flat[0].flat
@@ -250,6 +242,16 @@ def _notes(found: Sequence[Best], choice: Choice, law: Law) -> Iterator[FitWarni
     if lost:
         text = f"the data do not determine {', '.join(lost)}, and the intervals ignore that"
         yield FitWarning("not_determined", text)
+
+
+def _notes_on_ends(at_end: Sequence[Best], choice: Choice) -> Iterator[FitWarning]:
+    if at_end and choice.given:
+        text = "the loss is lowest at the end of the bounds, and would be lower beyond them"
+        yield FitWarning("optimum_at_bounds", f"{_said(at_end)}: {text}")
+    elif at_end:
+        text = f"this law has no best {choice.free[0]}, since one input has no effect"
+        where = "the loss is lowest at the end of the search range"
+        yield FitWarning("no_optimum", f"{_said(at_end)}: {where}: {text}")
 
 
 def _within(value: float, ends: tuple[float, float], factor: float) -> bool:

@@ -33,15 +33,7 @@ def continual(pretraining: Run | Iterable[Run], runs: Iterable[Run]) -> Continua
     first = before[0]
     found = check_runs(runs)
     for i, run in enumerate(found):
-        name = f"runs[{i}]" + (f" ({run.name})" if run.name else "")
-        if run.parent is None:
-            raise InputError(f"{name} has no parent; give Run(..., parent=pretraining)")
-        if run.parent.end != first.end:
-            raise InputError(
-                f"{name}: its parent ends at step {run.parent.end}, the pre-training at {first.end}"
-            )
-        if run.measured_on not in SIDES:
-            raise InputError(f"{name}: measured_on = {run.measured_on!r} must be 'old' or 'new'")
+        _check_child(run, first, f"runs[{i}]" + (f" ({run.name})" if run.name else ""))
     unit = max(first.schedule.peak, max(run.schedule.peak for run in found))
     fits, notes = {}, []
     for side in (OLD, NEW):
@@ -51,12 +43,20 @@ def continual(pretraining: Run | Iterable[Run], runs: Iterable[Run]) -> Continua
         parts = [points_on(run, unit, side) for run in ([first, *some] if side == OLD else some)]
         fits[side] = fit_law(SIDES[side], parts)
         if len({run.replay for run in some}) < 2:
-            text = (
-                f"the curves of {side} data have a single replay share, so the effect of another is assumed"
-            )
-            notes.append(FitWarning("one_replay", text))
-        names = undetermined(fits[side])
-        if names:
+            text = "have a single replay share, so the effect of another is assumed"
+            notes.append(FitWarning("one_replay", f"the curves of {side} data {text}"))
+        if names := undetermined(fits[side]):
             text = f"these runs do not determine {', '.join(names)} of {side} data"
             notes.append(FitWarning("undetermined", text))
     return ContinualResult(first, tuple(found), fits[OLD], fits[NEW], tuple(notes))
+
+
+def _check_child(run: Run, pretraining: Run, name: str) -> None:
+    """Raise InputError for a run that began otherwise, or whose loss is of other data."""
+    if run.parent is None:
+        raise InputError(f"{name} has no parent; give Run(..., parent=pretraining)")
+    if run.parent.end != pretraining.end:
+        ends = f"its parent ends at step {run.parent.end}, the pre-training at {pretraining.end}"
+        raise InputError(f"{name}: {ends}")
+    if run.measured_on not in SIDES:
+        raise InputError(f"{name}: measured_on = {run.measured_on!r} must be 'old' or 'new'")

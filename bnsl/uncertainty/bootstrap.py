@@ -17,7 +17,7 @@ from bnsl._base.shown import Part, Shown, cells_part
 from bnsl.curves.data import points_of
 from bnsl.fitting.result import FitResult
 from bnsl.solver import losses
-from bnsl.uncertainty.refit import refit, solved
+from bnsl.uncertainty.refit import Solved, refit, solved
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,28 +157,36 @@ def bootstrap(
     residual, leverage = _residuals(result)
     modified = residual / np.sqrt(1.0 - leverage)
     modified = modified - modified.mean()
-    n = len(residual)
-    changes: dict[str, Any] = {}
     if kind == "pairs":
-        drawn = rng.integers(0, n, (count, n))
-        if result.robust:  # a point drawn twice costs twice, which a weight within a robust loss does not say
-            changes = {name: getattr(ready.problem, name)[drawn] for name in ("log_x", "y", "weight")}
-        else:
-            often = np.stack([np.bincount(row, minlength=n) for row in drawn])
-            changes["weight"] = np.sqrt(often) * ready.problem.weight
+        changes = _pairs(ready, rng.integers(0, len(residual), (count, len(residual))))
+    elif kind == "residual":
+        changes = _noisy(ready, rng.choice(modified, (count, len(residual))))
     else:
-        if kind == "residual":
-            noise = rng.choice(modified, (count, n))
-        else:
-            noise = residual / (1.0 - leverage) * rng.choice([-1.0, 1.0], (count, n))
-        with np.errstate(all="ignore"):
-            center = losses.transform(result.loss, result.fitted, 1.0)
-            y = losses.back(result.loss, center + noise * result.sigma_of_residuals)
-        changes["y"] = ready.normalised(y)
+        signs = rng.choice([-1.0, 1.0], (count, len(residual)))
+        changes = _noisy(ready, residual / (1.0 - leverage) * signs)
     theta, cost, converged = refit(ready, np.tile(ready.theta, (count, 1)), **changes)
     good = np.isfinite(cost)
     notes = _notes(result, good, converged)
     return Bootstrap(result, kind, ready.outward(theta[good]), converged[good], modified, notes, seed)
+
+
+def _pairs(ready: Solved, drawn: np.ndarray) -> dict[str, Any]:
+    """Arrays of the problem for points (R, N) drawn with replacement."""
+    problem = ready.problem
+    if ready.result.robust:
+        # A point drawn twice costs twice, which a weight within a robust loss does not say.
+        return {name: getattr(problem, name)[drawn] for name in ("log_x", "y", "weight")}
+    often = np.stack([np.bincount(row, minlength=len(row)) for row in drawn])
+    return {"weight": np.sqrt(often) * problem.weight}
+
+
+def _noisy(ready: Solved, noise: np.ndarray) -> dict[str, Any]:
+    """y of the problem with noise (R, N), in units of sigma, about the law."""
+    result = ready.result
+    with np.errstate(all="ignore"):
+        center = losses.transform(result.loss, result.fitted, 1.0)
+        y = losses.back(result.loss, center + noise * result.sigma_of_residuals)
+    return {"y": ready.normalised(y)}
 
 
 def _residuals(result: FitResult) -> tuple[np.ndarray, np.ndarray]:
