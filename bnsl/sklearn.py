@@ -130,21 +130,14 @@ class BNSLRegressor(RegressorMixin, BaseEstimator):
         return tags
 
     def _fitted(self, curve: Curve) -> FitResult | Forecast:
-        if isinstance(self.form, str) and self.form == FORECAST:
-            defaults = {"n_breaks": None, "loss": "log", "robust": None, "fixed": None, "bounds": None}
-            for name, default in defaults.items():
-                if getattr(self, name) != default:
-                    raise InputError(f"{name} goes with a form; form='forecast' takes none, leave it out")
-            return forecast(curve)
-        return fit(
-            curve,
-            form=self.form,
-            n_breaks=self.n_breaks,
-            loss=self.loss,
-            robust=self.robust,
-            fixed=self.fixed,
-            bounds=self.bounds,
-        )
+        defaults = {"n_breaks": None, "loss": "log", "robust": None, "fixed": None, "bounds": None}
+        options: dict[str, Any] = {name: getattr(self, name) for name in defaults}
+        if not isinstance(self.form, str) or self.form != FORECAST:
+            return fit(curve, form=self.form, **options)
+        for name, default in defaults.items():
+            if options[name] != default:
+                raise InputError(f"{name} goes with a form; form='forecast' takes none, leave it out")
+        return forecast(curve)
 
     def _inputs(self, X: ArrayLike) -> np.ndarray:  # noqa: N803
         """x of a prediction (N,), checked."""

@@ -127,18 +127,16 @@ def check_flag(value: object, argument: str) -> bool:
     return bool(value)
 
 
-def check_text(value: object, argument: str) -> str:
+def check_text(value: object, argument: str, what: str = "a text") -> str:
     """`value`, which must be a text."""
     if not isinstance(value, str):
-        raise InputError(f"{told(argument, value)} must be a text")
+        raise InputError(f"{told(argument, value)} must be {what}")
     return value
 
 
 def check_name(value: object, argument: str) -> str:
     """`value`, which must be the name of a column."""
-    if not isinstance(value, str):
-        raise InputError(f"{told(argument, value)} must be the name of a column")
-    return value
+    return check_text(value, argument, "the name of a column")
 
 
 def check_names(value: Any, argument: str, what: str = "column names") -> list[str]:

@@ -73,9 +73,15 @@ def data_of(curve: Curve, scale: Scale = LOG) -> Data:
     return Data(mean_x, mean_y, total[full])
 
 
-def noise_of(log_x: np.ndarray, log_y: np.ndarray) -> float:
-    """Standard deviation of the noise, from how far points lie off the line through their neighbours."""
-    return float(np.median(np.abs(departures(log_x, log_y))) / MEDIAN)
+def noise_of(log_x: np.ndarray, log_y: np.ndarray, seen: np.ndarray | None = None) -> Any:
+    """Standard deviation of the noise (...,), from how far points lie off the line through their neighbours.
+
+    `seen` (..., N) is False for padding at the end.
+    """
+    off = np.abs(departures(log_x, log_y))
+    if seen is None or seen.all():
+        return np.median(off, axis=-1) / MEDIAN
+    return np.nanmedian(np.where(seen[..., 2:], off, np.nan), axis=-1) / MEDIAN
 
 
 def departures(log_x: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bnsl.evidence.points import MEDIAN, departures
+from bnsl.evidence.points import noise_of
 from bnsl.fitting.setup import Setup
 from bnsl.forms.autodiff import runnable
 from bnsl.solver.picks import picked_starts
@@ -38,7 +38,7 @@ def other_wanted(log_x: np.ndarray, data: np.ndarray, residual: np.ndarray, seen
         seen: (C, N) bool, False for padding at the end.
     """
     with np.errstate(all="ignore"):
-        scatter = _scatter(log_x, data, seen)
+        scatter = noise_of(log_x, data, seen)
         left = np.sqrt(np.mean(residual**2, axis=-1, where=seen))
         return (left > ROUGH * scatter) | (_bends_down(log_x, data, seen) & (left > FINE * scatter))
 
@@ -50,14 +50,11 @@ def promising(ready: Setup, cost: np.ndarray | float) -> np.ndarray:
         problem = several(method.form, ready.problem)
         rows = rows_of(method, problem)
         starts = _starts(method, problem, rows)  # (C, K, p)
-        curves = np.arange(len(starts))
-        costs = np.stack(
-            [np.sum(residuals(method, rows, starts[:, k])[0] ** 2, axis=-1) for k in range(starts.shape[1])],
-            1,
-        )
+        misfit = [residuals(method, rows, one)[0] for one in np.moveaxis(starts, 1, 0)]
+        costs = np.sum(np.stack(misfit, axis=1) ** 2, axis=-1)
         order = np.argsort(np.where(np.isfinite(costs), costs, np.inf), axis=1, kind="stable")[:, :TRIED]
         best = np.take_along_axis(starts, order[..., None], axis=1)
-        group = np.repeat(curves, best.shape[1])
+        group = np.repeat(np.arange(len(best)), best.shape[1])
         walk = begin(method, taken(rows, group), best.reshape(len(group), -1))
         walk = follow(method, rows, group, walk, steps=STEPS, tolerance=TOLERANCE)
         reached = np.where(np.isfinite(walk.cost), walk.cost, np.inf).reshape(len(starts), -1).min(axis=1)
@@ -79,14 +76,6 @@ def clearly_better(
 ) -> np.ndarray:
     """Whether a law of the other orientation, of a sum of squares (C,), is to be taken for so many points."""
     return np.asarray(cost < than * np.exp(-CLEARLY / points))
-
-
-def _scatter(log_x: np.ndarray, data: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """Standard deviation of the noise (C,), from how far points lie off the line through their neighbours."""
-    off = np.abs(departures(log_x, data))
-    if seen.all():
-        return np.asarray(np.median(off, axis=-1)) / MEDIAN
-    return np.asarray(np.nanmedian(np.where(seen[:, 2:], off, np.nan), axis=-1)) / MEDIAN
 
 
 def _bends_down(log_x: np.ndarray, data: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -111,14 +111,8 @@ def set_up(
     elif loss == "linear" and not form.signed:
         plain = np.where(there, y, np.inf).min(axis=-1) <= 0
         log_s, log_t = np.where(plain, 0.0, log_s), np.where(plain, 0.0, log_t)
-    held, lower, upper = (
-        in_units(form, values, default, -log_s, -log_t, shift)
-        for values, default in (
-            (constraints.held, 0.0),
-            (constraints.lower, -np.inf),
-            (constraints.upper, np.inf),
-        )
-    )
+    given = zip((constraints.held, constraints.lower, constraints.upper), (0.0, -np.inf, np.inf), strict=True)
+    held, lower, upper = (in_units(form, *values, -log_s, -log_t, shift) for values in given)
     if loss != "linear" and form.signed:
         lower[..., 0] = np.maximum(lower[..., 0], 0.0)  # the limit; residuals are computed from log y
     free = np.array([name not in constraints.held for name in form.names])
@@ -227,8 +221,8 @@ def _driver(backend: str) -> Iterator[Drive]:
 
 def scale_of(residual: np.ndarray, seen: np.ndarray | None = None) -> np.ndarray:
     """The scale of a robust loss from the median absolute residual (..., N), in the residual's units."""
-    size = np.abs(residual) if seen is None else np.where(seen, np.abs(residual), np.nan)
-    middle = np.median(size, axis=-1) if seen is None else np.nanmedian(size, axis=-1)
+    size = np.abs(residual)
+    middle = np.median(size, axis=-1) if seen is None else np.nanmedian(np.where(seen, size, np.nan), axis=-1)
     return np.maximum(HUBER_TUNING * middle / 0.6745, LEAST_SCALE)
 
 
@@ -276,9 +270,6 @@ def _positive(method: Method, pool: Pool, log_x: np.ndarray) -> Pool:
 
 def _representable(form: Form, pool: Pool, log_s: np.ndarray, log_t: np.ndarray) -> Pool:
     """The pool without leading solutions too steep to be written in the user's units."""
-    for first, theta in enumerate(pool.theta):
-        there = form.rescaled(theta, log_s, log_t)
-        back = form.rescaled(there, -log_s, -log_t)
-        if np.allclose(back, theta, rtol=1e-6, atol=1e-6):
-            return Pool(*(part[first:] for part in pool)) if np.isfinite(pool.cost[first]) else pool
-    return pool
+    back = form.rescaled(form.rescaled(pool.theta, log_s, log_t), -log_s, -log_t)
+    fine = np.isclose(back, pool.theta, rtol=1e-6, atol=1e-6).all(axis=1) & np.isfinite(pool.cost)
+    return Pool(*(part[np.argmax(fine) :] for part in pool))
