@@ -6,6 +6,7 @@ coefficients once the places and widths of its breaks are given.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,8 @@ from bnsl.evidence.prior import BEYOND, NOISES, Prior, noise_weights
 BREAKS = 16  # of a smooth law
 PLACES = 10  # trial places of a sharp break within the data, closer towards the end
 WIDTHS = np.array([0.1, 0.4, 1.2])
+
+GROUPED = 24  # entries that are sorted together
 
 ALWAYS = 2  # value and slope at the last point
 SMOOTH = ALWAYS + BREAKS
@@ -96,16 +99,18 @@ def inner_products(
 def best(weight: Array, count: int) -> tuple[Array, tuple[Array, ...]]:
     """The `count` largest entries, largest first, and their indices along every axis.
 
-    They lie in the `count` rows of largest maximum, and sorting rows first is much faster.
+    Of groups of entries they lie in the `count` whose largest entry is greatest, and to sort groups first is
+    much faster.
     """
     xp = namespace(weight)
-    rows = xp.reshape(weight, (-1, weight.shape[-1]))
-    chosen = xp.argsort(-xp.max(rows, axis=1))[:count]
-    among = xp.reshape(rows[chosen], (-1,))
+    size = math.prod(weight.shape)
+    groups = xp.reshape(weight, (next(k for k in range(GROUPED, 0, -1) if size % k == 0), -1))
+    chosen = xp.argsort(-xp.max(groups, axis=0))[:count]
+    among = xp.reshape(groups[:, chosen], (-1,))
     first = xp.argsort(-among)[:count]
-    flat = chosen[first // rows.shape[1]] * rows.shape[1] + first % rows.shape[1]
+    flat = first // chosen.shape[0] * groups.shape[1] + chosen[first % chosen.shape[0]]
     index = []
-    for size in weight.shape[::-1]:
-        index.append(flat % size)
-        flat = flat // size
+    for length in weight.shape[::-1]:
+        index.append(flat % length)
+        flat = flat // length
     return among[first], tuple(index[::-1])

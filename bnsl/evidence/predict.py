@@ -137,7 +137,7 @@ def _and(moved: Array, more: Array) -> Array:
 def as_one(laws: list[Components]) -> Components:
     """Some laws, each uncertain in one direction, as much as in all of its own: enough at a single place."""
     xp = namespace(laws[0].mean)
-    moved = [xp.sqrt(xp.sum(part.moved**2, axis=1, keepdims=True)) for part in laws]
+    moved = [xp.sqrt(xp.einsum("tpm,tpm->tm", part.moved, part.moved))[:, None] for part in laws]
     parts = (part._replace(moved=own) for part, own in zip(laws, moved, strict=True))
     return Components(*(xp.concat(values) for values in zip(*parts, strict=True)))
 

@@ -18,7 +18,6 @@ PAIRED = 160  # (noise, limit, level) for which pairs of breaks are summed
 
 PLACE = np.arange(TRIALS) // len(WIDTHS)
 LEFT, RIGHT = np.nonzero(PLACE[:, None] < PLACE)  # pairs of trial breaks at two places
-ROW = 22  # of pairs that are sorted together
 SINGULAR = 1e-12  # share of a 2 x 2 determinant that rounding leaves of it
 
 
@@ -122,9 +121,8 @@ def _two(grams: Grams, rest: _Rest, one: Array, change: Array) -> tuple[Array, _
     more = xp.take(signal, left, axis=2) - cosine * xp.take(signal, right, axis=2)
     two = 0.5 * (more * more / apart - xp.log(apart))
     two = two + (xp.take(alone, right, axis=2) - xp.take(cost, left, axis=2))
-    weight, (w, t, row, k) = best(xp.reshape(two, (*two.shape[:2], -1, ROW)), KEPT[2])
-    breaks = left[row * ROW + k], right[row * ROW + k]
-    return two, _Laws(weight, (r[w], a[w], s[w], t), breaks)
+    weight, (w, t, pair) = best(two, KEPT[2])
+    return two, _Laws(weight, (r[w], a[w], s[w], t), (left[pair], right[pair]))
 
 
 def _three(grams: Grams, rest: _Rest, pairs: _Laws, change: Array) -> Array:
