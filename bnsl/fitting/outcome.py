@@ -14,11 +14,11 @@ from bnsl.fitting.adequacy import signals
 from bnsl.fitting.constraints import Constraints, canonical_order
 from bnsl.fitting.covariance import covariance_root, in_other_units, sandwich_root, undetermined
 from bnsl.fitting.result import FitResult, Status
-from bnsl.fitting.setup import Setup, crosses_zero
+from bnsl.fitting.setup import Setup
 from bnsl.forms.form import AHEAD, Form
 from bnsl.solver import losses
 from bnsl.solver.pool import Pool
-from bnsl.solver.problem import Linearised
+from bnsl.solver.problem import Linearised, crosses_zero
 
 TINY = 1e-3  # of the mean steepness of a robust loss
 
@@ -60,7 +60,7 @@ def result_of(
         yield from notes.parameter_notes(form, curve, theta, lost, at_bound, condition)
         yield from notes.search_notes(pool, len(curve))
         yield from notes.range_notes(form, curve, theta, blurred)
-        if crosses_zero(form, method.loss, best, problem.log_x):
+        if crosses_zero(form, method.loss, best, problem.log_x[0], problem.log_x[-1]):
             text = f"the law falls below 0 before {AHEAD:g} times the largest x"
             yield FitWarning("crosses_zero", text)
         if not failed and variance > 0:

@@ -19,7 +19,7 @@ from bnsl.forms.form import Form
 from bnsl.solver import losses
 from bnsl.solver.effort import EXACT_STEPS
 from bnsl.solver.pool import Pool, joined
-from bnsl.solver.problem import Linearised, Method, Problem, block_means, linearised
+from bnsl.solver.problem import Linearised, Method, Problem, block_means, crosses_zero, linearised
 from bnsl.solver.search import polish, search, search_from
 from bnsl.solver.walk import Drive, follow
 
@@ -247,19 +247,12 @@ def _searched(method: Method, problem: Problem, drive: Drive, starts: np.ndarray
     return polish(method, problem, pool.theta[:1])
 
 
-def crosses_zero(form: Form, loss: str, theta: np.ndarray, log_x: np.ndarray) -> np.ndarray:
-    """Whether laws (..., p) of a positive quantity, at log x (N,), cross 0 (...,)."""
-    if loss == "linear" or not form.signed or len(form.inputs) > 1:
-        return np.zeros(theta.shape[:-1], bool)
-    return ~form.stays_positive(theta, float(log_x[0]), float(log_x[-1]))
-
-
 def _positive(method: Method, pool: Pool, log_x: np.ndarray) -> Pool:
     """The pool without laws of a positive quantity that cross 0, if there are others.
 
     Under a linear loss, without those that run away right after the last point, if others fit about as well.
     """
-    fine = np.isfinite(pool.cost) & ~crosses_zero(method.form, method.loss, pool.theta, log_x)
+    fine = np.isfinite(pool.cost) & ~crosses_zero(method.form, method.loss, pool.theta, log_x[0], log_x[-1])
     if method.loss == "linear" and log_x.ndim == 1:
         ahead = log_x[-1] + np.linspace(0.0, np.log(SOON), 9)
         with np.errstate(all="ignore"):

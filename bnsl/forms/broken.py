@@ -216,12 +216,14 @@ class BNSL(Form):
         head = xp.stack([outer, beta[..., 0], beta[..., 1]], axis=-1)
         return with_breaks(head, beta[..., 2:], positions, xp.log(shapes))
 
-    def stays_positive(self, theta: np.ndarray, first: float, last: float) -> np.ndarray:
+    def stays_positive(
+        self, theta: np.ndarray, first: float | np.ndarray, last: float | np.ndarray
+    ) -> np.ndarray:
         """Whether laws (..., p) are positive from log x = first to AHEAD times beyond log x = last (...,).
 
         a - g may fall to 0 where g grows; a + g does so only if a is negative.
         """
-        log_x = np.linspace(first, last + np.log(AHEAD), LOOKED_AT)
+        log_x = np.linspace(first, last + np.log(AHEAD), LOOKED_AT, axis=-1)
         with np.errstate(all="ignore"):
             return np.asarray((self.y(theta, log_x) > 0).all(axis=-1))
 

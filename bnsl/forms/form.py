@@ -237,7 +237,9 @@ class Form(abc.ABC):
         """What `rescale` gives, as an array of NumPy whatever library the form is written with."""
         return np.array(_runnable(self).rescale(theta, log_s, log_t))
 
-    def stays_positive(self, theta: np.ndarray, first: float, last: float) -> np.ndarray:
+    def stays_positive(
+        self, theta: np.ndarray, first: float | np.ndarray, last: float | np.ndarray
+    ) -> np.ndarray:
         """Whether laws (..., p) are positive from log x = first to AHEAD times beyond log x = last (...,)."""
         return np.ones(theta.shape[:-1], bool)
 

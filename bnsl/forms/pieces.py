@@ -42,7 +42,7 @@ def box_of(*pairs: tuple[Array, Array]) -> tuple[Array, Array]:
     """Lower and upper bounds (..., p) from pairs of numbers or arrays (...,), one a coordinate."""
     arrays = [end for pair in pairs for end in pair if hasattr(end, "shape")]
     xp = namespace(*arrays)
-    like = sum((0.0 * xp.where(xp.isfinite(end), end, 0.0) for end in arrays), xp.zeros(()))
+    like = sum(0.0 * xp.where(xp.isfinite(end), end, 0.0) for end in arrays)
     lower, upper = zip(*pairs, strict=True)
     return xp.stack([v + like for v in lower], axis=-1), xp.stack([v + like for v in upper], axis=-1)
 
@@ -60,11 +60,12 @@ def limit_nodes(y: Array, weight: Array, rising: bool) -> tuple[Array, Array, Ar
     low, high = low[..., None], high[..., None]
     if rising:
         spread = xp.maximum(high - low, 1e-3 * xp.abs(high))
-        limits = high + xp.asarray(ABOVE) * xp.where(spread > 0, spread, 1.0)
+        limits = high + xp.asarray(ABOVE, dtype=y.dtype) * xp.where(spread > 0, spread, 1.0)
         gap = limits[..., :, None] - y[..., None, :]
     else:
         spread = xp.where(high > low, high - low, 1.0)  # only a linear loss sees low <= 0
-        limits = low - xp.where(low > 0, xp.asarray(BELOW) * low, xp.asarray(BELOW_SIGNED) * spread)
+        below, signed = (xp.asarray(shares, dtype=y.dtype) for shares in (BELOW, BELOW_SIGNED))
+        limits = low - xp.where(low > 0, below * low, signed * spread)
         gap = y[..., None, :] - limits[..., :, None]
     there = seen[..., None, :]
     gap = xp.where(there, gap, 1.0)

@@ -13,12 +13,12 @@ from bnsl.fitting.covariance import SINGULAR
 from bnsl.fitting.notes import FEW
 from bnsl.fitting.orientation import clearly_better, other_wanted, promising
 from bnsl.fitting.result import Status
-from bnsl.fitting.setup import ROBUST_ROUNDS, Setup, crosses_zero, scale_of, set_up
+from bnsl.fitting.setup import ROBUST_ROUNDS, Setup, scale_of, set_up
 from bnsl.forms.autodiff import runnable
 from bnsl.forms.form import Form
 from bnsl.solver import losses
 from bnsl.solver.effort import FAINT
-from bnsl.solver.problem import Problem, residuals, rows_of, several, taken
+from bnsl.solver.problem import Problem, crosses_zero, ends_of, residuals, rows_of, several, taken
 from bnsl.solver.search import Refined, blocks, search_many
 
 if TYPE_CHECKING:
@@ -69,6 +69,9 @@ class _Found(NamedTuple):
     known: np.ndarray  # (C,) whether all derivatives are finite and none is zero throughout
     at_bound: np.ndarray  # (C,)
     scale: np.ndarray  # (C,) of a robust loss; 1 without one
+    crosses: (
+        np.ndarray
+    )  # (C,) whether the law of a positive quantity crosses 0, which makes it the last choice
 
 
 def begin_columns(
@@ -111,7 +114,7 @@ def begin_columns(
     def finish() -> tuple[Columns, np.ndarray]:
         columns: Columns = {}
         alone = np.ones(len(curves), bool)
-        best = np.full(len(curves), np.inf)
+        best, crosses = np.full(len(curves), np.inf), np.ones(len(curves), bool)
         scale = np.full(len(curves), np.nan)  # of a robust loss, as the first way has it
         other = np.zeros(0, int)
 
@@ -124,7 +127,8 @@ def begin_columns(
             better = misfit < best[which]
             if late:
                 better = clearly_better(misfit**2, best[which] ** 2, curves.lengths[which])
-            best[which[better]] = misfit[better]
+            better = np.where(local.crosses == crosses[which], better, crosses[which])
+            best[which[better]], crosses[which[better]] = misfit[better], local.crosses[better]
             for name, values in made.items():
                 if name not in columns:
                     columns[name] = np.zeros(len(curves), values.dtype)
@@ -199,16 +203,9 @@ def _columns_of(
         columns, left = _finished(way.form, ready, local, points)
         columns |= _predictions(way.form, ready, local.theta, predict_at)
     misfit = np.where(np.isfinite(misfit), misfit, np.inf)
-    left |= crosses_zero(way.form, ready.method.loss, local.theta, _extent(ready))
-    left |= ~np.isfinite(misfit)
+    left |= local.crosses | ~np.isfinite(misfit)
     misfit = np.where(np.isinf(misfit) & np.isinf(known), np.finfo(float).max, misfit)
     return columns, left, misfit, local
-
-
-def _extent(ready: Setup) -> np.ndarray:
-    """The smallest log x of all curves, and the largest (2,)."""
-    log_x = np.where(ready.problem.weight > 0, ready.problem.log_x, np.nan)
-    return np.array([np.nanmin(log_x), np.nanmax(log_x)])
 
 
 def _robust(ready: Setup, found: Refined, robust: str, settings: Settings) -> tuple[Setup, Refined]:
@@ -268,7 +265,8 @@ def _surroundings(ready: Setup, found: Refined) -> _Found:
         parts.append((residual, np.linalg.eigvalsh(gram)[:, 0], known, at_bound))
     residual, least, known, at_bound = (np.concatenate(column) for column in zip(*parts, strict=True))
     scale = np.broadcast_to(ready.problem.scale, found.cost.shape)
-    return _Found(theta, found.cost, found.converged, residual, least, known, at_bound, scale)
+    crosses = crosses_zero(method.form, method.loss, theta, *ends_of(whole))
+    return _Found(theta, found.cost, found.converged, residual, least, known, at_bound, scale, crosses)
 
 
 def _unit_columns(jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -29,26 +29,34 @@ from bnsl.solver.effort import (
     PLATEAU_STARTS,
     ROUND,
     ROUNDING,
+    SCOUT_DTYPE,
     SCOUTING,
     SHARP_STARTS,
     STARTS,
     TOLERANCE,
 )
-from bnsl.solver.problem import Method, Problem, Rows, inward, residuals, rows_of, several, taken
-from bnsl.solver.search import Refined, settled
+from bnsl.solver.problem import (
+    Method,
+    Problem,
+    Rows,
+    in_precision,
+    inward,
+    rows_of,
+    several,
+    taken,
+)
+from bnsl.solver.search import Refined, best_of, settled
 from bnsl.solver.starts import starts_of
-from bnsl.solver.valleys import BREAK, at_points, leave_valleys
-from bnsl.solver.walk import Best, Walk, begin, fresh, step, worth_going_on
+from bnsl.solver.valleys import BREAK, PLACED, at_points, leave_valleys
+from bnsl.solver.walk import Best, Walk, begin, continued, step, worth_going_on
 
 # Rows at work at a time, many to few: one step's numbers stay in the processor's cache.
 CHUNKS = (256, 64, 16)
-SCOUTED = 512  # starts of several curves that are scouted at a time,
-SCOUT_DTYPE = "float32"  # which need not be exact, and take half of the time
+SCOUTED = 512  # starts of several curves that are scouted at a time
 # On a GPU: curves at a time, and how many rows of each go on for how many steps.
 TOGETHER = 16_384
 PASSES = ((6, 18), (3, 36), (1, 186))
 UNRIVALLED = 4 * ROUND  # steps between two looks at rows without rivals: a look takes longer than a few steps
-PLACED = 40  # steps of a law whose sharp break is held at a point
 
 
 class Placement(NamedTuple):
@@ -125,7 +133,7 @@ def begin_search(
         name: np.broadcast_to(getattr(whole, name), (total, p)) for name in ("free", "held", "lower", "upper")
     }
     whole = whole._replace(log_x=points[0], weight=points[1], **wide)
-    whole = Problem(*(np.asarray(v, dtype) if v.dtype.kind == "f" else v for v in whole))
+    whole = in_precision(whole, dtype)
     if placement.wide:
         with running(dtype, placement):
             launched = _march(method, whole, placement)
@@ -136,7 +144,7 @@ def begin_search(
         with running(dtype, placement), np.errstate(all="ignore"):
             theta, walk = _ride(method, whole, limit, dtype, report, placement)
             if method.form.n_breaks == 1:
-                leave_valleys(method, whole, theta, walk, *_tools(method, placement))
+                leave_valleys(method, whole, theta, walk, walk.cost < NEAR * limit)
         if dtype == "float32":  # its user has no need of the last digits
             return Refined(
                 theta, np.where(np.isfinite(walk.cost), walk.cost, np.inf), walk.converged, walk.steps
@@ -147,11 +155,17 @@ def begin_search(
     return search
 
 
-def pieces_of(total: int, size: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Indices in pieces of one size, the last filled up with repeats; and how many of each are its own."""
+def pieces_of(problems: Problem, size: int) -> Iterator[tuple[Problem, np.ndarray, int]]:
+    """Problems in pieces of one size, the last filled up with repeats.
+
+    Yields the problems of a piece, their indices, and how many of them are no repeats. A lone problem is
+    repeated, too: `taken` would leave it shared.
+    """
+    total = len(problems.y)
     for first in range(0, total, size):
         count = min(size, total - first)
-        yield np.minimum(np.arange(first, first + size), total - 1), count
+        rows = np.minimum(np.arange(first, first + size), total - 1)
+        yield Problem(*(v[rows] if len(v) == total else v for v in problems)), rows, count
 
 
 # --- on a CPU ---------------------------------------------------------------------------------------
@@ -166,12 +180,12 @@ def _ride(
     placement: Placement,
 ) -> tuple[np.ndarray, Walk]:
     """The best row of every problem by the conveyor: coordinates (C, p) and the walk."""
-    total, size = len(problems.y), max(SCOUTED // start_count(method.form), 1) * placement.factor
+    size = max(SCOUTED // start_count(method.form), 1) * placement.factor
     owner, walks = [], []
-    scouts = Problem(*(v.astype(SCOUT_DTYPE) if v.dtype.kind == "f" else v for v in problems))
-    for rows, count in pieces_of(total, size):
+    scouts = in_precision(problems, SCOUT_DTYPE)
+    for part, rows, count in pieces_of(scouts, size):
         with jax.enable_x64(SCOUT_DTYPE != "float32"):
-            walk = _scout(method, placement.put(taken(scouts, rows), size))
+            walk = _scout(method, placement.put(part, size))
         each = len(walk.cost) // size
         walk = on_host(walk)
         chosen = np.flatnonzero(worth_going_on(walk, size)[:count])
@@ -180,15 +194,11 @@ def _ride(
         report(count)
     group = np.concatenate(owner)
     scouted = Walk(*map(np.concatenate, zip(*walks, strict=True)))
-    # Rows go on in another precision: they are evaluated again, and keep their damping.
-    walk = fresh(scouted.theta.astype(dtype))
-    walk = walk._replace(damping=scouted.damping.astype(dtype), failed=scouted.failed)
+    walk = continued(scouted, dtype)
     all_rows = rows_of(method, problems)
     options: dict[str, Any] = {"steps": MAX_STEPS, "tolerance": TOLERANCE, "placement": placement}
     walk = convey(method, all_rows, group, walk, rivals=known, **options)
-    cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
-    order = np.lexsort([cost, group])
-    walk = on_host(walk, order[np.searchsorted(group[order], np.arange(total))])
+    _, walk = best_of(method, problems, group, walk)
     crawling = np.flatnonzero(~walk.done & (walk.cost < known))
     if len(crawling):  # the best of their curves after all: they are given the steps that they need
         longer = convey(method, all_rows, crawling, on_host(walk, crawling), **options)
@@ -249,22 +259,6 @@ def convey(
     return whole
 
 
-def _tools(method: Method, placement: Placement) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """How `leave_valleys` refines and costs, compiled."""
-
-    def refine(problems: Problem, starts: np.ndarray) -> tuple[np.ndarray, Walk]:
-        rows = rows_of(method, problems)
-        walk = begin(method, rows, starts)
-        options: dict[str, Any] = {"steps": MAX_STEPS, "tolerance": TOLERANCE, "placement": placement}
-        walk = convey(method, rows, np.arange(len(starts)), walk, **options)
-        return inward(method, walk.theta), walk
-
-    def costs(problems: Problem, theta: np.ndarray) -> np.ndarray:
-        return np.sum(residuals(method, rows_of(method, problems), theta)[0] ** 2, axis=1)
-
-    return refine, costs
-
-
 def on_host(walk: Walk, rows: np.ndarray | slice = slice(None)) -> Walk:
     """Some rows of a walk, as arrays that can be written to."""
     return Walk(*(np.array(np.asarray(part)[rows]) for part in walk))
@@ -314,10 +308,10 @@ Launched = list[tuple[int, tuple[Array, ...]]]
 
 def _march(method: Method, problems: Problem, placement: Placement) -> Launched:
     """Send all problems on their way, all rows in step: how many there are in a chunk, and its results."""
-    total, size = len(problems.y), TOGETHER * len(placement.devices)
+    size = TOGETHER * len(placement.devices)
     launched = []
-    for rows, count in pieces_of(total, size):
-        part = placement.put(taken(problems, rows), size)
+    for piece, _, count in pieces_of(problems, size):
+        part = placement.put(piece, size)
         walk = _scout(method, part)
         for keep, steps in PASSES:
             walk = _pass(method, keep, steps, part, walk)

@@ -98,6 +98,11 @@ def taken(part: Part, which: np.ndarray) -> Part:
     return type(part)(*(value if value.shape[0] == 1 else value[which] for value in part))
 
 
+def in_precision(problem: Problem, dtype: str) -> Problem:
+    """The problems with their numbers in another precision."""
+    return Problem(*(v.astype(dtype, copy=False) if v.dtype.kind == "f" else v for v in problem))
+
+
 def trimmed(part: Part) -> Part:
     """Problems, or rows, of one input without the padding at the end that all of them have."""
     seen = part.weight > 0
@@ -148,6 +153,19 @@ def box_of(form: Form, problem: Problem) -> tuple[Array, Array]:
         xp.clip(lower, problem.lower, problem.upper),
         xp.clip(upper, problem.lower, problem.upper),
     )
+
+
+def ends_of(problems: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """The first log x and the last of C problems of one input (C,), or of all where they share it (1,)."""
+    seen = problems.weight > 0
+    return problems.log_x[:, 0], np.where(seen, problems.log_x, -np.inf).max(axis=-1)
+
+
+def crosses_zero(form: Form, loss: str, theta: np.ndarray, first: Any, last: Any) -> np.ndarray:
+    """Whether laws (..., p) of a positive quantity cross 0 (...,) between two log x or soon beyond."""
+    if loss == "linear" or not form.signed or len(form.inputs) > 1:
+        return np.zeros(theta.shape[:-1], bool)
+    return ~form.stays_positive(theta, first, last)
 
 
 def placed(problem: Problem, rows: Rows, theta: Array) -> Array:

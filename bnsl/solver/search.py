@@ -42,7 +42,6 @@ from bnsl.solver.effort import (
     SHARPENING,
     STARTS,
     TOLERANCE,
-    VALLEY,
     Effort,
     effort_for,
 )
@@ -54,6 +53,8 @@ from bnsl.solver.problem import (
     Problem,
     Rows,
     beside,
+    crosses_zero,
+    ends_of,
     placed,
     residuals,
     rows_of,
@@ -62,8 +63,8 @@ from bnsl.solver.problem import (
     trimmed,
 )
 from bnsl.solver.starts import starts_of
-from bnsl.solver.valleys import leave_valleys
-from bnsl.solver.walk import Drive, Walk, begin, follow, fresh, refined, worth_going_on
+from bnsl.solver.valleys import crept, leave_valleys
+from bnsl.solver.walk import Drive, Walk, _some, begin, follow, fresh, refined, worth_going_on
 
 
 class Refined(NamedTuple):
@@ -235,7 +236,7 @@ def _bottom(method: Method, one: Problem, pool: Pool) -> Pool:
     """The best law of one break, taken to the bottom of its valley."""
     theta = pool.theta[:1].copy()
     walk = fresh(theta.copy())._replace(cost=pool.cost[:1].copy(), converged=pool.converged[:1].copy())
-    leave_valleys(method, one, theta, walk, *_tools(method, MAX_STEPS))
+    leave_valleys(method, one, theta, walk, np.ones(1, bool))
     return pool_of(theta, walk.cost, walk.converged)
 
 
@@ -275,11 +276,31 @@ def _scouted(
     return group[chosen], Walk(*(part[chosen] for part in walk))
 
 
-def _best_of(group: np.ndarray, walk: Walk, curves: int) -> np.ndarray:
-    """The row of least cost of each of C curves."""
+def best_of(method: Method, problems: Problem, group: np.ndarray, walk: Walk) -> tuple[np.ndarray, Walk]:
+    """The row of least cost of each of C curves: its coordinates (C, p), and the walk.
+
+    A law of a positive quantity that crosses 0 is taken where all laws of its curve do so only, as in `fit`.
+    """
+    curves = np.arange(len(problems.y))
     cost = np.where(np.isfinite(walk.cost), walk.cost, np.inf)
-    order = np.lexsort([cost, group])
-    return order[np.searchsorted(group[order], np.arange(curves))]
+
+    def least() -> np.ndarray:
+        order = np.lexsort([cost, group])
+        return order[np.searchsorted(group[order], curves)]
+
+    def bad(rows: np.ndarray) -> np.ndarray:
+        ends = (end if len(end) == 1 else end[group[rows]] for end in ends_of(problems))
+        return crosses_zero(method.form, method.loss, _inward(method, _some(walk, rows)), *ends)
+
+    best = least()
+    for curve in np.flatnonzero(bad(best)).tolist():
+        rows = np.flatnonzero((group == curve) & np.isfinite(cost))
+        crossing = bad(rows)
+        if not crossing.all():
+            cost[rows[crossing]] = np.inf
+            best = least()
+    walk = Walk(*(np.array(part[best]) for part in walk))
+    return _inward(method, walk), walk
 
 
 def search_many(
@@ -317,11 +338,9 @@ def search_many(
         group = np.concatenate(groups)
         walk = Walk(*map(np.concatenate, zip(*walks, strict=True)))
         walk = follow(method, rows, group, walk, steps=CROWDED, tolerance=TOLERANCE, rivals=known)
-        best = _best_of(group, walk, total)
-        walk = Walk(*(part[best] for part in walk))
-        theta = _inward(method, walk)
+        theta, walk = best_of(method, whole, group, walk)
         if method.form.n_breaks == 1:
-            leave_valleys(method, whole, theta, walk, *_tools(method, VALLEY))  # `settled` goes on
+            leave_valleys(method, whole, theta, walk, walk.cost < NEAR * known)
         return settled(method, whole, theta, walk, known)
 
 
@@ -329,23 +348,25 @@ def settled(method: Method, problems: Problem, theta: np.ndarray, walk: Walk, kn
     """The best laws (C, p) of C curves, taken to their ends by exact steps where cheap ones did not do."""
     cost, converged, steps = walk.cost.astype(float), walk.converged.copy(), walk.steps.copy()
     theta = theta.astype(float)
-    which = np.flatnonzero(converged & (cost < NEAR * known))
-    if len(which):  # so near the minimum few steps give digits that do not depend on the way there
-        rows, group = rows_of(method, taken(problems, which)), np.arange(len(which))
-        found, there = refined(method, rows, group, theta[which], steps=SHARPENING, tolerance=EXACT_TOLERANCE)
+    worth = np.isfinite(cost) & (cost < NEAR * known)
+    for which, drive in ((worth & converged, _sharpened), (worth & ~converged, crept)):
+        which = np.flatnonzero(which)
+        if not len(which):
+            continue
+        found, there = drive(method, taken(problems, which), theta[which], known[which])
         better = there.cost <= cost[which]
         theta[which[better]], cost[which[better]] = found[better], there.cost[better]
-    which = np.flatnonzero(~converged & np.isfinite(cost) & (cost < NEAR * known))
-    if len(which):
-        rows, group = rows_of(method, taken(problems, which)), np.arange(len(which))
-        options: dict[str, Any] = {"steps": CREEPING, "tolerance": EXACT_TOLERANCE, "exact": True}
-        found, there = refined(method, rows, group, theta[which], **options)
-        better = there.cost <= cost[which]
-        theta[which[better]], cost[which[better]] = found[better], there.cost[better]
-        converged[which] = there.converged & better
+        converged[which] |= there.converged & better
         steps[which] += there.steps
-    cost = np.where(np.isfinite(cost), cost, np.inf)
     return Refined(theta, cost, converged & np.isfinite(cost), steps)
+
+
+def _sharpened(
+    method: Method, problems: Problem, theta: np.ndarray, known: np.ndarray
+) -> tuple[np.ndarray, Walk]:
+    """A few steps more: so near the minimum these give digits that do not depend on the way there."""
+    rows, group = rows_of(method, problems), np.arange(len(theta))
+    return refined(method, rows, group, theta, steps=SHARPENING, tolerance=EXACT_TOLERANCE)
 
 
 def _inward(method: Method, walk: Walk) -> np.ndarray:
@@ -458,17 +479,3 @@ def blocks(count: int, points: int, rows: int = 1, times: int = 1) -> list[np.nd
     """Indices of `count` problems in blocks, `times` those of which a step's numbers stay in a cache."""
     size = max(times * AT_ONCE // max(points * rows, 1), 1)
     return [np.arange(first, min(first + size, count)) for first in range(0, count, size)]
-
-
-def _tools(method: Method, steps: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """How `leave_valleys` refines and costs, in NumPy."""
-
-    def refine(problems: Problem, starts: np.ndarray) -> tuple[np.ndarray, Walk]:
-        rows = rows_of(method, problems)
-        group = np.arange(len(starts))
-        return refined(method, rows, group, starts, steps=steps, tolerance=TOLERANCE)
-
-    def costs(problems: Problem, theta: np.ndarray) -> np.ndarray:
-        return np.sum(residuals(method, rows_of(method, problems), theta)[0] ** 2, axis=1)
-
-    return refine, costs

@@ -1,33 +1,30 @@
 """Laws of one break that stop along a flat valley of the cost, moved to its bottom.
 
-There are two such valleys: a break before the data, and a sharp break beside a point. Everything is for C
-curves; `Refine` is whatever takes rows to their ends, in NumPy or compiled.
+There are three such valleys: a break before the data, one at its bound beyond their end, and a sharp break
+beside a point. In each the walk's coordinates bend with the valley, and others do not. Everything is for C
+curves, in NumPy, since only a few of many curves end there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from bnsl._base.arrays import Array, along, namespace
-from bnsl.solver.problem import Method, Problem, taken
-from bnsl.solver.walk import Walk
+from bnsl.solver.effort import CRAWLING, EXACT_TOLERANCE, PATIENCE, TOLERANCE, VALLEY
+from bnsl.solver.problem import Method, Problem, evaluate, inward, residuals, rows_of, taken
+from bnsl.solver.walk import Walk, begin, follow, refined
 
 BREAK = (4, 5)  # coordinates of its position and width
 SHARP = 0.3  # a break narrower than this share of the distance between points may have its place at one
 # A break before this share of the data is early; up to the second it may be, if the walk has not converged.
 EARLY, HALFWAY = 0.15, 0.5
+AT_BOUND = 1e-6  # distance of log d from its bound that counts as none
+PLACED = 40  # steps of a law whose sharp break is held at a point
 WRITABLE = 500.0  # largest log b of such a law; the numbers of a double end at 709
-
-# From problems and a start (B, p) of each, where they end (B, p) and the walk.
-Refine = Callable[[Problem, np.ndarray], tuple[np.ndarray, Walk]]
-# From problems and coordinates (B, p), their costs (B,).
-Costs = Callable[[Problem, np.ndarray], np.ndarray]
 
 
 def leave_valleys(
-    method: Method, problems: Problem, theta: np.ndarray, walk: Walk, refine: Refine, costs: Costs
+    method: Method, problems: Problem, theta: np.ndarray, walk: Walk, worth: np.ndarray
 ) -> None:
     """Go on from where C laws of one break ended, in place, where that is better.
 
@@ -35,20 +32,43 @@ def leave_valleys(
         method: form and loss.
         problems: the C problems.
         theta: (C, 6) coordinates.
-        walk: where they stand.
-        refine: takes problems from a start each to their ends.
-        costs: of laws as they are.
+        walk: where they stand; cost, convergence and steps are kept up to date.
+        worth: (C,) which laws are worth it.
     """
-    bounded = np.isfinite(problems.lower).any() or np.isfinite(problems.upper).any()
+    worth = worth & np.isfinite(walk.cost)
+    # Seen from the other end of the data the limit is the same, and so are its bounds.
+    bounded = any(np.isfinite(box[:, 1:]).any() for box in (problems.lower, problems.upper))
     if method.straight and problems.free.all() and not bounded:
-        _from_the_other_end(problems, theta, walk, refine, costs)
-    _place_at_points(problems, theta, walk, refine)
+        _from_the_other_end(method, problems, theta, walk, worth)
+        _along_the_bound(method, problems, theta, walk, worth)
+    _place_at_points(method, problems, theta, walk, worth)
+
+
+def crept(
+    method: Method, problems: Problem, starts: np.ndarray, known: np.ndarray | None = None
+) -> tuple[np.ndarray, Walk]:
+    """Where exact steps from a start (B, p) of each of B problems lead, as long as they lower the cost.
+
+    `known` (B,) are costs of other laws, by far above which a row need not be followed.
+    """
+    rows, on = rows_of(method, problems), np.arange(len(starts))
+    walk = Walk(*map(np.array, begin(method, rows, starts, exact=True)))
+    before = evaluate(method, rows, walk.theta)[2]
+    rivals = np.full(len(starts), np.inf) if known is None else known
+    for _ in range(VALLEY // PATIENCE):
+        further = Walk(*(part[on] for part in walk))
+        further = follow(method, rows, on, further, steps=PATIENCE, tolerance=EXACT_TOLERANCE, rivals=rivals)
+        for whole, part in zip(walk, further, strict=True):
+            whole[on] = part
+        falls = before - walk.cost > CRAWLING * before
+        before, on = walk.cost.copy(), np.flatnonzero(~walk.done & falls)
+    return inward(method, walk.theta), walk
 
 
 def _from_the_other_end(
-    problems: Problem, theta: np.ndarray, walk: Walk, refine: Refine, costs: Costs
+    method: Method, problems: Problem, theta: np.ndarray, walk: Walk, worth: np.ndarray
 ) -> None:
-    """Go on from laws whose break lies before the data or at their beginning, in place, where that is better.
+    """Go on from laws whose break lies before the data or at their beginning.
 
     Seen from the other end of the data such a break lies beyond the end, where the valley that it leaves is
     straight in the walk's coordinates.
@@ -56,22 +76,38 @@ def _from_the_other_end(
     first = np.broadcast_to(problems.log_x[:, 0], len(theta))
     share = 1.0 - theta[:, 4] / first
     early = (share < EARLY) | (~walk.converged & (share < HALFWAY))
-    rows = np.flatnonzero(early & np.isfinite(walk.cost))
+    rows = np.flatnonzero(early & worth)
     if not len(rows):
         return
     part = taken(problems, rows)
     first = first[rows]
     log_x = np.where(part.weight > 0, first[:, None] - part.log_x, 0.0)
-    found, there = refine(part._replace(log_x=log_x), mirrored(theta[rows], first))
+    found, there = crept(method, part._replace(log_x=log_x), mirrored(theta[rows], first))
     near = _nearer(found, first)
     moved = np.flatnonzero((near != found).any(axis=1))
     found = mirrored(near, first)
-    there = there._replace(cost=costs(part, found))
+    cost = np.sum(residuals(method, rows_of(method, part), found)[0] ** 2, axis=1)
+    there = there._replace(cost=cost)
     if len(moved):  # with the break so near, the other coordinates have other best values
-        after, end = refine(taken(part, moved), found[moved])
-        better = end.cost < there.cost[moved]
-        found[moved[better]], there.cost[moved[better]] = after[better], end.cost[better]
+        after, end = crept(method, taken(part, moved), found[moved])
+        better = end.cost < cost[moved]
+        found[moved[better]], cost[moved[better]] = after[better], end.cost[better]
     _keep_better(theta, walk, rows, found, there)
+
+
+def _along_the_bound(
+    method: Method, problems: Problem, theta: np.ndarray, walk: Walk, worth: np.ndarray
+) -> None:
+    """Go on from laws whose break is as far beyond the data as it may be.
+
+    In the walk's coordinates that bound moves with the break's width, so that the walk creeps along it; in
+    the form's own it does not.
+    """
+    upper = rows_of(method, problems).upper[:, 4]
+    rows = np.flatnonzero(worth & ~walk.converged & (theta[:, 4] > upper - AT_BOUND))
+    if len(rows):
+        plain = method._replace(straight=False)
+        _keep_better(theta, walk, rows, *crept(plain, taken(problems, rows), theta[rows]))
 
 
 def _nearer(theta: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -92,27 +128,30 @@ def mirrored(theta: np.ndarray, first: np.ndarray) -> np.ndarray:
     return np.stack([a, log_b + c1 * log_d - (c0 + c1) * first, -c0 - c1, c1, first - log_d, log_f], axis=1)
 
 
-def _place_at_points(problems: Problem, theta: np.ndarray, walk: Walk, refine: Refine) -> None:
-    """Put sharp breaks that ended near a point at that point, in place, where that is better.
+def _place_at_points(
+    method: Method, problems: Problem, theta: np.ndarray, walk: Walk, worth: np.ndarray
+) -> None:
+    """Put sharp breaks that ended near a point at that point, where that is better.
 
     There the cost has a kink, along which the solver would creep; with the break held it does not.
     """
     starts, sharp = at_points(problems.log_x, problems.weight, theta)
-    rows = np.flatnonzero(sharp & np.isfinite(walk.cost))
+    rows = np.flatnonzero(sharp & worth)
     if not len(rows):
         return
     held = taken(problems, rows)
     held = held._replace(free=held.free & ~np.isin(np.arange(theta.shape[1]), BREAK))
-    _keep_better(theta, walk, rows, *refine(held, starts[rows]))
+    part, group = rows_of(method, held), np.arange(len(rows))
+    found = refined(method, part, group, starts[rows], steps=PLACED, tolerance=TOLERANCE)
+    _keep_better(theta, walk, rows, *found)
 
 
 def _keep_better(theta: np.ndarray, walk: Walk, rows: np.ndarray, found: np.ndarray, there: Walk) -> None:
     """Put what was found for some rows in the place of what stands there, where its cost is lower."""
     better = there.cost < walk.cost[rows]
     theta[rows[better]] = found[better]
-    for whole, part in zip(walk, there, strict=True):
-        if whole.size:
-            whole[rows[better]] = part[better]
+    for name in ("cost", "converged", "steps"):
+        getattr(walk, name)[rows[better]] = getattr(there, name)[better]
 
 
 def at_points(log_x: Array, weight: Array, theta: Array) -> tuple[Array, Array]:

@@ -112,6 +112,11 @@ def _precision(dtype: np.dtype) -> tuple[float, float]:
     return float(np.finfo(dtype).eps), max(TINY, float(np.finfo(dtype).smallest_normal))
 
 
+def continued(walk: Walk, dtype: str) -> Walk:
+    """The walk of rows that go on in another precision: they are evaluated again, and keep their damping."""
+    return fresh(walk.theta.astype(dtype))._replace(damping=walk.damping.astype(dtype), failed=walk.failed)
+
+
 def step(method: Method, rows: Rows, now: Walk, tolerance: float) -> Walk:
     """Take every row that is not done one step further.
 

@@ -49,6 +49,16 @@ def test_two_hundred_curves_of_one_break_have_the_same_laws(random_curves):
     assert (here["status"] == there["status"]).mean() >= 0.95
 
 
+def test_one_climbing_curve_among_others_is_fitted_by_jax(random_curves):
+    x, y = random_curves.curves(5, 64, seed=12)
+    climbing = np.exp(0.1 * np.log(x[0])) * (1.0 + 0.01 * np.sin(np.arange(64.0)))
+    falling = [1.0 + row / row.max() / x[0] ** 0.3 for row in y]
+    frame = random_curves.long_form(np.repeat(x[:1], 6, axis=0), np.array([*falling, climbing]))
+    here, there = both(frame, n_breaks=1)
+    assert not there["status"].isin(["error", "failed"]).any()
+    np.testing.assert_allclose(cost(there), cost(here), rtol=1e-3)
+
+
 @pytest.mark.parametrize(
     "options",
     [

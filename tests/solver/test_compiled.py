@@ -161,9 +161,16 @@ def test_the_callers_jax_configuration_is_left_alone():
 
 
 def test_work_is_cut_into_pieces_of_one_size():
-    pieces = list(pieces_of(10, 4))
-    assert [rows.tolist() for rows, _ in pieces] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 9, 9]]
-    assert [count for _, count in pieces] == [4, 4, 2]
+    many = several(METHOD.form, problems(smooth(10), 6))
+    pieces = list(pieces_of(many, 4))
+    assert [rows.tolist() for _, rows, _ in pieces] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 9, 9]]
+    assert [count for _, _, count in pieces] == [4, 4, 2]
+    np.testing.assert_array_equal(pieces[2][0].y, many.y[[8, 9, 9, 9]])
+
+
+def test_a_lone_problem_fills_a_piece_of_the_same_shape():
+    (lone, _, count), *_ = pieces_of(several(METHOD.form, problems(smooth(1), 6)), 4)
+    assert (lone.y.shape, count) == ((4, 64), 1)
 
 
 def test_rows_are_shared_out_and_what_they_share_is_on_every_device():
