@@ -26,11 +26,6 @@ class LongTable(NamedTuple):
     def __len__(self) -> int:
         return len(self.keys)
 
-    @property
-    def lengths(self) -> np.ndarray:
-        """Number of points of every curve."""
-        return self.curves.lengths
-
 
 def as_pandas(frame: Any, columns: Sequence[str]) -> pd.DataFrame:
     """Some columns of a pandas or Polars frame, or of a mapping of arrays, as a pandas frame.

@@ -240,7 +240,7 @@ def test_missing_keys_are_keys(frame):
     keyed = frame[frame["model"] == "A"].assign(model=[None] * int((frame["model"] == "A").sum()))
     table = long_table(keyed, "tokens", "loss", None, ["model", "task"])
     assert len(table) == 3
-    assert table.lengths.sum() == len(keyed)
+    assert table.curves.lengths.sum() == len(keyed)
 
 
 @pytest.mark.parametrize(
