@@ -111,6 +111,11 @@ class Panel:
             low, high = min(max(low, first - room), first), max(min(high, last + room), last)
         self.range[which] = (low, high)
 
+    def view(self, x: ArrayLike, *y: ArrayLike) -> None:
+        """Keep these x and y in view."""
+        self.show("x", x)
+        self.show("y", *y)
+
     def close(self) -> None:
         """Set limits and ticks."""
         for which, axis in (("x", self.ax.xaxis), ("y", self.ax.yaxis)):

@@ -41,8 +41,7 @@ def plot_isoflop(result: IsoflopFit, *, ax: Axes | None = None) -> Axes:
         colour = ramp(number, len(curves))["light"]
         taken = curve.x[curve.weights > 0]
         x = np.geomspace(taken.min(), taken.max(), 120)
-        panel.show("x", curve.x)
-        panel.show("y", curve.y)
+        panel.view(curve.x, curve.y)
         panel.ax.plot(x, curve.predict(x), color=colour, linewidth=1.3, zorder=2)
         panel.ax.plot(curve.x, curve.y, "o", color=colour, markersize=4.6, zorder=3, **EDGE)
         panel.ax.plot([], [], "o-", color=colour, markersize=4.6, label=number_text(curve.budget))
@@ -80,8 +79,7 @@ def plot_allocation(
     panel = Panel(ax, True, True)
     for number, (name, (compute, best, *ends)) in enumerate(columns.items()):
         look: dict[str, Any] = {"color": (FORECAST, LAW, *COLOURS)[number]}
-        panel.show("x", compute)
-        panel.show("y", best, *ends)
+        panel.view(compute, best, *ends)
         if ends:
             panel.ax.fill_between(compute, ends[0], ends[1], **look, alpha=0.18, linewidth=0, zorder=1.5)
         marker = MARKERS[number] if len(compute) <= FEW else ""

@@ -50,8 +50,7 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
     parts = [fitted] if held_out is None else [fitted, held_out]
     ends = np.concatenate([part.x[[0, -1]] for part in parts])
     panel = Panel(ax, True, all(np.all(part.y > 0) for part in parts))
-    panel.show("x", ends)
-    panel.show("y", *(part.y for part in parts))
+    panel.view(ends, *(part.y for part in parts))
     panel.points(fitted, held_out)
     column = comparison.error_column
     errors = {str(label): float(error) for label, error in comparison.table[column].items()}
@@ -100,8 +99,7 @@ def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
     for *ends, spread in bins[["distance_from", "distance_to", "rmsle"]].itertuples(index=False):
         panel.ax.fill_between(ends, -spread, spread, **grey)
         grey["label"] = None
-    panel.show("x", 1.0, backtest.table["distance"].max())
-    panel.show("y", 0.0, backtest.table["log_error"])
+    panel.view([1.0, backtest.table["distance"].max()], 0.0, backtest.table["log_error"])
     look: dict[str, Any] = {"markersize": 4.6, "markeredgecolor": "white", "markeredgewidth": 0.4}
     look["linewidth"] = 1.2 if one_input else 0.0  # runs of several inputs follow no line
     for i, (cut, group) in enumerate(backtest.table.groupby("cut", sort=True)):
@@ -142,8 +140,7 @@ def plot_benchmark(run: BenchmarkRun, *, ax: Axes | None = None) -> Axes:
     summary = run.by_domain.set_index(["domain", "method"])
     domains = [domain for domain in dict.fromkeys(run.by_domain["domain"]) if domain != "language"]
     panel = Panel(ax, False, True, benchmark_size(run))
-    panel.show("x", -0.5, len(domains) - 0.5)
-    panel.show("y", table["rmsle"])
+    panel.view([-0.5, len(domains) - 0.5], table["rmsle"])
     share = 1.0 / (len(run.methods) + 1)
     places = {method: np.arange(len(domains)) + (i + 1) * share - 0.5 for i, method in enumerate(run.methods)}
     for method, style in styles(run.methods).items():

@@ -62,7 +62,7 @@ def plot_fit(
         InputError: (a ValueError) something else than such a result, a level outside (0, 1), or an x_max that
             is not a number beyond the first point.
     """
-    result, held_out = fit_and_held_out(fit, several=True)
+    result, held_out = fit_and_held_out(fit)
     level = None if interval is None else check_share(interval, "interval")
     log, show_breaks = check_flag(log, "log"), check_flag(show_breaks, "show_breaks")
     curve, params = result.curve, result.params

@@ -69,6 +69,7 @@ def plot_decomposition(
         chain = _chain_of(law)
     else:
         result, held_out = fit_and_held_out(law, "law", " or a mapping of parameters")
+        check_one_input(result.curve)
         segments, curve = result.segments, result.curve  # refused for a form that has none
         log_b = float(result.theta[result.form.names.index("b")])
         chain = _Chain(result.form, result.params, log_b, segments)  # type: ignore[arg-type]
@@ -109,6 +110,7 @@ def plot_residuals(fit: FitResult | Extrapolation, *, ax: Axes | None = None) ->
     """
     result, held_out = fit_and_held_out(fit)
     curve = result.curve
+    check_one_input(curve)
     parts = [curve] if held_out is None else [curve, held_out]
     errors, in_logs = _errors(result, parts)
     dof = len(curve) - result.n_params
@@ -138,18 +140,13 @@ def plot_residuals(fit: FitResult | Extrapolation, *, ax: Axes | None = None) ->
     return panel.ax
 
 
-def fit_and_held_out(
-    fit: Any, argument: str = "fit", also: str = "", *, several: bool = False
-) -> tuple[FitResult, Curve | None]:
-    """The fit and what was held out; refuses laws of several inputs unless these are drawn, too."""
+def fit_and_held_out(fit: Any, argument: str = "fit", also: str = "") -> tuple[FitResult, Curve | None]:
+    """The fit and what was held out."""
     if not isinstance(fit, Extrapolation | FitResult):
         raise InputError(
             f"{argument} must be what bnsl.fit or bnsl.extrapolate returns{also}; got {described(fit)}"
         )
-    result, held_out = (fit, None) if isinstance(fit, FitResult) else (fit.result, fit.held_out)
-    if not several:
-        check_one_input(result.curve)
-    return result, held_out
+    return (fit, None) if isinstance(fit, FitResult) else (fit.result, fit.held_out)
 
 
 def check_one_input(curve: Curve) -> None:
@@ -180,8 +177,7 @@ def _draw_chain(panel: Panel, chain: _Chain, parts: list[Curve], first: float, l
     x = line_x(first, last, SAMPLES, 0, turns(params, 6.0, 61))
     whole = form.evaluate(params, x)
     distance = np.abs(whole - limit)
-    panel.show("x", first, last)
-    panel.show("y", whole, *(part.y[(part.x >= first) & (part.x <= last)] for part in parts))
+    panel.view([first, last], whole, *(part.y[(part.x >= first) & (part.x <= last)] for part in parts))
     if limit > 0:
         dots: dict[str, Any] = {"color": "0.35", "linestyle": ":", "linewidth": 1.2, "zorder": 2}
         panel.ax.axhline(limit, **dots, label=f"limit a = {limit:.3g}")

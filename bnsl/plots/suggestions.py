@@ -38,8 +38,7 @@ def plot_suggestion(suggestion: Suggestion | RunSuggestion, *, ax: Axes | None =
     panel.ax.plot(x, after, "o-", label="after this run alone", **look)
     if _number_chosen(panel.ax, table, column, "sd_with", fontsize="small", markersize=8.0):
         panel.ax.axhline(suggestion.sd_after, color=HELD_OUT, linewidth=1.4, label="after all chosen runs")
-    panel.show("x", x)
-    panel.show("y", after, suggestion.sd_before, suggestion.sd_after)
+    panel.view(x, after, suggestion.sd_before, suggestion.sd_after)
     panel.close()
     panel.label(
         f"{what} of the further run",
@@ -58,8 +57,7 @@ def _draw_map(suggestion: RunSuggestion, ax: Axes | None) -> Axes:
     table, (first, second) = suggestion.table, suggestion.inputs
     panel = Panel(ax, True, True)
     for part in (table, suggestion.runs, suggestion.target):
-        panel.show("x", part[first])
-        panel.show("y", part[second])
+        panel.view(part[first], part[second])
     panel.close()
     ax = panel.ax
     ax.plot(suggestion.runs[first], suggestion.runs[second], ".", color="0.6", zorder=2, label="runs so far")

@@ -67,8 +67,7 @@ def plot_contours(
     lines = [] if frontier is None else [columns_of(frontier, names, ())]
     panel = Panel(ax, True, True)
     for across, along in ((first, second), *lines):
-        panel.show("x", across)
-        panel.show("y", along)
+        panel.view(across, along)
     panel.close()
     _draw_surface(panel.ax, predict, names, (first, second, measured), y)
     for line in lines:
@@ -109,8 +108,7 @@ def plot_input_residuals(
         raise InputError(f"{told('axes', axes)} must be a list of {len(names)} matplotlib Axes")
     for name, column, ax in zip(names, columns, axes, strict=True):
         panel = Panel(ax, True, False)
-        panel.show("x", column)
-        panel.show("y", 100 * values, 0.0)
+        panel.view(column, 100 * values, 0.0)
         ax.axhline(0.0, **GUIDE, zorder=1)
         ax.plot(column, 100 * values, "o", color=FITTED, markersize=4.2, zorder=3, **EDGE)
         panel.close()
@@ -234,11 +232,10 @@ def _draw_surface(ax: Axes, predict: Callable[[Any], ArrayLike], names: list[str
 def _mark_best(ax: Axes, best: Any, names: list[str]) -> None:
     """Diamonds at the best inputs, with their intervals where the table has these."""
     across, along = columns_of(best, names, ())
-    ends = [
-        [best[name] - best[f"{name}_low"], best[f"{name}_high"] - best[name]]
+    ends: dict[str, Any] = {
+        f"{axis}err": [best[name] - best[f"{name}_low"], best[f"{name}_high"] - best[name]]
+        for axis, name in zip("xy", names, strict=True)
         if f"{name}_low" in best
-        else None
-        for name in names
-    ]
+    }
     look: dict[str, Any] = {"color": "black", "markerfacecolor": LAW, "markeredgecolor": "white", "zorder": 5}
-    ax.errorbar(across, along, xerr=ends[0], yerr=ends[1], fmt="D", label="best for a budget", **look)
+    ax.errorbar(across, along, fmt="D", label="best for a budget", **ends, **look)

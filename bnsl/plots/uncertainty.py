@@ -54,8 +54,7 @@ def plot_profile(profile: Profile, *, ax: Axes | None = None, levels: Sequence[f
     for share in shares:
         _draw_interval(panel.ax, profile, share, x)
     panel.ax.plot([near], [0.0], "o", color=FITTED, markersize=5.0, zorder=4, clip_on=False)
-    panel.show("x", x)
-    panel.show("y", 0.0, top)
+    panel.view(x, 0.0, top)
     panel.close()
     panel.ax.set_ylim(0.0, top)
     name = profile.name
@@ -103,8 +102,7 @@ def plot_horizon(
         noise = number_text(float(f"{np.median(line.steps[0].noise):.0e}"), plain=False)
         panel.ax.plot(*theory, color=colour, linestyle=dash, linewidth=1.5, label=noise, zorder=2)
         panel.ax.plot(*dots, marker, color=colour, markersize=4.8, zorder=3, **EDGE)
-        panel.show("x", theory[0], dots[0])
-        panel.show("y", theory[1], dots[1])
+        panel.view(np.concatenate([theory[0], dots[0]]), theory[1], dots[1])
     if not panel.range:
         raise InputError(
             "horizons: these data never determine the law, so there is nothing to draw; give longer or less "

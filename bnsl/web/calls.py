@@ -17,28 +17,27 @@ class Source:
     Attributes:
         file: a file that `bnsl.read_curve` reads with these columns and nothing else, or the name of a data
             set of the package; None if there is none, and a copy of the points must do.
-        x, y, sigma, groups: its columns; not needed for a data set.
-        inputs: in the place of x the columns of several inputs in a CSV file.
+        x, y, sigma, groups: its columns, of several inputs in a CSV file a tuple for x; not needed for a data
+            set.
         bundled: whether it is a data set of the package.
         command: the shell command that was given; if it was none, one is made up from the rest.
     """
 
     file: str | None = None
-    x: str | None = None
+    x: str | tuple[str, ...] | None = None
     y: str | None = None
     sigma: str | None = None
     bundled: bool = False
     command: str | None = None
-    inputs: tuple[str, ...] = ()
     groups: str | None = None
 
 
 def copied(file: str, columns: Sequence[str], curve: Curve, groups: str) -> Source:
     """A copy of a curve in a file with these columns: inputs, y, perhaps sigma; and with one of groups."""
     inputs, (y, *sigma) = columns[: curve.inputs], columns[curve.inputs :]
-    x = {"inputs": tuple(inputs)} if curve.inputs > 1 else {"x": inputs[0]}
+    x = tuple(inputs) if curve.inputs > 1 else inputs[0]
     together = None if curve.groups is None else groups
-    return Source(file, y=y, sigma=sigma[0] if sigma else None, groups=together, **x)
+    return Source(file, x, y, sigma[0] if sigma else None, groups=together)
 
 
 def shell_call(source: Source, options: dict[str, Any], output: str) -> str:
@@ -46,10 +45,10 @@ def shell_call(source: Source, options: dict[str, Any], output: str) -> str:
     if source.command is not None:
         return source.command
     words = ["bnsl", "report", str(source.file)]
-    words += [f"--x={','.join(source.inputs)}"] if source.inputs else []
     for name in ("x", "y", "sigma", "groups"):
         column = getattr(source, name)
-        words += [] if column is None else [f"--{name}={column}"]
+        given = ",".join(column) if isinstance(column, tuple) else column
+        words += [] if column is None else [f"--{name}={given}"]
     for name, value in options.items():
         option = f"--{name.replace('_', '-')}"
         if name == "predict":
@@ -63,11 +62,13 @@ def shell_call(source: Source, options: dict[str, Any], output: str) -> str:
 
 def python_call(source: Source, options: dict[str, Any], output: str) -> str:
     """The same in Python."""
-    several, data = bool(source.inputs), "runs" if source.inputs else "curve"
-    read = "pd.read_csv" if several else "bnsl.load_dataset" if source.bundled else "bnsl.read_curve"
-    names = ("y", "sigma", "groups") if several else () if source.bundled else ("x", "y", "sigma")
-    columns = {"inputs": list(source.inputs)} if several else {}
-    columns |= {name: getattr(source, name) for name in names if getattr(source, name) is not None}
+    several = isinstance(source.x, tuple)
+    data, read = ("runs", "pd.read_csv") if several else ("curve", "bnsl.read_curve")
+    columns: dict[str, Any] = {"inputs": list(source.x or ())} if several else {"x": source.x}
+    columns |= {"y": source.y, "sigma": source.sigma, "groups": source.groups}
+    columns = {name: column for name, column in columns.items() if column is not None}
+    if source.bundled:
+        read, columns = "bnsl.load_dataset", {}
     given, asked = ("".join(f", {k}={v!r}" for k, v in part.items()) for part in (columns, options))
     lines = [*(["import pandas as pd", ""] if several else []), "import bnsl", ""]
     lines.append(f"{data} = {read}({source.file!r}{'' if several else given})")

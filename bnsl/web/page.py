@@ -195,21 +195,18 @@ def page_of(template: str, figures: Mapping[str, Figure], texts: Mapping[str, st
     """
     script, library = _asset("../app/assets/ticks.js") + _asset("report.js"), _asset("plotly-basic.min.js")
     own = version("broken-neural-scaling-laws")
-    return (
-        environment()
-        .get_template(template)
-        .render(
-            **given,
-            figures=figures,
-            drawn={key: _figure(figure) for key, figure in figures.items()},
-            texts=texts,
-            style=_asset("report.css"),
-            script=script,
-            library=library,
-            policy=f"script-src {_hash(script)} {_hash(library)}",
-            made=datetime.now(UTC),
-            versions=f"bnsl {own}, NumPy {np.__version__}, Python {platform.python_version()}",
-        )
+    page = environment().get_template(template)
+    return page.render(
+        **given,
+        figures=figures,
+        drawn={key: _figure(figure) for key, figure in figures.items()},
+        texts=texts,
+        style=_asset("report.css"),
+        script=script,
+        library=library,
+        policy=f"script-src {_hash(script)} {_hash(library)}",
+        made=datetime.now(UTC),
+        versions=f"bnsl {own}, NumPy {np.__version__}, Python {platform.python_version()}",
     )
 
 

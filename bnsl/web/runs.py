@@ -110,7 +110,7 @@ def _of_runs(result: RunsResult, schedules: Mapping[str, Schedule], level: float
 
 def _of_continual(result: ContinualResult, replay: Sequence[float], level: float) -> dict[str, Any]:
     """What the page of `continual` shows."""
-    before, best = result.pretraining, result.best()
+    before = result.pretraining
     finals = [(share, result.final(replay=share, level=level)) for share in replay]
     numbers = [
         (share, end.old, *end.old_interval, end.new, *end.new_interval, end.old - before.final)
@@ -138,24 +138,7 @@ def _of_continual(result: ContinualResult, replay: Sequence[float], level: float
         "title": "Continual pre-training",
         "sub": f"{len(result.runs)} curves that go on from step {before.end:,}; the old loss was "
         f"{before.final:.4g} there",
-        "facts": [
-            Fact(
-                "lowest average",
-                f"{(best['old'] + best['new']) / 2:.4f}",
-                f"at {best['replay']:.3g} replay and peak {best['peak']:g}, both losses counted alike",
-            ),
-            Fact("forgetting without replay", f"{result.forgetting():+.3f}", "of the loss on old data"),
-            Fact(
-                "re-warming ends",
-                "lower" if result.worth_rewarming() else "higher",
-                "on new data than going on at the last rate",
-            ),
-            Fact(
-                "usual error of the fit",
-                f"{100 * result.old.rms:.2g} %, {100 * result.new.rms:.2g} %",
-                "of the losses on old and new data",
-            ),
-        ],
+        "facts": _facts(result),
         "figures": {
             "schedules": schedules_figure(runs, {}),
             "front": front_figure(result, replay),
@@ -167,6 +150,20 @@ def _of_continual(result: ContinualResult, replay: Sequence[float], level: float
         "parameters": Table(("data", "parameter", "value"), cells, (0, 1)),
         "texts": {"numbers": csv_text(names, numbers)},
     }
+
+
+def _facts(result: ContinualResult) -> list[Fact]:
+    """The few numbers of continual pre-training that come first."""
+    best, rewarmed = result.best(), "lower" if result.worth_rewarming() else "higher"
+    lowest = f"{(best['old'] + best['new']) / 2:.4f}"
+    place = f"at {best['replay']:.3g} replay and peak {best['peak']:g}, both losses counted alike"
+    error = f"{100 * result.old.rms:.2g} %, {100 * result.new.rms:.2g} %"
+    return [
+        Fact("lowest average", lowest, place),
+        Fact("forgetting without replay", f"{result.forgetting():+.3f}", "of the loss on old data"),
+        Fact("re-warming ends", rewarmed, "on new data than going on at the last rate"),
+        Fact("usual error of the fit", error, "of the losses on old and new data"),
+    ]
 
 
 def _final(loss: float, interval: tuple[float, float]) -> tuple[str, str]:

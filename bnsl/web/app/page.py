@@ -8,6 +8,7 @@ from dash import dcc, html
 
 from bnsl._base.palette import FITTED, HELD_OUT
 from bnsl.curves.datasets import DESCRIPTIONS, LOSS_SURFACE
+from bnsl.web.app.words import TEXTS
 
 FORMS = ("m1", "m2", "m3", "m4")
 EXAMPLES = (*DESCRIPTIONS, LOSS_SURFACE)
@@ -22,21 +23,6 @@ KINDS = "CSV, TSV, JSON, JSON Lines, Parquet, also with .gz; event files, traine
 # What decides on the points, in the order of the callbacks that they go to.
 CONTROLS = ("x", "y", "sigma", "by", "run", "accuracy", "smooth", "thin", "offset", "more")
 NONE = "none"
-ACCURACY = {
-    NONE: "as it is",
-    "share": "accuracy, 0 to 1: take 1 \N{MINUS SIGN} y",
-    "percent": "accuracy in per cent: take 1 \N{MINUS SIGN} y/100",
-}
-SMOOTH = {NONE: "none", **{f"{1 + share / 100:g}": f"within {share} % of x" for share in (5, 10, 20, 50)}}
-SMOOTH |= {"2": "within a factor of 2"}
-THIN = {NONE: "all", **{str(count): f"{count} at most" for count in (100, 50, 30, 20, 15, 10)}}
-OFFSET = {NONE: "as they are", "1": "x counts from 0: add 1"}
-EVERY_RUN = {
-    "*all": "all runs, as one curve",
-    "*envelope": "all runs: the lowest y for its x",
-    "*last": "the last point of each run",
-    "*best": "the lowest point of each run",
-}
 # What the page remembers, and with what it begins.
 EMPTY = ("token", "marked", "ticked", "wish")
 STORES: dict[str, Any] = {
@@ -75,7 +61,7 @@ def page(start: str | None = None) -> html.Main:
 
 def run_options(runs: dict[str, str]) -> list[dict[str, str]]:
     """The runs to choose from, and what can be made of all of them."""
-    every = EVERY_RUN if len(runs) > 1 else {}
+    every = {value: made["text"] for value, made in TEXTS["every_run"].items() if len(runs) > 1}
     return [{"label": text, "value": value} for value, text in (*runs.items(), *every.items())]
 
 
@@ -97,10 +83,10 @@ def _workbench() -> list[Any]:
             hidden=True,
         ),
         _row(
-            _labelled("y is", _choice("accuracy", ACCURACY)),
-            _labelled("smoothing", _choice("smooth", SMOOTH)),
-            _labelled("points", _choice("thin", THIN)),
-            _labelled("values of x", _choice("offset", OFFSET)),
+            _labelled("y is", _choice("accuracy")),
+            _labelled("smoothing", _choice("smooth")),
+            _labelled("points", _choice("thin")),
+            _labelled("values of x", _choice("offset")),
         ),
         html.Ul(id="told", className="note", hidden=True),
         html.Div(_findings(), id="found", hidden=True),
@@ -138,8 +124,8 @@ def _row(*parts: Any, **options: Any) -> html.Div:
     return html.Div(list(parts), className="row", **options)
 
 
-def _choice(name: str, options: dict[str, str]) -> dcc.Dropdown:
-    listed = [{"label": text, "value": value} for value, text in options.items()]
+def _choice(name: str) -> dcc.Dropdown:
+    listed = [{"label": text, "value": value} for value, text in TEXTS[name].items()]
     return dcc.Dropdown(id=name, options=listed, value=NONE, clearable=False, searchable=False)
 
 

@@ -24,6 +24,7 @@ from bnsl.readers.reading import Reading, curve_from_source
 from bnsl.readers.source import Source
 from bnsl.web.analysis import CUTS, Analysis, analyse
 from bnsl.web.app.runs import runs_of
+from bnsl.web.app.words import TEXTS
 from bnsl.web.surfaces import SurfaceAnalysis, analyse_surface
 
 LARGEST = 100_000_000  # bytes of a file
@@ -31,13 +32,6 @@ MOST_TABLES = 16
 # One request works at a time: forecasts silence Python's warnings for a while, which all threads share.
 WORKING = threading.RLock()
 LINEAR = "Shown are a forecast and one law, both on a linear scale"
-# What may be made of all runs, and how: the options of a Curation.
-OF_ALL: dict[str, dict[str, Any]] = {
-    "all": {"keep": "all"},
-    "envelope": {"envelope": True},
-    "last": {"keep": "last"},
-    "best": {"keep": "best"},
-}
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,7 @@ class Points:
         token: of the table.
         x, y, sigma: its columns.
         by: the column that tells runs apart, or None.
-        run: the value of `by` that is taken; or what is made of all runs, "*" and a key of OF_ALL.
+        run: the value of `by` that is taken; or what is made of all runs, such as "*all".
         accuracy: what y is: None, or an accuracy as "share" or "percent", of which the error is taken.
         smooth: the factor of x to smooth over, or None.
         thin: the most points, or None.
@@ -71,8 +65,8 @@ class Points:
     @property
     def curation(self) -> Curation:
         """The same for a reader."""
-        one = {} if self.by is None or self.run is None or self.run.startswith("*") else {self.by: self.run}
-        every = OF_ALL.get((self.run or "").removeprefix("*"), {}) if self.by is not None and not one else {}
+        every: dict[str, Any] = {} if self.by is None else TEXTS["every_run"].get(str(self.run), {})
+        one = {} if self.by is None or self.run is None or every else {self.by: self.run}
         return Curation(
             where=one,
             by=() if self.by is None or one else (self.by,),
@@ -81,7 +75,7 @@ class Points:
             accuracy=self.accuracy,
             smooth=self.smooth,
             points=self.thin,
-            **every,
+            **every.get("how", {}),
         )
 
 

@@ -1,4 +1,4 @@
-"""Messages of the package in the words of the app, which has no arguments.
+"""The words of the app, and messages of the package in these words, since the app has no arguments.
 
 Readers and fits say what to do in the words of Python. What a sentence says of the data
 stays; the advice in it goes, and what the app has for it comes instead.
@@ -7,23 +7,14 @@ stays; the advice in it goes, and what the app has for it comes instead.
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable
+from importlib.resources import files
+from typing import Any
 
-# What the app has for what an argument does.
-ADVICE = {
-    "accuracy='percent'": "choose \u201caccuracy in per cent\u201d for y",
-    "accuracy='share'": "choose \u201caccuracy, 0 to 1\u201d for y",
-    "where=": "choose one of the runs",
-    "keep=": "choose what to take of the runs",
-    "envelope=": "choose what to take of the runs",
-    "by=": "choose the column that tells the runs apart",
-    "smooth=": "choose another smoothing",
-    "points=": "choose fewer points",
-    "offset=": "choose \u201cx counts from 0\u201d",
-    "x=": "choose the columns of x and y",
-    "y=": "choose the columns of x and y",
-    "sigma=": "choose the column of the standard deviation",
-}
+TEXTS: dict[str, dict[str, Any]] = tomllib.loads(
+    files("bnsl.web.app").joinpath("words.toml").read_text(encoding="utf-8")
+)
 _CODE = re.compile(
     r"\bbnsl[ .]|\bpass \.|\b(log1p|linear) loss\b|\bpandas\b|\bimport\b|(?<!['\"])\b[a-z_]+=|\bCuration\b"
 )
@@ -40,7 +31,7 @@ def in_words_of_app(text: str) -> str:
     """A message without code: clauses with arguments give way to what the app has for them."""
     for pattern, plain in _REASONS:
         text = pattern.sub(plain, text)
-    found = [advice for given, advice in ADVICE.items() if re.search(rf"(?<!\w){given}", text)]
+    found = [advice for given, advice in TEXTS["advice"].items() if re.search(rf"(?<!\w){given}", text)]
     text = re.sub(r"\s*\(([^()]*)\)", lambda part: "" if _CODE.search(part.group()) else part.group(), text)
     clauses = [_without_code(clause) for clause in text.split("; ")]
     advice = ", or ".join(dict.fromkeys(filter(None, found)))
