@@ -202,7 +202,4 @@ def within_reach(band: tuple[np.ndarray, np.ndarray], law: np.ndarray) -> tuple[
         return band
     lowest, highest = max(float(seen.min()) * 1e-9, 1e-300), min(float(seen.max()) * 1e9, 1e300)
     lower, upper = band
-    return (
-        np.where(lower == 0, lowest, np.where(lower == -np.inf, -highest, lower)),
-        np.where(upper == np.inf, highest, upper),
-    )
+    return np.where(lower == 0, lowest, np.maximum(lower, -highest)), np.minimum(upper, highest)

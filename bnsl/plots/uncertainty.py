@@ -93,7 +93,7 @@ def plot_horizon(
         raise InputError(f"simulated has {len(simulated)} entries and horizons has {len(lines)}")
     panel = Panel(ax, True, True)
     looks = zip(cycle(COLOURS), cycle(["-", *DASHES]), cycle(MARKERS))
-    points = simulated or [([], [])] * len(lines)
+    points, drawn = simulated or [([], [])] * len(lines), 0
     for line, (stops, errors), (colour, dash, marker) in zip(lines, points, looks, strict=False):
         known = line.prediction_sd <= np.exp(WELL_KNOWN)
         theory = line.stops[known], line.prediction_sd[known]
@@ -103,7 +103,8 @@ def plot_horizon(
         panel.ax.plot(*theory, color=colour, linestyle=dash, linewidth=1.5, label=noise, zorder=2)
         panel.ax.plot(*dots, marker, color=colour, markersize=4.8, zorder=3, **EDGE)
         panel.view(np.concatenate([theory[0], dots[0]]), theory[1], dots[1])
-    if not panel.range:
+        drawn += len(theory[0]) + len(dots[0])
+    if not drawn:
         raise InputError(
             "horizons: these data never determine the law, so there is nothing to draw; give longer or less "
             "noisy data"

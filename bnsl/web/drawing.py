@@ -63,18 +63,18 @@ class Series:
         key: a short name, unique in the figure.
         text: what it is, for people.
         traces: indices of its traces.
+        swatch: colour, dash and kind ("line", "band" or the marker) of its sample.
         shapes: indices of its shapes.
         shown: whether it is on at first.
-        swatch: colour, dash and kind ("line", "band" or the marker) of its sample.
         group: "form" for the fitted forms, else "".
     """
 
     key: str
     text: str
     traces: tuple[int, ...]
-    shapes: tuple[int, ...]
-    shown: bool
     swatch: dict[str, Any]
+    shapes: tuple[int, ...] = ()
+    shown: bool = True
     group: str = ""
 
 
@@ -172,23 +172,14 @@ class Drawing:
         self.data.append({"type": "scatter", "name": label(name), **places, "mode": mode, **more})
 
     def switch(
-        self,
-        text: str,
-        kind: str,
-        colour: Shade,
-        dash: str = "",
-        *,
-        since: int = -1,
-        shapes: tuple[int, ...] = (),
-        shown: bool = True,
-        group: str = "",
+        self, text: str, kind: str, colour: Shade, dash: str = "", since: int = -1, **more: Any
     ) -> None:
-        """A switch for the traces from `since` on, the last one if not given, and for some shapes."""
+        """A switch for the traces from `since` on, the last one if not given; `more` is as for `Series`."""
         traces = tuple(range(len(self.data))[since:])
-        for i in traces:
-            self.data[i]["visible"] = shown
         swatch = {"kind": kind, "color": colour, "dash": dash}
-        self.series.append(Series(f"s{len(self.series)}", text, traces, shapes, shown, swatch, group))
+        self.series.append(Series(f"s{len(self.series)}", text, traces, swatch, **more))
+        for i in traces:
+            self.data[i]["visible"] = self.series[-1].shown
 
     def band(self, text: str, x: np.ndarray, low: np.ndarray, high: np.ndarray, shade: Shade) -> None:
         """The area between two lines."""

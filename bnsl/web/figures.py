@@ -15,7 +15,7 @@ from bnsl.fitting.result import FitResult
 from bnsl.forecasting.forecast import Forecast
 from bnsl.forms.registry import capitals
 from bnsl.plots.places import boundary, corners, line_x, turns
-from bnsl.web.analysis import quietly
+from bnsl.web.analysis import Analysis, quietly
 from bnsl.web.drawing import (
     FAINT,
     LEVELS,
@@ -34,6 +34,13 @@ AHEAD = 4.0  # the forecast is drawn up to this multiple of the last fitted x
 SAMPLES = 120  # of a line, evenly in log x; half as many again in x
 REACH = 3.0  # how far the forecast and its band may widen the y axis, in ranges of the points
 ROOM = 0.4  # what is left free below the points of a figure that changes, likewise
+
+
+def curve_figures(found: Analysis) -> dict[str, Figure]:
+    """Every figure of the page by its name."""
+    shown: dict[str, Any] = {"fits": found.comparison.results, "law": found.law, "shown": found.as_law}
+    figures = {"curve": curve_figure(found.forecast, found.held_out, **shown)}
+    return figures if found.backtest is None else figures | {"backtest": backtest_figure(found.backtest)}
 
 
 def curve_figure(

@@ -31,13 +31,14 @@ from bnsl._base.checks import InputError, check_text
 from bnsl._base.checks import check_path as check_path_type
 from bnsl.curves.data import Data, as_curve, named_inputs
 from bnsl.evaluation.comparison import ALL_FORMS
+from bnsl.fitting.result import FitResult
 from bnsl.forms.form import Form
 from bnsl.forms.inputs import Input
 from bnsl.web import surface_tables, tables, words
 from bnsl.web.analysis import CUTS, Analysis, analyse
 from bnsl.web.calls import Source, copied, python_call, shell_call
 from bnsl.web.drawing import Figure
-from bnsl.web.figures import backtest_figure, curve_figure
+from bnsl.web.figures import curve_figures
 from bnsl.web.surface_figures import surface_figures
 from bnsl.web.surfaces import SurfaceAnalysis, analyse_surface
 
@@ -158,14 +159,22 @@ def render(
         source: the file of the points; if not given, the calls start from the copy that the page offers.
         output: the name of the page's file, for the calls.
     """
-    shown = _of_runs(analysis) if isinstance(analysis, SurfaceAnalysis) else _of_curve(analysis)
-    name, law = analysis.fitted.name, shown["law"]
+    said: Any
+    law: FitResult | None
+    if isinstance(analysis, SurfaceAnalysis):
+        template, said, law = "surface.html.j2", surface_tables, analysis.forecast.best
+        figures, texts = surface_figures(analysis), {"allocation": surface_tables.allocation_csv(analysis)}
+        what = f"{analysis.fitted.y_label} by {' and '.join(analysis.names)}"
+    else:
+        template, said, law = "report.html.j2", words, analysis.law
+        figures, texts, what = curve_figures(analysis), {}, "a curve"
+    name = analysis.fitted.name
     points, columns = tables.points_csv(analysis.curve)
     points_file = f"{re.sub(r'[^A-Za-z0-9._-]+', '_', name).strip('._-')[:80] or 'points'}.csv"
     source = Source() if source is None else source
     copy = copied(points_file, columns, analysis.curve, tables.GROUPS)
     options = analysis.options | ({} if title is None else {"title": title})
-    shown["texts"] |= {
+    texts |= {
         "points": points,
         "predictions": tables.predictions_csv(analysis),
         "shell": shell_call(source if source.file or source.command else copy, options, output),
@@ -173,10 +182,16 @@ def render(
         **({} if law is None else {"parameters": tables.parameters_json(law)}),
     }
     return page_of(
-        **shown,
-        title=title or f"Forecast of {name.replace('_', ' ') or shown['of']}",
+        template,
+        figures,
+        texts,
+        title=title or f"Forecast of {name.replace('_', ' ') or what}",
+        facts=said.facts(analysis),
+        notes=said.notes(analysis),
+        law=law,
         analysis=analysis,
         tables=tables,
+        surface_tables=surface_tables,
         words=words,
         level=tables.LEVEL,
         points_file=points_file,
@@ -208,39 +223,6 @@ def page_of(template: str, figures: Mapping[str, Figure], texts: Mapping[str, st
         made=datetime.now(UTC),
         versions=f"bnsl {own}, NumPy {np.__version__}, Python {platform.python_version()}",
     )
-
-
-def _of_curve(analysis: Analysis) -> dict[str, Any]:
-    """What only the page of one curve shows."""
-    fits, law = analysis.comparison.results, analysis.law
-    figures = {
-        "curve": curve_figure(analysis.forecast, analysis.held_out, fits, law=law, shown=analysis.as_law)
-    }
-    if analysis.backtest is not None:
-        figures["backtest"] = backtest_figure(analysis.backtest)
-    return {
-        "template": "report.html.j2",
-        "of": "a curve",
-        "law": law,
-        "figures": figures,
-        "facts": words.facts(analysis),
-        "notes": words.notes(analysis),
-        "texts": {},
-    }
-
-
-def _of_runs(analysis: SurfaceAnalysis) -> dict[str, Any]:
-    """What only the page of runs with several inputs shows."""
-    return {
-        "template": "surface.html.j2",
-        "of": f"{analysis.fitted.y_label} by {' and '.join(analysis.names)}",
-        "surface_tables": surface_tables,
-        "law": analysis.forecast.best,
-        "figures": surface_figures(analysis),
-        "facts": surface_tables.facts(analysis),
-        "notes": surface_tables.notes(analysis),
-        "texts": {"allocation": surface_tables.allocation_csv(analysis)},
-    }
 
 
 @cache

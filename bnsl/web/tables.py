@@ -67,18 +67,17 @@ def checked(found: Found) -> Table:
 def breaks(fit: FitResult) -> Table:
     """One row per break of the fitted law."""
     rows: list[tuple[str, ...]] = []
-    for name, row in zip(fit.breaks.index, rows_of(fit.breaks), strict=True):
-        error, place = fit.stderr[f"d{name}"], fit.shown_value(f"d{name}")
+    for name, row in zip(fit.breaks.index, rows_of(fit.shown_breaks), strict=True):
+        error, place, width = fit.stderr[f"d{name}"], row.position, row.width_decades
         spread = "fixed" if error == 0 else f"\N{PLUS-MINUS SIGN} {number(error)}"
-        gradual = not fit.shown_value(f"f{name}")[0].isdigit()
         rows.append(
             (
                 str(name),
-                number(row.position) if place[0].isdigit() else place,
+                place if isinstance(place, str) else number(place),
                 "unknown" if np.isnan(error) else spread,
                 number(row.slope_before),
                 number(row.slope_after),
-                "very gradual" if gradual else f"{number(10.0**row.width_decades)} {TIMES}",
+                width if isinstance(width, str) else f"{number(10.0**width)} {TIMES}",
                 "yes" if row.inside_data else "no, outside the points",
             )
         )

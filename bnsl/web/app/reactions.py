@@ -29,6 +29,7 @@ from bnsl.web.words import counted, number
 LEAST = 3  # distinct x of a forecast
 VALUES = " ".join(f"{name}.value" for name in CONTROLS)
 Changes = dict[str, Any]  # what is new, by its place
+Name = str | None
 SHARED = ("message.children", "message.hidden", "by.options")  # of several callbacks
 UNSETTLED: Changes = {"told.children": [], "told.hidden": True, "found.hidden": True}
 
@@ -71,7 +72,7 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
         failed={"token.data": None, "workbench.hidden": True},
         prevent_initial_call=True if start is None else "initial_duplicate",
     )
-    def take(contents: str | None, example: str | None, first: str | None, filename: str | None) -> Changes:
+    def take(contents: Name, example: Name, first: Name, filename: Name) -> Changes:
         """A file or an example was chosen, or one was there from the start."""
         if ctx.triggered_id == "upload":
             token = sessions.add_file(filename or "table.csv", _bytes(contents))
@@ -93,14 +94,7 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
         "by.options run.options run.value runs.hidden",
         "run.value",
     )
-    def list_runs(
-        by: str | None,
-        x: str | None,
-        y: str | None,
-        token: str | None,
-        more: list[str] | None,
-        run: str | None,
-    ) -> Changes:
+    def list_runs(by: Name, x: Name, y: Name, token: Name, more: list[str] | None, run: Name) -> Changes:
         """The columns that tell runs apart, and the runs in the one that was chosen."""
         source = sessions.find(token)
         if source is None:  # `choose` says so
