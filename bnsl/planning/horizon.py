@@ -128,9 +128,8 @@ def horizon(
         chosen = chosen[np.searchsorted(points, chosen, side="right") >= least]
         chosen = chosen[:-1] if goal is None else chosen
         if len(chosen) == 0:
-            raise InputError(
-                f"x has {len(points)} points; a horizon of {form.label!r} needs more than {least}"
-            )
+            needed = f"a horizon of {form.label!r} needs more than {least}"
+            raise InputError(f"x has {len(points)} points; {needed}")
     else:
         chosen = np.sort(_stops(stops, points, goal))
     steps, errors = [], []
@@ -200,15 +199,14 @@ def simulated_horizon(
         lower=np.full(len(free), -np.inf),
         upper=np.full(len(free), np.inf),
     )
-    method = Method(form, straight=bool(free.all()))
-    found = refine_many(method, problems, starts, exact=sd < CLEAN)
+    found = refine_many(Method(form, straight=bool(free.all())), problems, starts, exact=sd < CLEAN)
     errors = []
-    for k, stop in enumerate(ends):
+    for stop, shift, near in zip(ends, log_s, np.split(found.theta, len(ends)), strict=True):
         ahead = points[points > stop] if goal is None else goal
-        truth = np.log(form.evaluate(theta, ahead))
-        laws = form.rescaled(found.theta[k * count : (k + 1) * count], log_s[k], log_t)
+        laws = form.rescaled(near, shift, log_t)
         with np.errstate(all="ignore"):
-            errors.append(np.sqrt(np.mean((np.log(form.evaluate(laws, ahead)) - truth) ** 2)))
+            off = np.log(form.evaluate(laws, ahead)) - np.log(form.evaluate(theta, ahead))
+            errors.append(np.sqrt(np.mean(off**2)))
     return np.array(errors)
 
 
