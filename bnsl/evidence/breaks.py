@@ -21,10 +21,11 @@ from bnsl.solver.problem import Method, Problem
 from bnsl.solver.search import pools_from, quick_pools, rough_pools
 
 MOST = MOST_BREAKS
-ALWAYS_TRIED = 2  # more are tried only where the last was the best so far, or the best one misfits:
-ROUGH = 3.0  # its residuals are so many times the scatter of neighbouring points
-ENOUGH = 1  # points more than parameters that a form needs
-STARTS, WITHIN = 8, 10.0  # rough laws that are followed, with a cost at most so many times the least
+# So many breaks are always tried, and more where the last number was the best so far, or where the
+# best law misfits: its residuals are ROUGH times the scatter of neighbouring points.
+ALWAYS_TRIED, ROUGH = 2, 3.0
+ENOUGH = 1  # A form needs so many points more than parameters.
+STARTS, WITHIN = 8, 10.0  # So many rough laws are followed, with a cost at most WITHIN times the least.
 # Where one break more leaves less than this share of the cost, it is the prior that speaks against it. Real
 # curves depart from every law, and then evidence counts by half (Grünwald and van Ommen, 2017, Bayesian
 # Analysis 12, 1069).
@@ -32,7 +33,7 @@ TELLING, HALF = 0.35, 0.5
 # A break is taken where it makes the curve so many times likelier, which is the least that counts as evidence
 # (Kass and Raftery, 1995, J. Am. Stat. Assoc. 90, 773, section 3.2).
 POSITIVE = 3.0
-LIKELY = 6  # laws of a number of breaks that are handed on
+LIKELY = 6  # So many laws of every number of breaks are handed on.
 
 
 class Candidate(NamedTuple):

@@ -20,13 +20,14 @@ from bnsl.evidence.prior import Prior
 from bnsl.evidence.refined import LEVELS, of_noise
 from bnsl.forms.broken import BNSL
 
-STEPS = 30  # most steps; a law has arrived when a step promises less than
-PROMISE = 3e-3  # of log posterior
-EARLY, FAR = 6, 20.0  # step after which laws so far below the best, in log posterior, stay where they are
+# A law takes at most so many steps, and has arrived when a step promises less than PROMISE of log posterior.
+STEPS, PROMISE = 30, 3e-3
+EARLY, FAR = 6, 20.0  # After the step EARLY, laws whose log posterior is FAR below the best one's stay.
 DAMPING, EASED, RAISED, MOST_DAMPED = 1e-2, 0.3, 4.0, 1e8
-SAME = 1.0  # squared distance, in standard deviations, below which two modes are the same
-PLACES, WIDTHS = 12, (0.05, 0.2)  # trial places of one break more, and widths as shares of the range,
-GROWN = 4  # of which so many are followed
+SAME = 1.0  # Two modes are the same below this squared distance, in standard deviations.
+# One break more is tried at so many places, with widths that are these shares of the range. So many of these
+# laws are followed.
+PLACES, WIDTHS, GROWN = 12, (0.05, 0.2), 4
 # Noise so much below what the best law leaves is out of the question: its likelihood is below rounding.
 QUIETEST = 0.04
 
@@ -185,8 +186,4 @@ def grown(form: BNSL, theta: np.ndarray, points: Points) -> np.ndarray:
 
 def in_order(theta: np.ndarray) -> np.ndarray:
     """Laws (..., p) with their breaks in order."""
-    order = np.argsort(theta[..., 4::3], axis=-1)
-    out = theta.copy()
-    for column in (3, 4, 5):
-        out[..., column::3] = np.take_along_axis(theta[..., column::3], order, axis=-1)
-    return out
+    return np.take_along_axis(theta, BNSL().canonical_order(theta), axis=-1)

@@ -10,15 +10,15 @@ from bnsl.forms.form import Form
 # A break shows if it stands out by so many standard deviations once its place and width are given. Where
 # they are sought as well, straight laws show one of 3 in 4 % of 5,000 simulations and one of 4 in 0.1 %.
 VISIBLE = 4.0
-PLACED = float(np.log(2.0))  # standard deviation of log d from which on a break's place is not known
-ARITHMETIC = 1e-14  # singular values below this share of the largest are rounding
-LEAST_TESTED = 6  # degrees of freedom from which on residuals are looked at
-# Standard deviations from which on one break more shows; the largest over all trial breaks exceeds them in
+PLACED = float(np.log(2.0))  # From this standard deviation of log d on, a break's place is not known.
+ARITHMETIC = 1e-14  # Singular values below this share of the largest are rounding.
+LEAST_TESTED = 6  # Residuals are looked at from so many degrees of freedom on.
+# From so many standard deviations on, one break more shows. The largest over all trial breaks exceeds them in
 # 1 % of curves that have none (300 simulated, benchmarks/coverage.py draws such).
 MISSING = 3.5
-PLACES = 24  # trial breaks, even in log x,
-WIDTHS = (0.02, 0.06, 0.15, 0.4)  # and their widths as shares of its range
-AT_ONCE = 4096  # points at a time: a million would need gigabytes
+# Trial breaks lie at so many places, even in log x, with widths that are these shares of its range.
+PLACES, WIDTHS = 24, (0.02, 0.06, 0.15, 0.4)
+AT_ONCE = 4096  # So many points are taken at a time: a million would need gigabytes.
 
 
 def signals(form: Form, theta: np.ndarray, white: np.ndarray, free: np.ndarray) -> np.ndarray:

@@ -31,10 +31,10 @@ from bnsl.forms.registry import get_form, given_breaks
 from bnsl.solver import losses
 from bnsl.solver.effort import EXACT_STEPS, POLISH
 
-MOST_HYPERBREAKS = 2  # that are weighed where none are asked for,
-SPARE = 4  # and so many points more than parameters
-SEVERAL = 2  # breaks from which on chosen laws are sought next to the likely ones
-OUTLYING = 6.0  # standard deviations, by the median, from which on a point is an outlier to a robust loss
+# Of several inputs, laws of up to so many breaks are compared, given SPARE points more than parameters.
+MOST_HYPERBREAKS, SPARE = 2, 4
+SEVERAL = 2  # From so many breaks on, laws are sought next to those that the evidence finds likely.
+OUTLYING = 6.0  # A robust loss sees an outlier from so many standard deviations on, by the median residual.
 
 Near = tuple[Form, np.ndarray]  # a form, and coordinates (K, p) of its laws in the units of the curve
 

@@ -14,14 +14,16 @@ from bnsl.solver.problem import Method, Problem, Rows, placed, residuals, rows_o
 from bnsl.solver.starts import starts_of
 from bnsl.solver.walk import begin, follow
 
-# A law is enough where its residuals are at most so many times the scatter of neighbouring points,
+# A law is good enough where its residuals are at most so many times the scatter of neighbouring points.
 ROUGH = 2.0
-# unless the points bend down as a law of the other orientation does: a parabola explains this share of what a
-# line leaves. Then sparse points are no measure of the scatter, and only this share of it is enough.
+# The points may bend down as a law of the other orientation does: a parabola explains the share BENT of what
+# a line leaves. Then sparse points are no measure of the scatter, and only the share FINE of it is enough.
 BENT, FINE = 0.3, 0.3
-# Then some starts of the other orientation take a few steps; a search follows from so many times the cost.
+# Where a law is not good enough, so many starts of the other orientation take a few steps. A search follows
+# where the best of them costs at most PROMISING times as much.
 TRIED, STEPS, PROMISING, TOLERANCE = 4, 5, 1.2, 1e-3
-# Its law is taken if it is better by so much in 2 log likelihood; less comes of noise, by one more choice.
+# The law of the other orientation is taken if twice its log likelihood is larger by so much. Smaller gains
+# are those of one more choice among noise.
 CLEARLY = 4.0
 
 

@@ -6,11 +6,12 @@ import numpy as np
 
 from bnsl.evidence.points import MEDIAN, departures, noise_of
 
-OUTLYING = 6.0  # standard deviations from which on a point is an outlier
-CALM = 4.0  # and up to which its neighbours must lie on a line once it is gone
-RUN = 2  # outliers in a row at most: more are a feature of the curve
-FEWEST = 8  # points below which there is no telling
-EXACT = 1e-12  # noise on log y that is rounding at most
+# A point is an outlier from so many standard deviations on, if its neighbours lie on a line up to so many
+# once it is gone.
+OUTLYING, CALM = 6.0, 4.0
+RUN = 2  # At most so many outliers follow one another: more are a feature of the curve.
+FEWEST = 8  # Below so many points there is no telling.
+EXACT = 1e-12  # Less noise than this on log y is rounding.
 
 
 def isolated(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:

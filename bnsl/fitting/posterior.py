@@ -13,9 +13,9 @@ from bnsl.solver import losses
 if TYPE_CHECKING:
     from bnsl.fitting.result import FitResult
 
-ROUNDS = 50  # of new draws for those outside the bounds
-# A draw may change the law at the points so many times what its derivatives say; farther ones are
-# shortened by these shares, one after the other, looking at so many points.
+ROUNDS = 50  # Draws outside the bounds are replaced so many times.
+# A draw may change the law at the points SLACK times as much as its derivatives say. Draws that change it
+# more are shortened by these shares, one after the other; at most LOOKED_AT points are looked at.
 SLACK, SHARES, LOOKED_AT = 1.5, (*[0.7] * 12, 0.0), 256
 
 

@@ -24,16 +24,18 @@ from bnsl.solver.search import polish, search, search_from
 from bnsl.solver.walk import Drive, follow
 
 BACKENDS = ("auto", "numpy", "jax")
-THINNED = 1024  # means, or points, on which the search runs when there are many more points
+THINNED = 1024  # Of more than THIN_ABOVE points the search sees so many means, or of several inputs points.
 THIN_ABOVE = 4096
-POLISHED = 3  # the best laws of some of the points, which all points decide between
-ROBUST_ROUNDS = 3  # re-estimates of a robust loss's scale
-HUBER_TUNING = 1.345  # scale in standard deviations: 95 % efficiency on normal noise (Huber, 1981)
-# A law runs away that is so many times the range of the data off before so many times the last x. It gives
-# way to one of at most so many times its cost.
+POLISHED = 3  # All points decide between so many of the best laws of some of the points.
+ROBUST_ROUNDS = 3  # The scale of a robust loss is estimated again so many times.
+HUBER_TUNING = 1.345  # In standard deviations; 95 % efficient on normal noise (Huber, 1981).
+# A law runs away if it exceeds RUNAWAY times the range of the data before SOON times the last x. It gives way
+# to a law of at most AS_WELL times its cost.
 RUNAWAY, SOON, AS_WELL = 1e3, 2.0, 2.0
-FLATTEST, ASIDE, WIDEST_STEP = 2, (0.3, 0.7, 1.5, 3.0, 6.0), 3.0  # how far to look beside a robust law
-LEAST_SCALE = 1e-12  # of a robust loss
+# Beside a robust law, starts lie along the FLATTEST directions, at these multiples of the spread that its
+# residuals leave, or of WIDEST_STEP where that is less.
+FLATTEST, ASIDE, WIDEST_STEP = 2, (0.3, 0.7, 1.5, 3.0, 6.0), 3.0
+LEAST_SCALE = 1e-12  # A robust loss has at least this scale.
 # A law of several inputs may creep along a valley for ever. It is as good as converged once many more steps
 # lower its cost by no more than this share.
 SETTLED = 1e-4

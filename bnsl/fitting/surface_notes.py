@@ -12,12 +12,13 @@ from bnsl._base.display import FitWarning
 if TYPE_CHECKING:
     from bnsl.fitting.result import FitResult
 
-COLLINEAR = 0.98  # correlation of the logarithms of two inputs
-AT_ZERO = 1e-6  # a limit below this share of the smallest y
-LOOSE = float(np.log(2.0))  # standard error of a logarithm: known to a factor of 2
-ALIKE = 0.3  # correlation of residuals that share an input from which on rows are not independent
-COUNTED = 1e5  # tokens; less is hardly a count of single ones
-SHARED = 3  # rows that share an input, on average, from which on this is looked at
+COLLINEAR = 0.98  # From this correlation of their logarithms on, two inputs go together.
+AT_ZERO = 1e-6  # A limit below this share of the smallest y is 0.
+LOOSE = float(np.log(2.0))  # A logarithm of this standard error is known to a factor of 2.
+# Rows are not independent from the correlation ALIKE on of residuals that share an input. It is looked at
+# where so many rows share one, on average.
+ALIKE, SHARED = 0.3, 3
+COUNTED = 1e5  # Fewer tokens than these are hardly a count of single ones.
 
 
 def data_notes(result: FitResult) -> Iterator[FitWarning]:

@@ -13,9 +13,9 @@ from bnsl.fitting.verdict import verdict
 if TYPE_CHECKING:
     import pandas as pd
 
-GRADUAL = 20.0  # a width f from which on 90 % of a turn takes over 50 decades
-BOUNDLESS = 1e3  # times a parameter of one sign, from which on its standard error says nothing more
-FAR_OFF = 1e6  # times before or beyond the data, where a break's place is no number of these data
+GRADUAL = 20.0  # From this width f on, 90 % of a turn take more than 50 decades.
+BOUNDLESS = 1e3  # A standard error says nothing once it is so many times a parameter of one sign.
+FAR_OFF = 1e6  # A break so many times before or beyond the data has no place that they could tell.
 
 
 class Printed(Shown):
