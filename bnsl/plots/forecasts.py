@@ -151,8 +151,8 @@ def _ends(parts: Sequence[Curve], x_max: float | None, last: float) -> tuple[flo
 def _forecast_x(forecast: Forecast, first: float, end: float, log: bool) -> np.ndarray:
     """Where a forecast's line is drawn: at its points, too, if they are few."""
     own = [forecast.curve.x] if len(forecast.curve) <= SAMPLES else []
-    near = [*own, *corners(forecast.laws, 41)]
-    return line_x(first, end, SAMPLES // 2, 0 if log else SAMPLES // 2, near)
+    near = [*own, *corners(forecast.laws, 25)]
+    return line_x(first, end, SAMPLES // 4, 0 if log else SAMPLES // 4, near)
 
 
 def _band(number: int, shares: Sequence[float], curve: Curve) -> dict[str, Any]:
