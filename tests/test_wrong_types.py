@@ -103,7 +103,6 @@ CASES = {
     ),
     "HyperBNSL": lambda: ((), {"input_names": ("N", "D"), "breaks": 1}),
     "Input": lambda: (("N",), {"scale": "log", "lower": 0.0, "any_unit": True, "costs": True}),
-    "M3": lambda: ((), {"picks": 1}),
     "Parameter": lambda: (("a",), {"log": False, "lower": 0.0, "upper": 1.0, "mixes": False}),
     "Run": lambda: (
         (runs()[0].schedule, STEPS, 3.0 - STEPS / 1e3),
