@@ -26,9 +26,9 @@ import pandas as pd
 from scipy.stats import binomtest
 
 import bnsl
+from bnsl.solver.crowd import refine_many
 from bnsl.solver.effort import effort_for
 from bnsl.solver.problem import Method, Problem
-from bnsl.solver.search import refine_many
 
 ROUNDING = 1e-20  # squared error a point that counts as zero
 

@@ -24,8 +24,8 @@ import peers
 from random_curves import curves, long_form
 
 import bnsl
+from bnsl.solver.crowd import blocks, refine_many
 from bnsl.solver.problem import Method, Problem, evaluate, outward, rows_of, several, taken
-from bnsl.solver.search import blocks, refine_many
 from bnsl.solver.starts import starts_of
 
 STARTS = (4, 28)  # of the peers; 28 as `fit` takes

@@ -27,8 +27,8 @@ from bnsl.fitting.constraints import check_constraints
 from bnsl.fitting.setup import set_up
 from bnsl.solver import search
 from bnsl.solver.effort import EXACT_TOLERANCE
+from bnsl.solver.follow import refined
 from bnsl.solver.problem import Method, Problem, Rows, rows_of, several
-from bnsl.solver.walk import refined
 
 REACHED = 1e-3  # relative to the lowest cost
 NOISELESS = 1e-18  # squared error a point that counts as reached anyway

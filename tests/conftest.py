@@ -47,7 +47,7 @@ def addition():
 @pytest.fixture
 def one_chunk(monkeypatch):
     """A conveyor of one width, for which a program is compiled once instead of three times."""
-    monkeypatch.setattr("bnsl.solver.compiled.CHUNKS", (64,))
+    monkeypatch.setattr("bnsl.solver.traced.CHUNKS", (64,))
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,11 @@ import numpy as np
 from bnsl.evidence.points import noise_of
 from bnsl.fitting.setup import Setup
 from bnsl.forms.autodiff import runnable
+from bnsl.solver.follow import follow
 from bnsl.solver.picks import picked_starts
 from bnsl.solver.problem import Method, Problem, Rows, placed, residuals, rows_of, several, taken
 from bnsl.solver.starts import starts_of
-from bnsl.solver.walk import begin, follow
+from bnsl.solver.walk import begin
 
 # A law is good enough where its residuals are at most so many times the scatter of neighbouring points.
 ROUGH = 2.0

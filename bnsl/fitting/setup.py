@@ -18,10 +18,10 @@ from bnsl.forms.autodiff import runnable
 from bnsl.forms.form import Form
 from bnsl.solver import losses
 from bnsl.solver.effort import EXACT_STEPS
+from bnsl.solver.follow import Drive, follow
 from bnsl.solver.pool import Pool, joined
 from bnsl.solver.problem import Linearised, Method, Problem, block_means, crosses_zero, linearised
 from bnsl.solver.search import polish, search, search_from
-from bnsl.solver.walk import Drive, follow
 
 BACKENDS = ("auto", "numpy", "jax")
 THINNED = 1024  # Of more than THIN_ABOVE points the search sees so many means, or of several inputs points.
@@ -215,7 +215,8 @@ def _driver(backend: str) -> Iterator[Drive]:
     if backend != "jax":
         yield follow
         return
-    from bnsl.solver.compiled import ANYWHERE, convey, running
+    from bnsl.solver.conveyor import convey
+    from bnsl.solver.traced import ANYWHERE, running
 
     with running("float64", ANYWHERE):
         yield convey

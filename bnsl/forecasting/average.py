@@ -29,8 +29,8 @@ from bnsl.fitting.orientation import other_wanted
 from bnsl.forecasting.mixture import Mixture, chunks, quantile
 from bnsl.forecasting.tail import SOON, last_points, odds_of_tail
 from bnsl.forms.broken import BNSL
+from bnsl.solver.crowd import refine_many
 from bnsl.solver.problem import Method, beside, taken
-from bnsl.solver.search import refine_many
 
 STARTS = 6  # laws of the grid of two breaks and more that are refined
 REFINING, ROUNDS = 30, 2  # cheap steps, and so many times: with the damping set anew they leave valleys

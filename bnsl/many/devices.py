@@ -9,7 +9,7 @@ import jax
 
 from bnsl._base.checks import InputError, told
 from bnsl.many.settings import Settings
-from bnsl.solver.compiled import Placement
+from bnsl.solver.traced import Placement
 
 
 def placement_of(settings: Settings) -> Placement:

@@ -24,8 +24,8 @@ from bnsl._base.checks import (
 from bnsl.fitting.result import FitResult
 from bnsl.forms.form import Form
 from bnsl.planning.predictability import Predictability, as_law, as_noise, free_of, information
+from bnsl.solver.crowd import refine_many
 from bnsl.solver.problem import Method, Problem
-from bnsl.solver.search import refine_many
 
 if TYPE_CHECKING:
     import pandas as pd

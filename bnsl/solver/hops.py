@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from bnsl.solver.effort import EXACT_TOLERANCE, HOPPING, Effort
+from bnsl.solver.follow import Drive, follow, refined
 from bnsl.solver.picks import Trials, picked_starts, regrown_points, sprouting_points
 from bnsl.solver.pool import Pool, distinct, pool_of
 from bnsl.solver.problem import Method, Problem, Rows, block_means, placed, residuals, rows_of, several
-from bnsl.solver.walk import Drive, follow, refined
 
 CONTINUED = 8  # best solutions that take part in a round as they are
 THINNED = 256  # means of points on which the rounds run

@@ -11,8 +11,9 @@ import numpy as np
 
 from bnsl._base.arrays import Array, along, namespace
 from bnsl.solver.effort import CRAWLING, EXACT_TOLERANCE, PATIENCE, TOLERANCE, VALLEY
+from bnsl.solver.follow import follow, refined
 from bnsl.solver.problem import Method, Problem, evaluate, inward, residuals, rows_of, taken
-from bnsl.solver.walk import Walk, begin, follow, refined
+from bnsl.solver.walk import Walk, begin
 
 BREAK = (4, 5)  # coordinates of its position and width
 SHARP = 0.3  # a break narrower than this share of the distance between points may have its place at one

@@ -14,8 +14,8 @@ from bnsl._base.checks import InputError, told
 from bnsl.fitting.constraints import Constraints, canonical_order
 from bnsl.fitting.result import FitResult, Status
 from bnsl.fitting.setup import inward, outward, set_up
+from bnsl.solver.crowd import refine_many
 from bnsl.solver.problem import Method, Problem
-from bnsl.solver.search import refine_many
 
 CLEAN = 1e-9  # residual standard deviation below which refits keep all digits, by QR
 

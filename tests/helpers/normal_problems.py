@@ -4,6 +4,7 @@ import numpy as np
 
 from bnsl.forms.broken import BNSL
 from bnsl.solver.problem import Problem
+from bnsl.solver.walk import fresh
 
 U = np.linspace(-7.0, 0.0, 64)
 GAP = U[1] - U[0]
@@ -33,7 +34,7 @@ def noisy(count, seed=0):
 
 def engine(backend):
     """What fits many curves: a function of a method, problems, and costs of other laws."""
-    from bnsl.solver.search import search_many
+    from bnsl.solver.crowd import search_many
 
     def compiled(method, problem, known=None):
         from bnsl.solver.compiled import begin_search
@@ -44,3 +45,10 @@ def engine(backend):
         return search_many(method, problem, known=known)
 
     return compiled if backend == "jax" else plain
+
+
+def stood(theta, cost, steps, gram=None):
+    """Rows at given places (B,), of given costs and numbers of steps."""
+    walk = fresh(np.asarray(theta, float)[:, None])
+    gram = np.ones((len(cost), 1, 1)) if gram is None else gram
+    return walk._replace(cost=np.asarray(cost), steps=np.asarray(steps), gram=gram)

@@ -1,4 +1,4 @@
-"""The Levenberg-Marquardt step, and which rows go on."""
+"""The Levenberg-Marquardt step."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,12 +8,12 @@ import pytest
 from normal_problems import U, noisy, problems
 from scipy.optimize import least_squares
 
-from bnsl.forms.baselines import M3
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form, Parameter
 from bnsl.solver import walk as walking
+from bnsl.solver.follow import follow, refined
 from bnsl.solver.problem import Method, Rows, evaluate, inward, rows_of, several
-from bnsl.solver.walk import Best, begin, follow, fresh, refined, worth_going_on
+from bnsl.solver.walk import begin
 
 TRUTH = np.array([0.3, -1.0, 0.2, 0.5, -3.0, 0.0])
 
@@ -112,89 +112,3 @@ def test_the_walk_of_working_coordinates_ends_where_that_of_the_forms_own_does()
         ends.append(evaluate(method._replace(straight=False), rows, theta)[2])
         np.testing.assert_allclose(walk.cost, ends[-1], rtol=1e-9)
     np.testing.assert_allclose(ends[0][::2], ends[1][::2], rtol=1e-6)
-
-
-def test_rows_that_leave_make_room_for_others(monkeypatch):
-    """With room for few rows at a time each ends where it does among many."""
-    method, y = (
-        Method(M3()),
-        0.2 + np.exp(-0.3 * U) * np.exp(0.01 * np.random.default_rng(0).normal(size=(30, 64))),
-    )
-    rows = rows_of(method, several(method.form, problems(y, 4)))
-    start = np.tile([0.0, 0.5, 0.5, 0.1], (30, 1)) * np.linspace(0.5, 1.5, 30)[:, None]
-    options = {"steps": 100, "tolerance": 1e-6}
-    whole = refined(method, rows, np.arange(30), start, **options)
-    monkeypatch.setattr(walking, "AT_ONCE", 5 * 64)
-    few = refined(method, rows, np.arange(30), start, **options)
-    np.testing.assert_allclose(few[0], whole[0], rtol=1e-8, atol=1e-10)
-    np.testing.assert_array_equal(few[1].steps, whole[1].steps)
-    assert len(set(whole[1].steps.tolist())) > 1
-
-
-def test_steps_run_out_and_a_walk_goes_on_where_it_stopped():
-    method = Method(BNSL(1))
-    rows = rows_of(method, several(method.form, problems(noisy(1), 6)))
-    walk = begin(method, rows, TRUTH[None] + 0.3)
-    options = {"tolerance": 1e-6}
-    part = follow(method, rows, np.zeros(1, int), walk, steps=4, **options)
-    rest = follow(method, rows, np.zeros(1, int), part, steps=200, **options)
-    whole = follow(method, rows, np.zeros(1, int), walk, steps=204, **options)
-    assert part.steps[0] == 4
-    assert not part.converged[0]
-    assert rest.converged[0]
-    assert rest.steps[0] == whole.steps[0]
-    np.testing.assert_array_equal(rest.theta, whole.theta)
-
-
-# --- which rows go on -------------------------------------------------------------------------------
-
-
-def stood(theta, cost, steps, gram=None):
-    """Rows that stand somewhere."""
-    walk = fresh(np.asarray(theta, float)[:, None])
-    gram = np.ones((len(cost), 1, 1)) if gram is None else gram
-    return walk._replace(cost=np.asarray(cost), steps=np.asarray(steps), gram=gram)
-
-
-def test_rows_leave_whose_cost_or_law_is_no_rival_to_the_best():
-    best = Best(np.full(2, np.inf), 1)
-    group = np.array([0, 0, 0, 0, 1])
-    # The best, one far behind, one alike, one another and near; and another problem's only row.
-    walk = stood([0.0, 5.0, 1e-3, 1.0, 0.0], [1.0, 1.2, 1.001, 1.04, 90.0], [6] * 5)
-    best.see(group, walk)
-    assert best.cost.tolist() == [1.0, 90.0]
-    before = np.full(5, np.inf)
-    options = {"exact": False, "floor": np.zeros(5)}
-    assert best.hopeless(group, walk, before, **options).tolist() == [False, True, True, False, False]
-    later = walk._replace(steps=np.full(5, 60))  # by then 4 % are too much
-    assert best.hopeless(group, later, before, **options).tolist() == [False, True, True, True, False]
-    stuck = walk._replace(steps=np.full(5, 36))
-    assert best.hopeless(group, stuck, stuck.cost, **options).all()
-    patient = Best(np.full(2, np.inf), 1, within=0.3)
-    patient.see(group, walk)
-    assert patient.hopeless(group, later, before, **options).tolist() == [False, False, True, False, False]
-
-
-def test_exact_rows_are_followed_to_their_end_but_for_those_behind_a_perfect_one():
-    best, group = Best(np.full(1, np.inf), 1), np.zeros(2, int)
-    walk = stood([0.0, 1.0], [1e-32, 1e-31], [36, 36])
-    best.see(group, walk)
-    options = {"exact": True, "floor": np.full(2, 1e-30)}
-    assert best.hopeless(group, walk, walk.cost, **options).tolist() == [False, True]
-    best = Best(np.full(1, np.inf), 1)
-    walk = stood([0.0, 1.0], [1.0, 1.0 + 1e-9], [36, 36])
-    best.see(group, walk)
-    assert best.hopeless(group, walk, walk.cost, **options).tolist() == [False, True]
-
-
-def test_the_best_starts_that_lead_to_different_laws_go_on():
-    theta = [0.0, 0.1, 1.0, 2.0, 3.0, 0.0, 9.0, 9.0, 9.0, 9.0]
-    cost = [1.0, 1.1, 1.2, 2.0, np.nan, np.inf, np.nan, np.inf, np.inf, np.nan]
-    chosen = worth_going_on(stood(theta, cost, [12] * 10), 2)
-    # The second is alike, the fourth too far behind; of a curve without a cost the first goes on.
-    assert chosen[0].tolist() == [True, False, True, False, False]
-    assert chosen[1].sum() == 1
-    lonely = worth_going_on(stood([0.0, 10.0, 20.0], [1.0, 50.0, 60.0], [12] * 3), 1)
-    assert lonely.tolist() == [[True, True, False]]  # two at least
-    many = worth_going_on(stood(np.arange(40.0), np.full(40, 1.0), [12] * 40), 1)
-    assert many.sum() == walking.MOST
