@@ -97,6 +97,18 @@ def departures(log_x: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.asarray(off / np.sqrt(1.0 + share**2 + (1.0 - share) ** 2))
 
 
+def swing(data: Data) -> float:
+    """Standard deviation of the slope along the points, over every run of a third of them."""
+    size = max(-(-len(data.log_x) // 3), 3)
+    if len(data.log_x) <= size:
+        return 0.0
+    x, y = (np.lib.stride_tricks.sliding_window_view(values, size) for values in (data.log_x, data.log_y))
+    off = x - x.mean(axis=1, keepdims=True)
+    square = np.sum(off**2, axis=1)
+    slopes = np.sum(off * y, axis=1)[square > 0.0] / square[square > 0.0]
+    return float(np.std(slopes)) if len(slopes) else 0.0
+
+
 def points_of(data: Data, prior: Prior) -> Points:
     """The points of a curve with the covariance of their noise under the prior.
 

@@ -39,6 +39,7 @@ class Components(NamedTuple):
     bend: Array  # (T, M) size of the slope's drift beyond the data
     level: Array  # (T,) standard deviation of the white noise
     kind: Array  # (T,) of the noise
+    gain: Array  # (T, M) how far log y moves with the law: 0 at its limit
 
 
 def places(points: Points, log_x: Array) -> Places:
@@ -77,7 +78,7 @@ def _of_nodes(nodes: Nodes, state: Posterior, columns: Array, krige: Array) -> C
     moved = nodes.root.mT @ (gain[:, None, :] * local - near)
     bend = gain * nodes.drift[:, None]
     level = xp.asarray(NOISES)[nodes.level]
-    return Components(nodes.weight, mean + state.points.origin[1], moved, bend, level, r)
+    return Components(nodes.weight, mean + state.points.origin[1], moved, bend, level, r, gain)
 
 
 def of_law(law: Fitted, where: Places) -> Components:
@@ -88,15 +89,16 @@ def of_law(law: Fitted, where: Places) -> Components:
     mean = law.points.origin[1] + value + krige[law.kind, 0]
     moved = law.root.mT @ (jacobian - krige[law.kind, 1:])
     # The slope that drifts is that of log(y - a): near its limit a law has nowhere to drift to.
-    bend = law.drift * xp.abs(jacobian[1]) + xp.zeros_like(mean)
-    return Components(law.log_weight, mean, moved, bend, law.level, law.kind)
+    gain = xp.abs(jacobian[1]) + xp.zeros_like(mean)
+    return Components(law.log_weight, mean, moved, law.drift * gain, law.level, law.kind, gain)
 
 
 def beyond(
-    laws: Components, last: Array, slack: Array, where: Places, prior: Prior
+    laws: Components, last: Array, slack: Array, where: Places, prior: Prior, swing: float = 0.0
 ) -> tuple[Components, ...]:
     """Laws beyond the data, with what no point shows of them: as they go on, falling further, or turning.
 
+    Where the slope has changed along the curve, it may do so again: falls become steeper, climbs turn back.
     A law that has come to its limit has nowhere to go: the way counts as far as it still moves at x.
 
     Args:
@@ -105,6 +107,7 @@ def beyond(
         slack: their `bend` (T, 1) there.
         where: the M points.
         prior: how likely each is, and how far.
+        swing: how much the slope changes along the curve; see `points.swing`.
 
     Returns:
         Three times the laws, whose weights add up to theirs.
@@ -113,16 +116,20 @@ def beyond(
     moves = xp.clip(laws.bend / xp.where(slack > 0.0, slack, 1.0), 0.0, 1.0)
     way = xp.where(where.u > 0.0, moves * (laws.mean - last), 0.0)
     on = laws._replace(moved=_and(laws.moved, prior.loose * way))
-    further = prior.later_fall * xp.minimum(way, 0.0)
+    reach = swing * xp.maximum(where.u, 0.0)
+    swung = prior.swings * xp.clip(laws.gain, 0.0, 1.0) * reach
+    back = xp.clip(way, 0.0, reach)  # a climb that has never turned is not expected to
+    further = prior.later_fall * xp.minimum(way, 0.0) - prior.later_back * back - swung
     falling = on._replace(mean=laws.mean + further, moved=_and(on.moved, 0.5 * further))
     # Uncertainty and noise grow over a short way, so that no interval jumps at the last point.
     begun = xp.clip(where.u / SOON, 0.0, 1.0)
     wider = 1.0 + (prior.turns_sd - 1.0) * begun
     noise = laws.level[:, None] * xp.sqrt(1.0 + where.departure[laws.kind])
     offset = xp.sqrt(wider**2 - 1.0) * noise
-    turned = _and(_and(laws.moved * wider, offset), prior.turns_share * way)
+    turned = _and(_and(laws.moved * wider, offset), swung)
     turning = laws._replace(moved=turned, bend=laws.bend * wider)
-    odds = np.log([1.0 - prior.later - prior.turns, prior.later, prior.turns]).tolist()
+    with np.errstate(divide="ignore"):  # on a linear scale none is more likely to fall
+        odds = np.log([1.0 - prior.later - prior.turns, prior.later, prior.turns]).tolist()
     return tuple(
         part._replace(log_weight=part.log_weight + odd)
         for part, odd in zip((on, falling, turning), odds, strict=True)

@@ -55,13 +55,15 @@ class Prior(NamedTuple):
     change_small: float = 0.24  # standard deviations of a sharp law's slope changes, even odds
     change_large: float = 0.6
     drift: float = 0.15  # drift of a sharp law's slope beyond the data
-    # What no point shows of the way beyond the data: it is uncertain by this share,
+    # What no point shows of the way beyond the data, chosen by coverage, interval score and log density over
+    # sources of the learning set. The way is uncertain by this share;
     loose: float = 0.1
-    later: float = 0.1  # with this probability a fall becomes larger, as where a rate of learning decays,
-    later_fall: float = 1.0  # by this share;
-    turns: float = 0.15  # and with this one something else happens:
-    turns_sd: float = 3.0  # so many times the uncertainty of the law,
-    turns_share: float = 0.5  # and this share of the way
+    later: float = 0.12  # with this probability a fall becomes larger, as where a rate of learning decays,
+    later_fall: float = 0.8  # by this share, and a climb turns into a fall,
+    later_back: float = 4.0  # so many times as steep;
+    turns: float = 0.1  # and with this one something else happens:
+    turns_sd: float = 4.0  # so many times the uncertainty of the law;
+    swings: float = 0.5  # in both the slope also changes by this share of its changes along the curve
     # Of refined laws: a break may be far steeper than the grid believes, and then data of low noise say so.
     steep: float = 4.0  # standard deviation of such slope changes
     steep_odds: float = 0.03

@@ -12,7 +12,7 @@ from bnsl.curves.scale import LOG, Scale
 from bnsl.evidence.breaks import enough_points, least_squares, problem_of
 from bnsl.evidence.design import Nodes
 from bnsl.evidence.grid import Posterior, as_bnsl, posterior
-from bnsl.evidence.points import Data, Points, data_of, inverted, noise_of, points_of
+from bnsl.evidence.points import Data, Points, data_of, inverted, noise_of, points_of, swing
 from bnsl.evidence.predict import (
     Components,
     Places,
@@ -49,6 +49,7 @@ class Average(NamedTuple):
     log_evidence: np.ndarray  # (2, 5) of the grid's and of the refined laws: smooth, 0, 1, 2, 3 breaks
     prior: Prior
     tail: bool = False  # whether these are laws of the last points alone
+    swing: float = 0.0  # how much the slope changes along all points
 
 
 def averages(curve: Curve, scale: Scale = LOG, prior: Prior = LEARNT) -> tuple[Average, ...]:
@@ -63,16 +64,16 @@ def averages(curve: Curve, scale: Scale = LOG, prior: Prior = LEARNT) -> tuple[A
     data = data_of(curve, scale)
     last = last_points(data)
     whole, *end = _both_ways([data] if last is None else [data, last], scale, prior)
-    return _pooled(whole, *end)
+    return _pooled(swing(data), whole, *end)
 
 
-def _pooled(whole: tuple[Average, ...], end: tuple[Average, ...] = ()) -> tuple[Average, ...]:
+def _pooled(swings: float, whole: tuple[Average, ...], end: tuple[Average, ...] = ()) -> tuple[Average, ...]:
     """The averages over laws of all points, with those of the last points, if any."""
     if not end:
-        return whole
+        return tuple(part._replace(swing=swings) for part in whole)
     odds = odds_of_tail(_width(whole), _width(end), len(end[0].state.points.u))
     return tuple(
-        part._replace(log_evidence=part.log_evidence - _total(parts) + more, tail=parts is end)
+        part._replace(log_evidence=part.log_evidence - _total(parts) + more, tail=parts is end, swing=swings)
         for parts, more in ((whole, 0.0), (end, odds))
         for part in parts
     )
@@ -92,8 +93,8 @@ def _width(parts: tuple[Average, ...]) -> float:
 @np.errstate(all="ignore")
 def _both_ways(curves: list[Data], scale: Scale, prior: Prior) -> list[tuple[Average, ...]]:
     """The averages over falling and, if need be, rising laws of each of some curves, fitted side by side."""
-    if not scale.logarithmic:  # rewards need no more to fall than to rise
-        prior = prior._replace(later_fall=0.0)
+    if not scale.logarithmic:  # rewards need no more to fall than to rise: they may turn either way
+        prior = prior._replace(later=0.0, turns=prior.turns + prior.later)
     points = [points_of(data, prior) for data in curves]
     found = [[falling] for falling in _averages(curves, points, prior, rising=False)]
     may_rise = [
@@ -125,8 +126,10 @@ def on_its_scale(curve: Curve, scales: tuple[Scale, ...]) -> tuple[Scale, tuple[
     every = _log_evidence(curve, linear, [part.log_evidence for part in found[linear]])
     clear = noise_of(np.log(curve.x), np.log(curve.y)) < CLOSE
     chosen = log if clear and power > every + BETTER else linear
-    last = last_points(data_of(curve, chosen))
-    return chosen, _pooled(found[chosen], *([] if last is None else _both_ways([last], chosen, LEARNT)))
+    data = data_of(curve, chosen)
+    last = last_points(data)
+    end = [] if last is None else _both_ways([last], chosen, LEARNT)
+    return chosen, _pooled(swing(data), found[chosen], *end)
 
 
 def _log_evidence(curve: Curve, scale: Scale, parts: list[np.ndarray]) -> float:
@@ -258,7 +261,7 @@ def components(part: Average, log_x: np.ndarray, *, apart: bool = True) -> list[
     out = []
     for laws in kinds if apart else [as_one(kinds)]:
         here = Components(*(v[..., :-1] if v.ndim > 1 else v for v in laws))
-        out.append(beyond(here, laws.mean[:, -1:], laws.bend[:, -1:], there, part.prior))
+        out.append(beyond(here, laws.mean[:, -1:], laws.bend[:, -1:], there, part.prior, part.swing))
     return out
 
 

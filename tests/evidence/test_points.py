@@ -5,7 +5,7 @@ import pytest
 
 import bnsl
 from bnsl.evidence.grid import posterior
-from bnsl.evidence.points import CLEAN, MOST_POINTS, WIDEST, data_of, inverted, noise_of, points_of
+from bnsl.evidence.points import CLEAN, MOST_POINTS, WIDEST, data_of, inverted, noise_of, points_of, swing
 from bnsl.evidence.prior import LEARNT
 
 RNG = np.random.default_rng(3)
@@ -72,6 +72,23 @@ def test_the_covariance_is_white_plus_correlated_noise():
         assert np.linalg.inv(factor.T @ factor) == pytest.approx(expected)
         assert points.log_det[r] == pytest.approx(np.linalg.slogdet(expected)[1])
     assert (points.u[-1], points.log_y[-1]) == (0.0, 0.0)
+
+
+def test_a_power_law_has_no_swing_in_any_units():
+    x = np.repeat(np.geomspace(3, 700, 11), 2)
+    assert swing(data_of(bnsl.Curve(x, 5.0 * x**-0.3))) == pytest.approx(0.0, abs=1e-12)
+    y = np.exp(np.cumsum(RNG.normal(size=22)))
+    found = swing(data_of(bnsl.Curve(x, y)))
+    assert found > 0.1
+    assert swing(data_of(bnsl.Curve(7.0 * x, 0.01 * y))) == pytest.approx(found)
+
+
+def test_swing_is_how_much_slopes_differ():
+    # Of nine points the slopes over runs of three are 0 (three times), -1/2 twice by symmetry, and -1.
+    x = np.exp(np.arange(9.0))
+    y = np.exp(-np.maximum(np.log(x) - 4.0, 0.0))
+    assert swing(data_of(bnsl.Curve(x, y))) == pytest.approx(np.std([0, 0, 0, -0.5, -1, -1, -1]))
+    assert swing(data_of(bnsl.Curve(x[:3], y[:3]))) == 0.0
 
 
 def test_inverted_points_are_those_of_one_over_y():

@@ -6,7 +6,7 @@ import pytest
 import bnsl
 from bnsl.evidence.grid import posterior
 from bnsl.evidence.points import data_of, points_of
-from bnsl.evidence.predict import covariance, of_grid, of_law, places, standard_deviation
+from bnsl.evidence.predict import beyond, covariance, of_grid, of_law, places, standard_deviation
 from bnsl.evidence.prior import LEARNT, NOISES
 from bnsl.evidence.refined import fitted_law
 
@@ -83,3 +83,26 @@ def test_laws_of_the_grid_drift_by_the_share_of_the_limit(points):
     share = 1.0 - state.limits[state.sharp[1].limit] / np.exp(laws.mean[:, 0] - points.origin[1])
     assert laws.bend[:, 0] == pytest.approx(LEARNT.drift * share)
     assert set(laws.level) <= set(NOISES)
+
+
+@pytest.mark.parametrize(("way", "swing"), [(-0.3, 0.0), (-0.3, 0.2), (0.3, 0.0), (0.3, 0.2), (0.05, 0.2)])
+def test_a_climb_turns_back_only_where_slopes_have_changed(points, refined, way, swing):
+    """Laws without uncertainty of their own, that go `way` beyond the data, a factor of e further."""
+    where = places(points, points.origin[:1] + 1.0)
+    laws = of_law(refined, where)
+    still = np.ones_like(laws.mean)
+    laws = laws._replace(mean=way * still, moved=0.0 * laws.moved, bend=still, gain=still)
+    prior = LEARNT._replace(loose=0.0)
+    on, falling, turning = beyond(laws, 0.0 * still, still, where, prior, swing)
+    assert on.mean == pytest.approx(way)
+    assert turning.mean == pytest.approx(way)
+    share = prior.swings * swing
+    lower = prior.later_fall * way if way < 0.0 else -prior.later_back * min(way, swing)
+    assert falling.mean == pytest.approx(way + lower - share)
+    assert np.sum(falling.moved**2, axis=1) == pytest.approx((0.5 * (lower - share)) ** 2)
+    more = np.sum(turning.moved**2, axis=1) - (prior.turns_sd**2 - 1.0) * (
+        laws.level[:, None] ** 2 * (1.0 + where.departure[laws.kind])
+    )
+    assert more == pytest.approx(share**2, abs=1e-12)
+    at_limit = laws._replace(bend=0.0 * still, gain=0.0 * still)
+    assert beyond(at_limit, 0.0 * still, still, where, prior, swing)[1].mean == pytest.approx(way)

@@ -170,6 +170,16 @@ def test_a_rising_quantity_goes_on_to_its_limit():
     assert forecast.laws.index[0].startswith("rising")
 
 
+def test_past_a_valley_the_climb_may_turn_back_and_a_climb_all_along_hardly():
+    x = np.geomspace(1, 1e3, 20)
+    noise = np.exp(0.01 * np.random.default_rng(8).normal(size=20))
+    valley = bnsl.forecast(x, noise * np.where(x < 55, x**-0.3, 55**-0.55 * x**0.25))
+    climb = bnsl.forecast(x, noise * 2.0 * x**0.25, scale="log")
+    low = [float(forecast.interval(2e3)[0] / forecast.curve.y[-1]) for forecast in (valley, climb)]
+    assert low[0] < 0.75
+    assert low[1] > 0.85
+
+
 def test_intervals_cover_on_fresh_synthetic_curves():
     inside, errors = [], []
     for seed in range(20):
