@@ -80,7 +80,7 @@ class BoundCost:
     def solve(
         self, name: str, budget: ArrayLike, others: Mapping[str, ArrayLike], bounds: tuple[float, float]
     ) -> np.ndarray:
-        """The value of one input at which the cost is the budget; NaN where that is outside `bounds`.
+        """The value of one input at which the cost is the budget; NaN where that is beyond `bounds`.
 
         By regula falsi in logarithms, in which most costs are all but straight, with the Illinois rule.
 
@@ -98,7 +98,9 @@ class BoundCost:
 
         low, high = (np.full(shape, np.log(end)) for end in bounds)
         below, above = over(low), over(high)
-        inside = (below <= 0) & (above >= 0)
+        inside = (below <= SLACK) & (
+            above >= -SLACK
+        )  # the budget may be the cost of an end, but for rounding
         for step in range(STEPS):
             with np.errstate(all="ignore"):
                 middle = np.where(above > below, (low * above - high * below) / (above - below), low)

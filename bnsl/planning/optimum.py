@@ -98,6 +98,8 @@ def runs_of(frame: Any, x: str, y: str, budget: str) -> list[np.ndarray]:
     """What was chosen, the budget and the loss of every run, each (N,), from the columns of these names."""
     for argument, name in (("x", x), ("y", y), ("budget", budget)):
         check_name(name, argument)
+    if x == budget:
+        raise InputError(f"x = {x!r} is what is chosen for a budget, and budget = {budget!r} names it, too")
     return columns_of(frame, (x, budget), (y,))
 
 

@@ -54,7 +54,11 @@ def plot_isoflop(result: IsoflopFit, *, ax: Axes | None = None) -> Axes:
         panel.ax.plot([curve.minimum for curve in inside], lowest, "D", label="minimum", **dots)
     panel.close()
     x_text = words(result.x)
-    panel.label(x_text, words(result.y), f"best {x_text} $\\propto$ compute$^{{{result.exponent:.3g}}}$")
+    law = f"$\\propto$ compute$^{{{result.exponent:.3g}}}$"
+    known = np.isfinite(result.exponent)  # not with fewer than two minima
+    panel.label(
+        x_text, words(result.y), f"best {x_text} {law}" if known else f"best {x_text} for each budget"
+    )
     panel.legend(outside=True, title=words(result.budget).replace(" (", "\n("))
     return panel.ax
 

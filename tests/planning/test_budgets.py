@@ -102,3 +102,16 @@ def test_solve_is_nan_where_nothing_spends_the_budget():
     bound = bind(bnsl.lifetime_flops(1e12), BOX)
     tokens = bound.solve("tokens", 1e20, {"params": np.array([1e6, 1e9])}, (1.0, 1e15))
     assert np.isfinite(tokens).tolist() == [True, False]  # serving 1e9 parameters alone costs 2e21
+
+
+@pytest.mark.parametrize("cost", [bnsl.flops(6), bnsl.lifetime_flops(1e9)])
+def test_the_ends_themselves_can_be_bought(cost):
+    """A budget is often the cost of an end but for rounding, as where inputs lie on a grid."""
+    bound = bind(cost, BOX)
+    params = np.geomspace(3.1e5, 7.3e9, 40)
+    for tokens in np.geomspace(2.3e8, 1.7e13, 30):
+        for rounding in (1 - 2e-15, 1.0, 1 + 2e-15):
+            budget = rounding * bound({"params": params, "tokens": tokens})
+            for ends in ((tokens / 50, tokens), (tokens, 50 * tokens)):
+                found = bound.solve("tokens", budget, {"params": params}, ends)
+                np.testing.assert_allclose(found, tokens, rtol=1e-11)

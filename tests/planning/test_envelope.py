@@ -76,6 +76,7 @@ def test_points_of_one_budget_are_averaged():
         (lambda: bnsl.lower_envelope(curves(SIZES[:2])), "an envelope needs curves of 3 params or more"),
         (lambda: bnsl.lower_envelope(curves().assign(run="a"), groups="run"), "curve 'a' has several params"),
         (lambda: bnsl.lower_envelope(curves(), groups="rn"), "no column 'rn'.*Did you mean 'run'"),
+        (lambda: bnsl.lower_envelope(curves(), x="flops"), "x = 'flops' .* budget = 'flops' names it, too"),
         (lambda: bnsl.lower_envelope(curves(), level=0), "level = 0 must lie strictly between 0 and 1"),
         (lambda: bnsl.lower_envelope(curves().assign(flops=-1.0)), r"flops\[0\] = -1 is not positive"),
     ],

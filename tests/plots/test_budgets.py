@@ -41,6 +41,12 @@ def test_losses_that_are_negative_get_a_linear_axis():
     assert drawn(ax)
 
 
+def test_the_title_names_no_exponent_that_is_not_known():
+    one = bnsl.isoflop_fit(RUNS[RUNS["flops"] == BUDGETS[0]])
+    assert bnsl.plot_isoflop(one).get_title() == "best parameters for each budget"
+    assert "propto" in bnsl.plot_isoflop(bnsl.isoflop_fit(RUNS)).get_title()
+
+
 def test_allocation_has_a_line_and_a_band_an_input():
     ax = bnsl.plot_allocation(allocation()[::-1])
     lines = drawn(ax)
