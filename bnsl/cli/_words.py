@@ -20,8 +20,8 @@ _NAMES = (
     "title|workers|device|dtype|path|lr|step|groups|inputs"
 )
 _CALL = re.compile(r"\bbnsl\.(fit|forecast|compare|report)(?!\w)(\(\.\.\., ([^()]*)\))?")
-_GIVEN = re.compile(
-    rf"(?<![\w'\".-])(?P<name>{_NAMES})=(?P<value>\{{[^{{}}]*\}}|\[[^\[\]]*\]|r?'[^']*'|True|-?[\w.+-]*\w|)(?!=)"
+_GIVEN = re.compile(  # what stands in quotes is the user's, and stays
+    rf"(?<![=\w])(?:'[^']*'|\"[^\"]*\")|(?<![\w'\".-])(?P<name>{_NAMES})=(?P<value>\{{[^{{}}]*\}}|\[[^\[\]]*\]|r?'[^']*'|True|-?[\w.+-]*\w|)(?!=)"
 )
 _POINT = re.compile(r"^(x|y|sigma)\[(\d+)\](?= = )")
 _SUBJECT = re.compile(
@@ -54,6 +54,8 @@ def dashed(name: str) -> str:
 
 def _option(found: re.Match[str]) -> str:
     name, value = found["name"], found["value"]
+    if name is None:
+        return found[0]
     if found[0] in _WRITTEN:
         return _WRITTEN[found[0]]
     if value in ("", "True"):

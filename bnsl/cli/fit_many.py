@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError("--groups is for several inputs; name them, such as --x params,tokens")
     else:
         rows = _fit_curves(args, source, replace(todo, by=by), predict, options)
-    _write(rows, args.output)
+    _write(_as_written(rows, by), args.output)
     counts = rows["status"].value_counts()
     note(f"{len(rows)} curves: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
 
@@ -128,6 +128,13 @@ def _fit_curves(
         predicted = [prediction_name(at) for at in predict]
         rows[predicted] = rows[predicted].clip(0.0, 1.0)
     return rows
+
+
+def _as_written(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """The rows with whole numbers that tell curves apart as such, 3 and not 3.0."""
+    numbers = [name for name in by if rows[name].dtype == float]
+    whole = [name for name in numbers if (rows[name] % 1 == 0).all() and rows[name].abs().max() < 2.0**53]
+    return rows.astype(dict.fromkeys(whole, "int64"))
 
 
 def _write(rows: pd.DataFrame, name: str) -> None:

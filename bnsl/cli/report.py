@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, check_count
 from bnsl.cli import _arguments as arguments
 from bnsl.cli._given import input_names, points_asked_for, split_rule
 from bnsl.cli._input import read_curve
@@ -52,6 +52,7 @@ def add(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the command."""
     check_path(args.output)
+    check_count(args.cuts, "--cuts", 0)
     forms, _ = forms_asked_for(args)
     predict = points_asked_for(args)
     page: dict[str, Any] = {"path": args.output, "title": args.title, "predict": predict, **split_rule(args)}

@@ -308,13 +308,15 @@ def warn_if_far(points: np.ndarray, curve: Curve, stacklevel: int = 3) -> None:
 
     `stacklevel` is as for `warnings.warn`: 3 where this is called by what the user called.
     """
-    low, high = curve.x.min(axis=0), curve.x.max(axis=0)
+    low, high = (np.atleast_1d(end(curve.x, axis=0)) for end in (np.min, np.max))
     with np.errstate(all="ignore"):
-        far = bool(np.any(points / FAR > high) or np.any(points < low / FAR))
-    if far:
+        beyond = (points / FAR > high) | (points < low / FAR)
+    far = beyond.reshape(-1, len(low)).any(axis=0)
+    for place in np.flatnonzero(far)[:1]:
+        name = curve.input_names[place] if len(low) > 1 else "x"
         warnings.warn(
-            f"far_extrapolation: x reaches beyond {FAR:g} times the fitted range "
-            f"({np.min(low):.4g} to {np.max(high):.4g}); a break in between cannot be foreseen",
+            f"far_extrapolation: {name} reaches beyond {FAR:g} times the fitted range "
+            f"({low[place]:.4g} to {high[place]:.4g}); a break in between cannot be foreseen",
             ExtrapolationWarning,
             stacklevel=stacklevel,
         )

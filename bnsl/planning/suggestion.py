@@ -15,7 +15,7 @@ from bnsl._base.checks import (
     check_count,
     check_positive,
     described,
-    positive_inputs,
+    is_number,
     told,
 )
 from bnsl.curves.data import Table, column, input_rows, is_table
@@ -116,7 +116,8 @@ def _inputs(
     check_positive(points, "candidates", "is not positive; scaling laws are defined for x > 0")
     if is_table(target):
         raise InputError(f"target must be the x of the prediction, in numbers; got {described(target)}")
-    goal = positive_inputs(target, 1)[0]
+    goal = as_array([target] if isinstance(target, str) or is_number(target) else target, "target")
+    check_positive(goal, "target", "is not positive; scaling laws are defined for x > 0")
     if len(goal) == 0:
         raise InputError("target is empty; name the x of the prediction")
     return points, goal

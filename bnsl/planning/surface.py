@@ -78,7 +78,9 @@ def surface_of(law: Law, draws: int, seed: int = 0, *, least: int = 2) -> Surfac
     Raises InputError for what is no law, or one of fewer inputs than `least`.
     """
     if not (hasattr(law, "predict") and hasattr(law, "posterior") and hasattr(law, "curve")):
-        raise InputError(f"{told('law', law)} must be what bnsl.fit or bnsl.forecast returns")
+        raise InputError(
+            f"{told('law', law)} must be what bnsl.fit returns, or bnsl.forecast of several inputs"
+        )
     names = tuple(law.curve.input_names)
     if len(names) < least:
         raise InputError(

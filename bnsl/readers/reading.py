@@ -161,8 +161,8 @@ def curves_from_source(
 ) -> dict[str, Reading]:
     """The curve of every run by its name, or one alone where there are no runs or they are made one.
 
-    Runs whose points cannot be taken are left out, and a note of the first of the others says so. Arguments
-    are those of `curve_from_source`, and so is what is raised where no run can be taken.
+    Runs whose points cannot be taken are left out, and the notes of the others say so. Arguments are those of
+    `curve_from_source`, and so is what is raised where no run can be taken.
     """
     todo = Curation() if curation is None else curation
     runs = _runs_apart(source, (x, y, sigma), todo)
@@ -180,9 +180,7 @@ def curves_from_source(
         found[""] = curve_from_source(source, x, y, sigma, loss=loss, curation=todo)
         if lost:
             raise InputError(lost[0])
-    first = next(iter(found))
-    found[first] = replace(found[first], notes=(*found[first].notes, *lost))
-    return found
+    return {name: replace(one, notes=(*one.notes, *lost)) for name, one in found.items()}
 
 
 def _runs_apart(

@@ -29,6 +29,7 @@ def test_rows_go_to_a_file(file, tmp_path, capsys, ending):
     rows = pd.read_json(out, lines=True) if ending == "jsonl" else read[ending](out)
     expected = bnsl.fit_many(pd.read_csv(file), "x", "y", ["model", "run"], form="m2", predict_at=[1e5])
     assert rows["status"].tolist() == ["converged", "converged", "invalid"]
+    assert rows["run"].dtype == "int64"  # 1 in FILE is not 1.0 in the rows
     np.testing.assert_allclose(rows["y_at_100000"], expected["y_at_100000"].astype(float), rtol=1e-9)
     assert "3 curves: 2 converged, 1 invalid" in capsys.readouterr().err
     assert not list(tmp_path.glob("*.partial"))

@@ -45,7 +45,7 @@ def test_runs_too_short_are_told_and_one_figure_is_of_one_run(tmp_path, capsys):
     assert main(["forecast", str(file)]) == 0
     out, err = capsys.readouterr()
     assert "forecasts of 2 runs" in out
-    assert "left out run 'c': x has 2 distinct values" in err
+    assert "bnsl: left out run 'c': x has 2 distinct values" in err.splitlines()[-1]
     assert main(["fit", str(file), "--plot", str(tmp_path / "a.png")]) == 2
     assert "--plot draws one run, and there are a, b" in capsys.readouterr().err
     assert main(["compare", str(file)]) == 2

@@ -22,6 +22,10 @@ SAID = [
     ),
     ("a train_until or n_breaks below it", "a --train-until or --n-breaks below it"),
     ("column 'x', row 3 is 'n_breaks=2'; y[0] = 3", "column 'x', row 3 is 'n_breaks=2'; y[0] = 3"),
+    (
+        "the last line is 'at step=32 loss=0.9'; keep='last'",
+        "the last line is 'at step=32 loss=0.9'; --keep last",
+    ),
     ("or another name in bnsl.list_forms()", "or another name in 'bnsl fit --help'"),
     (
         "no column is a learning rate; name it by lr=; the",

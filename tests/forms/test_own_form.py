@@ -161,7 +161,10 @@ def test_bad_input_of_two_columns_is_named_by_row_and_column():
 
 def test_far_extrapolation_is_judged_by_each_input():
     result = bnsl.fit(RUNS, RUNS_Y, form=Chinchilla())
-    with pytest.warns(bnsl.ExtrapolationWarning):
+    name, last = result.curve.input_names[1], result.curve.x[:, 1].max()
+    with pytest.warns(
+        bnsl.ExtrapolationWarning, match=rf"{name} reaches beyond .* to {last:.4g}\)".replace("+", r"\+")
+    ):
         result.predict([1e9, 1e15])
     result.predict([1e9, 1e11])
 

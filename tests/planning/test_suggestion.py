@@ -148,7 +148,8 @@ def test_it_reads_well(result):
     ("arguments", "options", "match"),
     [
         (([-1.0], TARGET), {}, "candidates"),
-        (([1.0], -TARGET), {}, "x"),
+        (([1.0], -TARGET), {}, "target.* is not positive"),
+        (([1.0], "far"), {}, "target.*'far' is not a number"),
         (([1.0], []), {}, "target is empty"),
         (([1.0], TARGET), {"cost": [1.0, 2.0]}, "cost has 2"),
         (([1.0], TARGET), {"cost": [0.0]}, "cost"),
