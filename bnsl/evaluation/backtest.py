@@ -20,6 +20,7 @@ from bnsl.curves.data import Data, as_curve, named_inputs
 from bnsl.curves.metrics import log_errors, rmsle
 from bnsl.fitting.fit import fit
 from bnsl.forecasting.forecast import forecast
+from bnsl.forecasting.surface_laws import needed
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
 from bnsl.forms.inputs import Input, X
@@ -316,7 +317,8 @@ def _method(
         )
     names = given["labels"]
     axes = (X,) if names is None or len(names) == 1 else tuple(map(Input, names))
-    return as_curve(data, **given, axes=axes), method, _name(method), LEAST
+    curve = as_curve(data, **given, axes=axes)
+    return curve, method, _name(method), max(LEAST, needed(curve)) if curve.inputs > 1 else LEAST
 
 
 def _name(method: Method) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from bnsl._base.display import FitWarning
 from bnsl.curves.curve import Curve
 from bnsl.curves.divergence import diverged_after, written
-from bnsl.curves.scale import Scale
+from bnsl.curves.scale import Scale, grows
 from bnsl.evidence.points import CLEAN, noise_of
 from bnsl.evidence.predict import Places
 from bnsl.fitting.notes import CONSTANT, FEW
@@ -26,8 +26,9 @@ def forecast_notes(
 ) -> tuple[FitWarning, ...]:
     """Warnings of a forecast of a curve, from its averages; `left_out` (N,) are its points without weight."""
     notes = [CONSTANT] if np.ptp(curve.y) == 0 else []
-    if not scale.logarithmic:
-        why = "grows" if curve.y.min() > 0 else "is not positive throughout"
+    positive = curve.y.min() > 0
+    if not scale.logarithmic and (not positive or grows(curve)):  # or it is what the user asked for
+        why = "grows" if positive else "is not positive throughout"
         text = f"{curve.y_label} {why}, so the forecast is made on a linear scale"
         notes.append(FitWarning("linear_scale", text))
     last = diverged_after(curve.x, curve.y)

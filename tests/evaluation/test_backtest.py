@@ -241,6 +241,14 @@ def test_several_inputs_are_cut_by_their_product():
     assert list(bnsl.backtest(named, method=Last, cuts=[300.0]).table)[2:4] == ["params", "tokens"]
 
 
+def test_the_first_cut_of_several_inputs_leaves_enough_for_the_simplest_law():
+    """As many as `bnsl.forecast` asks for; with 4 it had refused every table."""
+    x = np.column_stack([X, X[::-1] ** 0.5])
+    first = bnsl.backtest(bnsl.Curve(x, Y, inputs=2), method=Last).laws[0].curve
+    assert len(first) == 6
+    bnsl.forecast(first)
+
+
 # --- bad input ------------------------------------------------------------------------------------
 
 

@@ -36,6 +36,12 @@ def test_an_outlier_is_named_and_left_out_where_asked(robust):
         bnsl.forecast(x, y, robust="tukey")
 
 
+def test_a_linear_scale_that_was_asked_for_is_no_news():
+    x, y = limited(count=12)
+    assert "linear_scale" not in [code for code, _ in bnsl.forecast(x, y, scale="linear").warnings]
+    assert "linear_scale" in [code for code, _ in bnsl.forecast(x, y - 0.6).warnings]
+
+
 def test_a_feature_that_no_law_follows_is_said():
     rng = np.random.default_rng(0)
     x = np.geomspace(1, 1e4, 60)
