@@ -135,7 +135,7 @@ class Runs:
         if self.by and len(self.rows) > 1 and not merged:
             example = {self.by[0]: self.names[0] if len(self.by) == 1 else "..."}
             raise InputError(
-                f"there are {len(self.rows)} runs by {', '.join(map(repr, self.by))}: {some(self.names)}; "
+                f"there are {len(self.rows)} runs by {', '.join(map(repr, self.by))}: {some(self.names, 6)}; "
                 f"take one of them (where={example}), the last or the best point of each (keep='last'), "
                 "their lower envelope (envelope=True), or all points as one curve (keep='all')"
             )
