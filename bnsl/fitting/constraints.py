@@ -107,7 +107,7 @@ def check_constraints(
 def _no_parameter(form: Form, name: str, called: str | None) -> str:
     """That a form has no parameter of this name, and which forms do."""
     others = [f"form={other!r}" for other, made in FORMS.items() if name in made().names]
-    also = f"; {' and '.join(others)} do" if others else suggest(name, form.names)
+    also = f"; {name!r} is one of {' and '.join(others)}" if others else suggest(name, form.names)
     return f"form {called or form.label!r} has no parameter {name!r}; it has {', '.join(form.names)}{also}"
 
 

@@ -426,5 +426,7 @@ def test_few_points_keep_a_likely_break_among_them():
 
 
 def test_a_parameter_of_another_form_is_pointed_to():
-    with pytest.raises(bnsl.InputError, match=r"form 'bnsl' has no parameter 'e'; .*form='m2' and form='m3'"):
+    with pytest.raises(
+        bnsl.InputError, match=r"form 'bnsl' has no parameter 'e'; .*; 'e' is one of form='m2' and form='m3'"
+    ):
         bnsl.fit([1, 2, 4, 8], [4, 3, 2.5, 2.3], fixed={"e": 2})
