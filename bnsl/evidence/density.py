@@ -59,7 +59,8 @@ def traits(theta: Array, points: Points, prior: Prior, *, rising: bool) -> Trait
     span = points.span[..., None, None, None]
     low = xp.concat([-span, xp.full_like(span, np.log(SHARPEST))], axis=-1)
     high = xp.concat([xp.full_like(span, prior.beyond), xp.log(softest_of(prior, span))], axis=-1)
-    place = xp.reshape(theta[..., 3:], (*theta.shape[:-1], -1, 3))[..., 1:]  # log d and log f of every break
+    breaks = (*theta.shape[:-1], theta.shape[-1] // 3 - 1, 3)
+    place = xp.reshape(theta[..., 3:], breaks)[..., 1:]  # log d and log f of every break
     return Traits(
         share,
         moves,
@@ -165,7 +166,7 @@ def log_prior_slope(theta: np.ndarray, seen: Traits, prior: Prior) -> tuple[np.n
     along[..., 4::3], along[..., 5::3] = by_place, -by_place * theta[..., 4::3]
     gradient -= (seen.slope.precision * seen.off)[..., None] * along
     precision = (seen.slope.precision[..., None] * along)[..., :, None] * along[..., None, :]
-    precision.reshape(*gradient.shape[:-1], -1)[..., :: theta.shape[-1] + 1] += diagonal
+    precision.reshape(*gradient.shape[:-1], theta.shape[-1] ** 2)[..., :: theta.shape[-1] + 1] += diagonal
     return gradient, precision
 
 

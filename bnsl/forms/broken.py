@@ -243,7 +243,7 @@ class BNSL(Form):
     def canonical_order(self, theta: np.ndarray) -> np.ndarray:
         """Indices (..., p) that put the breaks in the order of their positions."""
         order = np.argsort(theta[..., 4::3], axis=-1, kind="stable")
-        chain = (3 + 3 * order[..., None] + np.arange(3)).reshape(*theta.shape[:-1], -1)
+        chain = (3 + 3 * order[..., None] + np.arange(3)).reshape(*theta.shape[:-1], 3 * order.shape[-1])
         head = np.broadcast_to(np.arange(3), (*theta.shape[:-1], 3))
         return np.concatenate([head, chain], axis=-1)
 

@@ -100,7 +100,7 @@ class Panel:
 
     def show(self, which: str, *parts: ArrayLike, times: float = np.inf) -> None:
         """Widen x or y towards these values, on each side by at most so many times the range so far."""
-        values = np.concatenate([np.ravel(part) for part in parts])
+        values = np.concatenate([[], *(np.ravel(part) for part in parts)])
         values = values[np.isfinite(values) & ((values > 0) | (not self.log[which]))]
         if len(values) == 0:
             return

@@ -183,13 +183,15 @@ def _draw(
             warnings.simplefilter("ignore", ExtrapolationWarning)
         middle = law.predict(x)
     panel.show("y", middle, times=reach[0])
+    ends: list[np.ndarray] = []
     for level, look in bands.items():
         with warnings.catch_warnings(action="ignore", category=ExtrapolationWarning):
             band = law.interval(x, level)
         if all(np.isfinite(end).any() for end in band):
             text = f"{100 * level:g}% interval"
             panel.ax.fill_between(x, *within_reach(band, middle), label=text, **look)
-            panel.show("y", *band, times=reach[1])
+            ends.extend(band)
+    panel.show("y", *ends, times=reach[1])
     panel.points(law.curve, held_out)
     panel.ax.plot(x, middle, linewidth=1.6, zorder=4, **line)
     panel.close()

@@ -78,8 +78,8 @@ def search_many(
         points, each = whole.y.shape[-1], STARTS + SHARP_STARTS
         for which in blocks(total, points, each, SCOUTED_TOGETHER):
             starts = []
-            for some in blocks(len(which), points, each):
-                part = trimmed(taken(whole, which[some]))
+            for block in blocks(len(which), points, each):
+                part = trimmed(taken(whole, which[block]))
                 starts.append(starts_of(method, part, rows_of(method, part)))
             group, walk = scouted(method, taken(rows, which), np.concatenate(starts))
             groups.append(which[group])

@@ -141,3 +141,9 @@ def test_likely_laws_are_handed_on():
     laws = weighed.laws[2, False]
     best = bnsl.BNSL(2).rescaled(laws, *weighed.origin)[0]
     assert best[[4, 7]] == pytest.approx(np.log([LAWS[2]["d1"], LAWS[2]["d2"]]), abs=0.3)
+
+
+def test_a_curve_of_which_no_law_is_likely_enough_has_an_answer():
+    result = bnsl.fit([1.0, 1.0, 1.0, 1.0, 0.5, 2.0], [1.0, 1.0, 1.0, 1.0, 3.0, 9.0])
+    assert result.n_breaks == 0
+    assert np.isfinite(result.predict(result.curve.x)).all()

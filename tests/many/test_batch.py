@@ -288,7 +288,7 @@ def test_settings_travel_and_tasks_are_of_one_length(frame):
     tasks = batch._tasks(table, np.arange(len(table)), settings, 1)
     assert sorted(np.concatenate(tasks).tolist()) == list(range(len(table)))
     for task in tasks:
-        assert len({padded_length(int(n)) for n in table.lengths[task]}) == 1
+        assert len({padded_length(int(n)) for n in table.curves.lengths[task]}) == 1
 
 
 def test_breaks_of_a_curve_are_weighed_once(monkeypatch):
