@@ -467,7 +467,8 @@ def test_bad_files_get_a_message_and_the_next_one_works(opened):
         ("runs.csv", b"", "file 'runs.csv' is empty"),
         ("picture.png", b"\x89PNG", "nor the ending '.png' tells what it is"),
         ("runs.csv", b"steps,loss\n1,1\n2,inf\n3,0.5\n", "row 2"),
-        ("runs.csv", b"steps,loss\n1,1\n1,2\n", "a forecast needs at least 3"),
+        ("runs.csv", b"steps,loss\n1,1\n1,2\n", "has 1 distinct value; a forecast needs at least 3"),
+        ("runs.csv", b"steps,loss\n1,1\n2,OOM\n3,0.5\n", "row 2 is 'OOM', which is not a number"),
     ):
         drop(page, name, content)
         page.locator("#message").get_by_text(message).wait_for(timeout=30000)

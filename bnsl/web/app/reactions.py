@@ -16,7 +16,7 @@ from dash.exceptions import PreventUpdate
 
 from bnsl._base.checks import InputError
 from bnsl.curves.datasets import LOSS_SURFACE
-from bnsl.readers.columns import choose_columns
+from bnsl.readers.columns import check_numbers, choose_columns
 from bnsl.readers.source import Source
 from bnsl.web.app.numbers import drawn, figures_of, numbers
 from bnsl.web.app.page import CONTROLS, NONE, run_options
@@ -124,9 +124,8 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
         reading = sessions.reading(chosen)
         places = distinct(reading.curve)
         if len(places) < LEAST:
-            raise InputError(
-                f"{chosen.x!r} has {len(places)} distinct values; a forecast needs at least {LEAST}"
-            )
+            count = f"{len(places)} distinct value{'s' if len(places) > 1 else ''}"
+            raise InputError(f"{chosen.x!r} has {count}; a forecast needs at least {LEAST}")
         last, told = len(places) - 1, [html.Li(text) for text in plain_notes(reading.notes)]
         changes: Changes = {"end.max": last, "end.value": last, "end.min": LEAST - 1}
         changes |= {"places.data": places.tolist(), "told.children": told, "told.hidden": not told}
@@ -213,7 +212,13 @@ def _x_and_y(source: Source, names: list[str]) -> tuple[str | None, str | None, 
             return x, None, "This table has too few columns of numbers: x and y are needed."
         which = "columns of x and y" if x is None else f"column of y; x is \u201c{x}\u201d"
         return x, None, f"Choose the {which}."
-    return found.x, found.y, ""
+    x, y = (name if name in names else None for name in (found.x, found.y))
+    try:
+        for name in (found.x, found.y):
+            check_numbers(source.table, name)
+    except InputError as error:  # such a column is not among those to choose from
+        return x, y, in_words_of_app(str(error))
+    return x, y, ""
 
 
 def _points(wish: Mapping[str, Any]) -> Points | None:
