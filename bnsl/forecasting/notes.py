@@ -18,6 +18,7 @@ SHOWN = 3  # outliers that are named
 # What one in a hundred curves of the learning set exceeds: noise on log y, range of log y, and its slope at
 # the end, downwards and upwards.
 NOISY, LONG, STEEP, CLIMBING = 0.5, 7.5, 3.7, 0.8
+UNCOUNTED = 1e4  # times a scatter that is all but 0, as of points that are repeated: no number to tell
 MISFIT = 3.0  # times the scatter of neighbouring points: laws that leave more miss something
 
 
@@ -59,8 +60,9 @@ def forecast_notes(
         notes.append(FitWarning("unusual", text))
     size = _missed(parts, off)
     if size > MISFIT:
+        much = f"{size:.2g}" if size < UNCOUNTED else "many"
         text = (
-            f"the averaged laws miss a feature of the data: their residuals are {size:.2g} times the scatter "
+            f"the averaged laws miss a feature of the data: their residuals are {much} times the scatter "
             "of neighbouring points, and are treated as noise"
         )
         notes.append(FitWarning("misfit", text))

@@ -36,6 +36,14 @@ def test_an_outlier_is_named_and_left_out_where_asked(robust):
         bnsl.forecast(x, y, robust="tukey")
 
 
+def test_residuals_beside_points_without_scatter_are_many_times_it():
+    x = np.repeat(np.arange(1.0, 17.0), 3) * 100
+    y = 2 + 9 * x**-0.4
+    y[2::3][7:] = 11.0  # one run of three alike diverged
+    said = dict(bnsl.forecast(x, y, robust="huber").warnings)
+    assert "residuals are many times the scatter" in said["misfit"]
+
+
 def test_a_linear_scale_that_was_asked_for_is_no_news():
     x, y = limited(count=12)
     assert "linear_scale" not in [code for code, _ in bnsl.forecast(x, y, scale="linear").warnings]
