@@ -49,15 +49,16 @@ def run(args: argparse.Namespace) -> None:
             row = {"peak": peak, "replay": share, "old": end.old, "old_interval": list(end.old_interval)}
             row |= {"new": end.new, "new_interval": list(end.new_interval)}
             rows.append(row | {"forgetting": end.old - result.pretraining.final})
+    drawn = sorted({*SHARES, *shares})  # a front takes several
     cells = [[f"{row[name]:{form}}" for name, form in FORMS.items()] for row in rows]
     put_out(
         args,
         lambda: paragraphs(result.summary(), f"final losses\n{aligned([[*FORMS], *cells])}"),
         lambda: record_text("continual", finals=rows, warnings=[list(one) for one in result.warnings]),
-        lambda ax: bnsl.plot_front(result, ax=ax, replay=shares, peak=peaks, steps=steps),
+        lambda ax: bnsl.plot_front(result, ax=ax, replay=drawn, peak=peaks, steps=steps),
         wide=True,
     )
-    write_report(args, result, replay=shares)
+    write_report(args, result, replay=drawn)
 
 
 def _runs_of(args: argparse.Namespace) -> list[Run]:

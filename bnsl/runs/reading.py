@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError, check_mapping, is_number, suggest, told
+from bnsl._base.checks import InputError, check_mapping, is_number, shown, suggest, told
+from bnsl.curves.pooling import tells_apart
 from bnsl.runs.run import NEW, OLD, Run
 from bnsl.schedules.logs import from_log, latest
 
@@ -42,7 +44,8 @@ def read_runs(
     Rows of a resumed run are sorted, and of a step that is there twice the later row counts. Rates and losses
     may stand in different rows. A column `parent` names the run that another began with, whose steps then
     count from 0 or from its parent's end; `replay` and `trained_on` are taken as well. With `loss_old` and
-    `loss_new` every run is there twice, measured on either.
+    `loss_new` every run is there twice, measured on either. A UserWarning tells of another column, such as a
+    seed, that has several values at the steps of one run.
 
     Args:
         source: a file that `bnsl.read_table` reads, or a table.
@@ -87,6 +90,10 @@ def read_runs(
             for side, column in losses.items():
                 found[name, side] = _run(name, rows, columns | {"loss": column}, side, found, warmup)
         waiting = [one for one in waiting if one[0] not in {name for name, _ in ready}]
+    taken = {runs, *columns.values(), *losses.values()}
+    doubts = (_pooled(str(name), rows, columns["step"], taken) for name, rows in grouped)
+    if (doubt := next(filter(None, doubts), None)) is not None:
+        warnings.warn(doubt, UserWarning, stacklevel=2)
     return list(found.values())
 
 
@@ -124,6 +131,22 @@ def _column(table: pd.DataFrame, kind: str, given: str | None, needed: bool = Tr
             f"no column is a {what}, which is needed; name it by {kind}=; the columns are {', '.join(names)}"
         )
     return None
+
+
+def _pooled(run: str, rows: pd.DataFrame, step: str, taken: set[Any]) -> str | None:
+    """What to say of a run whose rows another column tells apart, as those of two seeds."""
+    if not rows[step].duplicated().any():
+        return None
+    others = (name for name in rows if name not in taken)
+    name = next((name for name in others if tells_apart(rows, name, step)), None)
+    if name is None:
+        return None
+    values = rows[name].dropna().unique().tolist()
+    who = f"the rows of run {run!r}" if run else "all rows"
+    return (
+        f"{name!r} has {len(values)} values at the same steps, and {who} make one run; "
+        f"where={{{name!r}: {shown(values[0])}}} takes one of them"
+    )
 
 
 def _parent(rows: pd.DataFrame) -> str:

@@ -39,6 +39,12 @@ def test_continual(capsys):
     assert float(rows[0][2]) > float(rows[1][2])
 
 
+def test_pooled_seeds_are_told(capsys):
+    only = ["--where", "run=pretraining", "--where", "shift=strong", "--loss", "loss_old"]
+    assert main(["runs", DATA, *only, "--law", "annealing"]) == 0
+    assert "--where seed=0 takes one of them" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [

@@ -131,6 +131,15 @@ def test_a_log_is_read_whatever_its_columns_are_called():
     assert run.step.tolist() == step.tolist()
 
 
+def test_runs_of_one_name_that_a_column_tells_apart_are_told():
+    table = TABLE[(TABLE["run"] == "pretraining") & (TABLE["seed"] == 0)]
+    with pytest.warns(
+        UserWarning, match="'shift' has 3 values .* where={'shift': 'strong'} takes one of them"
+    ):
+        pooled = read_runs(table)
+    assert len(pooled) == len(read_runs(table, where={"shift": "weak"}))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
