@@ -39,6 +39,7 @@ def test_continual(capsys):
     assert float(rows[0][2]) > float(rows[1][2])
 
 
+@pytest.mark.filterwarnings("default::UserWarning")  # as outside of tests, where it is a line
 def test_pooled_seeds_are_told(capsys):
     only = ["--where", "run=pretraining", "--where", "shift=strong", "--loss", "loss_old"]
     assert main(["runs", DATA, *only, "--law", "annealing"]) == 0
