@@ -142,10 +142,11 @@ def _pooled(run: str, rows: pd.DataFrame, step: str, taken: set[Any]) -> str | N
     if name is None:
         return None
     values = rows[name].dropna().unique().tolist()
+    first = int(values[0]) if isinstance(values[0], float) and values[0].is_integer() else values[0]
     who = f"the rows of run {run!r}" if run else "all rows"
     return (
         f"{name!r} has {len(values)} values at the same steps, and {who} make one run; "
-        f"where={{{name!r}: {shown(values[0])}}} takes one of them"
+        f"where={{{name!r}: {shown(first)}}} takes one of them"
     )
 
 
