@@ -16,6 +16,7 @@ WIDEST = 8.0  # log of a weight, beyond which inner products of a curve would be
 MEDIAN = 0.6745  # of the size of a standard normal
 SHARED = -2  # from where on curves beside one another have the same `Points`
 CLEAN = 1e-3  # noise below which long curves are thinned to some of their points, not to means of them
+NARROW = 0.01  # share of the range of log x, below whose standard deviation points have no slope of their own
 
 
 class Data(NamedTuple):
@@ -98,14 +99,18 @@ def departures(log_x: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def swing(data: Data) -> float:
-    """Standard deviation of the slope along the points, over every run of a third of them."""
+    """Standard deviation of the slope along the points, over every run of a third of them.
+
+    A run that spans next to nothing, as several seeds of one size do, has no slope to speak of.
+    """
     size = max(-(-len(data.log_x) // 3), 3)
     if len(data.log_x) <= size:
         return 0.0
     x, y = (np.lib.stride_tricks.sliding_window_view(values, size) for values in (data.log_x, data.log_y))
     off = x - x.mean(axis=1, keepdims=True)
     square = np.sum(off**2, axis=1)
-    slopes = np.sum(off * y, axis=1)[square > 0.0] / square[square > 0.0]
+    wide = square > size * (NARROW * np.ptp(data.log_x)) ** 2
+    slopes = np.sum(off * y, axis=1)[wide] / square[wide]
     return float(np.std(slopes)) if len(slopes) else 0.0
 
 

@@ -97,3 +97,9 @@ def test_inverted_points_are_those_of_one_over_y():
     expected = points_of(data_of(bnsl.Curve(some.x, 1.0 / some.y)), LEARNT)
     assert found.log_y == pytest.approx(expected.log_y)
     assert found.origin == pytest.approx(expected.origin)
+
+
+def test_points_all_but_at_one_place_have_no_swing_of_their_own():
+    noise = np.exp(0.01 * np.random.default_rng(5).normal(size=17))
+    x = np.concatenate([np.geomspace(1.0, 1e3, 12), 1e3 + 1e-4 * np.arange(1.0, 6.0)])
+    assert swing(data_of(bnsl.Curve(x, x**-0.3 * noise))) < 0.02
