@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,10 +35,8 @@ def table_notes(many: str, data: Sequence[Any], *given: Any) -> tuple[FitWarning
     from bnsl.curves.frame import as_pandas
 
     frame = as_pandas(data[0], list(data[0].columns))
-    x, notes, run = names[0], [], None
-    if frame[x].duplicated().any():
-        others = (name for name in frame.columns if name not in names)
-        run = next((name for name in others if tells_apart(frame, name, x)), None)
+    x, notes = names[0], []
+    run = column_of_runs(frame, x, names)
     if run is not None:
         values = frame[run].dropna().unique()
         text = (
@@ -60,6 +58,14 @@ def table_notes(many: str, data: Sequence[Any], *given: Any) -> tuple[FitWarning
             notes.append(FitWarning("falling_rate", text))
             break
     return tuple(notes)
+
+
+def column_of_runs(frame: pd.DataFrame, x: str, taken: Container[Any]) -> Any:
+    """The first column, but for those taken, that tells rows of the same x apart; None without any."""
+    if not frame[x].duplicated().any():
+        return None
+    others = (name for name in frame.columns if name not in taken)
+    return next((name for name in others if tells_apart(frame, name, x)), None)
 
 
 def tells_apart(left: pd.DataFrame, name: Any, x: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bnsl._base.checks import InputError, check_mapping, is_number, shown, suggest, told
-from bnsl.curves.pooling import tells_apart
+from bnsl.curves.pooling import column_of_runs
 from bnsl.runs.run import NEW, OLD, Run
 from bnsl.schedules.logs import from_log, latest
 
@@ -135,10 +135,7 @@ def _column(table: pd.DataFrame, kind: str, given: str | None, needed: bool = Tr
 
 def _pooled(run: str, rows: pd.DataFrame, step: str, taken: set[Any]) -> str | None:
     """What to say of a run whose rows another column tells apart, as those of two seeds."""
-    if not rows[step].duplicated().any():
-        return None
-    others = (name for name in rows if name not in taken)
-    name = next((name for name in others if tells_apart(rows, name, step)), None)
+    name = column_of_runs(rows, step, taken)
     if name is None:
         return None
     values = rows[name].dropna().unique().tolist()
