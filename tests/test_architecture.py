@@ -1,4 +1,4 @@
-"""The layers, what importing costs, and what every public name must have."""
+"""The map of the layers, what importing costs, and what every public name must have."""
 
 import inspect
 import json
@@ -8,7 +8,6 @@ import typing
 from pathlib import Path
 
 import pytest
-from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 import bnsl
 
@@ -18,12 +17,6 @@ ROOT = Path(__file__).resolve().parents[1]
 def run(code):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
-
-
-def test_imports_go_to_lower_layers_only(capsys):
-    status = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
-    assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
-    assert "1 kept, 0 broken" in capsys.readouterr().out
 
 
 def test_every_module_has_its_layer():
