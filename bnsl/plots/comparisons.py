@@ -194,11 +194,11 @@ def _coinciding(laws: Mapping[str, tuple[np.ndarray, np.ndarray]], panel: Panel)
 
 
 def _errors_text(group: Sequence[str], errors: Mapping[str, float]) -> str:
-    """'M4: 0.36'; 'M1 = M2: 0.805' for forms with one line and one error."""
+    """'M4: 0.36'; 'M1 = M2: 0.805' for forms with one line and one error; a line for each error."""
     shown: dict[str, list[str]] = {}
     for label in group:
         shown.setdefault(f"{errors[label]:.3g}", []).append(capitals(label))
-    return " / ".join(f"{' = '.join(labels)}: {error}" for error, labels in shown.items())
+    return "\n".join(f"{' = '.join(labels)}: {error}" for error, labels in shown.items())
 
 
 def _verdict(comparison: Comparison) -> str:
