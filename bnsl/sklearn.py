@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, as_number, check_count, reject
+from bnsl._base.checks import InputError, as_number, check_count, reject, some
 from bnsl.curves.curve import Curve
 from bnsl.fitting.fit import fit
 from bnsl.fitting.result import FitResult
@@ -153,7 +153,7 @@ class BNSLRegressor(RegressorMixin, BaseEstimator):
             return 0
         if isinstance(self.feature, str):
             if self.feature not in names:
-                known = f"they are {', '.join(map(repr, names))}" if names else "X has no names of columns"
+                known = f"they are {some(names)}" if names else "X has no names of columns"
                 raise InputError(f"feature = {self.feature!r} is no column of X; {known}")
             return names.index(self.feature)
         place = check_count(self.feature, "feature")

@@ -18,6 +18,7 @@ Array = Any
 
 
 LONGEST = 60  # characters of a value in a message
+LISTED = 120  # characters of a list of names
 
 
 class InputError(ValueError):
@@ -50,6 +51,21 @@ def suggest(name: object, known: Iterable[str]) -> str:
     """' Did you mean ...?' where `name` looks like one of `known`, else ''."""
     close = difflib.get_close_matches(str(name), list(known), n=1)
     return f". Did you mean {close[0]!r}?" if close else ""
+
+
+def some(names: Iterable[object], most: int = 20, show: Callable[[object], str] = shown) -> str:
+    """Names for a message: 'a', 'b', ... and 12 more; as many as there is room for, at least one."""
+    texts = [show(name) for name in names]
+    fitting = np.cumsum([len(text) + 2 for text in texts]) <= LISTED
+    count = max(min(int(fitting.sum()), most), 1)
+    more = len(texts) - count
+    return ", ".join(texts[:count]) + (f" and {more} more" if more > 0 else "")
+
+
+def no_column(name: object, known: Iterable[object]) -> str:
+    """That there is no column of this name, which there are, and which may be meant."""
+    names = [*map(str, known)]
+    return f"there is no column {shown(name)}; the columns are {some(names)}{suggest(name, names)}"
 
 
 def as_array(value: ArrayLike, argument: str, *, columns: int = 1) -> np.ndarray:

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from bnsl.cli._text import forms_text
-from bnsl.cli._values import count, counts, number, places, robust
+from bnsl.cli._values import count, counts, number, places
 from bnsl.curves.cells import DECIMALS
 from bnsl.forms.registry import FORMS
 from bnsl.readers.curation import DIVERGED, KEPT
@@ -190,7 +190,7 @@ def add_loss(command: argparse.ArgumentParser) -> None:
 
 def add_robust(command: argparse.ArgumentParser, text: str) -> None:
     """--robust, and what it does."""
-    option(command, "--robust", "LOSS", f"{text}: {' or '.join(ROBUST)}", robust)
+    option(command, "--robust", "LOSS", f"{text}: {' or '.join(ROBUST)}", choices=ROBUST)
 
 
 def add_robust_scale(command: argparse.ArgumentParser, text: str) -> None:

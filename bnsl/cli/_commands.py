@@ -169,5 +169,6 @@ def _filled(parser: Parser, name: str) -> Parser:
     text = "no notes, times or progress; warnings and errors remain"
     parser.add_argument("--quiet", action="store_true", help=text)
     command.add(parser)
-    parser.set_defaults(run=command.run)
+    written = {a.dest: (str(a.metavar), *a.option_strings)[-1] for a in reversed(parser._actions)}
+    parser.set_defaults(run=command.run, options=written)
     return parser

@@ -188,7 +188,7 @@ def constraints_of(args: argparse.Namespace) -> dict[str, Any]:
     how = "NAME=LOW,HIGH, such as --bound a=0,2 or --bound b=,0"
     bounds = {name: _ends(name, text, how) for name, text in _pairs(args.bound, "--bound", how).items()}
     return {
-        "fixed": {name: written_number(text, f"--fix {name}") for name, text in fixed.items()} or None,
+        "fixed": {name: written_number(text, f"fixed[{name!r}]") for name, text in fixed.items()} or None,
         "bounds": bounds or None,
     }
 
@@ -198,5 +198,5 @@ def _ends(name: str, text: str, how: str) -> tuple[float | None, float | None]:
     low, comma, high = (part.strip() for part in text.partition(","))
     if not comma or not (low or high):
         raise InputError(f"--bound {f'{name}={text}'!r} must be {how}")
-    option = f"--bound {name}"
+    option = f"bounds[{name!r}]"
     return written_number(low, option) if low else None, written_number(high, option) if high else None

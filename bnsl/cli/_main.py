@@ -20,8 +20,10 @@ def run(words: Sequence[str], begin: Callable[[], object] = lambda: None) -> int
         words: the command and its arguments.
         begin: called once the command's module is imported, before the work.
     """
+    options: dict[str, str] = {}
     try:
         args = parsed(words)
+        options = args.options
         args.argv = list(words)  # as given, for a page that says how it was made
         begin()
         set_quiet(args.quiet)
@@ -30,13 +32,13 @@ def run(words: Sequence[str], begin: Callable[[], object] = lambda: None) -> int
             code = args.run(args)
         sys.stdout.flush()
     except InputError as error:
-        return fail(error)
+        return fail(error, options)
     except BrokenPipeError:
         # What is still buffered has nowhere to go; a second failure at exit would print a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        return fail(f"{error.filename or 'output'}: {error.strerror or error}")
+        return fail(f"{error.filename or 'output'}: {error.strerror or error}", options)
     except KeyboardInterrupt:
         print("bnsl: interrupted", file=sys.stderr)
         return INTERRUPTED

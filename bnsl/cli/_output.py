@@ -33,7 +33,7 @@ def check_outputs(args: argparse.Namespace) -> None:
 
         known = Figure().canvas.get_supported_filetypes()
         if Path(plot).suffix.lower().removeprefix(".") not in known:
-            raise InputError(f"{plot!r}: a figure's name must end in one of .{', .'.join(known)}")
+            raise InputError(f"plot = {plot!r}: a figure's name must end in one of .{', .'.join(known)}")
         check_writable(plot)
     if json not in (None, STDIN):
         if Path(json).suffix.lower() != ".json":  # perhaps it is FILE, to be overwritten

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from bnsl._base.checks import InputError, suggest
+from bnsl._base.checks import InputError, no_column, some
 from bnsl.cli._arguments import LEVEL
 from bnsl.cli._given import CURATIONS, curation_of, input_names, is_given, source_of
 from bnsl.cli._terminal import note
@@ -67,7 +67,7 @@ def runs_table(
     known = list(map(str, frame.columns))
     if y is None:
         if MEASURED not in known:
-            raise InputError(f"--y COLUMN is missing; the columns are {', '.join(known)}")
+            raise InputError(f"--y COLUMN is missing; the columns are {some(known)}")
         y = MEASURED
         note(f"took y = {y!r}; --y chooses another column")
     if args.x in known:
@@ -75,9 +75,7 @@ def runs_table(
     named = [("--x", name) for name in inputs]
     for option, name in [*named, ("--y", y), ("--sigma", args.sigma), ("--groups", args.groups)]:
         if name is not None and name not in known:
-            raise InputError(
-                f"{option}: there is no column {name!r}; there is {', '.join(known)}{suggest(name, known)}"
-            )
+            raise InputError(f"{option}: {no_column(name, known)}")
     if args.drop_missing:
         frame = frame.dropna(subset=[*inputs, y]).reset_index(drop=True)
     return frame, y

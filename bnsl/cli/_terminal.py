@@ -11,7 +11,7 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
 from bnsl._base.display import ExtrapolationWarning
@@ -76,9 +76,9 @@ def warn(text: str) -> None:
     )
 
 
-def fail(error: object) -> int:
-    """An error as one line, whatever the message; returns the exit code of bad input."""
-    text = " ".join(error_in_words_of_shell(str(error)).split())
+def fail(error: object, options: Mapping[str, str]) -> int:
+    """An error as one line, with the options of the command; returns the exit code of bad input."""
+    text = " ".join(error_in_words_of_shell(str(error), options).split())
     print("bnsl: " + styled("error:", "red", sys.stderr) + f" {text}", file=sys.stderr)
     return 2
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any, TypeAlias
 
-from bnsl._base.checks import InputError, check_choice
 from bnsl.curves.cells import number_of
 from bnsl.forms.registry import AUTO
-from bnsl.solver.losses import ROBUST
 
 Place: TypeAlias = float | dict[str, float]
 
@@ -57,12 +55,3 @@ def _whole_numbers(text: str, parts: list[str], what: str) -> list[Any]:
         return [None] if text.lower() == AUTO else [int(part) for part in parts]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} must be {what}") from None
-
-
-def robust(text: str) -> str:
-    """A robust loss; refused while the arguments are read, since it may be a FILE without a LOSS before."""
-    try:
-        check_choice(text, "LOSS", ROBUST)
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, some
 from bnsl._base.display import aligned
 from bnsl.cli._arguments import add_file
 from bnsl.cli._given import source_of
@@ -25,7 +25,7 @@ from bnsl.readers.columns import choose_columns
 from bnsl.readers.curation import Curation
 from bnsl.readers.reading import curve_from_source
 from bnsl.readers.runs import FEWEST, shown
-from bnsl.readers.source import Source, some
+from bnsl.readers.source import Source
 
 
 def add(command: argparse.ArgumentParser) -> None:

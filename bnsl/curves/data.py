@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, as_array, suggest, told
+from bnsl._base.checks import InputError, as_array, no_column, some, told
 from bnsl.curves.accuracy import check_accuracy, with_errors
 from bnsl.curves.curve import Curve
 from bnsl.forms.inputs import Input, X, usable_inputs
@@ -121,7 +121,7 @@ def _named_points(x: Any, own: Sequence[str], axes: tuple[Input, ...]) -> tuple[
             values = [np.asarray(x[name], float) for name in names]
             return usable_inputs(np.stack(np.broadcast_arrays(*values), axis=-1), axes)
     missing = next(name for name in own if name not in columns)
-    raise InputError(f"the input {missing!r} is missing; there is {_columns(x)}" + suggest(missing, columns))
+    raise InputError(f"the input {missing!r} is missing: {no_column(missing, columns)}")
 
 
 def _joined(parts: Mapping[str, Any]) -> dict[str, Any]:
@@ -292,8 +292,7 @@ def _are_names(value: object) -> bool:
 
 
 def _columns(table: Any) -> str:
-    names = [str(name) for name in (table.columns if hasattr(table, "columns") else table)]
-    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    return some(map(str, table.columns if hasattr(table, "columns") else table))
 
 
 def _label(values: object, otherwise: str) -> str:

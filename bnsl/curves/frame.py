@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bnsl._base.checks import InputError, suggest
+from bnsl._base.checks import InputError, no_column
 from bnsl.curves.cells import number_columns
 from bnsl.curves.ragged import Curves
 
@@ -43,8 +43,7 @@ def as_pandas(frame: Any, columns: Sequence[str]) -> pd.DataFrame:
     known = list(frame.columns if table else frame.keys())
     for name in columns:
         if name not in known:
-            shown = ", ".join(map(str, known[:12]))
-            raise InputError(f"frame has no column {name!r}; it has {shown}" + suggest(name, map(str, known)))
+            raise InputError(f"frame: {no_column(name, known)}")
     once = list(dict.fromkeys(columns))
     if isinstance(frame, pd.DataFrame):
         return frame[once]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bnsl._base.checks import InputError, is_number
+from bnsl._base.checks import InputError, is_number, some
 from bnsl.curves.fetching import fetched_table, in_folder
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ def chinchilla_from_table(table: pd.DataFrame, source: str) -> pd.DataFrame:
     for name in ("params", "flops", "loss"):
         if name not in found or not all(is_number(v) and float(v) > 0 for v in found[name]):
             raise InputError(
-                f"{source!r} has no column {name} of positive numbers; its columns are "
-                f"{', '.join(map(str, table.columns))}"
+                f"{source!r} has no column {name} of positive numbers; its columns are {some(table.columns)}"
             )
     if len(found) != ROWS:
         raise InputError(f"{source!r} has {len(found)} rows; expected {ROWS}, one per run")

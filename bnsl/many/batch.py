@@ -138,8 +138,9 @@ def fit_many(
     given: str | Form = BNSL.name if chosen else wanted
     names_of = BNSL(max(MOST, fewest_breaks(fixed, bounds))) if isinstance(given, str) else wanted
     for name in {*(fixed or {}), *(bounds or {})} - set(names_of.names):
+        where = "fixed" if name in (fixed or {}) else "bounds"
         raise InputError(
-            f"form {wanted.label!r} has no parameter {name!r}; it has {', '.join(names_of.names)}"
+            f"{where}: form {wanted.label!r} has no parameter {name!r}; it has {', '.join(names_of.names)}"
         )
     options: dict[str, Any] = {
         "loss": loss,

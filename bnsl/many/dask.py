@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, no_column
 from bnsl.many.settings import Columns, Settings
 from bnsl.many.work import fit_table
 
@@ -49,7 +49,7 @@ def fit_partitions(
     wanted = [*by, x, y, *([sigma] if sigma else [])]
     for name in wanted:
         if name not in frame.columns:
-            raise InputError(f"frame has no column {name!r}; it has {', '.join(map(str, frame.columns))}")
+            raise InputError(f"frame: {no_column(name, frame.columns)}")
     together = frame[wanted].shuffle(on=by)
     empty = frame._meta[by].reset_index(drop=True)
     meta = settings.as_frame(empty, None)

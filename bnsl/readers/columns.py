@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnsl._base.checks import InputError, is_number, shown, suggest
+from bnsl._base.checks import InputError, is_number, shown, some, suggest
 from bnsl.curves.cells import number_of
 from bnsl.curves.curve import Curve
-from bnsl.readers.source import Source, some
+from bnsl.readers.source import Source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,6 @@ _UNCERTAINTY = re.compile(
     r"(^|[\W_])(sigma|err|error_?bar|std|std_?dev|stdev|sd|sem|se|std_?err|std_?error|uncertainty)$", re.I
 )
 _NUMBER_LIKE = re.compile(r"\s*[+-]?[.,]?\d")  # how a number starts, well written or not
-MOST = 30  # columns that a message lists
 
 
 @dataclass(frozen=True)
@@ -127,10 +126,9 @@ def _listed(source: Source) -> str:
         values = f" ({count} value{'' if count == 1 else 's'})" if 0 < count < len(table) else ""
         if name not in source.aside:
             shown.append(f"{name!r}{' (not all numbers)' if kind != 'f' else values}")
-    more = len(shown) - MOST
-    text = f"the columns are {', '.join(shown[:MOST])}" + (f" and {more} more" if more > 0 else "")
+    text = f"the columns are {some(shown, show=str)}"
     if source.aside:
-        text += f"; and {some(source.aside, MOST)}, which are taken only if named"
+        text += f"; and {some(source.aside, 2)}, which are taken only if named"
     return text
 
 

@@ -14,12 +14,13 @@ from bnsl._base.checks import (
     check_flag,
     check_mapping,
     check_names,
+    some,
 )
 from bnsl.curves.accuracy import check_accuracy
 from bnsl.readers.columns import Columns
 from bnsl.readers.rows import chosen_rows, usable, without_blank_end, without_zero
 from bnsl.readers.runs import FEWEST, runs_of, shown, warmup_end
-from bnsl.readers.source import read_cells, some
+from bnsl.readers.source import read_cells
 
 if TYPE_CHECKING:
     import pandas as pd

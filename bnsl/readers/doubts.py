@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from bnsl._base.checks import some
 from bnsl.curves.accuracy import ACCURACIES
 from bnsl.curves.curve import Curve
 from bnsl.curves.pooling import RATE, SEVERAL, STEP, fallen_rate, tells_apart
 from bnsl.readers.columns import Columns
 from bnsl.readers.runs import shown
-from bnsl.readers.source import Source, some
+from bnsl.readers.source import Source
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bnsl._base.checks import InputError, check_choice, check_path, check_text
+from bnsl._base.checks import InputError, check_choice, check_path, check_text, some
 from bnsl.curves.cells import DECIMALS
 from bnsl.readers import mlflow, steps, tensorboard, trainer, wandb
 from bnsl.readers.files import STDIN, called, content, ending, missing, stem
 from bnsl.readers.lines import RATE, from_lines
 from bnsl.readers.logs import read_log
-from bnsl.readers.source import Source, read_cells, some
+from bnsl.readers.source import Source, read_cells
 from bnsl.readers.tables import (
     is_object,
     looks_delimited,

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnsl._base.checks import InputError, as_number, suggest
+from bnsl._base.checks import InputError, as_number, no_column, some, suggest
 from bnsl.curves.cells import number_of
 from bnsl.readers.columns import Columns, check_numbers
 from bnsl.readers.runs import shown, tell
-from bnsl.readers.source import read_cells, some
+from bnsl.readers.source import read_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,10 +22,7 @@ def chosen_rows(table: pd.DataFrame, todo: Curation) -> pd.DataFrame:
     """The rows with the values asked for; InputError for a column that there is not."""
     for name in (*todo.where, *todo.by):
         if name not in table.columns:
-            known = [str(column) for column in table.columns]
-            raise InputError(
-                f"there is no column {name!r}; the columns are {some(known)}{suggest(name, known)}"
-            )
+            raise InputError(f"{'where' if name in todo.where else 'by'}: {no_column(name, table.columns)}")
     for name, value in todo.where.items():
         table = table[_equal(table[name], name, value)]
     # A column may be numbers now that rows with text are gone.

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, some
 from bnsl.curves.accuracy import ACCURACIES, clipped, error_label
 from bnsl.curves.cells import written_number
 from bnsl.curves.divergence import diverged_after, written
 from bnsl.readers.columns import Columns, numbers, refuse
 from bnsl.readers.smoothing import evenly, local_lines, lower_envelope
-from bnsl.readers.source import some
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -149,9 +149,3 @@ def check_distinct(names: Sequence[str], where: str) -> None:
     for i, name in enumerate(names):
         if name in names[:i]:
             raise InputError(f"{where} has two columns called {name!r}; rename one")
-
-
-def some(names: Sequence[str], most: int = 20) -> str:
-    """Names for a message: 'a', 'b', ... and 12 more."""
-    shown = ", ".join(map(repr, names[:most]))
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

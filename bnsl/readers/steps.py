@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, some
 from bnsl.readers.files import called, content
-from bnsl.readers.source import RUN, STEP, Source, flat, log, records, some
+from bnsl.readers.source import RUN, STEP, Source, flat, log, records
 from bnsl.readers.tables import parse_json
 
 FILES = "*.json"

@@ -10,10 +10,10 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bnsl._base.checks import InputError, is_number, shown
+from bnsl._base.checks import InputError, is_number, shown, some
 from bnsl.curves.cells import number_of
 from bnsl.readers.files import lacking, text
-from bnsl.readers.source import Source, check_distinct, read_cells, records, some
+from bnsl.readers.source import Source, check_distinct, read_cells, records
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, some
 from bnsl.readers.files import called, content, lacking, message_of
-from bnsl.readers.source import RUN, Source, flat, records, some
+from bnsl.readers.source import RUN, Source, flat, records
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError, check_mapping, is_number, shown, suggest, told
+from bnsl._base.checks import InputError, check_mapping, is_number, no_column, shown, some, told
 from bnsl.curves.pooling import column_of_runs
 from bnsl.runs.run import NEW, OLD, Run
 from bnsl.schedules.logs import from_log, latest
@@ -65,7 +65,7 @@ def read_runs(
     table = _table(source)
     for name, value in check_mapping(where, "where", "from columns to values").items():
         if name not in table:
-            raise InputError(f"where: there is no column {name!r}" + suggest(name, table.columns))
+            raise InputError(f"where: {no_column(name, table.columns)}")
         table = table[_equal(table[name], value)]
         if table.empty:
             raise InputError(f"where: no row has {name} = {value}")
@@ -119,7 +119,7 @@ def _column(table: pd.DataFrame, kind: str, given: str | None, needed: bool = Tr
     names = list(map(str, table.columns))
     if given is not None:
         if not isinstance(given, str) or given not in names:
-            raise InputError(f"{told(kind, given)}: there is no such column" + suggest(given, names))
+            raise InputError(f"{kind}: {no_column(given, names)}")
         return given
     short = {name.lower().rsplit("/", 1)[-1]: name for name in reversed(names)}
     for known in KNOWN[kind]:
@@ -128,7 +128,7 @@ def _column(table: pd.DataFrame, kind: str, given: str | None, needed: bool = Tr
     if needed:
         what = "learning rate" if kind == "lr" else kind
         raise InputError(
-            f"no column is a {what}, which is needed; name it by {kind}=; the columns are {', '.join(names)}"
+            f"no column is a {what}, which is needed; name it by {kind}=; the columns are {some(names)}"
         )
     return None
 

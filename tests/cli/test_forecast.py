@@ -181,7 +181,7 @@ def test_figures_are_written(run):
     [
         ("forecast", "the following arguments are required: FILE (see 'bnsl forecast --help')"),
         ("forecast curv.csv", "file 'curv.csv' does not exist. Did you mean 'curve.csv'?"),
-        ("forecast missing.csv --level 1", "--level = 1 must lie strictly between 0 and 1"),
+        ("forecast missing.csv --level 1", "--level 1 must lie strictly between 0 and 1"),
         ("forecast missing.csv --predict 0", "--predict 0 is not positive"),
         ("forecast missing.csv --plot out.xyz", "a figure's name must end in one of"),
         ("forecast curve.csv --json no/out.json", "'no/out.json' cannot be written"),

@@ -124,7 +124,7 @@ def test_every_option_reaches_the_curve(run):
             "--bound 'a' must be NAME=LOW,HIGH, such as --bound a=0",
         ),
         ("fit sweep.csv --x step --y acc --bound a=,", "--bound 'a=,' must be NAME=LOW,HIGH"),
-        ("fit sweep.csv --x step --y acc --bound a=0,two", "--bound a = 'two' is not a number"),
+        ("fit sweep.csv --x step --y acc --bound a=0,two", "--bound a='two' is not a number"),
         ("fit sweep.csv --x step --y acc --bound a=0,1 --bound a=0,2", "--bound gives 'a' twice"),
         ("fit sweep.csv --x step --y acc --by size,stp", "there is no column 'stp'"),
         ("fit four_digit_addition --decimal .", "--decimal: the bundled data set 'four_digit_addition' has"),

@@ -50,7 +50,7 @@ def test_pooled_seeds_are_told(capsys):
     ("line", "message"),
     [
         ("schedule cosin --peak 1", "Did you mean 'cosine'"),
-        ("schedule cosine --peak 0 --steps 10", "peak = 0 must be above 0"),
+        ("schedule cosine --peak 0 --steps 10", "--peak 0 must be above 0"),
         (f"runs {DATA} --predict wsd:peak=1", "lacks steps"),
         (f"continual {DATA} --replay a,b", "--replay: 'a' is not a number"),
         (

@@ -67,7 +67,7 @@ def test_runs_to_choose_from_are_a_table():
     found = bnsl.suggest(law, runs, 2000.0, cost="hours")
     assert found.table.equals(bnsl.suggest(law, [300.0, 500.0], 2000.0, cost=[2.0, 9.0]).table)
     assert bnsl.suggest(law, runs.rename(columns={"compute": "flop"}), 2000.0, x="flop").chosen.tolist()
-    with pytest.raises(ValueError, match="frame has no column 'compute'; it has hours"):
+    with pytest.raises(ValueError, match="frame: there is no column 'compute'; the columns are 'hours'"):
         bnsl.suggest(law, runs[["hours"]], 2000.0)
 
 
@@ -112,9 +112,13 @@ def test_a_series_beside_an_array_goes_by_place():
     [
         ((), {}, "x and y are missing"),
         ((COMPUTE,), {}, "y is missing"),
-        ((FRAME,), {}, "column of x and y is missing; .* the table has compute, loss, spread, tokens"),
+        (
+            (FRAME,),
+            {},
+            "column of x and y is missing; .* the table has 'compute', 'loss', 'spread', 'tokens'",
+        ),
         ((FRAME,), {"x": "compute"}, "column of y is missing"),
-        ((), {"x": FRAME}, "y is missing; .* the table has compute"),
+        ((), {"x": FRAME}, "y is missing; .* the table has 'compute'"),
         ((FRAME,), {"x": "compute", "y": "los"}, "no column 'los'.*Did you mean 'loss'"),
         ((FRAME,), {"x": "loss", "y": "loss"}, "x and y are the same column, 'loss'"),
         ((FRAME, "compute"), {"x": "tokens", "y": "loss"}, "x was given twice"),

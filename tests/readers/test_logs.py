@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bnsl import Curation, InputError, read_curve, read_table
+from bnsl import Curation, InputError, fit, read_curve, read_runs, read_table
 from bnsl.readers.formats import read_source
 from bnsl.readers.reading import curve_from_source
 
@@ -426,10 +426,22 @@ def test_content_tells_where_the_name_does_not(tmp_path):
 
 
 def test_a_long_list_of_columns_is_cut(tmp_path):
-    names = [f"metric {i}" for i in range(50)]
-    pd.DataFrame(np.ones((3, 50)), columns=names).to_csv(tmp_path / "t.csv", index=False)
-    with pytest.raises(InputError, match=r"'metric 29' and 20 more$"):
-        read_curve(tmp_path / "t.csv")
+    names = [f"metric of layer {i}" for i in range(50)]
+    table = pd.DataFrame(np.ones((3, 50)), columns=names)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    for refused in (
+        lambda: read_curve(tmp_path / "t.csv"),
+        lambda: read_curve(tmp_path / "t.csv", x="metric of layer 77"),
+        lambda: read_curve(tmp_path / "t.csv", curation=Curation(by=["metric of layer 77"])),
+        lambda: read_runs(table, where={"metric of layer 77": 1}),
+        lambda: read_runs(table),
+        lambda: read_runs(table, lr="lr", step="metric of layer 3"),
+        lambda: fit(table),
+        lambda: fit(table, x="metric of layer 77", y="metric of layer 3"),
+    ):
+        with pytest.raises(InputError, match=r"'metric of layer 0', .* more") as error:
+            refused()
+        assert len(str(error.value)) < 300
 
 
 # --- JSON by lines and by steps, MLflow, downloads of TensorBoard ---------------------------------
