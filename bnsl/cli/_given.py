@@ -7,18 +7,22 @@ import csv
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bnsl._base.checks import InputError, as_number, check_choice, suggest
+from bnsl.cli._terminal import note
 from bnsl.curves.cells import written_number
+from bnsl.curves.datasets import CATALOGUE
 from bnsl.fitting.fit import check_robust
 from bnsl.fitting.setup import BACKENDS
 from bnsl.forms.form import Form
 from bnsl.forms.registry import get_form
 from bnsl.readers.curation import Curation
-from bnsl.readers.formats import read_source
+from bnsl.readers.files import STDIN
+from bnsl.readers.formats import read_dataset, read_source
 from bnsl.readers.source import Source
 from bnsl.solver.losses import LOSSES
 
@@ -34,8 +38,27 @@ def is_given(value: Any) -> bool:
 # --- FILE and its columns -------------------------------------------------------------------------
 
 
+def dataset_of(args: argparse.Namespace) -> str | None:
+    """The data set that FILE names, if there is no file of that name; a note says so.
+
+    Raises InputError for what may be meant for the name of one.
+    """
+    name: str = args.file
+    if name == STDIN or Path(name).exists() or (name not in CATALOGUE and Path(name).suffix):
+        return None
+    if name not in CATALOGUE:
+        raise InputError(
+            f"FILE {name!r} is neither a file nor a data set of 'bnsl datasets'" + suggest(name, CATALOGUE)
+        )
+    note(f"there is no file {name!r}; took the data set of that name: {CATALOGUE[name]}")
+    return name
+
+
 def source_of(args: argparse.Namespace) -> Source:
-    """What is in FILE, as its options say."""
+    """What is in FILE, as its options say, or the data set of that name."""
+    name = dataset_of(args)
+    if name is not None:
+        return read_dataset(name)
     return read_source(args.file, format=args.format, pattern=args.pattern, decimal=args.decimal)
 
 

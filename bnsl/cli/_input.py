@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError, suggest
+from bnsl._base.checks import InputError
 from bnsl.cli._given import (
     CURATIONS,
     curation_of,
@@ -25,7 +25,7 @@ from bnsl.cli._surfaces import read_runs
 from bnsl.cli._terminal import note
 from bnsl.cli._words import dashed
 from bnsl.curves.curve import Curve
-from bnsl.curves.datasets import COLLECTIONS, DESCRIPTIONS, TABLES, load_curve
+from bnsl.curves.datasets import COLLECTIONS, DESCRIPTIONS, load_curve
 from bnsl.forms.form import Form
 from bnsl.readers.columns import Columns
 from bnsl.readers.files import STDIN
@@ -71,7 +71,10 @@ def _read(
     if args.file != STDIN and not Path(args.file).exists():
         if args.file in DESCRIPTIONS:
             return {"": _bundled(args)}
-        _check_name(args.file)
+        if args.file in COLLECTIONS:
+            raise InputError(
+                f"FILE {args.file!r} is many curves; 'bnsl benchmark --curves {args.file}' fits them all"
+            )
     source = source_of(args)
     if curation is not None:
         curation = replace(curation, by=split_names(args.by, source.table.columns))
@@ -101,21 +104,6 @@ def _share_below(readings: Iterable[Reading]) -> float:
     """The share of values below 0; none where these are so few that they are mistakes."""
     negative = np.concatenate([reading.curve.y for reading in readings]) < 0
     return float(np.mean(negative)) if negative.sum() >= SEVERAL else 0.0
-
-
-def _check_name(name: str) -> None:
-    """Raise InputError for what is no file where it may be meant for the name of a data set."""
-    if name in COLLECTIONS:
-        raise InputError(f"FILE {name!r} is many curves; 'bnsl benchmark --curves {name}' fits them all")
-    if name in TABLES:
-        raise InputError(
-            f"FILE {name!r} is a table of several inputs; 'bnsl datasets {name} > runs.csv' writes it, and "
-            "--x chooses one of its columns"
-        )
-    if not Path(name).suffix:
-        raise InputError(
-            f"FILE {name!r} is neither a file nor a data set of 'bnsl datasets'" + suggest(name, DESCRIPTIONS)
-        )
 
 
 def _tell(found: Mapping[str, Reading]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from bnsl._base.checks import InputError, no_column, some
@@ -15,10 +14,9 @@ from bnsl.cli._terminal import note
 from bnsl.cli._words import dashed
 from bnsl.curves.curve import Curve
 from bnsl.curves.data import as_curve
-from bnsl.curves.datasets import TABLES, load_dataset
 from bnsl.forms.form import Form
 from bnsl.forms.inputs import Input
-from bnsl.readers.files import STDIN, stem
+from bnsl.readers.files import stem
 from bnsl.readers.rows import chosen_rows
 from bnsl.readers.source import Source
 
@@ -98,15 +96,10 @@ def draw_panels(
 
 def _table(args: argparse.Namespace, source: Source | None, by: Sequence[str]) -> pd.DataFrame:
     """The rows that --where leaves."""
-    if source is None and args.file != STDIN and not Path(args.file).exists() and args.file in TABLES:
-        note(f"there is no file {args.file!r}; took the data set of that name")
-        table = load_dataset(args.file)
-        named = table
-    else:
-        source = source_of(args) if source is None else source
-        table = source.named(by)
-        taken = {entry.rpartition("=")[0] for entry in args.where}
-        named = source.named([name for name in taken if name in source.table.columns])
+    source = source_of(args) if source is None else source
+    table = source.named(by)
+    taken = {entry.rpartition("=")[0] for entry in args.where}
+    named = source.named([name for name in taken if name in source.table.columns])
     curation = curation_of(args, USED)
     rows = named if curation is None else chosen_rows(named, curation)
     return table.loc[rows.index].reset_index(drop=True)

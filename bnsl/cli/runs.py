@@ -15,9 +15,10 @@ import bnsl
 from bnsl._base.checks import check_share
 from bnsl._base.display import aligned, paragraphs, plain
 from bnsl.cli import _arguments as arguments
-from bnsl.cli._given import where_of
+from bnsl.cli._given import dataset_of, where_of
 from bnsl.cli._output import put_out, write_report
 from bnsl.cli._text import record_text
+from bnsl.curves.datasets import load_table
 from bnsl.runs.laws import LAWS
 from bnsl.runs.reading import read_runs
 from bnsl.runs.run import Run
@@ -26,7 +27,11 @@ from bnsl.schedules.text import from_text
 
 def add_file(command: argparse.ArgumentParser) -> None:
     """FILE, its columns and which rows are taken."""
-    command.add_argument("file", metavar="FILE", help="a table or log with step, learning rate and loss")
+    command.add_argument(
+        "file",
+        metavar="FILE",
+        help="a table or log with step, rate and loss; or the data set continual_pretraining",
+    )
     for name in ("run", "step", "lr", "loss"):
         dest = "run_column" if name == "run" else name  # `run` is what the shell calls
         arguments.option(
@@ -39,7 +44,9 @@ def add_file(command: argparse.ArgumentParser) -> None:
 def runs_of(args: argparse.Namespace) -> list[Run]:
     """The runs in FILE."""
     columns = {name: getattr(args, name) for name in ("step", "lr", "loss", "warmup")}
-    return read_runs(args.file, run=args.run_column, where=where_of(args.where), **columns)
+    name = dataset_of(args)
+    source = args.file if name is None else load_table(name)
+    return read_runs(source, run=args.run_column, where=where_of(args.where), **columns)
 
 
 def add(command: argparse.ArgumentParser) -> None:

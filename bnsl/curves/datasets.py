@@ -44,7 +44,7 @@ BENCHMARK = "benchmark"
 VALIDATION = "validation"
 COLLECTIONS = {
     BENCHMARK: DESCRIPTION,
-    VALIDATION: "45 curves measured by this project (samples, width, double descent, text, steps)",
+    VALIDATION: "45 curves measured by this project, each split at 1/2 and at 1/4 of its x: 90 tasks",
 }
 CONTINUAL = "continual_pretraining"
 LOSS_SURFACE = "loss_surface"
@@ -87,8 +87,9 @@ def load_dataset(name: str) -> Curve | Benchmark | pd.DataFrame:
         name: "four_digit_addition", "double_descent", "digits_learning_curve", "noiseless_simulation"; or
             "benchmark", the 92 curves of arXiv 2209.06640, split into fitted and held-out points. Its files
             are looked for in the folder that $BNSL_DATA_DIR names, then in the cache of the operating
-            system, and are fetched from the authors' repository the first time; or "validation", curves
-            that this project measured, each split twice (data/validation_curves.md).
+            system, and are fetched from the authors' repository the first time; or "validation", 45
+            curves that this project measured, each split at 1/2 and at 1/4 of its last x, where points
+            enough are left to fit: 90 tasks (data/validation_curves.md).
             Tables of several inputs are "loss_surface", runs of a small language model that this project
             measured (params, tokens, unique_tokens, epochs, flops, loss; data/loss_surface.md),
             "continual_pretraining", its runs of continual pre-training (data/continual_pretraining.md), and
@@ -119,6 +120,22 @@ def load_curve(name: str) -> Curve:
     table = np.loadtxt(_data_file(f"{name}.csv"), delimiter=",", skiprows=1, ndmin=2)
     sigma = table[:, 2] if table.shape[1] > 2 else None
     return Curve(table[:, 0], table[:, 1], sigma, name, x_label, y_label)
+
+
+def load_table(name: str) -> pd.DataFrame:
+    """A data set as a table: the columns of a curve, or the points of every curve of a collection.
+
+    Raises InputError as `load_dataset` does.
+    """
+    import pandas as pd
+
+    data = load_dataset(name)
+    if isinstance(data, Benchmark):
+        return data.points
+    if not isinstance(data, Curve):
+        return data
+    columns = {data.x_label: data.x, data.y_label: data.y}
+    return pd.DataFrame(columns if data.sigma is None else columns | {"sigma": data.sigma})
 
 
 def load_validation() -> Benchmark:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _UNCERTAINTY = re.compile(
     r"(^|[\W_])(sigma|err|error_?bar|std|std_?dev|stdev|sd|sem|se|std_?err|std_?error|uncertainty)$", re.I
 )
+_TEXT = " (not all numbers)"
 _NUMBER_LIKE = re.compile(r"\s*[+-]?[.,]?\d")  # how a number starts, well written or not
 
 
@@ -119,13 +120,15 @@ def _holds_numbers(column: pd.Series) -> bool:
 
 
 def _listed(source: Source) -> str:
-    """The columns for a message, with how many values those have that are not in every row."""
-    shown, table = [], source.table
+    """The columns for a message, numbers first, with how many values those have that are not in every row."""
+    shown: list[str] = []
+    table = source.table
     for name in map(str, table):
         count, kind = int(table[name].count()), table[name].dtype.kind
         values = f" ({count} value{'' if count == 1 else 's'})" if 0 < count < len(table) else ""
         if name not in source.aside:
-            shown.append(f"{name!r}{' (not all numbers)' if kind != 'f' else values}")
+            shown.append(f"{name!r}{_TEXT if kind != 'f' else values}")
+    shown.sort(key=lambda text: text.endswith(_TEXT))
     text = f"the columns are {some(shown, show=str)}"
     if source.aside:
         text += f"; and {some(source.aside, 2)}, which are taken only if named"

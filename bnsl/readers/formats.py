@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bnsl._base.checks import InputError, check_choice, check_path, check_text, some
 from bnsl.curves.cells import DECIMALS
+from bnsl.curves.datasets import load_table
 from bnsl.readers import mlflow, steps, tensorboard, trainer, wandb
 from bnsl.readers.files import STDIN, called, content, ending, missing, stem
 from bnsl.readers.lines import RATE, from_lines
@@ -106,6 +107,11 @@ def read_source(
     if source.table.size == 0:
         raise InputError(f"{where} has no rows; a fit needs at least three distinct points")
     return source
+
+
+def read_dataset(name: str) -> Source:
+    """A data set of the package by its name; raises InputError as `load_dataset` does."""
+    return _with_roles(replace(read_cells(load_table(name)), kind="a data set", name=name))
 
 
 def read_table(

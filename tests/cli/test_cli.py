@@ -359,6 +359,9 @@ def test_compare_without_hold_out_ranks_by_aicc(run):
 def test_datasets(run):
     code, out, _ = run("datasets")
     assert code == 0
+    curves = bnsl.load_dataset("validation").curves
+    assert f"{len({(c.domain, c.task) for c in curves})} curves measured by this project" in out
+    assert f"each split at 1/2 and at 1/4 of its x: {len(curves)} tasks" in out
     assert [line.split()[:2] for line in out.splitlines()[1:3]] == [
         ["four_digit_addition", "17"],
         ["double_descent", "59"],

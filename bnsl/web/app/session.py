@@ -16,10 +16,10 @@ import numpy as np
 
 from bnsl._base.checks import InputError
 from bnsl.curves.curve import Curve
-from bnsl.curves.datasets import DESCRIPTIONS, LOSS_SURFACE, load_curve, load_dataset
+from bnsl.curves.datasets import CATALOGUE, LOSS_SURFACE, load_dataset
 from bnsl.readers.columns import Columns
 from bnsl.readers.curation import Curation
-from bnsl.readers.formats import read_source
+from bnsl.readers.formats import read_dataset, read_source
 from bnsl.readers.reading import Reading, curve_from_source
 from bnsl.readers.source import Source
 from bnsl.web.analysis import CUTS, Analysis, analyse
@@ -124,26 +124,18 @@ class Sessions:
         Raises:
             InputError: what cannot be read; the message names it.
         """
-        if not Path(path).exists() and path in (*DESCRIPTIONS, LOSS_SURFACE):
+        if not Path(path).exists() and path in CATALOGUE:
             return self.add_dataset(path)
         return self._add(read_source(path), Path(path).resolve().name)
 
     def add_dataset(self, name: str) -> str:
         """A data set of the package as a table; returns its token."""
-        import pandas as pd
-
         if name == LOSS_SURFACE:
             runs: Any = load_dataset(LOSS_SURFACE)
             once = runs[runs["epochs"] == 1].drop(columns="epochs").reset_index(drop=True)
             numbers = once.astype({column: float for column in once if once[column].dtype.kind in "iu"})
             return self._add(Source(numbers, "csv", name), "loss surface, tokens seen once")
-        if name not in DESCRIPTIONS:
-            raise InputError(f"there is no data set {name!r}")
-        curve = load_curve(name)
-        columns = {curve.x_label: curve.x, curve.y_label: curve.y}
-        if curve.sigma is not None:
-            columns["sigma"] = curve.sigma
-        return self._add(Source(pd.DataFrame(columns), "csv", name), name.replace("_", " "))
+        return self._add(read_dataset(name), name.replace("_", " "))
 
     def _add(self, source: Source, title: str) -> str:
         token = secrets.token_urlsafe(12)
