@@ -2,9 +2,8 @@
 
     python benchmarks/growth.py [--most 100000] [--plot growth.png]
 
-Every row is a process of its own, which measures a second call, after one that compiles: its processor time,
-and the largest memory that the process has ever held. From some thousands of curves on JAX runs it, as
-`backend="auto"` has it. With two and three breaks every curve is fitted alone, so that few are enough.
+Every row is a process of its own, which measures a second call: its processor time, and the largest memory
+that the process has ever held. With two and three breaks every curve is fitted alone, so that few are enough.
 """
 
 from __future__ import annotations
@@ -19,15 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import bnsl
-from bnsl.many.work import CROWD
 
 POINTS = (20, 64, 200, 1000)
 CURVES = (100, 1000, 10_000, 100_000)
-
-
-def backend_for(curves: int) -> str:
-    """What runs so many curves."""
-    return "jax" if curves >= CROWD else "numpy"
 
 
 def measure(curves: int, points: int, breaks: int) -> dict[str, float]:
@@ -35,7 +28,7 @@ def measure(curves: int, points: int, breaks: int) -> dict[str, float]:
     from random_curves import many_noisy
 
     frame = many_noisy(curves, points, 5)
-    options = {"n_breaks": breaks, "backend": backend_for(curves), "progress": False}
+    options = {"n_breaks": breaks, "progress": False}
     bnsl.fit_many(frame[frame["curve"] < min(curves, 600)], "x", "y", "curve", **options)
     begin, processor = time.perf_counter(), time.process_time()
     rows = bnsl.fit_many(frame, "x", "y", "curve", **options)
@@ -108,8 +101,8 @@ def main() -> None:
     cases = [("curves", (n, 64, 1)) for n in CURVES if n <= arguments.most]
     cases += [("points", (500, n, 1)) for n in POINTS]
     cases += [("breaks", (500 if n < 2 else 10, 64, n)) for n in range(4)]
-    print("| curves | points | breaks | backend | ms a curve | processor, ms a curve | memory, GB |")
-    print("|---|---|---|---|---|---|---|")
+    print("| curves | points | breaks | ms a curve | processor, ms a curve | memory, GB |")
+    print("|---|---|---|---|---|---|")
     table = []
     for kind, case in cases:
         found = in_a_process(*case)
@@ -117,7 +110,7 @@ def main() -> None:
         each, own = (1e3 * found[name] / case[0] for name in ("seconds", "processor"))
         cells = [f"{each:.3g}", f"{own:.3g}", f"{found['memory']:.2f}"]
         print(
-            f"| {case[0]:,} | {case[1]} | {case[2]} | {backend_for(case[0])} | {' | '.join(cells)} |",
+            f"| {case[0]:,} | {case[1]} | {case[2]} | {' | '.join(cells)} |",
             flush=True,
         )
     if arguments.plot:

@@ -170,7 +170,7 @@ def add_law(command: argparse.ArgumentParser, split: bool = True) -> None:
         add_split(command)
     add_constraints(command)
     add_robust_scale(command, "a point less weight (default: estimated)")
-    text = "numpy, jax (compiles first), or auto: jax from 20,000 curves on (default: %(default)s)"
+    text = "numpy, jax (compiles first), or auto: jax for 20,000 curves on a GPU (default: %(default)s)"
     option(command, "--backend", "NAME", text, default="auto")
 
 

@@ -97,8 +97,5 @@ class Curves:
 
 
 def padded_length(count: int) -> int:
-    """The next of few lengths (16, 24, 32, 48, ...), so that curves share compiled programs."""
-    length = 16
-    while length < count:
-        length = length * 3 // 2 if (length & (length - 1)) == 0 else length * 4 // 3
-    return length
+    """The next of few lengths (32, 64, 128, ...), so that curves share compiled programs."""
+    return max(32, 1 << (count - 1).bit_length())

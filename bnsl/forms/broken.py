@@ -157,7 +157,7 @@ class BNSL(Form):
             by_depth = (change / depth) * soft - (change * (1.0 + past)) * step
             by_width = (change * (depth * past - tail)) * step - change * turn
             chain = (soft * (-1.0 / depth), by_depth, by_width)
-        g = self._signed(xp.exp(xp.minimum(xp.maximum(log_g, -LARGEST), LARGEST)))
+        g = self._signed(xp.exp(xp.clip(log_g, -LARGEST, LARGEST)))
         residual, slope = misfit(working[..., 0, None] + g)
         residual, slope, share = once(residual, slope, slope * g)
         return residual, jacobian_of(slope, share, log_x, chain)

@@ -91,8 +91,9 @@ def fit_many(
         out: a folder for the results as Parquet, written as they are computed. If it has results of the same
             call already, only curves with changed points are fitted again.
         workers: number of processes. They are kept for a minute, so that the next call starts at once.
-        backend: "numpy"; "jax", which compiles for some seconds first and is then several times as fast, and
-            more so on a GPU; or "auto", which means JAX for 20,000 curves or more, or if a device is given.
+        backend: "numpy"; "jax", which compiles first, for half a minute or more, and is then many times as
+            fast on a GPU, and about as fast on a CPU; or "auto", which means JAX for 20,000 curves or more
+            where there is a GPU, or if a device is given.
         device: of backend "jax": "cpu", "gpu", or JAX devices, over which curves are spread; by default a
             GPU, if there is one, else the CPU.
         dtype: of backend "jax": "float64", or "float32", which is faster and loses digits ("converged" then

@@ -73,8 +73,6 @@ def begin_columns(
     fixed, bounds, loss = options.get("fixed"), options.get("bounds"), options.get("loss", "log")
     climbs = _climbs(y, curves.lengths)
     ways = orientations(form, bool(climbs.any()), fixed, bounds)
-    wanted = [np.flatnonzero(climbs | (i == 0)) for i in range(len(ways))]
-    share = 0.5 * len(curves) / sum(map(len, wanted))
 
     def ready_for(way: Form, which: np.ndarray) -> Setup:
         constraints = check_constraints(way, loss, fixed, bounds)
@@ -85,25 +83,21 @@ def begin_columns(
         ready = ready_for(way, which)
         return _Way(way, which, ready, _begin(ready, settings, lambda n: report(share * n)))
 
-    begun = [begun_with(way, which, share) for way, which in zip(ways, wanted, strict=True) if len(which)]
+    first = begun_with(ways[0], np.arange(len(curves)), 0.5)
 
     def finish() -> tuple[Columns, np.ndarray]:
         columns: Columns = {}
         alone = np.ones(len(curves), bool)
         best, crosses = np.full(len(curves), np.inf), np.ones(len(curves), bool)
         scale = np.full(len(curves), np.nan)  # of a robust loss, as the first way has it
-        other = np.zeros(0, int)
 
-        def take(way: _Way, late: bool = False) -> Laws:
-            which = way.which
-            made, left, misfit, local = _ended(
-                way, best[which], scale[which], settings, curves.lengths[which], predict_at
-            )
+        def take(way: _Way) -> Laws:
+            which, known = way.which, best[way.which]
+            points = curves.lengths[which]
+            made, left, misfit, local = _ended(way, known, scale[which], settings, points, predict_at)
             scale[which] = np.where(np.isnan(scale[which]), local.scale, scale[which])
-            better = misfit < best[which]
-            if late:
-                better = clearly_better(misfit**2, best[which] ** 2, curves.lengths[which])
-            better = np.where(local.crosses == crosses[which], better, crosses[which])
+            clearly = clearly_better(misfit**2, known**2, points) | climbs[which] | np.isinf(known)
+            better = np.where(local.crosses == crosses[which], (misfit < known) & clearly, crosses[which])
             best[which[better]], crosses[which[better]] = misfit[better], local.crosses[better]
             for name, values in made.items():
                 if name not in columns:
@@ -112,18 +106,18 @@ def begin_columns(
             alone[which[better]] = left[better]
             return local
 
-        for number, way in enumerate(begun):
-            local = take(way)
-            if number == 0 and len(ways) > 1:
-                other = _other_wanted(way, local, climbs)
-            report(share * len(way.which))
-        if len(other) and not (fixed or bounds):
-            ready = ready_for(ways[1], other)
-            method = ready.method._replace(robust=settings.options.get("robust"))
-            ready = ready._replace(method=method, problem=ready.problem._replace(scale=scale[other]))
-            near = promising(ready, best[other] ** 2 * curves.lengths[other])
-            if near.any():
-                take(begun_with(ways[1], other[near], 0.0), late=True)
+        local = take(first)
+        report(0.5 * len(curves))
+        if len(ways) > 1:
+            other = climbs.copy()
+            late = _other_wanted(first, local, climbs)
+            if len(late) and not (fixed or bounds):
+                ready = ready_for(ways[1], late)
+                method = ready.method._replace(robust=options.get("robust"))
+                ready = ready._replace(method=method, problem=ready.problem._replace(scale=scale[late]))
+                other[late] = promising(ready, best[late] ** 2 * curves.lengths[late])
+            if other.any():
+                take(begun_with(ways[1], np.flatnonzero(other), 0.0))
         return columns, alone
 
     return finish

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 TOGETHER = 4096  # curves of one task where they are fitted together
 TOGETHER_ON_GPU = 32_768
 SHARES = 2  # pieces a worker, at least, into which such work is cut for several,
-LEAST = 500  # of so many curves or more
+LEAST, LEAST_CHOSEN = 500, 24  # of so many curves or more; where breaks are chosen each takes long
 ALONE = 16  # curves of one task where each is fitted alone
 IDLE = 60.0  # seconds for which workers wait for another call
-CROWD = 20_000  # curves from which on compiling pays
+CROWD = 20_000  # curves from which on compiling pays on a GPU; on a CPU NumPy is as fast
 # A worker that compiles grows by hundreds of megabytes once; loky takes that for a leak and ends it, and its
 # successor would compile everything anew.
 KEPT = {"LOKY_MAX_MEMORY_LEAK_SIZE": "1e12"}
@@ -98,7 +98,8 @@ def _tasks(table: LongTable, left: np.ndarray, settings: Settings, workers: int)
     if settings.together or settings.chosen:
         size = TOGETHER if settings.platform == "cpu" else TOGETHER_ON_GPU
         if workers > 1:
-            size = min(size, max(-(-len(left) // (SHARES * workers)), LEAST))
+            least = LEAST if settings.together else LEAST_CHOSEN
+            size = min(size, max(-(-len(left) // (SHARES * workers)), least))
     pieces = []
     for _, alike in table.curves.alike(left, compiled=settings.backend == "jax"):
         pieces += [alike[i : i + size] for i in range(0, len(alike), size)]
@@ -202,7 +203,7 @@ def bar_of(total: int, done: int, progress: bool | None) -> Any:
 def _with_backend(
     settings: Settings, backend: str, device: str | Sequence[Any] | None, curves: int
 ) -> Settings:
-    """The settings with what runs them: JAX for crowds side by side, or where a device was asked for."""
+    """The settings with what runs them: JAX for crowds on a GPU, or where a device was asked for."""
     if backend == "numpy":
         if device is not None:
             raise InputError("device is for backend='jax'; NumPy runs on the CPU")
@@ -211,4 +212,5 @@ def _with_backend(
         return settings
     from bnsl.many.devices import with_devices
 
-    return with_devices(settings._replace(backend="jax"), device)
+    compiled = with_devices(settings._replace(backend="jax"), device)
+    return settings if backend == "auto" and device is None and compiled.platform == "cpu" else compiled

@@ -13,7 +13,6 @@ import numpy as np
 from bnsl.forms.autodiff import runnable
 from bnsl.solver.conveyor import ride
 from bnsl.solver.crowd import Refined, settled
-from bnsl.solver.effort import NEAR
 from bnsl.solver.march import fetched, march
 from bnsl.solver.problem import Method, Problem, in_precision, several
 from bnsl.solver.traced import ANYWHERE, Placement, running
@@ -62,13 +61,10 @@ def begin_search(
         limit = np.full(total, np.inf) if known is None else known
         with running(dtype, placement), np.errstate(all="ignore"):
             theta, walk = ride(method, whole, limit, dtype, report, placement)
-            if method.form.n_breaks == 1:
-                leave_valleys(method, whole, theta, walk, walk.cost < NEAR * limit)
-        if dtype == "float32":  # its user has no need of the last digits
-            return Refined(
-                theta, np.where(np.isfinite(walk.cost), walk.cost, np.inf), walk.converged, walk.steps
-            )
         with np.errstate(all="ignore"):
-            return settled(method, whole, theta, walk, limit)
+            if dtype != "float32":
+                return settled(method, whole, theta, walk, limit)
+            leave_valleys(method, whole, theta, walk, limit)  # its user has no need of the last digits
+        return Refined(theta, np.where(np.isfinite(walk.cost), walk.cost, np.inf), walk.converged, walk.steps)
 
     return search

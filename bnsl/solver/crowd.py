@@ -40,7 +40,7 @@ from bnsl.solver.problem import (
 )
 from bnsl.solver.scouting import scouted
 from bnsl.solver.starts import starts_of
-from bnsl.solver.valleys import crept, leave_valleys
+from bnsl.solver.valleys import leave_valleys
 from bnsl.solver.walk import Walk, some
 
 
@@ -89,8 +89,6 @@ def search_many(
         walk = Walk(*map(np.concatenate, zip(*walks, strict=True)))
         walk = follow(method, rows, group, walk, steps=CROWDED, tolerance=TOLERANCE, rivals=known)
         theta, walk = best_of(method, whole, group, walk)
-        if method.form.n_breaks == 1:
-            leave_valleys(method, whole, theta, walk, walk.cost < NEAR * known)
         return settled(method, whole, theta, walk, known)
 
 
@@ -122,28 +120,18 @@ def best_of(method: Method, problems: Problem, group: np.ndarray, walk: Walk) ->
 
 
 def settled(method: Method, problems: Problem, theta: np.ndarray, walk: Walk, known: np.ndarray) -> Refined:
-    """The best laws (C, p) of C curves, taken to their ends by exact steps where cheap ones did not do."""
-    cost, converged, steps = walk.cost.astype(float), walk.converged.copy(), walk.steps.copy()
-    theta = theta.astype(float)
-    worth = np.isfinite(cost) & (cost < NEAR * known)
-    for which, drive in ((worth & converged, _sharpened), (worth & ~converged, crept)):
-        which = np.flatnonzero(which)
-        if not len(which):
-            continue
-        found, there = drive(method, taken(problems, which), theta[which], known[which])
+    """The best laws (C, p) of C curves, taken to their ends where cheap steps did not do."""
+    leave_valleys(method, problems, theta, walk, known, others=True)
+    cost, converged, steps = walk.cost.astype(float), walk.converged, walk.steps
+    which = np.flatnonzero(converged & (cost < NEAR * known))
+    if len(which):  # so near the minimum a few steps more give digits that do not depend on the way there
+        part, group = rows_of(method, taken(problems, which)), np.arange(len(which))
+        options: dict[str, Any] = {"steps": SHARPENING, "tolerance": EXACT_TOLERANCE}
+        found, there = refined(method, part, group, theta[which], **options)
         better = there.cost <= cost[which]
         theta[which[better]], cost[which[better]] = found[better], there.cost[better]
-        converged[which] |= there.converged & better
         steps[which] += there.steps
-    return Refined(theta, cost, converged & np.isfinite(cost), steps)
-
-
-def _sharpened(
-    method: Method, problems: Problem, theta: np.ndarray, known: np.ndarray
-) -> tuple[np.ndarray, Walk]:
-    """A few steps more: so near the minimum these give digits that do not depend on the way there."""
-    rows, group = rows_of(method, problems), np.arange(len(theta))
-    return refined(method, rows, group, theta, steps=SHARPENING, tolerance=EXACT_TOLERANCE)
+    return Refined(theta.astype(float), cost, converged & np.isfinite(cost), steps)
 
 
 def refine_many(

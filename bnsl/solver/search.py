@@ -218,7 +218,7 @@ def _bottom(method: Method, one: Problem, pool: Pool) -> Pool:
     """The best law of one break, taken to the bottom of its valley."""
     theta = pool.theta[:1].copy()
     walk = fresh(theta.copy())._replace(cost=pool.cost[:1].copy(), converged=pool.converged[:1].copy())
-    leave_valleys(method, one, theta, walk, np.ones(1, bool))
+    leave_valleys(method, one, theta, walk)
     return pool_of(theta, walk.cost, walk.converged)
 
 

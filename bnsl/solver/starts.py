@@ -92,9 +92,8 @@ def linear_starts(form: Form, separable: Separable, y: Array, weight: Array, cou
     gram, along_target = among[:, :, 1:], among[:, :, 0]
     trace = xp.sum(xp.linalg.diagonal(gram), axis=-1)
     ridge = RIDGE * trace[..., None, None] * xp.eye(q, dtype=y.dtype)
-    inverse = _inverse_factor(gram + ridge)
-    target_part = xp.matmul(inverse, along_target[..., None])[..., 0]
-    left = xp.sum(square * target**2, axis=-1) - xp.sum(target_part**2, axis=-1)  # (C, A)
+    target_parts = _substituted(gram + ridge, along_target)
+    left = xp.sum(square * target**2, axis=-1) - sum(part * part for part in target_parts)  # (C, A)
     if not form.picks:
         table = xp.reshape(left, (left.shape[0], -1, separable.alike))
         run = xp.argsort(xp.min(table, axis=-1), axis=-1, stable=True)[:, :count]
@@ -111,9 +110,10 @@ def linear_starts(form: Form, separable: Separable, y: Array, weight: Array, cou
     across = xp.reshape(across, (*across.shape[:2], -1, 1 + q))  # (C, V, A, 1 + q)
     length = xp.matmul(trial**2, xp.matrix_transpose(square))  # (C, V, A)
     # Take the span of the columns that are always there out of everything.
-    trial_part = xp.matmul(inverse[:, None], across[..., 1:, None])[..., 0]  # (C, V, A, q)
-    room = length - xp.sum(trial_part**2, axis=-1)
-    reach = across[..., 0] - xp.sum(trial_part * target_part[:, None], axis=-1)
+    trial_parts = _substituted((gram + ridge)[:, None], across[..., 1:])
+    room = length - sum(part * part for part in trial_parts)
+    pairs = zip(trial_parts, target_parts, strict=True)
+    reach = across[..., 0] - sum(one * other[:, None] for one, other in pairs)
     gain = xp.where(room > DEPENDENT * length, reach**2 / xp.where(room > 0, room, 1.0), 0.0)
     # The best limit and width at every position.
     table = xp.reshape(left[:, None] - gain, (-1, positions, shapes * left.shape[1]))
@@ -138,16 +138,16 @@ def _nodes(table: Array, index: Array) -> Array:
     return along(table, xp.broadcast_to(wide, (*index.shape, *table.shape[2:])), 1)
 
 
-def _inverse_factor(gram: Array) -> Array:
-    """The inverse of the lower Cholesky factor of matrices (..., q, q), q at most 2, written out."""
+def _substituted(gram: Array, right: Array) -> list[Array]:
+    """The q entries (...) of L^-1 right, for gram = L L^T (..., q, q) and right (..., q); q at most 2."""
     xp = namespace(gram)
     first = 1.0 / xp.sqrt(gram[..., 0, 0])
-    if gram.shape[-1] == 1:
-        return first[..., None, None]
-    below = gram[..., 1, 0] * first
-    second = 1.0 / xp.sqrt(xp.maximum(gram[..., 1, 1] - below**2, 1e-30))
-    row = [xp.stack([first, 0.0 * first], axis=-1), xp.stack([-below * first * second, second], axis=-1)]
-    return xp.stack(row, axis=-2)
+    entries = [right[..., 0] * first]
+    if gram.shape[-1] > 1:
+        below = gram[..., 1, 0] * first
+        second = 1.0 / xp.sqrt(xp.maximum(gram[..., 1, 1] - below**2, 1e-30))
+        entries.append((right[..., 1] - below * entries[0]) * second)
+    return entries
 
 
 def _solved(normal: Array, right: Array) -> Array:

@@ -1,7 +1,7 @@
 """Laws of one break that stop along a flat valley of the cost, moved to its bottom.
 
-There are three such valleys: a break before the data, one at its bound beyond their end, and a sharp break
-beside a point. In each the walk's coordinates bend with the valley, and others do not. Everything is for C
+There are three such valleys: a sharp break beside a point, one at its bound beyond the end of the data, and
+one before them. In each the walk's coordinates bend with the valley, and others do not. Everything is for C
 curves, in NumPy, since only a few of many curves end there.
 """
 
@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from bnsl._base.arrays import Array, along, namespace
-from bnsl.solver.effort import CRAWLING, EXACT_TOLERANCE, PATIENCE, TOLERANCE, VALLEY
+from bnsl.solver.effort import CRAWLING, EXACT_TOLERANCE, NEAR, PATIENCE, TOLERANCE, VALLEY
 from bnsl.solver.follow import follow, refined
+from bnsl.solver.losses import robust_cost_and_weight
 from bnsl.solver.problem import Method, Problem, evaluate, inward, residuals, rows_of, taken
 from bnsl.solver.walk import Walk, begin
 
@@ -25,24 +26,40 @@ WRITABLE = 500.0  # largest log b of such a law; the numbers of a double end at 
 
 
 def leave_valleys(
-    method: Method, problems: Problem, theta: np.ndarray, walk: Walk, worth: np.ndarray
+    method: Method,
+    problems: Problem,
+    theta: np.ndarray,
+    walk: Walk,
+    known: np.ndarray | None = None,
+    *,
+    others: bool = False,
 ) -> None:
-    """Go on from where C laws of one break ended, in place, where that is better.
+    """Go on from where C laws ended, in place, where that is better.
 
     Args:
         method: form and loss.
         problems: the C problems.
-        theta: (C, 6) coordinates.
+        theta: (C, p) coordinates.
         walk: where they stand; cost, convergence and steps are kept up to date.
-        worth: (C,) which laws are worth it.
+        known: (C,) costs of other laws, by far above which a law need not be followed.
+        others: go on by exact steps, too, from laws that have not converged elsewhere.
     """
-    worth = worth & np.isfinite(walk.cost)
-    # Seen from the other end of the data the limit is the same, and so are its bounds.
-    bounded = any(np.isfinite(box[:, 1:]).any() for box in (problems.lower, problems.upper))
-    if method.straight and problems.free.all() and not bounded:
-        _from_the_other_end(method, problems, theta, walk, worth)
-        _along_the_bound(method, problems, theta, walk, worth)
-    _place_at_points(method, problems, theta, walk, worth)
+    known = np.full(len(theta), np.inf) if known is None else known
+    worth = np.isfinite(walk.cost) & (walk.cost < NEAR * known)
+    mirror = np.zeros(len(theta), bool)
+    if method.form.n_breaks == 1:
+        # Seen from the other end of the data the limit is the same, and so are its bounds.
+        bounded = any(np.isfinite(box[:, 1:]).any() for box in (problems.lower, problems.upper))
+        if method.straight and problems.free.all() and not bounded:
+            _along_the_bound(method, problems, theta, walk, worth)
+            share = 1.0 - theta[:, 4] / problems.log_x[:, 0]
+            mirror = (share < EARLY) | (~walk.converged & (share < HALFWAY))
+        _place_at_points(method, problems, theta, walk, worth & ~mirror)
+    rows = np.flatnonzero(worth & (mirror | (others & ~walk.converged)))
+    if len(rows):
+        _go_on(method, taken(problems, rows), theta, walk, rows, mirror[rows], known[rows])
+    if mirror.any():
+        _place_at_points(method, problems, theta, walk, worth & mirror)
 
 
 def crept(
@@ -66,36 +83,6 @@ def crept(
     return inward(method, walk.theta), walk
 
 
-def _from_the_other_end(
-    method: Method, problems: Problem, theta: np.ndarray, walk: Walk, worth: np.ndarray
-) -> None:
-    """Go on from laws whose break lies before the data or at their beginning.
-
-    Seen from the other end of the data such a break lies beyond the end, where the valley that it leaves is
-    straight in the walk's coordinates.
-    """
-    first = np.broadcast_to(problems.log_x[:, 0], len(theta))
-    share = 1.0 - theta[:, 4] / first
-    early = (share < EARLY) | (~walk.converged & (share < HALFWAY))
-    rows = np.flatnonzero(early & worth)
-    if not len(rows):
-        return
-    part = taken(problems, rows)
-    first = first[rows]
-    log_x = np.where(part.weight > 0, first[:, None] - part.log_x, 0.0)
-    found, there = crept(method, part._replace(log_x=log_x), mirrored(theta[rows], first))
-    near = _nearer(found, first)
-    moved = np.flatnonzero((near != found).any(axis=1))
-    found = mirrored(near, first)
-    cost = np.sum(residuals(method, rows_of(method, part), found)[0] ** 2, axis=1)
-    there = there._replace(cost=cost)
-    if len(moved):  # with the break so near, the other coordinates have other best values
-        after, end = crept(method, taken(part, moved), found[moved])
-        better = end.cost < cost[moved]
-        found[moved[better]], cost[moved[better]] = after[better], end.cost[better]
-    _keep_better(theta, walk, rows, found, there)
-
-
 def _along_the_bound(
     method: Method, problems: Problem, theta: np.ndarray, walk: Walk, worth: np.ndarray
 ) -> None:
@@ -109,6 +96,47 @@ def _along_the_bound(
     if len(rows):
         plain = method._replace(straight=False)
         _keep_better(theta, walk, rows, *crept(plain, taken(problems, rows), theta[rows]))
+
+
+def _go_on(
+    method: Method,
+    part: Problem,
+    theta: np.ndarray,
+    walk: Walk,
+    rows: np.ndarray,
+    mirror: np.ndarray,
+    known: np.ndarray,
+) -> None:
+    """Go on by exact steps from some of the laws, `rows` (B,) of them.
+
+    A break before the data, or at their beginning, has a `mirror` (B,): seen from the other end of the data
+    it lies beyond the end, where the valley that it leaves is straight in the walk's coordinates.
+    """
+    first, wide = np.broadcast_to(part.log_x[:, 0], len(rows)), mirror[:, None]
+    starts, seen = theta[rows], part
+    if mirror.any():
+        starts = np.where(wide, mirrored(starts, first), starts)
+        back = np.where(part.weight > 0, first[:, None] - part.log_x, 0.0)
+        seen = part._replace(log_x=np.where(wide, back, part.log_x))
+    found, there = crept(method, seen, starts, known)
+    if mirror.any():
+        near = _nearer(found, first)
+        # With the break brought nearer, the other coordinates have other best values.
+        again = np.flatnonzero(mirror & (~there.converged | (near != found).any(axis=1)))
+        found = np.where(wide, mirrored(near, first), found)
+        there.cost[:] = np.where(mirror, _costs(method, part, found), there.cost)
+        if len(again):
+            converged = there.converged.copy()
+            _keep_better(found, there, again, *crept(method, taken(part, again), found[again], known[again]))
+            there.converged[:] |= converged
+    _keep_better(theta, walk, rows, found, there)
+
+
+def _costs(method: Method, problems: Problem, theta: np.ndarray) -> np.ndarray:
+    """Costs (B,) of a law (B, p) of each of B problems."""
+    rows = rows_of(method, problems)
+    square = (residuals(method, rows, theta)[0] / rows.scale) ** 2
+    return rows.scale[:, 0] ** 2 * np.sum(robust_cost_and_weight(method.robust, square)[0], axis=1)
 
 
 def _nearer(theta: np.ndarray, first: np.ndarray) -> np.ndarray:

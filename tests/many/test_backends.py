@@ -84,8 +84,10 @@ def test_forms_and_options_have_the_same_laws(options, one_chunk):
         np.testing.assert_allclose(there[name], here[name], rtol=1e-6)
 
 
-def test_jax_is_taken_for_crowds_or_where_a_device_is_asked_for(random_curves, monkeypatch, one_chunk):
-    from bnsl.many import columns, work
+def test_jax_is_taken_for_crowds_on_a_gpu_or_where_a_device_is_asked_for(
+    random_curves, monkeypatch, one_chunk
+):
+    from bnsl.many import columns, devices, work
 
     frame = random_curves.long_form(*random_curves.curves(4, 16, seed=7))
     asked = []
@@ -94,9 +96,11 @@ def test_jax_is_taken_for_crowds_or_where_a_device_is_asked_for(random_curves, m
     bnsl.fit_many(frame, **CALL, form="m1")
     bnsl.fit_many(frame, **CALL, form="m1", device="cpu")
     monkeypatch.setattr(work, "CROWD", 4)
+    bnsl.fit_many(frame, **CALL, form="m1")  # on a CPU compiling does not pay
+    monkeypatch.setattr(devices, "with_devices", lambda settings, _: settings._replace(platform="gpu"))
     bnsl.fit_many(frame, **CALL, form="m1")
     bnsl.fit_many(frame, **CALL, form="m1", backend="numpy")
-    assert asked == ["numpy", "jax", "jax", "numpy"]
+    assert asked == ["numpy", "jax", "numpy", "jax", "numpy"]
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_a_break_before_the_data_is_followed_down_its_valley(monkeypatch, backen
     assert found.converged.all()
     residual = np.log(np.array([BNSL(1).evaluate(t, np.exp(U)) for t in found.theta]) / y)
     np.testing.assert_allclose(np.sum(residual**2, axis=1), found.cost, rtol=1e-6)
-    monkeypatch.setattr(valleys, "_from_the_other_end", lambda *arguments: None)
+    monkeypatch.setattr(valleys, "_go_on", lambda *arguments: None)
     left = engine(backend)(Method(BNSL(1)), problems(y, 6))
     assert (left.cost > 1.0002 * found.cost).sum() >= 2
 
