@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,11 @@ from bnsl.cli._terminal import note
 from bnsl.cli._words import dashed
 from bnsl.curves.curve import Curve
 from bnsl.curves.datasets import COLLECTIONS, DESCRIPTIONS, load_curve
+from bnsl.curves.scale import loss_of
 from bnsl.forms.form import Form
 from bnsl.readers.columns import Columns
 from bnsl.readers.files import STDIN
 from bnsl.readers.reading import Reading, curve_from_source, curves_from_source, without_end
-
-# Number and share of values below 0, from which on y is a signed quantity such as a reward.
-SEVERAL, SIGNED = 2, 0.1
 
 
 def read_curve(args: argparse.Namespace, form: Form | None = None) -> Curve:
@@ -62,9 +60,10 @@ def read_curves(args: argparse.Namespace, form: Form | None = None) -> dict[str,
 def _read(
     args: argparse.Namespace, read: Callable[..., dict[str, Reading]], form: Form | None
 ) -> dict[str, Curve]:
-    loss, args.loss = args.loss, args.loss or "log"
     if input_names(args):
-        return {"": read_runs(args, form)}
+        runs = read_runs(args, form)
+        args.loss = _loss(args, runs.y)
+        return {"": runs}
     if args.groups is not None:
         raise InputError("--groups is for several inputs; name them, such as --x params,tokens")
     curation = curation_of(args)
@@ -83,27 +82,25 @@ def _read(
     if until is not None:
         asked = (without_end(*asked, until, args.offset or 0.0), *asked[1:])
     try:
-        found = read(*asked, loss=args.loss, curation=curation)
+        found = read(*asked, loss=args.loss or "log", curation=curation)
     except InputError:
-        if loss is not None:
+        if args.loss is not None:
             raise
         found = read(*asked, loss="linear", curation=curation)
-        below = _share_below(found.values())
-        if below < SIGNED:
+        if _loss(args, np.concatenate([reading.curve.y for reading in found.values()])) == "log":
             raise
         args.loss = "linear"
-        note(
-            f"y is below 0 in {below:.0%} of the rows, so the law is fitted on a linear scale, as with "
-            "--loss linear"
-        )
+    args.loss = args.loss or "log"
     _tell(found)
     return {name: reading.curve for name, reading in found.items()}
 
 
-def _share_below(readings: Iterable[Reading]) -> float:
-    """The share of values below 0; none where these are so few that they are mistakes."""
-    negative = np.concatenate([reading.curve.y for reading in readings]) < 0
-    return float(np.mean(negative)) if negative.sum() >= SEVERAL else 0.0
+def _loss(args: argparse.Namespace, y: np.ndarray) -> str:
+    """The loss that was asked for, or the one that the values allow, with a note."""
+    loss, told = loss_of(y, args.loss)
+    for warning in told:
+        note(warning.message)
+    return loss
 
 
 def _tell(found: Mapping[str, Reading]) -> None:

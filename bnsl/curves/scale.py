@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bnsl._base.checks import InputError, check_choice, check_positive
+from bnsl._base.display import FitWarning
 from bnsl.curves.curve import Curve
 
 SCALES = ("auto", "log", "linear")
@@ -54,6 +55,7 @@ LOG = Scale("log")
 GROWN = 2.0  # times the median of the first third of the points, which that of the last is where y grows
 HIGH = 0.5  # share of the largest y at the end: what grows has not come down again
 RANGE = 2.0  # of v over a curve on a linear scale
+SEVERAL, SIGNED = 2, 0.1  # number and share of values below 0, from which on y is signed, as a reward is
 ORDERLY = 0.6  # least correlation of the ranks of x and y
 
 
@@ -79,6 +81,18 @@ def scales_of(curve: Curve, name: str = "auto") -> tuple[Scale, ...]:
         )
         return (LOG,)
     return (linear(curve),)
+
+
+def loss_of(y: np.ndarray, loss: str | None = None) -> tuple[str, tuple[FitWarning, ...]]:
+    """The loss asked for; if none is, "log", or "linear" for a signed quantity, of which a warning tells.
+
+    A few negative values among others are mistakes, which the logarithm refuses.
+    """
+    below = y < 0
+    if loss is not None or below.sum() < SEVERAL or below.mean() < SIGNED:
+        return loss or "log", ()
+    text = f"y is below 0 in {below.mean():.0%} of the rows, so errors are in its unit, as with loss='linear'"
+    return "linear", (FitWarning("linear_scale", text),)
 
 
 def grows(curve: Curve) -> bool:

@@ -18,6 +18,7 @@ from bnsl._base.shown import Part, Shown
 from bnsl.curves.curve import Curve, check_curve
 from bnsl.curves.data import Data, as_curve, named_inputs
 from bnsl.curves.metrics import log_errors, rmsle
+from bnsl.curves.scale import loss_of
 from bnsl.fitting.fit import fit
 from bnsl.forecasting.forecast import forecast
 from bnsl.forecasting.surface_laws import needed
@@ -250,7 +251,7 @@ def backtest(
     else:
         chosen = _checked(curve, first, cuts)
     if fits:  # a bad row should be found before the first of many fits
-        check_curve(curve.take(first <= chosen[-1]), options.get("loss", "log"))
+        check_curve(curve.take(first <= chosen[-1]), options["loss"])
     laws, predicted = [], []
     # Far predictions are what is asked for.
     with warnings.catch_warnings(action="ignore", category=ExtrapolationWarning):
@@ -297,6 +298,7 @@ def _method(
         fixed = options.get("fixed")
         free = len(law.parameters) - (len(fixed) if isinstance(fixed, Mapping) else 0)
         curve = as_curve(data, **given, axes=law.inputs)
+        options["loss"] = loss_of(curve.y, options.get("loss"))[0]  # the same at every cut
         by_name = isinstance(wanted, str) and law.name == BNSL.name
         chosen = by_name and given_breaks(options.get("n_breaks")) is None
         label = f"{law.name}, breaks chosen at each cut" if chosen else law.label

@@ -15,6 +15,7 @@ from bnsl._base.checks import InputError, check_mapping, suggest, told
 from bnsl._base.display import html_frame, html_table
 from bnsl.curves.curve import Curve
 from bnsl.curves.data import Data, as_curve, named_inputs
+from bnsl.curves.scale import loss_of
 from bnsl.evaluation.extrapolation import Extrapolation, nothing_held_out
 from bnsl.evidence.breaks import points_needed
 from bnsl.fitting.fit import fit
@@ -147,7 +148,7 @@ def compare(
     train_count: int | None = None,
     train_fraction: float | None = None,
     n_breaks: int | str | Sequence[int] | None = None,
-    loss: str = "log",
+    loss: str | None = None,
     robust: str | None = None,
     sigma: ArrayLike | None = None,
     fixed: Mapping[str, float] | None = None,
@@ -197,7 +198,7 @@ def compare(
     fitted, beyond = curve.split(**rules)
     if beyond is None and any(rule is not None for rule in rules.values()):
         raise nothing_held_out(curve)
-    if forms is ALL_FORMS and loss == "linear" and curve.y.min() <= 0:
+    if forms is ALL_FORMS and loss_of(fitted.y, loss)[0] == "linear" and curve.y.min() <= 0:
         counts = n_breaks if given_breaks(n_breaks) is not None else _numbers_on_y(fitted)
         wanted = forms_by_label([label for label, form in wanted.items() if form.signed], counts)
     known = {name for form in wanted.values() for name in form.names}

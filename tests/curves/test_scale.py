@@ -1,10 +1,11 @@
 """Scales of y: which a curve may have, and the way to them and back."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import bnsl
-from bnsl.curves.scale import LOG, grows, scales_of
+from bnsl.curves.scale import LOG, grows, loss_of, scales_of
 
 X = np.geomspace(1, 100, 12)
 REWARDS = 10.0 - 30.0 * X**-0.5
@@ -45,3 +46,32 @@ def test_a_sign_that_a_scale_cannot_have_is_named_with_its_row_and_the_way_out()
         scales_of(bnsl.Curve(X, REWARDS), "log")
     with pytest.raises(bnsl.InputError, match="scale"):
         scales_of(bnsl.Curve(X, REWARDS), "logit")
+
+
+@pytest.mark.parametrize("below", [0, 1, 2, 5])
+def test_a_signed_quantity_is_fitted_on_a_linear_scale_and_a_few_mistakes_are_refused(below):
+    x = np.geomspace(10.0, 1e4, 24)
+    y = 1.0 + x**-0.5
+    y[:below] *= -1.0
+    frame = pd.DataFrame({"x": x, "y": y, "run": "a"})
+    calls = (
+        lambda: bnsl.fit(x, y, n_breaks=0).loss,
+        lambda: bnsl.compare(x, y, forms=["bnsl"], n_breaks=0).results["bnsl"].loss,
+        lambda: bnsl.backtest(x, y, n_breaks=0, cuts=1).laws[0].loss,
+        lambda: bnsl.fit_many(frame, "x", "y", "run", n_breaks=0)["status"][0],
+    )
+    said = loss_of(y)
+    assert said[0] == ("linear" if below == 5 else "log")
+    assert [code for code, _ in said[1]] == ["linear_scale"] * (below == 5)
+    assert loss_of(y, "log1p") == ("log1p", ())
+    if below in (0, 5):
+        assert [call() for call in calls[:3]] == [said[0]] * 3
+        assert calls[3]() != "invalid"
+        assert said[1] == tuple(
+            one for one in bnsl.fit(x, y, n_breaks=0).warnings if one.code == "linear_scale"
+        )
+        return
+    assert calls[3]() == "invalid"
+    for call in calls[:3]:
+        with pytest.raises(bnsl.InputError, match=r"y\[0\] = .* or use loss='linear'"):
+            call()

@@ -408,7 +408,7 @@ def test_shell_writes_json_and_figure(run):
     [
         ("--cut 1e9", "--cut 1e+09 leaves nothing to predict"),
         ("--cut x", "argument --cut: 'x' is not a number"),
-        ("--tolerance 0", "--tolerance = 0 is not a usable number"),
+        ("--tolerance 0", "--tolerance 0 is not a usable number"),
         ("--form m7", "--form 'm7' is unknown"),
         ("--form m1 --n-breaks 2", "--n-breaks 2 is only for --form bnsl"),
         ("--train-until 5", "unknown option or argument: --train-until 5"),
