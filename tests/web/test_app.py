@@ -526,6 +526,9 @@ def test_rewards_have_a_fit_on_a_linear_scale(opened):
     drop(page, "rewards.csv", table.encode())
     settled(page, "14 of 14")
     assert "a forecast and one law, both on a linear scale" in page.locator("#told").inner_text()
+    assert page.get_by_label("M2").is_disabled()
+    assert page.locator("#y-type input:checked").get_attribute("value") == "linear"
+    assert page.locator("#y-type input").first.is_disabled()
     names = page.evaluate(f"() => {PLOT}.data.map((trace) => trace.name)")
     law = drawn(page, next(name for name in names if name.startswith("BNSL")))
     at = np.array(law["x"])

@@ -8,9 +8,10 @@ from dash import dcc, html
 
 from bnsl._base.palette import FITTED, HELD_OUT
 from bnsl.curves.datasets import DESCRIPTIONS, LOSS_SURFACE
+from bnsl.forms.registry import FORMS
 from bnsl.web.app.words import TEXTS
 
-FORMS = ("m1", "m2", "m3", "m4")
+DRAWN = ("m1", "m2", "m3", "m4")  # beside the BNSL
 EXAMPLES = (*DESCRIPTIONS, LOSS_SURFACE)
 UNSEEN = {"visible": False}
 CLEAR = "rgba(0, 0, 0, 0)"
@@ -65,6 +66,20 @@ def run_options(runs: dict[str, str]) -> list[dict[str, str]]:
     return [{"label": text, "value": value} for value, text in (*runs.items(), *every.items())]
 
 
+def choices_of(*, positive: bool) -> dict[str, list[dict[str, Any]]]:
+    """Scales of the y axis and forms to draw; those that need a positive y can be chosen only for one."""
+    return {
+        "y-type": [
+            {"label": scale, "value": scale, "disabled": scale == "log" and not positive}
+            for scale in ("log", "linear")
+        ],
+        "forms": [
+            {"label": name.upper(), "value": name, "disabled": not (positive or FORMS[name].signed)}
+            for name in DRAWN
+        ],
+    }
+
+
 def _workbench() -> list[Any]:
     """Which points are taken, and what was found of them."""
     column = "column that tells runs apart"
@@ -105,11 +120,11 @@ def _findings() -> list[Any]:
     config: Any = {"displaylogo": False, "responsive": True, "modeBarButtons": [TOOLS]}
     style = {"height": "100%"}
     graph = dcc.Graph(id="figure", figure=NOTHING, responsive=True, style=style, config=config)
-    forms = [{"label": form.upper(), "value": form} for form in FORMS]
+    choices = choices_of(positive=True)
     ways = [
         _hinted("x axis", dcc.RadioItems(["log", "linear"], "log", id="x-type", inline=True)),
-        _hinted("y axis", dcc.RadioItems(["log", "linear"], "log", id="y-type", inline=True)),
-        _hinted("also draw", dcc.Checklist(id="forms", options=forms, value=[], inline=True)),
+        _hinted("y axis", dcc.RadioItems(choices["y-type"], "log", id="y-type", inline=True)),
+        _hinted("also draw", dcc.Checklist(id="forms", options=choices["forms"], value=[], inline=True)),
     ]
     bar = [html.Div(ways, id="ways", className="bar ways"), html.Button("Save as report", id="save")]
     return [

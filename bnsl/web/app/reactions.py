@@ -19,7 +19,7 @@ from bnsl.curves.datasets import LOSS_SURFACE
 from bnsl.readers.columns import check_numbers, choose_columns
 from bnsl.readers.source import Source
 from bnsl.web.app.numbers import drawn, figures_of, numbers
-from bnsl.web.app.page import CONTROLS, NONE, run_options
+from bnsl.web.app.page import CONTROLS, NONE, choices_of, run_options
 from bnsl.web.app.runs import ALL, run_column, run_columns, runs_in
 from bnsl.web.app.session import WORKING, Choice, Points, Sessions, analysis_of, distinct
 from bnsl.web.app.words import in_words_of_app, plain_notes
@@ -113,12 +113,15 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
 
     @on(
         f"{VALUES} token.data",
-        "end.max end.value end.min places.data told.children told.hidden found.hidden ways.hidden",
+        "end.max end.value end.min places.data told.children told.hidden found.hidden ways.hidden "
+        "y-type.options y-type.value forms.options forms.value",
+        "y-type.value forms.value",
         failed=UNSETTLED,
     )
     def choose(*values: Any) -> Changes:
         """Columns, runs or what is done to the points were chosen."""
-        chosen = _points(dict(zip((*CONTROLS, "token"), values, strict=True)))
+        *points, scale, forms = values
+        chosen = _points(dict(zip((*CONTROLS, "token"), points, strict=True)))
         if chosen is None:
             return UNSETTLED
         reading = sessions.reading(chosen)
@@ -129,6 +132,7 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
         last, told = len(places) - 1, [html.Li(text) for text in plain_notes(reading.notes)]
         changes: Changes = {"end.max": last, "end.value": last, "end.min": LEAST - 1}
         changes |= {"places.data": places.tolist(), "told.children": told, "told.hidden": not told}
+        changes |= _possible(scale, forms, positive=bool(reading.curve.y.min() > 0))
         return changes | {"found.hidden": False, "ways.hidden": bool(chosen.more), **_message("")}
 
     @on(
@@ -235,6 +239,17 @@ def _points(wish: Mapping[str, Any]) -> Points | None:
         raise InputError("x and y are the same column; choose two")
     sorts = {"smooth": float, "thin": int, "offset": float}
     return Points(**{k: sorts[k](v) if k in sorts and v is not None else v for k, v in found.items()})
+
+
+def _possible(scale: str, forms: list[str], *, positive: bool) -> Changes:
+    """What can be chosen for a y that is positive or not, and what of it stays chosen."""
+    choices = choices_of(positive=positive)
+    given = {
+        name: [one["value"] for one in listed if not one["disabled"]] for name, listed in choices.items()
+    }
+    changes: Changes = {f"{name}.options": listed for name, listed in choices.items()}
+    changes["y-type.value"] = scale if scale in given["y-type"] else given["y-type"][0]
+    return changes | {"forms.value": [name for name in forms if name in given["forms"]]}
 
 
 def _found(sessions: Sessions, wish: Mapping[str, Any]) -> Changes:
