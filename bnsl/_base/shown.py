@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+import bnsl
 from bnsl._base.display import (
     FitWarning,
     fact_lines,
@@ -20,6 +21,7 @@ from bnsl._base.display import (
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 
 class Part(NamedTuple):
@@ -65,3 +67,19 @@ class Shown:
 
     def _notes(self) -> Sequence[FitWarning]:
         return getattr(self, "warnings", ())
+
+
+class Plotted:
+    """A result that a function of `bnsl` draws, which a subclass names: `Plotted, figure="plot_fit"`."""
+
+    _figure: ClassVar[str]
+
+    def __init_subclass__(cls, figure: str | None = None, **options: Any) -> None:
+        """`figure` is inherited where it is not given."""
+        super().__init_subclass__(**options)
+        if figure is not None:
+            cls._figure = figure
+
+    def plot(self, **options: Any) -> Axes:
+        """A figure: `bnsl.plot_fit` of a fit, `bnsl.plot_runs` of runs, and so on; they have the options."""
+        return getattr(bnsl, self._figure)(self, **options)

@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from bnsl._base.checks import InputError, check_choice, suggest
 from bnsl._base.display import short
+from bnsl._base.lazy import pd
 from bnsl.curves.curve import Curve
 from bnsl.curves.fetching import fetched_table, in_folder, read_checked
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ORIGIN = (
     "https://raw.githubusercontent.com/google-research/google-research/"
@@ -133,8 +130,6 @@ class Benchmark:
     @property
     def table(self) -> pd.DataFrame:
         """One row per curve: domain, task, model, numbers of points, ranges of x and y."""
-        import pandas as pd
-
         rows = []
         for curve in self.curves:
             fitted, held_out = curve.fitted, curve.held_out
@@ -148,8 +143,6 @@ class Benchmark:
     @property
     def points(self) -> pd.DataFrame:
         """One row per point: domain, task, model, x (seen examples), y (loss) and whether it is held out."""
-        import pandas as pd
-
         parts = [
             pd.DataFrame(
                 {**dict(zip(KEY, curve.key, strict=True)), "x": part.x, "y": part.y, "held_out": held_out}
@@ -174,8 +167,6 @@ def load_benchmark() -> Benchmark:
     Raises:
         InputError: no file at hand and none to be had, or a damaged one; the message says what to do.
     """
-    import pandas as pd
-
     tables = [fetched_table(name, sha256, ORIGIN)[1] for name, sha256 in FILES.items()]
     published, path = None, in_folder(BASELINES[0])
     if path is not None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bnsl._base.checks import InputError, as_number, check_choice, is_number
-
-if TYPE_CHECKING:
-    import pandas as pd
+from bnsl._base.lazy import pd
 
 DECIMALS = (".", ",")
 _POWERS = {"k": 3, "thousand": 3, "m": 6, "million": 6, "g": 9, "b": 9, "bn": 9, "billion": 9, "t": 12}
@@ -47,11 +45,11 @@ class _Column:
 
     def __post_init__(self) -> None:
         for text, match in self.found.items():
-            kind = "" if match is None else _decimal_of(match)
-            if kind in DECIMALS:
-                self.decimals.add(kind)
-            elif kind:
-                self.unsure.setdefault(kind[0], text)
+            readings = {} if match is None else _readings(match)
+            if len(readings) == 1:
+                self.decimals |= set(readings)
+            elif len(set(readings.values())) == 2:
+                self.unsure.setdefault(next(mark for mark in text if mark in DECIMALS), text)
 
     @property
     def plain_are_small(self) -> bool:
@@ -120,8 +118,7 @@ def number_of(cell: Any) -> float | None:
         match = _CELL.fullmatch(str(cell).strip())
     if match is None:
         return None
-    bare = _literal(match, "," if _decimal_of(match) == "," else ".")
-    return None if bare is None else float(bare)
+    return next(map(float, _readings(match).values()), None)
 
 
 def written_number(cell: Any, argument: str) -> float:
@@ -173,20 +170,6 @@ def _ungrouped(digits: str) -> tuple[str, bool]:
     return re.sub(f"[{_GAPS}]", "", whole) + digits[len(whole) :], True
 
 
-def _decimal_of(match: re.Match[str]) -> str:
-    """What the marks of a cell say: the decimal mark, a mark and "?" where that is open, or nothing."""
-    digits, grouped = _ungrouped(match["digits"])
-    marks = [mark for mark in digits if mark in DECIMALS]
-    if not marks:
-        return ""
-    if len(set(marks)) == 2:
-        return marks[-1]
-    if len(marks) > 1:
-        return _other(marks[0])
-    certain = grouped or match["power"] is not None  # then a single mark can be none of thousands
-    return f"{marks[0]}?" if _THOUSANDS[marks[0]].fullmatch(digits) and not certain else marks[0]
-
-
 def _other(mark: str) -> str:
     return "," if mark == "." else "."
 
@@ -213,12 +196,19 @@ def _chosen(column: _Column, marks: set[str], usual: str | None, where: str) -> 
     )
 
 
+def _readings(match: re.Match[str]) -> dict[str, str]:
+    """The ways to read a cell, by the decimal mark."""
+    both = {mark: _literal(match, mark) for mark in DECIMALS}
+    return {mark: bare for mark, bare in both.items() if bare is not None}
+
+
 def _literal(match: re.Match[str], decimal: str) -> str | None:
     """A cell as Python writes the number; None where its marks do not go with the decimal one."""
     digits, grouped = _ungrouped(match["digits"].rstrip(_GAPS))
     whole, mark, part = digits.partition(decimal)
     thousands = _other(decimal)
-    if thousands in whole and (grouped or not _THOUSANDS[thousands].fullmatch(whole)):
+    certain = grouped or match["power"]  # then a mark can be none of thousands
+    if thousands in whole and (certain or not _THOUSANDS[thousands].fullmatch(whole)):
         return None
     whole = whole.replace(thousands, "")
     if not (whole + part).isdigit():

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_array, no_column, some, told
+from bnsl._base.lazy import pd
 from bnsl.curves.accuracy import check_accuracy, with_errors
 from bnsl.curves.curve import Curve
 from bnsl.forms.inputs import Input, X, usable_inputs
@@ -218,12 +219,16 @@ def _of_columns(table: Any, named: Mapping[str, Any], axes: tuple[Input, ...], g
 
     Rows at the end without x and y are left out, as in files.
     """
+    from bnsl.curves.frame import as_pandas
+
     names = {k: v for k, v in named.items() if _is_name(v) or (k == "x" and _are_names(v))}
     if "x" in names and names["x"] == names.get("y"):
         raise InputError(f"x and y are the same column, {names['x']!r}; name two")
     values = {k: column(table, v, k) if k in names else v for k, v in named.items()}
     labels: dict[str, Any] = {f"{k}_label": names[k] if _is_name(names.get(k)) else k for k in ("x", "y")}
-    values["groups"] = _labels_of(table, groups) if _is_name(groups) else groups
+    values["groups"] = (
+        as_pandas(table, [groups])[groups].astype(str).to_numpy() if _is_name(groups) else groups
+    )
     if "x" in names and "y" in names:
         values = _without_blank_end(values)
     several = names["x"] if _are_names(names.get("x")) else []
@@ -254,8 +259,6 @@ def _without_blank_end(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _missing(cells: Any) -> np.ndarray:
-    import pandas as pd
-
     return np.asarray(pd.isna(np.asarray(cells, dtype=object)))
 
 
@@ -269,13 +272,6 @@ def check_missing(columns: Mapping[str, Any]) -> None:
                 f"column {name!r}, row {missing[0]} is missing (NaN or None){more}; drop or repair the row "
                 f"(frame.dropna(subset={list(columns)}) leaves such rows out)"
             )
-
-
-def _labels_of(table: Any, name: str) -> Any:
-    """A column of labels (N,)."""
-    from bnsl.curves.frame import as_pandas
-
-    return as_pandas(table, [name])[name].astype(str).to_numpy()
 
 
 def is_table(value: object) -> bool:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, overload
+from typing import Literal, overload
 
 import numpy as np
 
 from bnsl._base.checks import check_choice
+from bnsl._base.lazy import pd
 from bnsl.curves.benchmark import DESCRIPTION, Benchmark, BenchmarkCurve, load_benchmark
 from bnsl.curves.curve import Curve
 from bnsl.curves.surfaces import load_chinchilla, read_table
 from bnsl.forms.broken import BNSL
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # The fit of the 4-digit-addition curve in the released script of arXiv 2210.14891.
 NOISELESS_LAW = {
@@ -144,8 +142,6 @@ def load_validation() -> Benchmark:
     The domain of a BenchmarkCurve is its family, the task its name, the model "half" or "quarter": the share
     of the range of x whose points are fitted. Splits with fewer than FEWEST_FITTED of them are left out.
     """
-    import pandas as pd
-
     table = pd.read_csv(_data_file("validation_curves.csv"))
     curves = []
     for (family, name), points in table.groupby(["family", "curve"], sort=False):

@@ -6,12 +6,9 @@ import hashlib
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bnsl._base.checks import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
+from bnsl._base.lazy import pd
 
 FOLDER_VARIABLE = "BNSL_DATA_DIR"
 TIMEOUT = 30.0  # seconds without an answer from the origin
@@ -84,8 +81,6 @@ def read_checked(path: Path, sha256: str, remedy: str) -> pd.DataFrame:
     Raises:
         InputError: a file that cannot be read or is not the one expected; it ends with `remedy`.
     """
-    import pandas as pd
-
     try:
         content = path.read_bytes()
     except OSError as error:

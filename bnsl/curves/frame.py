@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bnsl._base.checks import InputError, no_column
+from bnsl._base.lazy import pd
 from bnsl.curves.cells import number_columns
 from bnsl.curves.ragged import Curves
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class LongTable(NamedTuple):
@@ -32,8 +30,6 @@ def as_pandas(frame: Any, columns: Sequence[str]) -> pd.DataFrame:
 
     Raises InputError for another type and for a column that is not there.
     """
-    import pandas as pd
-
     table = isinstance(frame, pd.DataFrame) or hasattr(frame, "get_column")  # the latter is Polars'
     if not table and not hasattr(frame, "keys"):
         raise InputError(
@@ -72,8 +68,6 @@ def long_table(frame: Any, x: str, y: str, sigma: str | None, by: list[str]) -> 
 
     Points that are not numbers become NaN, so that their curve is refused and no other.
     """
-    import pandas as pd
-
     measured = [x, y, *([sigma] if sigma else [])]
     wanted = [*by, *measured]
     if len(set(wanted)) < len(wanted):
@@ -101,8 +95,6 @@ def long_table(frame: Any, x: str, y: str, sigma: str | None, by: list[str]) -> 
 
 def _numbers(column: pd.Series) -> np.ndarray:
     """A column as floats; what is no number is NaN, and truth values are no numbers."""
-    import pandas as pd
-
     if column.dtype.kind in "cMm":
         raise InputError(f"column {column.name!r} must hold numbers; its type is {column.dtype}")
     if column.dtype == bool:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bnsl._base.checks import shown
 from bnsl._base.display import FitWarning
-
-if TYPE_CHECKING:
-    import pandas as pd
+from bnsl._base.lazy import pd
 
 RATE = re.compile(r"(.*[/_.])?(lr|learning_?rate)([/_.].*)?", re.I)
 STEP = re.compile(r"(^|[^a-z])(step|iter(ation)?|epoch|token|sample|update|batche?)s?([^a-z]|$)", re.I)

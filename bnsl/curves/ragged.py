@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bnsl._base.lazy import pd
+
 SPREAD = 8  # times as long as the shortest is at most the longest of curves that are padded together
 
 
@@ -60,8 +62,6 @@ class Curves:
 
     def digests(self) -> np.ndarray:
         """Numbers (C,) that differ between curves of different points, all but surely."""
-        import pandas as pd
-
         columns = [self.x, self.y, *([] if self.sigma is None else [self.sigma])]
         mixed = np.zeros(len(self.x), np.uint64)
         for column in columns:

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bnsl._base.checks import InputError, is_number, some
+from bnsl._base.lazy import pd
 from bnsl.curves.fetching import fetched_table, in_folder
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ORIGIN = (
     "https://raw.githubusercontent.com/epoch-research/analyzing-chinchilla/"
     "92258837425e1b5f2851d624287f0120583a3d0e/data/"
 )
-EXTRACTED = (
-    "svg_extracted_data.csv",
-    "193478df4e90f040016431996c45682659306840ecdadf83cfb9cd5ca0aa1b30",
-)
+EXTRACTED = ("svg_extracted_data.csv", "193478df4e90f040016431996c45682659306840ecdadf83cfb9cd5ca0aa1b30")
 TABLE = "inputs/chinchilla_epoch_245.csv"  # the same, in $BNSL_DATA_DIR
 NAMES = {  # of the columns in either file
     "Model Size": "params",
@@ -70,8 +64,6 @@ def chinchilla_from_table(table: pd.DataFrame, source: str) -> pd.DataFrame:
 
 def read_table(path: Path) -> pd.DataFrame:
     """A table of runs; InputError for a file that cannot be read."""
-    import pandas as pd
-
     try:
         return pd.read_csv(path)
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors

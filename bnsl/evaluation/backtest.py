@@ -7,14 +7,15 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_number, check_count, reject, told
 from bnsl._base.display import ExtrapolationWarning, html_frame, plain, records, table_text
-from bnsl._base.shown import Part, Shown
+from bnsl._base.lazy import pd
+from bnsl._base.shown import Part, Plotted, Shown
 from bnsl.curves.curve import Curve, check_curve
 from bnsl.curves.data import Data, as_curve, named_inputs
 from bnsl.curves.metrics import log_errors, rmsle
@@ -26,10 +27,6 @@ from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
 from bnsl.forms.inputs import Input, X
 from bnsl.forms.registry import NAMES, get_form, given_breaks
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
 
 CUTS = 6  # of a back-test without `cuts`, at most
 LEAST = 4  # points that its first cut leaves to fit, at least
@@ -49,7 +46,7 @@ METHODS: dict[str, Method] = {"forecast": forecast}  # by name
 
 
 @dataclass(frozen=True, repr=False)
-class Backtest(Shown):
+class Backtest(Shown, Plotted, figure="plot_backtest"):
     """The result of a back-test: laws fitted up to several cut-offs, and their predictions beyond.
 
     Attributes:
@@ -74,8 +71,6 @@ class Backtest(Shown):
         the factor between x and the last fitted x (of several inputs between products, as of cuts); y;
         predicted; log_error = log(predicted / y), NaN where one of them is not positive.
         """
-        import pandas as pd
-
         parts = []
         for cut, predicted in zip(self.cuts, self.predicted, strict=True):
             fitted, beyond = _split(self.curve, cut)
@@ -102,8 +97,6 @@ class Backtest(Shown):
 
         Errors are rmsle with its standard error, and mean_log_error, above 0 where the law says too much.
         """
-        import pandas as pd
-
         rows = []
         for (cut, group), law in zip(self.table.groupby("cut", sort=True), self.laws, strict=True):
             row = {"cut": cut, "fitted": group["fitted"].iloc[0], "beyond": len(group)}
@@ -118,8 +111,6 @@ class Backtest(Shown):
         The ends are the same for every curve; bins without points are left out; points of all cuts count
         alike.
         """
-        import pandas as pd
-
         distance = self.table["distance"].to_numpy()
         edges = list(EDGES)
         while edges[-1] < distance.max():
@@ -160,12 +151,6 @@ class Backtest(Shown):
         edge = float(table["distance_to"].iloc[good - 1])
         distance = self.table["distance"]
         return float(distance[distance <= edge * (1 + 1e-9)].max())
-
-    def plot(self, **options: Any) -> Axes:
-        """A figure of errors against distance: `bnsl.plot_backtest`, which has the options."""
-        from bnsl import plot_backtest
-
-        return plot_backtest(self, **options)
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """The three tables as strict JSON: lists of rows `cuts`, `distances`, `points`; unknown is null."""

@@ -11,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bnsl._base.checks import InputError, check_choice, check_count, shown, told
 from bnsl._base.display import ExtrapolationWarning, html_frame, table_text
+from bnsl._base.lazy import pd
 from bnsl._base.shown import Part, Shown
 from bnsl.curves.benchmark import KEY, Benchmark, BenchmarkCurve, load_benchmark
 from bnsl.curves.metrics import log_errors, rmsle
@@ -24,9 +24,6 @@ from bnsl.evaluation.backtest import Method, predictions, status_of
 from bnsl.evaluation.tables import EXPLANATION, MEASURES, bold, markdown_table
 from bnsl.fitting.fit import fit
 from bnsl.forecasting.forecast import forecast
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # What `run_benchmark` runs by default: name -> function of a Curve that returns an object with predict(x).
 METHODS: dict[str, Method] = {
@@ -96,8 +93,6 @@ class BenchmarkRun(Shown):
         mean_log_error, above 0 where the method says too much; best, whether no method has a smaller rmsle;
         status; seconds.
         """
-        import pandas as pd
-
         rows = []
         for outcome in self.outcomes:
             curve, (error, stderr) = outcome.curve, outcome.rmsle
@@ -134,8 +129,6 @@ class BenchmarkRun(Shown):
         for each); beats_published, the share on which it is smaller than those of M1, M2, M3 and
         M4 in `Benchmark.published`, NaN where these are not at hand; seconds, the mean of a curve.
         """
-        import pandas as pd
-
         table, published = self.table.assign(beats=np.nan), self.benchmark.published
         if published is not None:
             bar = published.min(axis=1).loc[list(table[list(KEY)].itertuples(index=False, name=None))]
@@ -157,8 +150,6 @@ class BenchmarkRun(Shown):
     @property
     def points(self) -> pd.DataFrame:
         """One row per held-out point and method: domain, task, model, method, x, y, predicted."""
-        import pandas as pd
-
         parts = []
         for outcome in self.outcomes:
             held = outcome.curve.held_out

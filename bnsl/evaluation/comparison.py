@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, check_mapping, suggest, told
 from bnsl._base.display import html_frame, html_table
+from bnsl._base.lazy import pd
+from bnsl._base.shown import Plotted
 from bnsl.curves.curve import Curve
 from bnsl.curves.data import Data, as_curve, named_inputs
 from bnsl.curves.scale import loss_of
@@ -25,16 +27,12 @@ from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
 from bnsl.forms.registry import NAMES, form_name, get_form, given_breaks
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-
 ALL_FORMS = ("m1", "m2", "m3", "m4", "bnsl")
 FORMS_OF_TWO = ("chinchilla_tied", "chinchilla", "skaling", "bilinear", "interaction", "bnsl")  # inputs
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Plotted, figure="plot_comparison"):
     """Fits of several forms to the same points.
 
     Attributes:
@@ -90,8 +88,6 @@ class Comparison:
 
     @cached_property
     def _unsorted(self) -> pd.DataFrame:
-        import pandas as pd
-
         rows = []
         for label, result in self.results.items():
             held = None if self.held_out is None else Extrapolation(result, self.held_out)
@@ -119,12 +115,6 @@ class Comparison:
     def best(self) -> FitResult:
         """The fit in the first row of the table."""
         return self.results[str(self.table.index[0])]
-
-    def plot(self, **options: Any) -> Axes:
-        """A figure of points and all laws: `bnsl.plot_comparison`, which has the options."""
-        from bnsl import plot_comparison
-
-        return plot_comparison(self, **options)
 
     def __repr__(self) -> str:
         best, value = str(self.table.index[0]), self.table[self.ranked_by].iloc[0]
@@ -199,7 +189,8 @@ def compare(
     if beyond is None and any(rule is not None for rule in rules.values()):
         raise nothing_held_out(curve)
     if forms is ALL_FORMS and loss_of(fitted.y, loss)[0] == "linear" and curve.y.min() <= 0:
-        counts = n_breaks if given_breaks(n_breaks) is not None else _numbers_on_y(fitted)
+        possible = [n for n in range(MOST_ON_Y + 1) if n == 0 or len(fitted) >= points_needed(n)]
+        counts = possible if given_breaks(n_breaks) is None else n_breaks
         wanted = forms_by_label([label for label, form in wanted.items() if form.signed], counts)
     known = {name for form in wanted.values() for name in form.names}
     fixed, bounds = check_mapping(fixed, "fixed"), check_mapping(bounds, "bounds")
@@ -222,11 +213,6 @@ def compare(
 def _of_break(name: str) -> bool:
     """Whether a parameter is that of some break, c2 or d1, of which a chosen number has enough."""
     return bool(re.fullmatch(r"[cdf][1-9]\d*", name))
-
-
-def _numbers_on_y(curve: Curve) -> list[int]:
-    """Numbers of breaks that there are points for."""
-    return [n for n in range(MOST_ON_Y + 1) if n == 0 or len(curve) >= points_needed(n)]
 
 
 def forms_by_label(

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +21,8 @@ from bnsl._base.display import (
     paragraphs,
     warning_lines,
 )
+from bnsl._base.lazy import pd
+from bnsl._base.shown import Plotted
 from bnsl.curves.curve import Curve
 from bnsl.curves.data import Data, as_curve, named_inputs
 from bnsl.curves.metrics import log_errors, rmse, rmsle
@@ -29,15 +31,11 @@ from bnsl.fitting.result import FitResult
 from bnsl.forms.form import Form
 from bnsl.forms.registry import get_form
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-
 LEVEL = 0.9  # of the intervals that held-out points are looked for in
 
 
 @dataclass(frozen=True)
-class Extrapolation:
+class Extrapolation(Plotted, figure="plot_fit"):
     """A law fitted to one part of a curve, with the part that was held out.
 
     Attributes:
@@ -89,8 +87,6 @@ class Extrapolation:
 
         A form of several inputs has a column for each, and the largest of their factors.
         """
-        import pandas as pd
-
         held, last = self.held_out.x, self.result.curve.x.max(axis=0)
         columns = {"x": held} if held.ndim == 1 else dict(zip(self.held_out.input_names, held.T, strict=True))
         return pd.DataFrame(columns).assign(
@@ -99,12 +95,6 @@ class Extrapolation:
             log_error=log_errors(self.predicted, self.held_out.y),
             beyond=(held / last).reshape(len(held), -1).max(axis=1),
         )
-
-    def plot(self, **options: Any) -> Axes:
-        """A figure of fitted and held-out points and law: `bnsl.plot_fit`, which has the options."""
-        from bnsl import plot_fit
-
-        return plot_fit(self, **options)
 
     # --- text -------------------------------------------------------------------------------------
 

@@ -17,15 +17,14 @@ from bnsl.curves.pooling import table_notes
 from bnsl.curves.scale import loss_of
 from bnsl.evidence.breaks import MOST, Weighed, chosen, points_needed, weigh_breaks
 from bnsl.fitting.constraints import Constraints, check_constraints, fewest_breaks, orientations
-from bnsl.fitting.inside import kept_inside
 from bnsl.fitting.linear_breaks import MOST as MOST_ON_Y
-from bnsl.fitting.linear_breaks import measure_of, weighable, weighed_by_bic
+from bnsl.fitting.linear_breaks import kept_inside, measure_of, weighable, weighed_by_bic
+from bnsl.fitting.notes import data_notes
 from bnsl.fitting.orientation import clearly_better, other_wanted, promising
 from bnsl.fitting.outcome import result_of
 from bnsl.fitting.result import FitResult, Status
 from bnsl.fitting.setup import BACKENDS, Setup, set_up, solve
-from bnsl.fitting.surface_notes import data_notes
-from bnsl.fitting.verdict import with_verdict
+from bnsl.fitting.text import with_verdict
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
 from bnsl.forms.registry import get_form, given_breaks

@@ -10,15 +10,22 @@ from bnsl._base.display import FitWarning
 from bnsl.curves.curve import Curve
 from bnsl.fitting.adequacy import LEAST_TESTED, MISSING, PLACED, VISIBLE, durbin_watson, missing_break
 from bnsl.fitting.covariance import SINGULAR
-from bnsl.fitting.result import Status
+from bnsl.fitting.result import FitResult, Status
 from bnsl.forms.form import Form
 from bnsl.solver.pool import Pool
 
 FEW = 8  # distinct x below which intervals rest on the form, which so few points cannot show
 # Two costs differ if more than this share lies between them, and more than rounding explains.
 SAME_COST = 1e-3
-ALIKE = 3.0  # standard deviations from which on neighbouring residuals count as alike
+CORRELATED = 3.0  # standard deviations from which on neighbouring residuals count as alike
 CONSTANT = FitWarning("constant_y", "all y are equal; only the level of the curve is determined")
+COLLINEAR = 0.98  # From this correlation of their logarithms on, two inputs go together.
+AT_ZERO = 1e-6  # A limit below this share of the smallest y is 0.
+LOOSE = float(np.log(2.0))  # A logarithm of this standard error is known to a factor of 2.
+# Rows are not independent from the correlation ALIKE on of residuals that share an input. It is looked at
+# where so many rows share one, on average.
+ALIKE, SHARED = 0.3, 3
+COUNTED = 1e5  # Fewer tokens than these are hardly a count of single ones.
 
 
 def point_notes(curve: Curve, fitted: int) -> Iterator[FitWarning]:
@@ -50,15 +57,10 @@ def point_notes(curve: Curve, fitted: int) -> Iterator[FitWarning]:
 def parameter_notes(
     form: Form, curve: Curve, theta: np.ndarray, lost: np.ndarray, at_bound: np.ndarray, condition: float
 ) -> Iterator[FitWarning]:
-    """What is to be said of the parameters.
+    """What is to be said of a law theta (p,), in the user's units, with its breaks in order.
 
-    Args:
-        form: that was fitted.
-        curve: the fitted points.
-        theta: coordinates (p,) in the user's units, breaks in order.
-        lost: (p,) bool, which are not determined.
-        at_bound: (p,) bool, which ended at a bound.
-        condition: number of the scaled derivatives.
+    `lost` (p,) says which parameters are not determined, `at_bound` (p,) which ended at a bound, and
+    `condition` is the number of the scaled derivatives.
     """
     names = np.array(form.names)
     for i, (position, side) in enumerate(break_places(form, curve, theta), start=1):
@@ -118,15 +120,7 @@ def range_notes(form: Form, curve: Curve, theta: np.ndarray, blurred: np.ndarray
 def break_notes(
     form: Form, curve: Curve, theta: np.ndarray, signal: np.ndarray, errors: np.ndarray
 ) -> Iterator[FitWarning]:
-    """Breaks that the data do not determine, by Fisher information.
-
-    Args:
-        form: that was fitted.
-        curve: the fitted points.
-        theta: coordinates (p,) in the user's units, breaks in order.
-        signal: of every break (n,), as `adequacy.signals` gives it.
-        errors: standard errors (p,) of the coordinates.
-    """
+    """Breaks that the data do not determine, by `adequacy.signals` (n,) and the errors (p,) of theta (p,)."""
     sides = [side for _, side in break_places(form, curve, theta)]
     for i, (size, side) in enumerate(zip(signal, sides, strict=True), start=1):
         if size >= VISIBLE and errors[form.names.index(f"d{i}")] <= PLACED:
@@ -146,20 +140,15 @@ def break_notes(
 def misfit_notes(
     form: Form, log_x: np.ndarray, residual: np.ndarray, jacobian: np.ndarray, free: np.ndarray
 ) -> Iterator[FitWarning]:
-    """What the residuals say that the law misses.
+    """What weighted residuals (N,), law minus data, say that the law misses.
 
-    Args:
-        form: that was fitted.
-        log_x: (N,) in the units of the fit.
-        residual: (N,) weighted residuals, law minus data.
-        jacobian: (N, p) their derivatives.
-        free: (p,) bool, which were fitted.
+    `log_x` (N,) is in the units of the fit; of the derivatives (N, p) those by `free` (p,) parameters count.
     """
     columns = jacobian[:, free]
     few = len(residual) - columns.shape[1] <= LEAST_TESTED
     if log_x.ndim > 1 or few or not np.isfinite(columns).all():
         return
-    if durbin_watson(residual, columns) < -ALIKE:
+    if durbin_watson(residual, columns) < -CORRELATED:
         text = (
             "neighbouring residuals are similar: the law misses a feature of the data, perhaps a break, or "
             "the noise is correlated; standard errors and intervals are too small"
@@ -174,3 +163,63 @@ def misfit_notes(
             "feature of the data, and standard errors and intervals are too small"
         )
         yield FitWarning("break_missing", text)
+
+
+def data_notes(result: FitResult) -> Iterator[FitWarning]:
+    """Inputs that go together, a limit at 0, parameters not determined, and rows that are alike."""
+    curve, form = result.curve, result.form
+    yield from _input_notes(result)
+    limit = result.params.get("E", result.params.get("E0"))
+    if limit is not None and "E" not in result.fixed and limit < AT_ZERO * curve.y.min():
+        yield FitWarning("limit_at_zero", "E is 0: these runs show no limit of the loss")
+    errors = np.linalg.norm(result.covariance_root, axis=1)
+    known = [not q.log or q.name in result.fixed for q in form.parameters]
+    if loose := np.array(form.names)[(errors > LOOSE) & ~np.array(known)].tolist():
+        text = f"{', '.join(loose)}: not known to a factor of 2, or only in combination; rely on predictions"
+        yield FitWarning("poorly_determined", text)
+    if curve.groups is None and (share := _alike(result)) > ALIKE:
+        text = (
+            f"rows with the same {curve.input_names[0]} have similar residuals (correlation {share:.2f}); if "
+            "they are of one run, standard errors are too small; pass the column of the run as groups="
+        )
+        yield FitWarning("rows_alike", text)
+
+
+def _input_notes(result: FitResult) -> Iterator[FitWarning]:
+    """Inputs that vary together or not at all, and counts of tokens that are small or not whole numbers."""
+    form, names, inputs = result.form, result.curve.input_names, result.curve.x.T
+    with np.errstate(all="ignore"):
+        together = np.corrcoef(form.seen(result.curve.x).T)
+    for i, j in zip(*np.tril_indices(len(names), -1), strict=True):
+        if abs(together[i, j]) > COLLINEAR:
+            text = (
+                f"{names[j]} and {names[i]} vary together (correlation {together[i, j]:.3f}), so their "
+                "effects cannot be separated; add runs with other ratios"
+            )
+            yield FitWarning("inputs_collinear", text)
+    for name, values in zip(names, inputs, strict=True):
+        if values.min() == values.max():
+            text = (
+                f"{name} is {values[0]:g} in every row, so its effect is unknown: leave it out, "
+                "or add runs with other values"
+            )
+            yield FitWarning("input_constant", text)
+    for entry, name, values in zip(form.inputs, names, inputs, strict=True):
+        if not entry.any_unit and values.max() < COUNTED and (values != np.rint(values)).any():
+            text = f"{form.name} depends on the unit of {name}: give counts (single tokens), not billions"
+            yield FitWarning("unit_matters", text)
+
+
+def _alike(result: FitResult) -> float:
+    """The correlation of residuals within rows that share the first input (intraclass, one-way)."""
+    kinds, member = np.unique(result.curve.x[:, 0], return_inverse=True)
+    count, residual = len(member), result.residuals
+    if len(kinds) < 3 or count < SHARED * len(kinds):
+        return 0.0
+    sizes = np.bincount(member)
+    means = np.bincount(member, residual) / sizes
+    within = np.sum((residual - means[member]) ** 2) / max(count - len(kinds), 1)
+    between = np.sum(sizes * (means - residual.mean()) ** 2) / (len(kinds) - 1)
+    typical = count / len(kinds)
+    whole = between + (typical - 1.0) * within
+    return float((between - within) / whole) if whole > 0 else 0.0

@@ -32,13 +32,8 @@ def other_wanted(log_x: np.ndarray, data: np.ndarray, residual: np.ndarray, seen
     """Whether a law of the other orientation is worth a search, for C curves (C,).
 
     Curves that fall ever faster from a plateau are such. Of others, a second search would find no better law,
-    and take as long as the first.
-
-    Args:
-        log_x: (C, N), ascending.
-        data: (C, N) in the space of the loss.
-        residual: (C, N), likewise, of the best law of the first orientation.
-        seen: (C, N) bool, False for padding at the end.
+    and take as long as the first. Data and residuals of the best law of the first orientation are (C, N), in
+    the space of the loss; `seen` is False for padding at the end of curves.
     """
     with np.errstate(all="ignore"):
         scatter = noise_of(log_x, data, seen)

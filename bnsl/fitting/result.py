@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,22 +15,19 @@ from numpy.typing import ArrayLike
 from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, check_share
 from bnsl._base.display import FitWarning
+from bnsl._base.lazy import pd
 from bnsl._base.normal import students_t
 from bnsl.curves.curve import Curve, warn_if_far
 from bnsl.curves.data import points_of
 from bnsl.curves.metrics import rmse, rmsle
 from bnsl.evidence.breaks import Candidate
 from bnsl.fitting import record
-from bnsl.fitting.covariance import sandwich_root
+from bnsl.fitting.covariance import draws, sandwich_root
 from bnsl.fitting.decisions import Decisions
 from bnsl.fitting.text import Printed
 from bnsl.forms.broken import Segment
 from bnsl.forms.form import Form
 from bnsl.solver import losses
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
 
 
 class Status(enum.Enum):
@@ -43,7 +40,7 @@ class Status(enum.Enum):
 
 
 @dataclass(frozen=True, repr=False)
-class FitResult(Printed, Decisions):
+class FitResult(Printed, Decisions, figure="plot_fit"):
     """A fitted law. Made by `bnsl.fit`; all fields are read-only.
 
     Attributes:
@@ -264,8 +261,6 @@ class FitResult(Printed, Decisions):
 
     def posterior(self, count: int = 1000, seed: int = 0) -> list[tuple[Form, np.ndarray]]:
         """Laws drawn from the uncertainty of the fit: form, and coordinates (count, p) in user units."""
-        from bnsl.fitting.posterior import draws
-
         return [(self.form, draws(self, count, seed))]
 
     def _errors_of(self, root: np.ndarray) -> Mapping[str, float]:
@@ -311,8 +306,6 @@ class FitResult(Printed, Decisions):
         Slopes are those of log(y - a) against log x; `width_decades` is the factor of x, in powers of ten,
         over which 90 % of the turn takes place (2 f log 19 / log 10, from the logistic shape of the turn).
         """
-        import pandas as pd
-
         numbers = range(1, self.form.n_breaks + 1)
         change, place, width = (np.array([self.params[f"{k}{i}"] for i in numbers], float) for k in "cdf")
         slope = -np.cumsum([self.params.get("c0", np.nan), *change])
@@ -333,8 +326,6 @@ class FitResult(Printed, Decisions):
         Columns: log_evidence (of all laws of so many breaks, under a prior for laws and noise), probability
         (among those weighed), chosen.
         """
-        import pandas as pd
-
         columns = ["n_breaks", "log_evidence", "probability"]
         frame = pd.DataFrame(list(self.candidates), columns=columns).set_index("n_breaks")
         frame["chosen"] = frame.index == self.n_breaks
@@ -351,12 +342,6 @@ class FitResult(Printed, Decisions):
             raise InputError(f"form {self.form.label!r} is not a chain of power laws; only bnsl is")
         with np.errstate(over="ignore"):
             return decompose(self.params)
-
-    def plot(self, **options: Any) -> Axes:
-        """A figure of points and law: `bnsl.plot_fit`, which has the options."""
-        from bnsl import plot_fit
-
-        return plot_fit(self, **options)
 
     # --- JSON -------------------------------------------------------------------------------------
 

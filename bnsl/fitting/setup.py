@@ -53,21 +53,11 @@ class Setup(NamedTuple):
 
     def outward(self, theta: np.ndarray) -> np.ndarray:
         """Coordinates (..., p) in the user's units; several setups take (C, p)."""
-        return outward(self.method.form, theta, self.log_s, self.log_t, self.shift)
+        return _raised(self.method.form.rescaled(theta, self.log_s, self.log_t), self.shift)
 
-
-def outward(
-    form: Form, theta: np.ndarray, log_s: np.ndarray, log_t: np.ndarray, shift: np.ndarray
-) -> np.ndarray:
-    """Coordinates (..., p) of a law in the user's units, from those of a `Setup`."""
-    return _raised(form.rescaled(theta, log_s, log_t), shift)
-
-
-def inward(
-    form: Form, theta: np.ndarray, log_s: np.ndarray, log_t: np.ndarray, shift: np.ndarray
-) -> np.ndarray:
-    """The inverse of `outward`."""
-    return form.rescaled(_raised(theta, -shift), -log_s, -log_t)
+    def inward(self, theta: np.ndarray) -> np.ndarray:
+        """The inverse of `outward`."""
+        return self.method.form.rescaled(_raised(theta, -self.shift), -self.log_s, -self.log_t)
 
 
 def _raised(theta: np.ndarray, shift: np.ndarray) -> np.ndarray:

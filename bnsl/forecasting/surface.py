@@ -12,13 +12,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bnsl._base.arrays import log_softmax
 from bnsl._base.checks import InputError, check_count, check_tails, generator
 from bnsl._base.display import FitWarning
+from bnsl._base.lazy import pd
 from bnsl._base.shown import Part, Shown, frame_part
 from bnsl.curves.curve import Curve, check_curve, warn_if_far
 from bnsl.curves.data import points_of
@@ -40,9 +41,6 @@ from bnsl.forecasting.surface_laws import (
 )
 from bnsl.forms.form import Form
 from bnsl.solver import losses
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 KIND = "surface_forecast"
 # A back-test counts for so many independent runs: a weight is the error to the power of minus this.
@@ -134,8 +132,6 @@ class SurfaceForecast(Shown, Decisions):
     @cached_property
     def laws(self) -> pd.DataFrame:
         """What is averaged, one row per law: weight, back-test error, rmsle on all runs, limit E."""
-        import pandas as pd
-
         table = pd.DataFrame(self.members).drop(columns="result").set_index("label").rename_axis("law")
         results = [member.result for member in self.members]
         return table.rename(columns={"error": "backtest_rmsle"}).assign(

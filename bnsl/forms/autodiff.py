@@ -9,19 +9,32 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from bnsl._base.arrays import Array, namespace
-from bnsl.forms.form import Form, Parameter, Separable
-from bnsl.forms.inputs import Input
+from bnsl.forms.form import Form, Separable
 
 
 def runnable(form: Form) -> Form:
     """The form itself if it gives its derivatives, else a `Traced` of it."""
     closed = type(form).log_y_and_jacobian is not Form.log_y_and_jacobian
     return form if closed else Traced(form)
+
+
+def _own(name: str) -> Any:
+    """A property that is the form's own."""
+    return property(lambda traced: getattr(traced.form, name))
+
+
+def _by_jax(name: str) -> Any:
+    """A method of theta (..., p) and log x (..., N), which JAX maps over batches, derives and compiles."""
+
+    def run(traced: Traced, theta: Array, log_x: Array) -> Any:
+        return traced._run(name, theta, log_x)
+
+    return run
 
 
 @dataclass(frozen=True)
@@ -32,43 +45,12 @@ class Traced(Form):
     """
 
     form: Form
-    name: ClassVar[str] = "traced"
 
-    @property
-    def inputs(self) -> tuple[Input, ...]:  # type: ignore[override]
-        """Those of the form."""
-        return self.form.inputs
-
-    @property
-    def picks(self) -> int:  # type: ignore[override]
-        """Those of the form."""
-        return self.form.picks
-
-    @property
-    def label(self) -> str:
-        """That of the form."""
-        return self.form.label
-
-    @property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """Those of the form."""
-        return self.form.parameters
-
-    def log_y(self, theta: Array, log_x: Array) -> Array:
-        """log y (..., N)."""
-        return self._run("log_y", theta, log_x)
-
-    def y(self, theta: Array, log_x: Array) -> Array:
-        """y (..., N)."""
-        return self._run("y", theta, log_x)
-
-    def log_y_and_jacobian(self, theta: Array, log_x: Array) -> tuple[Array, Array]:
-        """log y (..., N) and its derivatives (..., p, N)."""
-        return self._run("log_y_and_jacobian", theta, log_x)
-
-    def y_and_jacobian(self, theta: Array, log_x: Array) -> tuple[Array, Array]:
-        """y (..., N) and its derivatives (..., p, N)."""
-        return self._run("y_and_jacobian", theta, log_x)
+    name = "traced"
+    inputs, picks, label = _own("inputs"), _own("picks"), _own("label")
+    parameters, has_starts = _own("parameters"), _own("has_starts")
+    log_y, log_y_and_jacobian = _by_jax("log_y"), _by_jax("log_y_and_jacobian")
+    y, y_and_jacobian = _by_jax("y"), _by_jax("y_and_jacobian")
 
     def log_slope(self, theta: np.ndarray, log_x: np.ndarray) -> np.ndarray:
         """d log y / d log x (N, k)."""
@@ -100,11 +82,6 @@ class Traced(Form):
 
         found = self._mapped(arrays, (log_x, y, weight), (self._points, 1, 1))
         return Separable(*found)._replace(alike=alike[0])
-
-    @property
-    def has_starts(self) -> bool:
-        """Whether the form gives them."""
-        return self.form.has_starts
 
     def starts(self, log_x: np.ndarray, y: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray | None:
         """Those of the form."""

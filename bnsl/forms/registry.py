@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bnsl._base.checks import InputError, check_count, check_names, suggest, told
+from bnsl._base.lazy import pd
 from bnsl.forms.baselines import M1, M2, M3
 from bnsl.forms.broken import BNSL
 from bnsl.forms.experts import MixtureOfExperts, Routing, RoutingOffset
@@ -14,9 +15,6 @@ from bnsl.forms.hyperbreaks import HyperBNSL
 from bnsl.forms.repeated import DataConstrained
 from bnsl.forms.sigmoid import M4
 from bnsl.forms.surfaces import Bilinear, Chinchilla, ChinchillaTied, Interaction, Kaplan, Skaling
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _OF_PARAMETERS_AND_TOKENS = (Chinchilla, ChinchillaTied, Kaplan, Skaling, Bilinear, Interaction)
 _OF_MORE = (DataConstrained, Routing, RoutingOffset, MixtureOfExperts)
@@ -106,8 +104,6 @@ def list_forms() -> pd.DataFrame:
     Columns: known_as (other names that every `form=` takes), formula, inputs, parameters, meaning.
     "bnsl" takes any number of inputs; with several its breaks lie along hyperplanes.
     """
-    import pandas as pd
-
     rows = [
         {
             "form": form.name,

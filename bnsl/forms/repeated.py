@@ -32,11 +32,7 @@ class DataConstrained(SumOfTerms):
 
     name = "data_constrained"
     known_as = ("repeated_data",)
-    inputs = (
-        Input("N", any_unit=False),
-        Input("D", any_unit=False),
-        Input("U", any_unit=False, costs=False),
-    )
+    inputs = (Input("N", any_unit=False), Input("D", any_unit=False), Input("U", any_unit=False, costs=False))
     formula = "L = E + A / N'^alpha + B / D'^beta"
     meaning = "Chinchilla of N' and D', what N and D are worth on U unique tokens"
     parameters = (*Chinchilla.parameters, positive("R_D"), positive("R_N"))

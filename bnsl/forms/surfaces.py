@@ -21,17 +21,7 @@ from bnsl.forms.surface_starts import (
     powers_of_sums,
     sums_of_terms,
 )
-from bnsl.forms.terms import (
-    LIMIT,
-    STEEPEST,
-    PowerLaws,
-    Powers,
-    SumOfTerms,
-    Term,
-    exponent,
-    mixed,
-    scale,
-)
+from bnsl.forms.terms import LIMIT, STEEPEST, PowerLaws, Powers, SumOfTerms, Term, exponent, mixed, scale
 
 N_AND_D = (Input("N"), Input("D"))
 
@@ -167,10 +157,7 @@ class Skaling(SumOfTerms):
     def carried(self, at: Mapping[str, Any], log_s: tuple[Any, ...], log_t: Any) -> dict[str, Any]:
         """A and B carry the k-th root of the unit of y."""
         root = log_t * namespace(at["k"], log_t).exp(-at["k"])
-        return {
-            "A": at["A"] + root + at["alpha"] * log_s[0],
-            "B": at["B"] + root + at["beta"] * log_s[1],
-        }
+        return {"A": at["A"] + root + at["alpha"] * log_s[0], "B": at["B"] + root + at["beta"] * log_s[1]}
 
     def starts(self, log_x: np.ndarray, y: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
         """On grids of k, E and exponents, given which the law is linear."""

@@ -7,12 +7,9 @@ import json
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bnsl._base.checks import InputError, told
-
-if TYPE_CHECKING:
-    import pandas as pd
+from bnsl._base.lazy import pd
 
 POINTS = "points_digest"  # column of what tells whether a curve's points are those that were fitted
 SETTINGS = "_settings.json"  # readers of Parquet pass over names that begin so
@@ -59,8 +56,6 @@ class Parts:
         Args:
             known: the keys of today's curves and, in the column `POINTS`, digests of their points.
         """
-        import pandas as pd
-
         for stale in self.folder.glob("*.partial"):
             stale.unlink()
         parts = []

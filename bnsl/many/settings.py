@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from bnsl._base.checks import InputError, told
+from bnsl._base.lazy import pd
 from bnsl.evidence.breaks import MOST
 from bnsl.fitting.constraints import fewest_breaks
 from bnsl.forms.autodiff import runnable
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NAMES = ("status", "warnings", "message", "n_points", "n_breaks", "rmsle")  # columns of the result
 INVALID = "invalid"  # status of a curve that cannot be fitted at all
@@ -99,7 +97,6 @@ class Settings(NamedTuple):
     def as_frame(self, keys: pd.DataFrame, rows: pd.DataFrame | None) -> pd.DataFrame:
         """Rows as a table, whose columns and types do not depend on what became of the curves."""
         import numpy as np
-        import pandas as pd
 
         found = (pd.DataFrame(columns=NAMES) if rows is None else rows).set_axis(keys.index)
         columns: dict[str, Any] = {}

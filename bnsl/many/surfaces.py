@@ -8,12 +8,13 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bnsl._base.checks import InputError, check_count
 from bnsl._base.display import ExtrapolationWarning
+from bnsl._base.lazy import pd
 from bnsl.curves.frame import as_pandas
 from bnsl.fitting.fit import MOST_HYPERBREAKS, fit
 from bnsl.forms.form import Form
@@ -21,9 +22,6 @@ from bnsl.forms.hyperbreaks import HyperBNSL
 from bnsl.many.parts import POINTS, Parts
 from bnsl.many.settings import ERROR, INVALID, NAMES
 from bnsl.many.work import bar_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def fit_surfaces(
@@ -59,8 +57,6 @@ def fit_surfaces(
         progress: whether to show a bar.
         **options: further arguments of `fit`.
     """
-    import pandas as pd
-
     check_count(workers, "workers", 1)
     by = list(by)
     named = [*inputs, y, *by, *(name for name in (groups, sigma) if name is not None)]
@@ -114,8 +110,6 @@ def _found(parts: Iterable[pd.DataFrame], task: Any, workers: int) -> Iterator[d
 
 
 def _framed(keys: pd.DataFrame, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
-    import pandas as pd
-
     found = pd.DataFrame(rows, columns=list(columns), index=keys.index[: len(rows)])
     texts = ("status", "warnings", "message")
     kinds: dict[str, Any] = {name: float for name in columns if name not in texts}
@@ -129,8 +123,6 @@ def _column(names: Sequence[str], row: np.ndarray) -> str:
 
 def _digest(part: pd.DataFrame) -> str:
     """What tells whether the rows of a part are those that were fitted."""
-    import pandas as pd
-
     return hashlib.sha256(pd.util.hash_pandas_object(part, index=False).to_numpy().tobytes()).hexdigest()[:32]
 
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import check_count, check_tails
 from bnsl._base.display import FitWarning
+from bnsl._base.lazy import pd
 from bnsl.curves.curve import FAR
 from bnsl.planning.costs import flops
 from bnsl.planning.surface import Bounds, Choice, Law, Path, Surface, choice_of, lowest, surface_of
 from bnsl.planning.tables import budgets_of, tabled, with_ends, with_notes
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SIX_N_D = flops(6.0)
 MOVE = 0.1  # of log compute, between which an exponent is a difference
@@ -189,8 +187,6 @@ def isoflop(
     Raises:
         InputError: as `allocate`.
     """
-    import pandas as pd
-
     budgets, tails = budgets_of(compute), check_tails(level)
     count = check_count(points, "points", 2)
     surface = surface_of(law, draws, seed)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, as_number, check_count, check_mapping, check_tails, suggest
+from bnsl._base.checks import InputError, as_number, check_count, check_mapping, check_tails
 from bnsl._base.display import FitWarning
+from bnsl._base.lazy import pd
 from bnsl.planning.allocation import FAR_BUDGET, SIX_N_D
 from bnsl.planning.surface import Bounds, Choice, Law, Path, Surface, choice_of, lowest, surface_of
-from bnsl.planning.tables import rows_of, tabled, with_ends, with_notes
-
-if TYPE_CHECKING:
-    import pandas as pd
+from bnsl.planning.tables import check_inputs, rows_of, tabled, with_ends, with_notes
 
 DECADES = (3.0, 12.0)  # below the compute of a run, in which the optimum with its loss is looked for,
 PER_DECADE = 8  # at so many budgets
@@ -25,8 +23,6 @@ SPAN = 3.0  # times the data, to which contours go
 
 def runs_frame(law: Law) -> pd.DataFrame:
     """The fitted points as a table, inputs and y under their names."""
-    import pandas as pd
-
     curve = law.curve
     return pd.DataFrame(curve.x.reshape(len(curve.y), -1), columns=list(curve.input_names)).assign(
         **{curve.y_label: curve.y}
@@ -47,8 +43,6 @@ def contours(law: Law, points: int = 60) -> pd.DataFrame:
     Raises:
         InputError: a law of another number of inputs.
     """
-    import pandas as pd
-
     surface = surface_of(law, 0)
     if len(surface.names) != 2:
         raise InputError(f"law: contours need two inputs, and it has {', '.join(surface.names)}")
@@ -90,17 +84,13 @@ def gain(
     Raises:
         InputError: a name that is no input, a factor that is not positive, or no factor.
     """
-    import pandas as pd
-
     surface = surface_of(law, draws, seed, least=1)
     tails, names = check_tails(level), surface.names
     given = check_mapping(factors, "factors", "from inputs to factors") | more
     origin = check_mapping(at, "at", "from inputs to values")
     if not given:
         raise InputError(f"gain needs a factor of an input, such as {names[-1]}=10")
-    for name in (*given, *origin):
-        if name not in names:
-            raise InputError(f"{name!r} is no input; they are {', '.join(names)}" + suggest(name, names))
+    check_inputs([*given, *origin], names)
     columns = rows_of(given, "is not positive; it multiplies the input")
     last = law.curve.x.reshape(len(law.curve), -1)[np.argmax(law.curve.effort)]
     start = {n: as_number(origin.get(n, v), f"at[{n!r}]") for n, v in zip(names, last, strict=True)}
@@ -163,10 +153,7 @@ def overtraining(
 
 def _runs(choice: Choice, compute: ArrayLike | None, given: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
     """Compute and the two inputs of every run, (B,)."""
-    for name in given:
-        if name not in choice.free:
-            known = ", ".join(choice.free)
-            raise InputError(f"{name!r} is no input to choose; they are {known}" + suggest(name, choice.free))
+    check_inputs(given, choice.free, what="input to choose")
     first, second = choice.free
     if len(given) + (compute is not None) != 2:
         raise InputError(

@@ -24,14 +24,21 @@ class BestSet(NamedTuple):
     sd_after: float
 
 
-def best_set(
-    root: np.ndarray, noise: np.ndarray, price: np.ndarray, budget: float | None, most: int
-) -> BestSet:
-    """The best set of at most `most` candidates, by their noise (C,) and price (C,)."""
-    count = len(noise)
-    alone = np.array([target_sd(measured(root, i, noise[i]), count) for i in range(count)])
-    order = choose(root, noise, price, budget, most)
-    after = target_sd(all_measured(root, order, noise), count)
+class Terms(NamedTuple):
+    """On which terms a set is chosen: the noise (C,) and price (C,) of candidates, a budget, and how many."""
+
+    noise: np.ndarray
+    price: np.ndarray
+    budget: float
+    most: int
+
+
+def best_set(root: np.ndarray, terms: Terms) -> BestSet:
+    """The best set; of an infinite budget that of the largest reductions per cost."""
+    count = len(terms.noise)
+    alone = np.array([target_sd(measured(root, i, terms.noise[i]), count) for i in range(count)])
+    order = choose(root, terms)
+    after = target_sd(all_measured(root, order, terms.noise), count)
     return BestSet(target_sd(root, count), alone, tuple(order), after)
 
 
@@ -55,78 +62,61 @@ def all_measured(root: np.ndarray, chosen: list[int], noise: np.ndarray) -> np.n
     return root
 
 
-def _gains(root: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Reduction (C,) of the sum of the targets' variances by each candidate."""
-    count = len(noise)
-    cross = root[count:] @ root[:count].T
-    return np.sum(cross**2, axis=0) / (np.sum(root[:count] ** 2, axis=1) + noise**2)
-
-
-def _greedy(
-    root: np.ndarray, noise: np.ndarray, price: np.ndarray, budget: float | None, most: int, *, by_cost: bool
-) -> list[int]:
+def _greedy(root: np.ndarray, terms: Terms, *, by_cost: bool) -> list[int]:
+    """One candidate after the other, by how much it reduces the sum of the targets' variances."""
     chosen: list[int] = []
-    left = np.inf if budget is None else budget * (1 + 1e-12)
-    open_ = np.ones(len(noise), bool)
-    while len(chosen) < most:
-        possible = open_ & (price <= left)
-        if not possible.any():
-            break
-        gains = _gains(root, noise)
-        value = np.where(possible, gains / price if by_cost else gains, -np.inf)
+    count, price = len(terms.noise), terms.price.copy()
+    left = min(terms.budget * (1 + 1e-12), float(np.finfo(float).max))
+    while len(chosen) < terms.most and (price <= left).any():
+        cross = root[count:] @ root[:count].T
+        gains = np.sum(cross**2, axis=0) / (np.sum(root[:count] ** 2, axis=1) + terms.noise**2)
+        value = np.where(price <= left, gains / price if by_cost else gains, -np.inf)
         best = int(np.argmax(value))
         if not gains[best] > 0:
             break
         chosen.append(best)
-        open_[best] = False
         left -= price[best]
-        root = measured(root, best, float(noise[best]))
+        price[best] = np.inf
+        root = measured(root, best, float(terms.noise[best]))
     return chosen
 
 
-def choose(
-    root: np.ndarray, noise: np.ndarray, price: np.ndarray, budget: float | None, most: int
-) -> list[int]:
+def choose(root: np.ndarray, terms: Terms) -> list[int]:
     """Greedy by reduction per cost; under a budget also by reduction alone, each bettered by exchanges.
 
     The better of the two greedy sets is within a constant factor of the best (Leskovec et al., 2007).
     """
-    value = _greedy(root, noise, price, budget, most, by_cost=True)
-    if budget is None:
+    value = _greedy(root, terms, by_cost=True)
+    if np.isinf(terms.budget):
         return value
-    sets = [value, _greedy(root, noise, price, budget, most, by_cost=False)]
-    sets = [_exchanged(root, noise, price, budget, most, chosen) for chosen in sets]
-    best = min(sets, key=lambda chosen: target_sd(all_measured(root, chosen, noise), len(noise)))
-    return _ordered(root, noise, price, best)
+    sets = [value, _greedy(root, terms, by_cost=False)]
+    sets = [_exchanged(root, terms, chosen) for chosen in sets]
+    best = min(sets, key=lambda chosen: target_sd(all_measured(root, chosen, terms.noise), len(terms.noise)))
+    # In the order of reduction per cost.
+    shut = np.full(len(terms.price), np.inf)
+    shut[best] = terms.price[best]
+    return _greedy(root, terms._replace(price=shut, budget=1e300, most=len(best)), by_cost=True)
 
 
-def _exchanged(
-    root: np.ndarray, noise: np.ndarray, price: np.ndarray, budget: float, most: int, chosen: list[int]
-) -> list[int]:
+def _exchanged(root: np.ndarray, terms: Terms, chosen: list[int]) -> list[int]:
     """Drop one run and fill up greedily, as long as that betters the set."""
-    count = len(noise)
-    best = target_sd(all_measured(root, chosen, noise), count)
+
+    def sd_with(runs: list[int]) -> float:
+        return target_sd(all_measured(root, runs, terms.noise), len(terms.noise))
+
+    best = sd_with(chosen)
     for _ in range(SWAPS):
         trials = []
         for drop in chosen:
             kept = [i for i in chosen if i != drop]
-            there = all_measured(root, kept, noise)
-            shut = price.copy()
+            there = all_measured(root, kept, terms.noise)
+            shut = terms.price.copy()
             shut[[*kept, drop]] = np.inf
-            room = budget - float(price[kept].sum())
-            for by_cost in (True, False):
-                more = _greedy(there, noise, shut, room, most - len(kept), by_cost=by_cost)
-                trials.append([*kept, *more])
-        scores = [target_sd(all_measured(root, trial, noise), count) for trial in trials]
+            room = terms.budget - float(terms.price[kept].sum())
+            left = terms._replace(price=shut, budget=room, most=terms.most - len(kept))
+            trials += [[*kept, *_greedy(there, left, by_cost=by_cost)] for by_cost in (True, False)]
+        scores = [sd_with(trial) for trial in trials]
         if not scores or min(scores) >= best * (1 - 1e-9):
             break
         best, chosen = min(scores), trials[int(np.argmin(scores))]
     return chosen
-
-
-def _ordered(root: np.ndarray, noise: np.ndarray, price: np.ndarray, chosen: list[int]) -> list[int]:
-    """The set in the order of reduction per cost."""
-    inside = np.zeros(len(noise), bool)
-    inside[chosen] = True
-    shut = np.where(inside, price, np.inf)
-    return _greedy(root, noise, shut, 1e300, len(chosen), by_cost=True)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bnsl._base.checks import InputError, check_count, check_name, check_share, generator
+from bnsl._base.lazy import pd
 from bnsl.curves.frame import as_pandas
 from bnsl.planning.optimum import Optimum, line, runs_of, too_few
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 GRID = 400  # budgets at which the envelope is taken
 FEWEST = 3  # sizes on it
@@ -112,8 +110,6 @@ def _curves(
     sizes: np.ndarray, budgets: np.ndarray, losses: np.ndarray, keys: np.ndarray, x: str
 ) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
     """The size of each curve, and its (log budget, mean y) by budget."""
-    import pandas as pd
-
     codes, names = pd.factorize(keys)
     size_of, curves = [], []
     for code, name in enumerate(names):
@@ -154,8 +150,6 @@ def _draws(
 
 def _table(points: np.ndarray, x: str, y: str, budget: str) -> pd.DataFrame:
     """A row a size on the envelope, from small to large."""
-    import pandas as pd
-
     rows = pd.DataFrame(points, columns=[budget, x, y]).groupby(x)
     return rows.agg(
         **{

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,21 +20,19 @@ from bnsl._base.checks import (
     reject,
     told,
 )
+from bnsl._base.lazy import pd
+from bnsl._base.shown import Plotted
 from bnsl.fitting.result import FitResult
 from bnsl.forms.form import Form
 from bnsl.planning.predictability import Predictability, as_law, as_noise, free_of, information
 from bnsl.solver.crowd import refine_many
 from bnsl.solver.problem import Method, Problem
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-
 CLEAN = 1e-4  # noise below which fits keep all digits
 
 
 @dataclass(frozen=True, eq=False)
-class Horizon:
+class Horizon(Plotted, figure="plot_horizon"):
     """How prediction and breaks become known as the data reach further. Made by `bnsl.horizon`.
 
     Attributes:
@@ -55,8 +52,6 @@ class Horizon:
         Columns: points, prediction_sd, and for every break i signal_i and position_factor_i, as in
         `Predictability.breaks`.
         """
-        import pandas as pd
-
         columns = {"points": [len(step.x) for step in self.steps], "prediction_sd": self.prediction_sd}
         for number in self.steps[0].breaks.index:
             for name in ("signal", "position_factor"):
@@ -76,12 +71,6 @@ class Horizon:
     def known_from(self, tolerance: float) -> float:
         """The first stop from which on `prediction_sd` is at most `tolerance`; NaN if at none."""
         return self._first(self.prediction_sd <= tolerance)
-
-    def plot(self, **options: Any) -> Axes:
-        """A figure of how predictions become known: `bnsl.plot_horizon`, which has the options."""
-        from bnsl import plot_horizon
-
-        return plot_horizon(self, **options)
 
     def __repr__(self) -> str:
         ends = f"x from {self.stops[0]:.4g} to {self.stops[-1]:.4g}"

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bnsl._base.checks import InputError, as_number, check_count, check_tails, generator
 from bnsl._base.display import FitWarning
-from bnsl.planning.optimum import Optimum, law_of_minima, runs_of, too_few
-from bnsl.planning.parabolas import local_parabolas, vertices
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
+from bnsl._base.lazy import pd
+from bnsl._base.shown import Plotted
+from bnsl.planning.optimum import Optimum, law_of_minima, local_parabolas, runs_of, too_few, vertices
 
 FEWEST = 3  # sizes a parabola needs
 INSIDE, BELOW, ABOVE, NONE = "inside", "below the data", "above the data", "no minimum"
@@ -57,7 +54,7 @@ class IsoflopCurve:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class IsoflopFit(Optimum):
+class IsoflopFit(Optimum, Plotted, figure="plot_isoflop"):
     """Minima of loss at several budgets, and their power law. Made by `bnsl.isoflop_fit`.
 
     Attributes:
@@ -65,12 +62,6 @@ class IsoflopFit(Optimum):
     """
 
     curves: tuple[IsoflopCurve, ...] = field(repr=False)
-
-    def plot(self, **options: Any) -> Axes:
-        """A figure of the curves and their minima: `bnsl.plot_isoflop`, which has the options."""
-        from bnsl import plot_isoflop
-
-        return plot_isoflop(self, **options)
 
 
 def isoflop_fit(
@@ -205,8 +196,6 @@ def _replicates(
 def _table(
     curves: Sequence[IsoflopCurve], minima: np.ndarray, tails: list[float], names: tuple[str, str, str]
 ) -> pd.DataFrame:
-    import pandas as pd
-
     x, y, budget = names
     low, high = np.exp(np.quantile(minima, tails, axis=0))
     return pd.DataFrame(

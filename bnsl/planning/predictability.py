@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,6 +29,7 @@ from bnsl._base.checks import (
     told,
 )
 from bnsl._base.display import PARAMETER_HEAD
+from bnsl._base.lazy import pd
 from bnsl._base.shown import Part, Shown, cells_part, frame_part
 from bnsl.fitting.adequacy import ARITHMETIC, PLACED, VISIBLE, signals
 from bnsl.fitting.covariance import covariance_root, in_other_units, undetermined
@@ -39,9 +39,6 @@ from bnsl.forms.form import Form
 from bnsl.forms.inputs import check_values, usable_inputs
 from bnsl.forms.registry import get_form
 from bnsl.solver.losses import LOSSES, law_and_jacobian
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -112,8 +109,6 @@ class Predictability(Shown):
         standard errors where position and width are given; visible, whether that is at least VISIBLE = 4;
         determined, whether it is visible and its position known to a factor of 2.
         """
-        import pandas as pd
-
         signals = np.asarray(self._signals, float)
         numbers = pd.RangeIndex(1, len(signals) + 1, name="break")
         place = np.array([self._errors[f"d{i}"] for i in numbers], float)

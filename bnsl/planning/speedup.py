@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_number, check_tails, is_number
 from bnsl._base.display import FitWarning
+from bnsl._base.lazy import pd
 from bnsl.planning.allocation import SIX_N_D
 from bnsl.planning.decisions import best_losses, budget_of
 from bnsl.planning.surface import Bounds, Law, Surface, choice_of, surface_of
 from bnsl.planning.tables import budgets_of, tabled, with_notes
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 REACH, PER_DECADE = 4.0, 6  # decades to both sides of a budget, and budgets in each
 

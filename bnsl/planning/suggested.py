@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bnsl._base.display import short
-from bnsl._base.shown import Part, Shown, frame_part
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
+from bnsl._base.lazy import pd
+from bnsl._base.shown import Part, Plotted, Shown, frame_part
 
 
-class Suggested(Shown):
+class Suggested(Shown, Plotted, figure="plot_suggestion"):
     """What suggestions have in common: a table of candidates, of which some are chosen."""
 
     table: Any
@@ -26,12 +23,6 @@ class Suggested(Shown):
     def total_cost(self) -> float:
         """What the chosen runs cost together."""
         return float(self.table["cost"][self.table["chosen"] > 0].sum())
-
-    def plot(self: Any, **options: Any) -> Axes:
-        """A figure of candidates and what each would tell: `bnsl.plot_suggestion`, which has the options."""
-        from bnsl import plot_suggestion
-
-        return plot_suggestion(self, **options)
 
     def _parts(self) -> list[Part]:
         return [frame_part(self.table)]
@@ -151,8 +142,6 @@ def ranked(
     order: Sequence[int],
 ) -> pd.DataFrame:
     """The table of candidates (C,), the best for its cost first; `order` are indices of the chosen ones."""
-    import pandas as pd
-
     reduction = np.zeros(len(cost))
     if sd_before > 0:
         reduction = np.maximum(1.0 - (sd_with / sd_before) ** 2, 0.0)

@@ -18,6 +18,7 @@ from bnsl._base.checks import (
     is_number,
     told,
 )
+from bnsl._base.lazy import pd
 from bnsl.curves.data import Table, column, input_rows, is_table
 from bnsl.fitting.result import FitResult
 from bnsl.forecasting.forecast import Forecast
@@ -25,7 +26,7 @@ from bnsl.forecasting.joint import joint
 from bnsl.forecasting.surface import SurfaceForecast
 from bnsl.planning.allocation import SIX_N_D
 from bnsl.planning.budgets import bind
-from bnsl.planning.design import best_set
+from bnsl.planning.design import Terms, best_set
 from bnsl.planning.predictability import Predictability, as_noise
 from bnsl.planning.suggested import RunSuggestion, Suggestion, ranked
 from bnsl.planning.surface import surface_of
@@ -83,21 +84,19 @@ def suggest(
         cost = column(candidates, cost, "cost")
     points, goal = _inputs(law, names, candidates, target, x)
     price = _prices(cost, points, names)
-    limit = None if budget is None else as_number(budget, "budget", lambda v: 0 < v < np.inf)
-    most = 1 if limit is None else len(points)
+    limit = np.inf if budget is None else as_number(budget, "budget", lambda v: 0 < v < np.inf)
+    most = 1 if budget is None else len(points)
     most = most if count is None else check_count(count, "count", 1)
     root, usual = _root(law, np.concatenate([points, goal]))
     scatter = np.full(len(points), usual) if noise is None else as_noise(noise, len(points))
     if len(names) > 1:
-        import pandas as pd
-
-        found = best_set(root, scatter, price, limit, most)
+        found = best_set(root, Terms(scatter, price, limit, most))
         table = ranked(dict(zip(names, points.T, strict=True)), price, *found[:3])
         goals, runs = (pd.DataFrame(rows, columns=list(names)) for rows in (goal, curve.x))
         return RunSuggestion(table, found.sd_before, found.sd_after, names, goals, runs, label)
     order = np.argsort(points, kind="stable")
     root = root[[*order, *range(len(points), len(root))]]
-    found = best_set(root, scatter[order], price[order], limit, most)
+    found = best_set(root, Terms(scatter[order], price[order], limit, most))
     of = "y" if isinstance(law, Forecast) and not law.scale.logarithmic else "log y"
     return Suggestion(goal, points[order], price[order], *found, names[0], label, of)
 

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from bnsl._base.checks import InputError, as_number, check_count, check_mapping, suggest, told
+from bnsl._base.checks import InputError, as_number, check_count, check_mapping, told
 from bnsl._base.display import ExtrapolationWarning
 from bnsl.curves.curve import Curve
 from bnsl.forms.autodiff import runnable
 from bnsl.forms.form import Form
 from bnsl.planning.budgets import BoundCost, bind
+from bnsl.planning.tables import check_inputs
 
 BEYOND = 1e3  # times the data, so far is looked for an optimum; further if the budget is beyond the data
 COARSE = 0.2  # step of log x of the first look; laws bend over wider ranges
@@ -144,10 +145,8 @@ def choice_of(
     names, fixed = surface.names, check_mapping(held, "held", "from inputs to values")
     bounds = check_mapping(bounds, "bounds", "from inputs to (lower, upper)")
     bound = bind(cost, names)
-    for argument, name in (*(("held", name) for name in fixed), *(("bounds", name) for name in bounds)):
-        if name not in names:
-            known = ", ".join(names)
-            raise InputError(f"{argument}: {name!r} is no input; they are {known}" + suggest(name, names))
+    check_inputs(fixed, names, "held: ")
+    check_inputs(bounds, names, "bounds: ")
     fixed = {name: as_number(value, f"held[{name!r}]") for name, value in fixed.items()}
     free = [name for name in names if name not in fixed]
     if len(free) != 2:

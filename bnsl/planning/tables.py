@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, as_array, check_positive
+from bnsl._base.checks import InputError, as_array, check_positive, suggest
 from bnsl._base.display import ExtrapolationWarning, FitWarning
-
-if TYPE_CHECKING:
-    import pandas as pd
+from bnsl._base.lazy import pd
 
 UNSURE = {"optimum_outside_data", "budget_outside_data", "no_optimum"}  # issued as warnings of Python, too
+
+
+def check_inputs(given: Iterable[str], names: Sequence[str], where: str = "", what: str = "input") -> None:
+    """Raise InputError for a name that is none of the inputs."""
+    for name in given:
+        if name not in names:
+            known = ", ".join(names)
+            raise InputError(f"{where}{name!r} is no {what}; they are {known}" + suggest(name, names))
 
 
 def rows_of(asked: Mapping[str, ArrayLike], why: str = "is not positive") -> dict[str, np.ndarray]:
@@ -53,8 +59,6 @@ def tabled(
     known: Mapping[str, np.ndarray], rows: Sequence[Mapping[str, np.ndarray]], tails: Sequence[float]
 ) -> pd.DataFrame:
     """A table of known columns (B,), and a number with its interval for every entry (R,) of the B rows."""
-    import pandas as pd
-
     columns = dict(known)
     for name in rows[0]:
         columns |= with_ends(name, np.stack([row[name] for row in rows], axis=1), tails)

@@ -5,27 +5,23 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bnsl._base.checks import InputError, as_number, check_count, check_share, told
 from bnsl._base.display import FitWarning
+from bnsl._base.lazy import pd
 from bnsl._base.normal import students_t
-from bnsl._base.shown import Shown
+from bnsl._base.shown import Plotted, Shown
 from bnsl.runs.fitted import LawFit
 from bnsl.runs.history import history
 from bnsl.runs.record import Recorded
 from bnsl.runs.replay import check_union, smallest_share
 from bnsl.runs.result import FREEDOM, warn_if_other
-from bnsl.runs.run import NEW, OLD, Run, check_replay, own_steps, shaped
-from bnsl.runs.shift import SIDES, measured_share
+from bnsl.runs.run import NEW, OLD, Run, check_replay, measured_share, own_steps, shaped
 from bnsl.schedules.makers import Length, constant, cosine
 from bnsl.schedules.schedule import Schedule
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
 
 # The shares of replay, and the number of even shares, among which the best and the critical ones are sought.
 SHARES = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
@@ -46,7 +42,7 @@ class Final(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ContinualResult(Shown, Recorded):
+class ContinualResult(Shown, Recorded, Plotted, figure="plot_front"):
     """The law of continual pre-training, fitted. Made by `bnsl.continual`.
 
     Attributes:
@@ -99,7 +95,7 @@ class ContinualResult(Shown, Recorded):
         self, schedule: Schedule, step: np.ndarray, replay: float, on: str
     ) -> tuple[np.ndarray, np.ndarray]:
         """The mean and the standard deviation at steps in any order, each (N,)."""
-        if on not in SIDES:
+        if on not in (OLD, NEW):
             raise InputError(f"{told('on', on)} must be 'old' or 'new'")
         share = check_replay(replay)
         peaks = [run.schedule.peak for run in self.runs]
@@ -138,15 +134,12 @@ class ContinualResult(Shown, Recorded):
             schedule = cosine(self.peak if peak is None else peak, length, warmup, floor)
         times = students_t(check_share(level, "level"), FREEDOM)
         last, _ = own_steps(schedule, None)
-        found = [self._at(schedule, last, replay, side) for side in (OLD, NEW)]
-        (old, new), widths = ([float(v[0]) for v in values] for values in zip(*found, strict=True))
-        old_width, new_width = (times * width for width in widths)
-        return Final(
-            old,
-            new,
-            (max(old - old_width, 0.0), old + old_width),
-            (max(new - new_width, 0.0), new + new_width),
-        )
+        losses, ends = [], []
+        for side in (OLD, NEW):
+            loss, deviation = (float(values[0]) for values in self._at(schedule, last, replay, side))
+            losses.append(loss)
+            ends.append((max(loss - times * deviation, 0.0), loss + times * deviation))
+        return Final(losses[0], losses[1], ends[0], ends[1])
 
     def forgetting(self, **options: Any) -> float:
         """How much the final loss on old data exceeds that of the pre-training; options as for `final`."""
@@ -156,8 +149,6 @@ class ContinualResult(Shown, Recorded):
         self, replay: Sequence[float] = SHARES, peak: Sequence[float] | None = None, **options: Any
     ) -> pd.DataFrame:
         """Old and new losses over replay share and peak rate, one row per pair, with a column `best`."""
-        import pandas as pd
-
         peaks = self._peaks() if peak is None else list(peak)
         if not len(replay) or not peaks:
             raise InputError("replay and peak must have one entry or more")
@@ -240,12 +231,6 @@ class ContinualResult(Shown, Recorded):
         return [("errors", errors), ("old loss", f"{self.pretraining.final:.4g} at the end of pre-training")]
 
     __str__ = Shown.summary
-
-    def plot(self, **options: Any) -> Axes:
-        """`bnsl.plot_front` of this result."""
-        import bnsl
-
-        return bnsl.plot_front(self, **options)
 
     def _recorded(self) -> tuple[Sequence[Run], dict[str, Any]]:
         parameters = {fit.law.name: fit.law.parameters(fit) for fit in (self.old, self.new)}

@@ -1,16 +1,57 @@
-"""`continual`: from a pre-training and runs that went on from it to a law of both losses."""
+"""The law of continual pre-training, and `continual`, which fits it to runs that go on from another."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+import numpy as np
 
 from bnsl._base.checks import InputError
 from bnsl._base.display import FitWarning
 from bnsl.runs.continual import ContinualResult
-from bnsl.runs.fitted import fit_law
+from bnsl.runs.fitted import fit_law, points_of
+from bnsl.runs.history import History
+from bnsl.runs.laws import Exponent, Law, annealing_sum
 from bnsl.runs.notes import undetermined
-from bnsl.runs.run import NEW, OLD, Run, check_runs
-from bnsl.runs.shift import SIDES, points_on
+from bnsl.runs.run import NEW, OLD, Run, check_runs, measured_share
+
+
+def unseen(share: float, offset: float) -> float:
+    """How little of its data a batch holds, on a log scale: 1 for none, 0 for nothing else."""
+    return float(np.log((share + offset) / (1.0 + offset)) / np.log(offset / (1.0 + offset)))
+
+
+def _shift(found: History, speed: float, beta: float) -> np.ndarray:
+    """1 - (1 + E S1)^-b, S1 since other data began."""
+    return 1.0 - (1.0 + speed * found.since) ** -beta
+
+
+def _old_sums(found: History, given: Sequence[float]) -> np.ndarray:
+    memory, speed, beta, offset = given
+    before, after = found.sides
+    sums = [-annealing_sum(before, memory), -annealing_sum(after, memory)]
+    return np.stack([*sums, unseen(found.share, offset) * _shift(found, speed, beta)], axis=1)
+
+
+def _new_sums(found: History, given: Sequence[float]) -> np.ndarray:
+    memory, speed, beta, offset = given
+    seen = 1.0 - unseen(found.share, offset)
+    return np.stack([-annealing_sum(found.sides[1], memory), -seen * _shift(found, speed, beta)], axis=1)
+
+
+_EXPONENTS = (
+    Exponent("alpha", 0.05, 2.0, 4),
+    Exponent("memory", 4.0, 3e4, 4),
+    Exponent("E", 1e-3, 30.0, 5),
+    Exponent("b", 0.03, 3.0, 3),
+    Exponent("eps", 1e-4, 0.3, 4),
+)
+_FORMULA = "L0 + A S1^-alpha - C1 S2 before - C2 S2 after +- B u(share) (1 - (1 + E S1 after)^-b)"
+_SOURCE = "arXiv 2505.07796, eq. 4; replay by the log of the share"
+SIDES = {
+    OLD: Law(OLD, ("L0", "A", "C1", "C2", "B"), _EXPONENTS, _old_sums, _FORMULA, _SOURCE),
+    NEW: Law(NEW, ("L0", "A", "C2", "B"), _EXPONENTS, _new_sums, _FORMULA, _SOURCE),
+}
 
 
 def continual(pretraining: Run | Iterable[Run], runs: Iterable[Run]) -> ContinualResult:
@@ -40,7 +81,8 @@ def continual(pretraining: Run | Iterable[Run], runs: Iterable[Run]) -> Continua
         some = [run for run in found if run.measured_on == side]
         if not some:
             raise InputError(f"runs: no run is measured on {side!r} data")
-        parts = [points_on(run, unit, side) for run in ([first, *some] if side == OLD else some)]
+        parts = [points_of(run, unit, measured_share(run.replay, side)) for run in some]
+        parts = [points_of(first, unit), *parts] if side == OLD else parts
         fits[side] = fit_law(SIDES[side], parts)
         if len({run.replay for run in some}) < 2:
             text = "have a single replay share, so the effect of another is assumed"

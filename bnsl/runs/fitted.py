@@ -207,12 +207,7 @@ def _design(law: Law, parts: Sequence[Points]) -> Design:
 
 
 def _with_errors(
-    law: Law,
-    parts: Sequence[Points],
-    best: Projected,
-    weights: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
+    law: Law, parts: Sequence[Points], best: Projected, weights: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> LawFit:
     """A fit with its covariance: errors of neighbours go together, which leaves fewer of them."""
     target = np.concatenate([part.loss for part in parts])

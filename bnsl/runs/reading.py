@@ -5,17 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bnsl._base.checks import InputError, check_mapping, is_number, no_column, shown, some, told
+from bnsl._base.lazy import pd
 from bnsl.curves.pooling import column_of_runs
 from bnsl.runs.run import NEW, OLD, Run
 from bnsl.schedules.logs import from_log, latest
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # Logs call these columns so, the likeliest first. Names are compared in lower case, after the last slash.
 KNOWN = {
@@ -154,8 +152,6 @@ def _parent(rows: pd.DataFrame) -> str:
 
 def _numbers(column: pd.Series, who: str) -> np.ndarray:
     """A column as numbers; empty cells are NaN."""
-    import pandas as pd
-
     numbers = pd.to_numeric(column, errors="coerce")
     bad = numbers.isna() & column.notna()
     if bad.any():

@@ -10,7 +10,7 @@ import numpy as np
 
 from bnsl._base.checks import InputError
 from bnsl.fitting.record import Entries, damaged, encoded, of_type, parsed
-from bnsl.runs.run import Run
+from bnsl.runs.run import TEXTS, Run
 from bnsl.schedules.phase import Logged, Phase
 from bnsl.schedules.schedule import Schedule
 
@@ -74,7 +74,7 @@ def _run_record(run: Run, known: list[Run]) -> dict[str, Any]:
         "loss": run.loss.tolist(),
         "parent": None if run.parent is None else known.index(run.parent),
         "replay": run.replay,
-        **{name: getattr(run, name) for name in ("trained_on", "measured_on", "name", "model")},
+        **{name: getattr(run, name) for name in TEXTS},
     }
 
 
@@ -86,7 +86,7 @@ def _run_of(entries: dict[str, Any], known: list[Run]) -> Run:
         np.asarray(entries["loss"]),
         None if parent is None else known[int(parent)],
         entries["replay"],
-        *(of_type(entries[name], str) for name in ("trained_on", "measured_on", "name", "model")),
+        *(of_type(entries[name], str) for name in TEXTS),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from bnsl._base.checks import InputError, check_count, check_share, told
 from bnsl._base.display import ExtrapolationWarning, FitWarning
 from bnsl._base.normal import students_t
-from bnsl._base.shown import Part, Shown, cells_part
+from bnsl._base.shown import Part, Plotted, Shown, cells_part
 from bnsl.fitting.record import of_type
 from bnsl.fitting.result import Status
 from bnsl.runs.fitted import LawFit, risen
@@ -25,9 +25,6 @@ from bnsl.runs.record import Recorded
 from bnsl.runs.run import Run, own_steps, shaped
 from bnsl.schedules.schedule import Schedule
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 # A peak so many times the fitted ones, or a step so many times the last fitted one, is warned of.
 OTHER_PEAK, FAR = 1.5, 3.0
 # On another schedule a law itself errs by this multiple of its errors on the fitted points, and by at least
@@ -36,7 +33,7 @@ MISFIT, LEAST, FREEDOM = 2.0, 1e-3, 6
 
 
 @dataclass(frozen=True)
-class RunsResult(Shown, Recorded):
+class RunsResult(Shown, Recorded, Plotted, figure="plot_runs"):
     """Laws fitted to runs under known schedules. Made by `bnsl.fit_runs`; all fields are read-only.
 
     Attributes:
@@ -196,12 +193,6 @@ class RunsResult(Shown, Recorded):
             for fit in self.fits
             for name, value in fit.law.parameters(fit).items()
         ]
-
-    def plot(self, **options: Any) -> Axes:
-        """`bnsl.plot_runs` of this result."""
-        import bnsl
-
-        return bnsl.plot_runs(self, **options)
 
     def _recorded(self) -> tuple[Sequence[Run], dict[str, Any]]:
         return self.runs, {

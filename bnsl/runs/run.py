@@ -21,6 +21,7 @@ from bnsl._base.checks import (
 from bnsl.schedules.schedule import Schedule
 
 OLD, NEW = "old", "new"
+TEXTS = ("trained_on", "measured_on", "name", "model")  # the last fields of a run
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,11 +55,15 @@ class Run:
         if not isinstance(self.schedule, Schedule):
             given = told("schedule", self.schedule)
             raise InputError(f"{self._who}{given} is not a schedule of bnsl.schedules")
-        for text in ("trained_on", "measured_on", "name", "model"):
+        for text in TEXTS:
             check_text(getattr(self, text), text)
         step, loss = as_array(self.step, f"{self._who}step"), as_array(self.loss, f"{self._who}loss")
         check_same_length(step, loss, (f"{self._who}step", f"{self._who}loss"))
-        self._check_points(step, loss)
+        reject(step, step < 0, f"{self._who}step", "is negative; steps count from 0")
+        reject(step, step != np.round(step), f"{self._who}step", "is not a whole number")
+        falls = np.append(False, np.diff(step) <= 0)
+        reject(step, falls, f"{self._who}step", "does not ascend; sort the rows and drop doubles")
+        reject(loss, loss <= 0, f"{self._who}loss", "is not positive")
         share = check_replay(self.replay, f"{self._who}replay")
         if self.parent is not None and not isinstance(self.parent, Run):
             raise InputError(f"{self._who}{told('parent', self.parent)} is not a Run")
@@ -74,14 +79,6 @@ class Run:
     def _who(self) -> str:
         """The run, where it has a name, before the name of an argument."""
         return f"run {self.name!r}: " if self.name else ""
-
-    def _check_points(self, step: np.ndarray, loss: np.ndarray) -> None:
-        who = self._who
-        reject(step, step < 0, f"{who}step", "is negative; steps count from 0")
-        reject(step, step != np.round(step), f"{who}step", "is not a whole number")
-        falls = np.append(False, np.diff(step) <= 0)
-        reject(step, falls, f"{who}step", "does not ascend; sort the rows and drop doubles")
-        reject(loss, loss <= 0, f"{who}loss", "is not positive")
 
     def _own_steps(self, step: np.ndarray) -> np.ndarray:
         """The steps as counted from the end of the parent."""
@@ -141,6 +138,11 @@ def check_replay(value: Any, argument: str = "replay") -> float:
     if not 0 <= share <= 1:
         raise InputError(f"{argument} = {share:g} lies outside [0, 1]; it is a share of every batch")
     return share
+
+
+def measured_share(replay: float, side: str) -> float:
+    """The share of every batch that is the data on which the loss is measured."""
+    return replay if side == OLD else 1.0 - replay
 
 
 def own_steps(schedule: Any, step: ArrayLike | None) -> tuple[np.ndarray, tuple[int, ...]]:

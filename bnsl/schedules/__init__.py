@@ -4,8 +4,7 @@ Unlike other inner packages this one is public as a whole, so that `bnsl.schedul
 other libraries. Its names are imported here, and no module is called like a function.
 """
 
-from bnsl.schedules.convert import from_lambda_lr, from_optax
-from bnsl.schedules.logs import from_function, from_log
+from bnsl.schedules.logs import from_function, from_lambda_lr, from_log, from_optax
 from bnsl.schedules.makers import constant, cosine, infinite, linear, wsd
 from bnsl.schedules.phase import Logged, Phase
 from bnsl.schedules.schedule import Schedule

@@ -1,13 +1,14 @@
-"""Schedules from what a run has logged, and from functions of other libraries."""
+"""Schedules from what a run has logged, and from functions and schedules of other libraries."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, as_array, check_count, check_same_length, reject
+from bnsl._base.checks import InputError, as_array, check_count, check_same_length, reject, told
 from bnsl.schedules.phase import Logged, Phase
 from bnsl.schedules.schedule import Schedule
 
@@ -113,3 +114,33 @@ def _with_jumps(steps: np.ndarray, rates: np.ndarray) -> tuple[np.ndarray, np.nd
     knots = np.concatenate([steps, middle, middle + 1])
     values = np.concatenate([rates, rates[left], rates[left + 1]])
     return latest(knots, values)
+
+
+def from_optax(schedule: Callable[[Any], Any], steps: int) -> Schedule:
+    """A schedule of optax, or any function of the step, as a Schedule.
+
+    Args:
+        schedule: a function from the step to the rate.
+        steps: the last step.
+    """
+    if not callable(schedule):
+        raise InputError(f"{told('schedule', schedule)} is not a function of the step")
+    return from_function(schedule, steps)
+
+
+def from_lambda_lr(scheduler: Any, steps: int, group: int = 0) -> Schedule:
+    """A `LambdaLR` of PyTorch as a Schedule.
+
+    Args:
+        scheduler: a `torch.optim.lr_scheduler.LambdaLR`; it is not stepped.
+        steps: the last step.
+        group: number of the parameter group.
+    """
+    number, last = check_count(group, "group"), check_count(steps, "steps", 1)
+    try:
+        factors, bases = scheduler.lr_lambdas, scheduler.base_lrs
+    except AttributeError:
+        raise InputError(f"{told('scheduler', scheduler)} has no lr_lambdas; it must be a LambdaLR") from None
+    if number >= len(factors):
+        raise InputError(f"group = {number}: the scheduler has the groups 0 to {len(factors) - 1}")
+    return from_function(lambda step: float(bases[number]) * float(factors[number](step)), last)

@@ -65,9 +65,9 @@ class Phase:
 
     def part(self, first: int, last: int) -> Phase:
         """Its steps from `first` to `last`, at the same rates."""
-        whole = self.steps if self.whole is None else self.whole
         if (first, last) == (0, self.steps):
             return self
+        whole = self.steps if self.whole is None else self.whole
         return replace(self, steps=last - first, skip=self.skip + first, whole=whole)
 
     def scaled(self, factor: float) -> Phase:
@@ -80,7 +80,13 @@ class Phase:
         return np.empty(0, int)
 
     def __repr__(self) -> str:
-        return _brief(self)
+        """A call, without what is as usual."""
+        entries = [repr(self.name), repr(self.steps)]
+        for entry in fields(self)[2:]:
+            value: Any = getattr(self, entry.name)
+            if entry.name in ("start", "end", "shape") or value != entry.default:
+                entries.append(f"{entry.name}={f'{value:g}' if isinstance(value, float) else repr(value)}")
+        return f"Phase({', '.join(entries)})"
 
 
 @dataclass(frozen=True)
@@ -159,15 +165,3 @@ def check_rate(value: Any, name: str) -> float:
 def _inverse_root(u: Any, timescale: float) -> Any:
     """h(u) of arXiv 2403.08763."""
     return (1.0 + timescale * u) ** -0.5 - 1.0
-
-
-def _brief(phase: Phase) -> str:
-    """A phase as a call, without what is as usual."""
-    entries = [repr(phase.name), repr(phase.steps)]
-    for entry in fields(phase)[2:]:
-        value: Any = getattr(phase, entry.name)
-        if entry.name in ("start", "end", "shape") or value != entry.default:
-            entries.append(
-                f"{entry.name}={value:g}" if isinstance(value, float) else f"{entry.name}={value!r}"
-            )
-    return f"Phase({', '.join(entries)})"

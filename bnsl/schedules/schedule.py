@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_number, check_count, numbers, reject, shown, told
+from bnsl._base.shown import Plotted
 from bnsl.schedules.phase import Logged, Phase
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(Plotted, figure="plot_schedule"):
     """A learning-rate schedule: the rate at every step, immutable, made of phases, joinable.
 
     Steps count from 0; `at(0)` is the equation at t = 0, which is a rate of 0 under a warm-up. A schedule of
@@ -165,9 +163,18 @@ class Schedule:
 
         Beyond the last step the rate stays constant.
         """
-        from bnsl.schedules.convert import to_optax
+        import jax.numpy as jnp
 
-        return to_optax(self)
+        starts = self.starts.tolist()
+
+        def rate(count: Any) -> Any:
+            step = jnp.minimum(count, self.steps)
+            found = self.phases[0].rate(step, jnp)
+            for start, phase in zip(starts[1:], self.phases[1:], strict=True):
+                found = jnp.where(step >= start, phase.rate(step - start, jnp), found)
+            return found
+
+        return rate
 
     def to_lambda(self, base: float | None = None) -> Any:
         """The schedule as a function for PyTorch's `LambdaLR`: the factor of the rate `base` at a step.
@@ -175,15 +182,10 @@ class Schedule:
         Args:
             base: the learning rate of the optimizer; the schedule's peak if not given.
         """
-        from bnsl.schedules.convert import to_lambda
-
-        return to_lambda(self, base)
-
-    def plot(self, **options: Any) -> Axes:
-        """`bnsl.plot_schedule` of this schedule."""
-        import bnsl
-
-        return bnsl.plot_schedule(self, **options)
+        peak = self.peak if base is None else as_number(base, "base")
+        if peak <= 0:
+            raise InputError(f"base = {peak:g} must be above 0")
+        return lambda step: self.at(min(int(step), self.steps)) / peak
 
     def __repr__(self) -> str:
         return f"Schedule({self.steps} steps: {' -> '.join(map(_told, self.phases))})"

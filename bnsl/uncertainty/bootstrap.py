@@ -6,21 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, check_choice, check_count, check_tails
 from bnsl._base.display import PARAMETER_HEAD, FitWarning
+from bnsl._base.lazy import pd
 from bnsl._base.shown import Part, Shown, cells_part
 from bnsl.curves.data import points_of
 from bnsl.fitting.result import FitResult
 from bnsl.solver import losses
 from bnsl.uncertainty.refit import Solved, refit, solved
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 HEAD = (*PARAMETER_HEAD, "low 90 %", "high 90 %")
 KINDS = ("residual", "wild", "pairs")
@@ -54,8 +52,6 @@ class Bootstrap(Shown):
     @cached_property
     def params(self) -> pd.DataFrame:
         """One row per replicate, one column per parameter, in its own units."""
-        import pandas as pd
-
         parameters = self.result.form.parameters
         return pd.DataFrame({q.name: q.values(v) for q, v in zip(parameters, self.theta.T, strict=True)})
 

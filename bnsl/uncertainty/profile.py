@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,20 +17,17 @@ from bnsl._base.arrays import lengths
 from bnsl._base.checks import InputError, check_count, check_names, check_share, suggest, told
 from bnsl._base.display import FitWarning
 from bnsl._base.normal import students_t
+from bnsl._base.shown import Plotted
 from bnsl.curves.data import points_of
 from bnsl.fitting.result import FitResult
 from bnsl.solver import losses
-from bnsl.uncertainty.ends import WIDEST, Found, Refits, box_of, find_ends, hard_ends
-from bnsl.uncertainty.refit import Solved, refit, solved
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from bnsl.uncertainty.refit import WIDEST, Found, Refits, Solved, box_of, find_ends, hard_ends, refit, solved
 
 DRAWN = 0.99  # level that the curve of a profile reaches, at least
 
 
 @dataclass(frozen=True, eq=False)
-class Profile:
+class Profile(Plotted, figure="plot_profile"):
     """The profile of one parameter. Made by `bnsl.profile`.
 
     Attributes:
@@ -72,12 +68,6 @@ class Profile:
         An end is infinite (or 0, for a parameter of one sign) where no value is ruled out.
         """
         return _intervals(self._ready, [self.name], check_share(level, "level"))[self.name]
-
-    def plot(self, **options: Any) -> Axes:
-        """A figure of the profile: `bnsl.plot_profile`, which has the options."""
-        from bnsl import plot_profile
-
-        return plot_profile(self, **options)
 
     def __repr__(self) -> str:
         low, high = self.interval(0.9)
@@ -176,7 +166,7 @@ def prediction_interval(result: FitResult, x: ArrayLike, level: float = 0.9) -> 
         with np.errstate(all="ignore"):
             y = ready.normalised(losses.back(result.loss, values))
         problem, count = ready.problem, len(values)
-        there = result.form.seen(points[rows]) - ready.log_s
+        there = result.form.seen(points[rows]) - ready.setup.log_s
         theta, cost, _ = refit(
             ready,
             starts,
@@ -233,7 +223,9 @@ def _at_values(ready: Solved, indices: list[int]) -> Refits:
     def refits(values: np.ndarray, rows: np.ndarray, starts: np.ndarray) -> Found:
         count, at = len(values), np.array(indices)[rows]
         # From two starts: with the others as they were, and with every break as deep as it was.
-        moved = _moved(ready, starts, values, at)
+        outside = ready.setup.outward(starts)
+        outside[np.arange(count), at] = values
+        moved = ready.setup.inward(outside)
         bent = ready.result.form.bent_alike(starts, moved, at, ready.problem.free)
         begun = np.concatenate([moved, bent])
         free = np.tile(ready.problem.free, (2 * count, 1))
@@ -241,20 +233,13 @@ def _at_values(ready: Solved, indices: list[int]) -> Refits:
         # A parameter that mixes with others can only be held with x in the user's units.
         mixes = np.tile([ready.result.form.parameters[i].mixes for i in at], 2)
         theta, cost = begun.copy(), np.full(2 * count, np.inf)
-        for some, shift in ((mixes, ready.log_s), (~mixes, 0.0 * ready.log_s)):
+        for some, shift in ((mixes, ready.setup.log_s), (~mixes, 0.0 * ready.setup.log_s)):
             if some.any():
                 theta[some], cost[some] = _held(ready, begun[some], free[some], shift)
         better = np.argmin(cost.reshape(2, count), axis=0) * count + np.arange(count)
         return Found(_root_of(ready, cost[better]), theta[better])
 
     return refits
-
-
-def _moved(ready: Solved, starts: np.ndarray, values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """`starts` (B, p) with one coordinate each at a value in the user's units."""
-    outside = ready.outside(starts)
-    outside[np.arange(len(at)), at] = values
-    return ready.inward(outside)
 
 
 def _held(
@@ -267,13 +252,9 @@ def _held(
         known = np.isfinite(bounds)
         return np.where(known, form.rescaled(np.where(known, bounds, 0.0), shift, 0.0), bounds)
 
-    there = ready._replace(
-        problem=problem._replace(
-            log_x=problem.log_x + shift,
-            lower=moved(np.asarray(problem.lower)),
-            upper=moved(np.asarray(problem.upper)),
-        )
-    )
+    lower, upper = moved(np.asarray(problem.lower)), moved(np.asarray(problem.upper))
+    problem = problem._replace(log_x=problem.log_x + shift, lower=lower, upper=upper)
+    there = ready._replace(setup=ready.setup._replace(problem=problem))
     theta, cost, _ = refit(there, form.rescaled(begun, shift, 0.0), straight=False, free=free)
     return form.rescaled(theta, -shift, 0.0), cost
 
@@ -317,8 +298,8 @@ def _coordinate_ends(ready: Solved, indices: list[int], level: float) -> tuple[n
     # Where standard errors say little: a factor of e, or a tenth of what is usual in normalised units.
     log = np.array([parameter.log for parameter in result.form.parameters])
     usual = np.where(log, 1.0, np.maximum(np.abs(ready.theta), 0.1))
-    moved = ready.outside(ready.theta + np.diag(usual))
-    rough = np.diag(moved - ready.outside(ready.theta))[indices]
+    moved = ready.setup.outward(ready.theta + np.diag(usual))
+    rough = np.diag(moved - ready.setup.outward(ready.theta))[indices]
     spread = np.where(np.isfinite(error) & (error > 0), np.minimum(error, rough), rough)
     box = box_of(ready)
     ends, open_ = find_ends(

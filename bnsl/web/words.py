@@ -14,7 +14,7 @@ from bnsl._base.display import FitWarning
 from bnsl.curves.curve import FAR
 from bnsl.curves.metrics import rmse, rmsle
 from bnsl.evaluation.extrapolation import held_out_notes
-from bnsl.fitting.verdict import verdict as verdict
+from bnsl.fitting.text import verdict as verdict
 from bnsl.forms.registry import capitals
 from bnsl.web.analysis import LEVEL, Analysis, Found
 

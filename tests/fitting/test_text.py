@@ -6,7 +6,7 @@ import pytest
 import bnsl
 from bnsl._base.display import FitWarning
 from bnsl.evidence.breaks import Candidate
-from bnsl.fitting.verdict import verdict, with_verdict
+from bnsl.fitting.text import verdict, with_verdict
 
 THREE = (Candidate(0, -9.0, 0.0), Candidate(1, 3.0, 0.95), Candidate(2, 0.0, 0.05))
 MISSING = FitWarning("break_missing", "another break would be visible")
