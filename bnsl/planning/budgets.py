@@ -24,18 +24,11 @@ STEPS, SLACK = 90, 1e-13  # of a solution at most, and the share of a budget to 
 
 @dataclass(frozen=True)
 class BoundCost:
-    """A cost tied to the inputs of a table; made by `bind`.
-
-    Attributes:
-        cost: the callable.
-        names: the table's inputs, in order.
-        taken: which of them the cost takes, and as what: pairs of (argument, input); an empty argument
-            passes by position.
-    """
+    """A cost tied to the inputs of a table; made by `bind`."""
 
     cost: Callable[..., Any]
-    names: tuple[str, ...]
-    taken: tuple[tuple[str, str], ...]
+    names: tuple[str, ...]  # the table's inputs, in order
+    taken: tuple[tuple[str, str], ...]  # (argument, input) of those it takes; "" passes by position
 
     def __call__(self, values: Mapping[str, ArrayLike]) -> np.ndarray:
         """The cost at values of the inputs, which broadcast against each other.
@@ -60,11 +53,7 @@ class BoundCost:
         return result
 
     def check_increasing(self, bounds: Mapping[str, tuple[float, float]]) -> None:
-        """Raise InputError unless the cost grows with every input that it takes, all over a box.
-
-        Args:
-            bounds: lowest and highest value of every input, both positive.
-        """
+        """Raise InputError unless the cost grows with every input that it takes, all over a box."""
         axes = {name: np.geomspace(*bounds[name], GRID) for _, name in self.taken}
         mesh = dict(zip(axes, np.meshgrid(*axes.values(), indexing="ij"), strict=True))
         cost = self(mesh)
@@ -82,13 +71,8 @@ class BoundCost:
     ) -> np.ndarray:
         """The value of one input at which the cost is the budget; NaN where that is beyond `bounds`.
 
-        By regula falsi in logarithms, in which most costs are all but straight, with the Illinois rule.
-
-        Args:
-            name: the input to solve for; the cost grows with it.
-            budget: what may be spent; it broadcasts against the values of the other inputs.
-            others: values of the other inputs.
-            bounds: lowest and highest value of the input, both positive.
+        By regula falsi in logarithms, in which most costs are all but straight, with the Illinois rule. The
+        budget broadcasts against the values of the other inputs; bounds are positive.
         """
         goal = np.asarray(budget, float)
         shape = np.broadcast_shapes(goal.shape, *(np.shape(value) for value in others.values()))
