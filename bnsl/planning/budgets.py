@@ -42,12 +42,12 @@ class BoundCost:
         try:
             result = np.broadcast_to(np.asarray(found, float), shape)
         except (TypeError, ValueError):
-            raise InputError(f"cost {self.cost!r} must return a number for every run, {shape}") from None
+            raise InputError(f"{told('cost', self.cost)} must return a number per run, {shape}") from None
         bad = ~(np.isfinite(result) & (result > 0))
         if bad.any():
             place = tuple(int(i) for i in np.argwhere(bad)[0])
             raise InputError(
-                f"cost {self.cost!r} is {result[place]:g} at {self._at(given, place, shape)}; "
+                f"{told('cost', self.cost)} is {result[place]:g} at {self._at(given, place, shape)}; "
                 "a cost is a positive finite number"
             )
         return result
@@ -62,8 +62,8 @@ class BoundCost:
             if flat.any() and bounds[name][1] > bounds[name][0]:
                 place = tuple(int(i) for i in np.argwhere(flat)[0])
                 raise InputError(
-                    f"cost {self.cost!r} does not grow with {name} at {self._at(mesh, place, cost.shape)}; a "
-                    "cost has to grow with every input"
+                    f"{told('cost', self.cost)} does not grow with {name} at "
+                    f"{self._at(mesh, place, cost.shape)}; a cost has to grow with every input"
                 )
 
     def solve(
@@ -130,8 +130,8 @@ def bind(cost: Callable[..., Any], names: Iterable[str]) -> BoundCost:
     missing = [argument for argument, name in found.items() if name is None]
     if len(missing) > len(left):
         raise InputError(
-            f"cost {cost!r} takes {', '.join(arguments)}; the inputs are {', '.join(known)}, so there is "
-            f"nothing for {', '.join(missing[len(left) :])}"
+            f"{told('cost', cost)} takes {', '.join(arguments)}; the inputs are {', '.join(known)}, so "
+            f"there is nothing for {', '.join(missing[len(left) :])}"
         )
     found |= dict(zip(missing, left, strict=False))
     return BoundCost(cost, known, tuple((argument, str(found[argument])) for argument in arguments))

@@ -140,7 +140,7 @@ def choice_of(
             f"held={{{free[-1] if free else names[-1]!r}: ...}}"
         )
     for name in (name for name in free if name not in [taken for _, taken in bound.taken]):
-        raise InputError(f"cost {cost!r} does not depend on {name}, so any amount of it is free; hold it")
+        raise InputError(f"{told('cost', cost)} does not depend on {name}, so any amount is free; hold it")
     low, high = surface.law.curve.x.min(axis=0), surface.law.curve.x.max(axis=0)
     data = {n: (float(a), float(b)) for n, a, b in zip(names, low, high, strict=True) if n in free}
     runs = dict(zip(names, surface.law.curve.x.T, strict=True)) | fixed
