@@ -18,7 +18,7 @@ from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
 from bnsl.solver.pool import Pool
 from bnsl.solver.problem import Method, Problem
-from bnsl.solver.search import pools_from, quick_pools, rough_pools
+from bnsl.solver.search import pools_from, rough_pools
 
 MOST = MOST_BREAKS
 # So many breaks are always tried, and more where the last number was the best so far, or where the
@@ -191,11 +191,6 @@ def points_needed(n: int, spare: int = ENOUGH) -> int:
 def enough_points(n: int, data: Data, spare: int = ENOUGH) -> bool:
     """Whether there are as many."""
     return len(data.log_x) >= points_needed(n, spare)
-
-
-def least_squares(form: BNSL, curves: list[Data]) -> list[Pool]:
-    """Laws at local minima of the cost of each of some curves, best first, relative to its last point."""
-    return quick_pools(Method(form), [problem_of(data, form) for data in curves]) if curves else []
 
 
 def _nearly_best(pool: Pool) -> np.ndarray:

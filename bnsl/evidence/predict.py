@@ -69,16 +69,21 @@ def _of_nodes(nodes: Nodes, state: Posterior, columns: Array, krige: Array) -> C
     r, a = nodes.noise, nodes.limit
     local = columns[nodes.columns]  # (T, p, M)
     near = krige[r[:, None], a[:, None], 1 + nodes.columns]
-    slope = nodes.slope[:, None] * columns[1]
-    eta = (nodes.mean[:, None, :] @ local)[:, 0] + slope
     limit = state.limits[a][:, None]
-    level = limit + xp.exp(xp.clip(eta, -LARGEST, LARGEST))
+    eta = (nodes.mean[:, None, :] @ local)[:, 0] + nodes.slope[:, None] * columns[1]
+    level = xp.exp(xp.clip(eta, -LARGEST, LARGEST))
+    level += limit
     gain = 1.0 - limit / level
-    mean = xp.log(level) + krige[r, a, 0] - (nodes.mean[:, None, :] @ near)[:, 0]
-    moved = nodes.root.mT @ (gain[:, None, :] * local - near)
+    mean = xp.log(level)
+    mean += krige[r, a, 0]
+    mean -= (nodes.mean[:, None, :] @ near)[:, 0]
+    mean += state.points.origin[1]
+    local *= gain[:, None, :]
+    local -= near
+    moved = nodes.root.mT @ local
     bend = gain * nodes.drift[:, None]
     level = xp.asarray(NOISES)[nodes.level]
-    return Components(nodes.weight, mean + state.points.origin[1], moved, bend, level, r, gain)
+    return Components(nodes.weight, mean, moved, bend, level, r, gain)
 
 
 def of_law(law: Fitted, where: Places) -> Components:
@@ -115,19 +120,19 @@ def beyond(
     xp = namespace(where.u)
     moves = xp.clip(laws.bend / xp.where(slack > 0.0, slack, 1.0), 0.0, 1.0)
     way = xp.where(where.u > 0.0, moves * (laws.mean - last), 0.0)
-    on = laws._replace(moved=_and(laws.moved, prior.loose * way))
+    loose = prior.loose * way
+    on = laws._replace(moved=_and(laws.moved, loose))
     reach = swing * xp.maximum(where.u, 0.0)
     swung = prior.swings * xp.clip(laws.gain, 0.0, 1.0) * reach
     back = xp.clip(way, 0.0, reach)  # a climb that has never turned is not expected to
     further = prior.later_fall * xp.minimum(way, 0.0) - prior.later_back * back - swung
-    falling = on._replace(mean=laws.mean + further, moved=_and(on.moved, 0.5 * further))
+    falling = on._replace(mean=laws.mean + further, moved=_and(laws.moved, loose, 0.5 * further))
     # Uncertainty and noise grow over a short way, so that no interval jumps at the last point.
     begun = xp.clip(where.u / SOON, 0.0, 1.0)
     wider = 1.0 + (prior.turns_sd - 1.0) * begun
     noise = laws.level[:, None] * xp.sqrt(1.0 + where.departure[laws.kind])
     offset = xp.sqrt(wider**2 - 1.0) * noise
-    turned = _and(_and(laws.moved * wider, offset), swung)
-    turning = laws._replace(moved=turned, bend=laws.bend * wider)
+    turning = laws._replace(moved=_and(laws.moved * wider, offset, swung), bend=laws.bend * wider)
     with np.errstate(divide="ignore"):  # on a linear scale none is more likely to fall
         odds = np.log([1.0 - prior.later - prior.turns, prior.later, prior.turns]).tolist()
     return tuple(
@@ -136,9 +141,9 @@ def beyond(
     )
 
 
-def _and(moved: Array, more: Array) -> Array:
-    """Directions (T, p, M) in which laws are uncertain, and one more (T, M)."""
-    return namespace(moved).concat([moved, more[:, None, :]], axis=1)
+def _and(moved: Array, *more: Array) -> Array:
+    """Directions (T, p, M) in which laws are uncertain, and some more, each (T, M)."""
+    return namespace(moved).concat([moved, *(one[:, None, :] for one in more)], axis=1)
 
 
 def as_one(laws: list[Components]) -> Components:
@@ -154,4 +159,4 @@ def standard_deviation(laws: Components, where: Places) -> Array:
     xp = namespace(where.u)
     drift = laws.bend**2 * xp.maximum(where.u, 0.0) ** 3 / 3.0
     noise = laws.level[:, None] ** 2 * (1.0 + where.departure[laws.kind])
-    return xp.sqrt(xp.sum(laws.moved**2, axis=1) + drift + noise)
+    return xp.sqrt(xp.einsum("tpm,tpm->tm", laws.moved, laws.moved) + drift + noise)

@@ -5,6 +5,7 @@ Shares r of a limit are those of the smallest y: r = a / min y. Logs are natural
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -99,6 +100,7 @@ def limit_density(prior: Prior, share: Array) -> Array:
     return xp.where(share < NO_LIMIT, density + prior.limit_none, density)
 
 
+@lru_cache(maxsize=64)
 def limit_weights(prior: Prior) -> np.ndarray:
     """Log of `limit_density` times the room of every node of LIMITS (A,); not normalised."""
     return np.asarray(limit_density(prior, LIMITS) + np.log(np.gradient(LIMITS)))
@@ -120,6 +122,7 @@ def noise_weights(prior: Prior, levels: np.ndarray) -> np.ndarray:
     return np.asarray(kind[:, None] + level)
 
 
+@lru_cache(maxsize=64)
 def odds_of_breaks(prior: Prior) -> np.ndarray:
     """Log prior probabilities of 0, 1, 2 and 3 breaks among sharp laws (4,)."""
     return np.asarray(log_softmax(prior.breaks_tilt * np.arange(MOST_BREAKS + 1.0)))

@@ -115,12 +115,19 @@ def _two(grams: Grams, rest: _Rest, one: Array, change: Array) -> tuple[Array, _
     cost = 0.5 * xp.log(square / ridge)
     alone = 0.5 * signal**2 - cost + rest.none[r, a, s][:, None, None] - float(np.log(2 * len(LEFT)))
     left, right = xp.asarray(LEFT), xp.asarray(RIGHT)
-    both = xp.take(xp.reshape(gram, (-1, TRIALS**2)), left * TRIALS + right, axis=1)[:, None]
-    cosine = both * xp.take(size, left, axis=2) * xp.take(size, right, axis=2)
+    cosine = xp.take(size, left, axis=2)
+    cosine *= xp.take(size, right, axis=2)
+    cosine *= xp.take(xp.reshape(gram, (-1, TRIALS**2)), left * TRIALS + right, axis=1)[:, None]
     apart = xp.maximum(1.0 - cosine * cosine, SINGULAR)
-    more = xp.take(signal, left, axis=2) - cosine * xp.take(signal, right, axis=2)
-    two = 0.5 * (more * more / apart - xp.log(apart))
-    two = two + (xp.take(alone, right, axis=2) - xp.take(cost, left, axis=2))
+    cosine *= xp.take(signal, right, axis=2)
+    two = xp.take(signal, left, axis=2)
+    two -= cosine
+    two *= two
+    two /= apart
+    two -= xp.log(apart)
+    two *= 0.5
+    two += xp.take(alone, right, axis=2)
+    two -= xp.take(cost, left, axis=2)
     weight, (w, t, pair) = best(two, KEPT[2])
     return two, _Laws(weight, (r[w], a[w], s[w], t), (left[pair], right[pair]))
 

@@ -7,6 +7,7 @@ roughness and noise level.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,7 @@ class Grid(NamedTuple):
     along: Array  # (R, A, B) and with the target
 
 
+@lru_cache(maxsize=64)
 def roughnesses(prior: Prior) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sizes of the slope changes per root log x (Q,), their log prior, and the factor of the slope's sd."""
     step = np.arange(STEPS)

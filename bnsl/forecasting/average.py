@@ -9,9 +9,8 @@ import numpy as np
 from bnsl._base.arrays import logsumexp
 from bnsl.curves.curve import Curve
 from bnsl.curves.scale import LOG, Scale
-from bnsl.evidence.breaks import enough_points, least_squares, problem_of
 from bnsl.evidence.design import Nodes
-from bnsl.evidence.grid import Posterior, as_bnsl, posterior
+from bnsl.evidence.grid import Posterior, posterior
 from bnsl.evidence.points import Data, Points, data_of, inverted, noise_of, points_of, swing
 from bnsl.evidence.predict import (
     Components,
@@ -24,17 +23,13 @@ from bnsl.evidence.predict import (
     standard_deviation,
 )
 from bnsl.evidence.prior import LEARNT, MOST_BREAKS, Prior, limit_weights, odds_of_breaks
-from bnsl.evidence.refined import SPARE, Fitted, fitted_law
+from bnsl.evidence.refined import Fitted, fitted_law
 from bnsl.fitting.orientation import other_wanted
-from bnsl.forecasting.mixture import Mixture, chunks, quantile
+from bnsl.forecasting.mixture import Mixture, chunks, ends
+from bnsl.forecasting.refining import best_laws
 from bnsl.forecasting.tail import SOON, last_points, odds_of_tail
 from bnsl.forms.broken import BNSL
-from bnsl.solver.crowd import refine_many
-from bnsl.solver.problem import Method, beside, taken
 
-STARTS = 6  # laws of the grid of two breaks and more that are refined
-REFINING, ROUNDS = 30, 2  # cheap steps, and so many times: with the damping set anew they leave valleys
-HOPELESS = 2.0  # cost after a round, in units of the least, from which on laws are not followed
 CLOSE = 0.02  # noise on log y, above which a power law that grows cannot be told
 BETTER = 3.0  # log evidence by which it must be ahead of the laws on the linear scale
 NEGLIGIBLE = 1e-9  # weight of a law below which it is left out
@@ -87,7 +82,8 @@ def _total(parts: tuple[Average, ...]) -> float:
 def _width(parts: tuple[Average, ...]) -> float:
     """Width of the 90 % interval of log y soon after the last x."""
     mixture = mixtures(parts, parts[0].state.points.origin[:1] + np.log(SOON))[0]
-    return float((quantile(mixture, 0.95) - quantile(mixture, 0.05))[0])
+    low, high = ends(mixture, 0.05)
+    return float((high - low)[0])
 
 
 @np.errstate(all="ignore")
@@ -161,7 +157,7 @@ def _bent(falling: Average, points: Points) -> bool:
 def _averages(curves: list[Data], points: list[Points], prior: Prior, *, rising: bool) -> list[Average]:
     """The average over falling, or over rising laws of each of some curves."""
     states = [posterior(inverted(own) if rising else own, prior) for own in points]
-    laws = _fitted(curves, states, rising=rising)
+    laws = best_laws(curves, states, rising=rising)
     return [_average(*each, prior, rising=rising) for each in zip(points, states, laws, strict=True)]
 
 
@@ -180,60 +176,6 @@ def _average(
             law = refined[n] = fitted_law(form, theta, points, prior)
             log_evidence[1, n + 1] = -np.inf if law is None else law.log_evidence + odds[n]
     return Average(rising, state, tuple(refined), log_evidence, prior)
-
-
-def _fitted(curves: list[Data], states: list[Posterior], *, rising: bool) -> list[dict[int, np.ndarray]]:
-    """The best laws of each curve by number of breaks, of as many as it has points for."""
-    found: list[dict[int, np.ndarray]] = [{} for _ in curves]
-    near = []
-    for n in range(MOST_BREAKS + 1):
-        enough = [i for i, data in enumerate(curves) if enough_points(n, data, SPARE)]
-        if n == 1 or rising:
-            pools = least_squares(BNSL(n, rising), [curves[i] for i in enough])
-            for i, pool in zip(enough, pools, strict=True):
-                if np.isfinite(pool.cost[0]):
-                    found[i][n] = pool.theta[0]
-        else:  # the search for several breaks takes longer, and the grid's laws are near enough
-            near += [(i, n) for i in enough]
-    if near:
-        _polish(near, curves, states, found)
-    return found
-
-
-def _polish(
-    near: list[tuple[int, int]],
-    curves: list[Data],
-    states: list[Posterior],
-    found: list[dict[int, np.ndarray]],
-) -> None:
-    """Put the least-squares laws next to those of the grid into `found`, refined side by side.
-
-    `near` holds curves and numbers of breaks. Laws of fewer breaks than others are laws of as many whose
-    further breaks are held straight.
-    """
-    form = BNSL(max(n for _, n in near))
-    p = len(form.parameters)
-    starts, own = [], []
-    for place, (i, n) in enumerate(near):
-        some = as_bnsl(states[i], n)[:STARTS]
-        straight = np.tile([0.0, -1.0, -1.0], (len(some), form.n_breaks - n))
-        starts.append(np.concatenate([some, straight], axis=1))
-        own += [place] * len(some)
-    which, theta = np.array(own), np.concatenate(starts)
-    curve, number = np.array(near)[which].T
-    problem = taken(beside(form, [problem_of(data, form) for data in curves]), curve)
-    problem = problem._replace(free=np.arange(p) < 3 * number[:, None] + 3, held=theta)
-    cost = np.zeros(len(theta))
-    for _ in range(ROUNDS):
-        least = np.minimum.reduceat(cost, np.flatnonzero(np.diff(which, prepend=-1)))
-        going = np.flatnonzero(cost <= HOPELESS * least[which])
-        refined = refine_many(Method(form), taken(problem, going), theta[going], max_steps=REFINING)
-        theta[going], cost[going] = refined.theta, refined.cost
-    for place, (i, n) in enumerate(near):
-        rows = np.flatnonzero(which == place)
-        row = rows[np.argmin(cost[rows])]
-        if np.isfinite(cost[row]):
-            found[i][n] = theta[row, : 3 * n + 3]
 
 
 def _heavy(part: Average, total: float) -> Average:

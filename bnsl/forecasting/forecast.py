@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,11 +34,13 @@ from bnsl.fitting.fit import fit
 from bnsl.fitting.outliers import outlying
 from bnsl.forecasting.average import Average, mixtures, on_its_scale
 from bnsl.forecasting.mixture import (
+    AT_ONCE,
     Mixture,
     cdf,
     centre,
     chunks,
     draws,
+    ends,
     log_density_of_mixture,
     quantile,
 )
@@ -95,8 +97,8 @@ class Forecast(Shown):
         """
         tail = 0.5 * (1.0 - check_share(level, "level"))
         points, shape = self._points(x)
-        parts = [(quantile(m, tail), quantile(m, 1.0 - tail)) for m in self._mixtures(points)]
-        low, high = (self._values(ends).reshape(shape) for ends in zip(*parts, strict=True))
+        parts = [ends(mixture, tail) for mixture in self._mixtures(points)]
+        low, high = (self._values(each).reshape(shape) for each in zip(*parts, strict=True))
         return low, high
 
     def quantile(self, x: ArrayLike, p: float) -> np.ndarray:
@@ -154,7 +156,9 @@ class Forecast(Shown):
         return np.asarray(np.broadcast_to(self.scale.values(values), points.shape))
 
     def _mixtures(self, points: np.ndarray) -> list[Mixture]:
-        return mixtures(self.averages, np.log(points))
+        if len(points) > 4 * AT_ONCE:
+            return mixtures(self.averages, np.log(points))
+        return _lately(self, points.tobytes())
 
     # --- what was averaged ------------------------------------------------------------------------
 
@@ -334,6 +338,12 @@ def forecast(
     found, parts = on_its_scale(curve.take(~left_out) if left_out.any() else curve, scales)
     notes = (*forecast_notes(curve, found, parts, left_out), *table_notes("forecast_many", data, x, y, sigma))
     return Forecast(curve, notes, parts, robust, found)
+
+
+@lru_cache(maxsize=1)
+def _lately(made: Forecast, points: bytes) -> list[Mixture]:
+    """The predictive distribution that was asked for last; who predicts at some x asks for intervals too."""
+    return mixtures(made.averages, np.log(np.frombuffer(points)))
 
 
 def _facts_of_nodes(part: Average, nodes: Nodes, scale: Scale, *, sharp: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from bnsl._base.arrays import logsumexp
 from bnsl._base.normal import ndtr
 
 AT_ONCE = 128  # points predicted together, which bounds the memory
+TOGETHER = 16  # points up to which both ends of intervals are sought at once: NumPy's calls cost more then
 ITERATIONS = 100  # of the root search at most; some ten are usual
 CLOSE = 1e-9  # step, in standard deviations, after which Newton's next one is below rounding
 NEAR = 1e-2  # step, in standard deviations, after which all laws are taken
@@ -59,30 +60,42 @@ def centre(mixture: Mixture) -> np.ndarray:
 
 
 @np.errstate(all="ignore")
-def quantile(mixture: Mixture, p: float) -> np.ndarray:
-    """log y (M,) below which a measurement falls with probability p.
+def quantile(mixture: Mixture, p: float | np.ndarray) -> np.ndarray:
+    """log y (M,) below which a measurement falls with probability p, or p (M,) at every point.
 
     Newton's method on the distribution function, inside a bracket that is halved wherever a step leaves it or
     falls behind (Press et al., Numerical Recipes, section 9.4).
     """
-    heavy = _largest(mixture.weight) > 1e-6 * min(p, 1.0 - p) / len(mixture.weight)
+    p = np.broadcast_to(p, mixture.mean.shape[1:])
+    least = np.minimum(p, 1.0 - p).min(initial=1.0)
+    heavy = _largest(mixture.weight) > 1e-6 * least / len(mixture.weight)
     mean, sd = mixture.mean[heavy], mixture.sd[heavy]
     weight = mixture.weight[heavy] / mixture.weight[heavy].sum(axis=0)
     bracket = (mean - 12.0 * sd).min(axis=0), (mean + 12.0 * sd).max(axis=0)
     place = 0.5 * (bracket[0] + bracket[1])
     # Most steps are spent on coming near, for which few of thousands of laws are enough.
-    main = _largest(weight) > MAIN * min(p, 1.0 - p)
+    main = _largest(weight) > MAIN * least
     if len(mean) > MANY and weight[main].sum(axis=0).min(initial=1.0) > 0.5:
         few = weight[main] / weight[main].sum(axis=0)
         place = _quantile(few, mean[main], sd[main], p, place, bracket, NEAR)
     return _quantile(weight, mean, sd, p, place, bracket, CLOSE)
 
 
+def ends(mixture: Mixture, tail: float) -> tuple[np.ndarray, np.ndarray]:
+    """log y (M,) below and above which a measurement falls with probability `tail`."""
+    points = mixture.mean.shape[1]
+    if points > TOGETHER:
+        return quantile(mixture, tail), quantile(mixture, 1.0 - tail)
+    twice = _at(mixture, np.tile(np.arange(points), 2))
+    low, high = np.split(quantile(twice, np.repeat([tail, 1.0 - tail], points)), 2)
+    return low, high
+
+
 def _quantile(
     weight: np.ndarray,
     mean: np.ndarray,
     sd: np.ndarray,
-    p: float,
+    p: np.ndarray,
     place: np.ndarray,
     bracket: tuple[np.ndarray, np.ndarray],
     close: float,
@@ -106,7 +119,8 @@ def _quantile(
         if not left.any():
             break
         if not left.all():
-            at, place, step, low, high, tolerance = (v[left] for v in (at, place, step, low, high, tolerance))
+            each = (at, place, step, low, high, tolerance, p)
+            at, place, step, low, high, tolerance, p = (v[left] for v in each)
             mean, sd = mean[:, left], sd[:, left]
             weight = weight if weight.ndim == 1 else weight[:, left]
     return found

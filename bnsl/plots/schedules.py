@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from itertools import cycle
 from typing import TYPE_CHECKING
 
+from bnsl._base.checks import InputError, described
 from bnsl.plots._drawing import COLOURS, DASHES, GUIDE, WIDE, Panel
 from bnsl.plots.places import steps
-from bnsl.schedules.schedule import Schedule, check_schedules
+from bnsl.schedules.schedule import Schedule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,12 @@ def plot_schedule(
     Raises:
         InputError: (a ValueError) something else than schedules.
     """
-    named = check_schedules(schedules, least=1)
+    named = schedules if isinstance(schedules, Mapping) else {"": schedules}
+    for name, one in named.items():
+        if not isinstance(one, Schedule):
+            raise InputError(
+                f"schedules[{name!r}] must be a schedule of bnsl.schedules; got {described(one)}"
+            )
     panel = Panel(ax, size=WIDE)
     dashes = ["-"] if len(named) == 1 else cycle(DASHES)
     for (name, one), colour, dash in zip(named.items(), cycle(COLOURS), dashes):

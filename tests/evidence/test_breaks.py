@@ -11,11 +11,9 @@ from bnsl.evidence.breaks import (
     Candidate,
     chosen,
     enough_points,
-    least_squares,
-    problem_of,
     weigh_breaks,
 )
-from bnsl.evidence.points import Data, data_of
+from bnsl.evidence.points import data_of
 
 LAWS = (
     {"a": 0.1, "b": 1.5, "c0": 0.25},
@@ -111,19 +109,6 @@ def test_rising_and_falling_laws_are_both_tried_where_a_curve_climbs():
     climbing = bnsl.Curve(x, y)
     assert climbing.climbs
     assert max(weigh_breaks(climbing).candidates, key=lambda each: each.probability).n_breaks == 0
-
-
-def test_least_squares_laws_of_two_curves_side_by_side_are_those_of_each():
-    form, whole = bnsl.BNSL(1), data_of(curve(1))
-    curves = [whole, Data(*(part[-25:] for part in whole))]
-    for data, pool in zip(curves, least_squares(form, curves), strict=True):
-        problem, alone = problem_of(data, form), least_squares(form, [data])[0]
-        residual = form.log_y(pool.theta, problem.log_x) - np.log(problem.y)
-        cost = np.sum(residual**2, axis=1)
-        assert cost == pytest.approx(pool.cost, rel=1e-9)
-        assert (np.diff(cost) >= 0).all()
-        assert cost[0] == pytest.approx((len(data.log_x) - 6) * 0.004**2, rel=0.5)
-        assert pool.theta[0] == pytest.approx(alone.theta[0], rel=1e-5, abs=1e-7)
 
 
 def test_a_break_is_taken_where_it_is_clearly_likelier():

@@ -8,7 +8,7 @@ from scipy.stats import multivariate_t
 
 import bnsl
 from bnsl._base.arrays import logsumexp
-from bnsl.evidence.breaks import least_squares
+from bnsl.evidence.breaks import problem_of
 from bnsl.evidence.density import log_prior, traits
 from bnsl.evidence.points import data_of, points_of
 from bnsl.evidence.prior import LEARNT, noise_weights
@@ -18,6 +18,8 @@ from bnsl.evidence.refined import (
     fitted_law,
     laplace,
 )
+from bnsl.solver.problem import Method
+from bnsl.solver.search import quick_pools
 
 FAST_COMPILE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 LAWS = {
@@ -29,10 +31,12 @@ LAWS = {
 def fitted(n, noise=0.003, count=40):
     """Points of a law with n breaks, its form and its least-squares coordinates."""
     x = np.geomspace(1, 1e4, count)
-    y = bnsl.BNSL(n).evaluate(LAWS[n], x) * np.exp(noise * np.random.default_rng(n).normal(size=count))
+    form = bnsl.BNSL(n)
+    y = form.evaluate(LAWS[n], x) * np.exp(noise * np.random.default_rng(n).normal(size=count))
     data = data_of(bnsl.Curve(x, y))
     with np.errstate(all="ignore"):
-        return points_of(data, LEARNT), bnsl.BNSL(n), least_squares(bnsl.BNSL(n), [data])[0].theta[0]
+        pool = quick_pools(Method(form), [problem_of(data, form)])[0]
+        return points_of(data, LEARNT), form, pool.theta[0]
 
 
 def log_joint(form, theta, points):

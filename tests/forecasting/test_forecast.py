@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import bnsl
+from bnsl.forecasting import forecast as forecasting
+from bnsl.forecasting.average import mixtures
 from bnsl.forecasting.forecast import shown_breaks
 
 RNG = np.random.default_rng(5)
@@ -84,6 +86,18 @@ def test_order_does_not_matter_and_repetition_has_the_same_bits():
 def test_a_chunk_more_changes_nothing(made):
     many = np.geomspace(1e4, 5e4, 150)
     np.testing.assert_allclose(made.predict(many)[::37], made.predict(many[::37]), rtol=1e-12)
+
+
+def test_the_distribution_at_some_x_is_made_once_for_all_that_is_asked_there(made, monkeypatch):
+    asked = []
+    monkeypatch.setattr(forecasting, "mixtures", lambda *given: asked.append(given) or mixtures(*given))
+    x = made.curve.x[-1] * np.array([1.1, 3.0])
+    first = made.predict(x), made.interval(x), made.sample(x, 5)
+    assert len(asked) == 1
+    made.predict(2.0 * x)
+    assert len(asked) == 2
+    again = made.predict(x), made.interval(x), made.sample(x, 5)
+    assert all((a == b).all() for a, b in zip(map(np.array, first), map(np.array, again), strict=True))
 
 
 def test_weights_add_up_and_say_what_was_averaged(made):

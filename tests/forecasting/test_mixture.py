@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from scoringrules import crps_mixnorm, logs_mixnorm
 
-from bnsl.forecasting.mixture import Mixture, cdf, centre, log_density_of_mixture, quantile
+from bnsl.forecasting.mixture import Mixture, cdf, centre, ends, log_density_of_mixture, quantile
 
 MIXTURE = Mixture(
     np.array([0.5, 0.3, 0.2]),
@@ -27,6 +27,13 @@ def test_the_density_is_that_of_scipy_and_of_scoringrules():
 @pytest.mark.parametrize("p", [1e-6, 0.05, 0.5, 0.95])
 def test_quantiles_invert_the_distribution(p):
     assert cdf(MIXTURE, quantile(MIXTURE, p)) == pytest.approx([p, p], rel=1e-6)
+
+
+def test_ends_of_an_interval_are_its_quantiles():
+    for times in (1, 20):  # few points, whose ends are sought together, and more
+        many = Mixture(MIXTURE.weight, np.tile(MIXTURE.mean, times), np.tile(MIXTURE.sd, times))
+        expected = [quantile(many, p) for p in (0.05, 0.95)]
+        assert np.array(ends(many, 0.05)) == pytest.approx(np.array(expected), rel=1e-9)
 
 
 def test_the_centre_is_the_mean_unless_a_few_laws_carry_it_off():
