@@ -29,7 +29,7 @@ SIZES = pd.DataFrame(
 )
 STEPS = np.arange(50.0, 400.0, 50.0)
 LAW = {"a": 1.0, "b": 5.0, "c0": 0.3}
-WRONG = [3, None, "text", object(), pd.DataFrame({"u": [1.0, 2.0], "v": [3.0, 4.0]})]
+WRONG = [3, None, "text", object(), pd.DataFrame({"u": [1.0, 2.0], "v": [3.0, 4.0]}), [None], {1: 2}]
 
 
 @functools.cache
@@ -449,7 +449,7 @@ def place(tmp_path, monkeypatch):
     plt.close("all")
 
 
-@pytest.mark.parametrize("wrong", WRONG[1:], ids=["None", "text", "object", "table"])
+@pytest.mark.parametrize("wrong", WRONG[1:5], ids=["None", "text", "object", "table"])
 @pytest.mark.parametrize("name", ["probability_below", "log_density"])
 def test_y_of_a_forecast_is_named(name, wrong):
     with pytest.raises(bnsl.InputError, match=r"^y "):

@@ -155,19 +155,24 @@ def check_name(value: object, argument: str) -> str:
     return check_text(value, argument, "the name of a column")
 
 
-def check_names(value: Any, argument: str, what: str = "column names") -> list[str]:
-    """A list of names, of which one alone will do."""
+def check_names(value: Any, argument: str, what: str = "column names", least: int = 0) -> list[str]:
+    """A list of names, at least so many, of which one alone will do."""
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         raise InputError(f"{told(argument, value)} must be a list of {what}")
+    if len(names) < least:
+        raise InputError(f"{told(argument, value)} must be at least {least} of the {what}")
     return list(names)
 
 
 def check_mapping(value: Any, argument: str, what: str = "from names to values") -> dict[str, Any]:
-    """A mapping as a dict; an empty one for None."""
+    """A mapping as a dict; an empty one for None. What it is from are texts, unless these are columns."""
     if value is not None and not isinstance(value, Mapping):
         raise InputError(f"{argument} must be a mapping {what}; got {shown(value)}")
-    return dict(value or {})
+    found = dict(value or {})
+    for key in found if "columns" not in what else ():
+        check_text(key, f"a name in {argument}")
+    return found
 
 
 def check_path(value: object, argument: str) -> None:
@@ -279,6 +284,8 @@ def _holds_truth(value: object) -> bool:
 
 
 def _not_numbers(raw: np.ndarray, argument: str) -> str:
+    if raw.ndim == 0:
+        return f"{told(argument, raw.item())} is not a number"
     for row, entry in enumerate(raw.tolist() if raw.ndim == 1 else ()):
         try:
             usable = not _is_no_number(entry) and isinstance(float(entry), float)

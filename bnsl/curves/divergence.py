@@ -12,9 +12,7 @@ STEEP = 3.0  # exponent of x as which y climbs somewhere behind; in double desce
 def diverged_after(x: np.ndarray, y: np.ndarray) -> float | None:
     """The last x of a run that goes well, where its y explodes behind; None where it does not.
 
-    Args:
-        x: positive numbers (N,) that do not fall.
-        y: finite numbers (N,).
+    x (N,) are positive and do not fall, y (N,) finite.
     """
     if len(y) < 4 or y.min() <= 0 or x[0] <= 0:
         return None

@@ -22,10 +22,7 @@ SEVERAL = 2  # distinct x of what makes a curve of its own
 def table_notes(many: str, data: Sequence[Any], *given: Any) -> tuple[FitWarning, ...]:
     """Warnings of a frame of which two columns are taken as one curve; none of other data.
 
-    Args:
-        many: the function that takes every run as a curve of its own.
-        data: what a caller gave by position.
-        *given: what the caller named, x first.
+    `many` takes every run as a curve of its own; a caller gave `data` by place and `given` by name, x first.
     """
     names = [name for name in (*data[1:], *given) if name is not None]
     if not data or not hasattr(data[0], "columns") or not all(isinstance(name, str) for name in names):

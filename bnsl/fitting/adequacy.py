@@ -25,13 +25,8 @@ def signals(form: Form, theta: np.ndarray, white: np.ndarray, free: np.ndarray) 
     """|c_i| over its standard error, the place and width of break i being given: (n_breaks,).
 
     It is, to first order, how far the law is from the nearest without break i, in standard deviations of
-    the noise; its square is the noncentrality of the likelihood ratio.
-
-    Args:
-        form: of the law.
-        theta: coordinates (p,).
-        white: (N, p) derivatives by the coordinates over the noise.
-        free: (p,) bool, which are fitted.
+    the noise; its square is the noncentrality of the likelihood ratio. `white` (N, p) are the derivatives by
+    the coordinates theta (p,) over the noise, and `free` (p,) says which are fitted.
     """
     out = np.zeros(form.n_breaks)
     for i in range(form.n_breaks):

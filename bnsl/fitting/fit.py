@@ -151,12 +151,8 @@ def fit_weighed(
 ) -> FitResult:
     """What `fit` gives of a curve whose numbers of breaks are weighed already.
 
-    Args:
-        curve: the curve.
-        weighed: its numbers of breaks.
-        loss: as in `fit`.
-        near: a form of the number that was chosen, and coordinates (K, p) of its least-squares laws, if these
-            are known but for their last digits.
+    `near` is a form of the number that was chosen, and coordinates (K, p) of its least-squares laws, if these
+    are known but for their last digits.
     """
     return _fitted(curve, BNSL(chosen(weighed.candidates)), Options(loss), weighed, near)
 

@@ -49,9 +49,7 @@ def least_squares(columns: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, 
 def non_negative(columns: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Least squares with coefficients >= 0 for G problems: coefficients (G, q) and sums of squares (G,).
 
-    Args:
-        columns: (G, q, N), weighted.
-        target: (G, N) or (N,), weighted.
+    Columns (G, q, N) and targets (G, N), or (N,), are weighted.
     """
     size, gram, along = _normal_equations(columns, target)
     count, whole = columns.shape[1], np.sum(target**2, axis=-1)
@@ -72,13 +70,9 @@ def non_negative(columns: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, n
 def sums_of_terms(
     terms: Sequence[np.ndarray], y: np.ndarray, weight: np.ndarray, count: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The best K of laws E + sum_j B_j exp(l_j): indices (K,), E (K,) and logs of B (K, j).
+    """The best K <= count of G laws E + sum_j B_j exp(l_j): indices (K,), E (K,) and logs of B (K, j).
 
-    Args:
-        terms: the l_j of G laws, each (G, N).
-        y: (N,), near 1.
-        weight: (N,) of residuals of log y.
-        count: K at most.
+    The terms l_j are (G, N); y (N,) is near 1, and the weights (N,) are those of residuals of log y.
     """
     columns = np.exp(np.stack([np.zeros(terms[0].shape), *terms], axis=1))
     beta, cost = non_negative(columns * (weight / y), weight)

@@ -112,7 +112,11 @@ def fit_many(
     if y is None or (x is None) == (inputs is None):
         raise InputError("name the columns: x (or inputs, a list of several), y and by")
     columns = inputs if inputs is not None else x
-    several = None if isinstance(columns, str) else check_names(columns, "x" if inputs is None else "inputs")
+    several = (
+        None
+        if isinstance(columns, str)
+        else check_names(columns, "x" if inputs is None else "inputs", least=1)
+    )
     y, sigma = check_name(y, "y"), None if sigma is None else check_name(sigma, "sigma")
     names = by_columns(by)
     if loss is not None:

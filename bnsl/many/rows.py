@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings as python_warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bnsl._base.checks import InputError
 from bnsl._base.display import ExtrapolationWarning
+from bnsl._base.lazy import pd
 from bnsl.curves.curve import Curve, check_curve
 from bnsl.curves.ragged import Curves, Points
 from bnsl.curves.scale import loss_of
@@ -22,9 +23,6 @@ from bnsl.forecasting.forecast import forecast
 from bnsl.forms.broken import BNSL
 from bnsl.many.columns import begin_columns, in_order
 from bnsl.many.settings import ERROR, INVALID, LEVEL, Settings, prediction_name
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 BESIDE = 48  # curves whose breaks are weighed side by side
 
@@ -69,8 +67,6 @@ def begin_rows(
             begun += _begun_together(curves, np.flatnonzero(numbers == n), given, report)
 
     def finish() -> pd.DataFrame:
-        import pandas as pd
-
         left = np.arange(len(curves))
         pieces = []
         for which, end in begun:

@@ -9,20 +9,18 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bnsl._base.checks import InputError
+from bnsl._base.lazy import pd
 from bnsl._base.progress import progress_bar
 from bnsl.curves.frame import LongTable, long_table
 from bnsl.curves.ragged import Curves
 from bnsl.many.parts import POINTS, Parts
 from bnsl.many.rows import begin_rows, note, rows_of, silent
 from bnsl.many.settings import ERROR, Columns, Settings
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 TOGETHER = 4096  # curves of one task where they are fitted together
 TOGETHER_ON_GPU = 32_768
@@ -48,8 +46,6 @@ def fit_table(
     progress: bool | None = False,
 ) -> pd.DataFrame:
     """The work of `fit_many` and `forecast_many` once the arguments are checked."""
-    import pandas as pd
-
     x, y, sigma, by = columns
     for name in by:
         if name in settings.column_names() or name == POINTS:
@@ -84,8 +80,6 @@ def _joined(
     table: LongTable, by: list[str], done: pd.DataFrame | None, fresh: pd.DataFrame | None
 ) -> pd.DataFrame:
     """Rows read and rows made, in the order of the table's curves; others that were on disk are left out."""
-    import pandas as pd
-
     if done is None and fresh is not None:
         return fresh.reset_index(drop=True)
     whole = pd.concat([part for part in (done, fresh) if part is not None], ignore_index=True)
@@ -176,8 +170,6 @@ def _begun(
 
 def safe_rows(curves: Curves, settings: Settings, report: Callable[[float], object] = silent) -> pd.DataFrame:
     """`rows_of`; where the program fails on curves together, one by one, so that one curve is to blame."""
-    import pandas as pd
-
     try:
         return rows_of(curves, settings, report)
     except Exception as error:

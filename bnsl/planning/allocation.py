@@ -27,20 +27,13 @@ AROUND = 30.0  # times the best size, to which sizes are drawn without bounds
 
 
 class Best(NamedTuple):
-    """The best of one budget, by the law and its draws.
-
-    Attributes:
-        budget: what is spent.
-        columns: the two inputs, their ratio, y, and the exponent, d log first / d log budget, which is NaN at
-            the end of the path, by their names in the table; each (R,).
-        flat: least and greatest first input whose y is within `FLAT` of the lowest.
-        at_end: whether the law is lowest at the end of what is possible.
-    """
+    """The best of one budget, by the law and its draws."""
 
     budget: float
+    # By name, each (R,): the two inputs, their ratio, y, and d log first / d log budget, NaN at an end.
     columns: dict[str, np.ndarray]
-    flat: tuple[float, float]
-    at_end: bool
+    flat: tuple[float, float]  # least and greatest first input whose y is within `FLAT` of the lowest
+    at_end: bool  # whether the law is lowest at the end of what is possible
 
 
 def allocate(

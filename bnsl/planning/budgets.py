@@ -24,18 +24,11 @@ STEPS, SLACK = 90, 1e-13  # of a solution at most, and the share of a budget to 
 
 @dataclass(frozen=True)
 class BoundCost:
-    """A cost tied to the inputs of a table; made by `bind`.
-
-    Attributes:
-        cost: the callable.
-        names: the table's inputs, in order.
-        taken: which of them the cost takes, and as what: pairs of (argument, input); an empty argument
-            passes by position.
-    """
+    """A cost tied to the inputs of a table; made by `bind`."""
 
     cost: Callable[..., Any]
-    names: tuple[str, ...]
-    taken: tuple[tuple[str, str], ...]
+    names: tuple[str, ...]  # the table's inputs, in order
+    taken: tuple[tuple[str, str], ...]  # (argument, input) of those it takes; "" passes by position
 
     def __call__(self, values: Mapping[str, ArrayLike]) -> np.ndarray:
         """The cost at values of the inputs, which broadcast against each other.
@@ -49,22 +42,18 @@ class BoundCost:
         try:
             result = np.broadcast_to(np.asarray(found, float), shape)
         except (TypeError, ValueError):
-            raise InputError(f"cost {self.cost!r} must return a number for every run, {shape}") from None
+            raise InputError(f"{told('cost', self.cost)} must return a number per run, {shape}") from None
         bad = ~(np.isfinite(result) & (result > 0))
         if bad.any():
             place = tuple(int(i) for i in np.argwhere(bad)[0])
             raise InputError(
-                f"cost {self.cost!r} is {result[place]:g} at {self._at(given, place, shape)}; "
+                f"{told('cost', self.cost)} is {result[place]:g} at {self._at(given, place, shape)}; "
                 "a cost is a positive finite number"
             )
         return result
 
     def check_increasing(self, bounds: Mapping[str, tuple[float, float]]) -> None:
-        """Raise InputError unless the cost grows with every input that it takes, all over a box.
-
-        Args:
-            bounds: lowest and highest value of every input, both positive.
-        """
+        """Raise InputError unless the cost grows with every input that it takes, all over a box."""
         axes = {name: np.geomspace(*bounds[name], GRID) for _, name in self.taken}
         mesh = dict(zip(axes, np.meshgrid(*axes.values(), indexing="ij"), strict=True))
         cost = self(mesh)
@@ -73,8 +62,8 @@ class BoundCost:
             if flat.any() and bounds[name][1] > bounds[name][0]:
                 place = tuple(int(i) for i in np.argwhere(flat)[0])
                 raise InputError(
-                    f"cost {self.cost!r} does not grow with {name} at {self._at(mesh, place, cost.shape)}; a "
-                    "cost has to grow with every input"
+                    f"{told('cost', self.cost)} does not grow with {name} at "
+                    f"{self._at(mesh, place, cost.shape)}; a cost has to grow with every input"
                 )
 
     def solve(
@@ -82,13 +71,8 @@ class BoundCost:
     ) -> np.ndarray:
         """The value of one input at which the cost is the budget; NaN where that is beyond `bounds`.
 
-        By regula falsi in logarithms, in which most costs are all but straight, with the Illinois rule.
-
-        Args:
-            name: the input to solve for; the cost grows with it.
-            budget: what may be spent; it broadcasts against the values of the other inputs.
-            others: values of the other inputs.
-            bounds: lowest and highest value of the input, both positive.
+        By regula falsi in logarithms, in which most costs are all but straight, with the Illinois rule. The
+        budget broadcasts against the values of the other inputs; bounds are positive.
         """
         goal = np.asarray(budget, float)
         shape = np.broadcast_shapes(goal.shape, *(np.shape(value) for value in others.values()))
@@ -146,8 +130,8 @@ def bind(cost: Callable[..., Any], names: Iterable[str]) -> BoundCost:
     missing = [argument for argument, name in found.items() if name is None]
     if len(missing) > len(left):
         raise InputError(
-            f"cost {cost!r} takes {', '.join(arguments)}; the inputs are {', '.join(known)}, so there is "
-            f"nothing for {', '.join(missing[len(left) :])}"
+            f"{told('cost', cost)} takes {', '.join(arguments)}; the inputs are {', '.join(known)}, so "
+            f"there is nothing for {', '.join(missing[len(left) :])}"
         )
     found |= dict(zip(missing, left, strict=False))
     return BoundCost(cost, known, tuple((argument, str(found[argument])) for argument in arguments))

@@ -95,9 +95,7 @@ def lower_envelope(
 def lowest_inside(values: np.ndarray, size_of: np.ndarray) -> np.ndarray:
     """The curve that is lowest at each place, -1 where it is the smallest or largest size that is there.
 
-    Args:
-        values: of the curves (M, G); infinite where a curve is not.
-        size_of: the size of each curve, (M,).
+    Values (M, G) of the curves, whose sizes are (M,), are infinite where a curve is not.
     """
     best = np.argmin(values, axis=0)
     there = np.isfinite(values)

@@ -145,14 +145,8 @@ def law_of_minima(
     A draw moves every minimum by one of its errors. Where the minima scatter about the line by more than
     these, the rest is added as normal noise; its variance is drawn, too, since few minima tell it roughly.
 
-    Args:
-        log_budget: of the minima, (B,).
-        log_x: of the minima, (B,).
-        errors: replicates of each less itself, (R, B); NaN where unknown.
-        rng: the random numbers.
-
-    Returns:
-        exponent, intercept, centre and draws as of `Optimum`.
+    Minima are given by their log budget and log x, (B,), and errors as replicates of each less itself,
+    (R, B), NaN where unknown. Returns exponent, intercept, centre and draws as of `Optimum`.
     """
     intercept, slope = line(log_budget, log_x)
     centre = log_budget.mean() if len(log_budget) else np.nan
@@ -171,17 +165,11 @@ def law_of_minima(
 
 
 class Parabolas(NamedTuple):
-    """k0 + k1 u + k2 u^2 with u = log_x - centre, each about its own minimum.
+    """k0 + k1 u + k2 u^2 with u = log_x - centre, each about its own minimum."""
 
-    Attributes:
-        coefficients: k0, k1, k2; (R, 3).
-        centre: of the windows, (R,).
-        weights: of the points, (R, n); 0 outside the window.
-    """
-
-    coefficients: np.ndarray
-    centre: np.ndarray
-    weights: np.ndarray
+    coefficients: np.ndarray  # (R, 3) k0, k1, k2
+    centre: np.ndarray  # (R,) of the windows
+    weights: np.ndarray  # (R, n) of the points; 0 outside the window
 
 
 def local_parabolas(log_x: np.ndarray, y: np.ndarray, reach: float) -> Parabolas:

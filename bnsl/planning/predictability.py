@@ -23,6 +23,7 @@ from bnsl._base.checks import (
     as_array,
     as_number,
     check_choice,
+    check_mapping,
     check_names,
     is_number,
     reject,
@@ -234,11 +235,12 @@ def as_law(law: FitResult | Mapping[str, float], form: str | Form | None = None)
         return law.form, law.theta
     if not isinstance(law, Mapping):
         raise InputError(f"{told('law', law)} must be a FitResult, or a mapping of parameter values")
+    params = check_mapping(law, "law")
     if form is None:
-        b = law.get("b", 1.0)
-        form = BNSL(breaks_in(law), rising=is_number(b) and float(b) < 0)
+        b = params.get("b", 1.0)
+        form = BNSL(breaks_in(params), rising=is_number(b) and float(b) < 0)
     chosen = get_form(form)
-    return chosen, chosen.from_params(law)
+    return chosen, chosen.from_params(params)
 
 
 def as_noise(noise: ArrayLike, count: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from bnsl._base.checks import (
     check_positive,
     described,
     is_number,
+    numbers,
     told,
 )
 from bnsl._base.lazy import pd
@@ -60,8 +61,8 @@ def suggest(
         target: x of the prediction, one or several (T,); of several the mean variance counts. Of a
             law of several inputs a table, or a mapping such as {"params": 7e10, "tokens": 1.4e12}.
         x: the column of x in a table of runs; the name of x in the curve if not given.
-        cost: of the candidates: (C,), a function of their x, or a column of the table; proportional to x, or
-            6 times the product of two inputs, if not given.
+        cost: of the candidates: (C,), one number for all, a function of their x, or a column of the table;
+            proportional to x, or 6 times the product of two inputs, if not given.
         budget: total cost of the runs; without it, one run (or `count`) is chosen by reduction of variance
             per cost.
         count: largest number of runs.
@@ -133,10 +134,15 @@ def _rows(law: Any, values: Any, argument: str) -> np.ndarray:
 def _prices(cost: Any, points: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """The cost (C,) of every candidate: numbers, or a function of the inputs; else x, or 6 N D."""
     if len(names) > 1 and (cost is None or callable(cost)):
-        return bind(SIX_N_D if cost is None else cost, names)(dict(zip(names, points.T, strict=True)))
+        bound, inputs = (
+            bind(SIX_N_D if cost is None else cost, names),
+            dict(zip(names, points.T, strict=True)),
+        )
+        cost = bound(inputs)
     if cost is None:
         return points.copy()
-    price = as_array(cost(points) if callable(cost) else cost, "cost")
+    given = numbers(cost(points) if callable(cost) else cost, "cost")
+    price = as_array(np.full(len(points), given) if given.ndim == 0 else given, "cost")
     check_positive(price, "cost", "must be positive")
     if len(price) != len(points):
         raise InputError(f"cost has {len(price)} entries and candidates has {len(points)}")

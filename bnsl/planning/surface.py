@@ -39,17 +39,11 @@ class Law(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """A law in row 0 and draws of it in the other rows, as one function.
-
-    Attributes:
-        law: the law itself.
-        drawn: forms, and coordinates (m, p) of draws of each.
-        names: of the inputs, in order.
-    """
+    """A law in row 0 and draws of it in the other rows, as one function."""
 
     law: Law
-    drawn: tuple[tuple[Form, np.ndarray], ...]
-    names: tuple[str, ...]
+    drawn: tuple[tuple[Form, np.ndarray], ...]  # forms, and coordinates (m, p) of draws of each
+    names: tuple[str, ...]  # of the inputs, in order
 
     @property
     def alone(self) -> Surface:
@@ -95,23 +89,14 @@ def surface_of(law: Law, draws: int, seed: int = 0, *, least: int = 2) -> Surfac
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """What is to be chosen: two inputs, at a cost, the others held.
+    """What is to be chosen: two inputs, at a cost, the others held."""
 
-    Attributes:
-        cost: of all inputs.
-        free: the two inputs.
-        held: values of the others.
-        given: bounds of the free ones that the user gave, by name.
-        data: least and greatest value of each free input in the data.
-        costs: least and greatest cost of a run in the data.
-    """
-
-    cost: BoundCost
+    cost: BoundCost  # of all inputs
     free: tuple[str, str]
-    held: dict[str, Any]
-    given: Bounds
-    data: Mapping[str, tuple[float, float]]
-    costs: tuple[float, float]
+    held: dict[str, Any]  # values of the others
+    given: Bounds  # of the free ones, by the user
+    data: Mapping[str, tuple[float, float]]  # least and greatest value of each free input
+    costs: tuple[float, float]  # least and greatest cost of a run in the data
 
     @property
     def ratio(self) -> str:
@@ -155,7 +140,7 @@ def choice_of(
             f"held={{{free[-1] if free else names[-1]!r}: ...}}"
         )
     for name in (name for name in free if name not in [taken for _, taken in bound.taken]):
-        raise InputError(f"cost {cost!r} does not depend on {name}, so any amount of it is free; hold it")
+        raise InputError(f"{told('cost', cost)} does not depend on {name}, so any amount is free; hold it")
     low, high = surface.law.curve.x.min(axis=0), surface.law.curve.x.max(axis=0)
     data = {n: (float(a), float(b)) for n, a, b in zip(names, low, high, strict=True) if n in free}
     runs = dict(zip(names, surface.law.curve.x.T, strict=True)) | fixed
@@ -223,15 +208,10 @@ class Path:
 
 
 class Lowest(NamedTuple):
-    """Where rows of a surface are lowest along a path.
+    """Where rows of a surface are lowest along a path."""
 
-    Attributes:
-        log_first: logarithm of the first input, (R,).
-        at_end: whether that is the end of the path, (R,).
-    """
-
-    log_first: np.ndarray
-    at_end: np.ndarray
+    log_first: np.ndarray  # (R,) logarithm of the first input
+    at_end: np.ndarray  # (R,) whether that is the end of the path
 
 
 def lowest(surface: Surface, path: Path, near: np.ndarray | None = None) -> Lowest:

@@ -58,9 +58,9 @@ def look_of(style: palette.Style) -> dict[str, Any]:
     return {"color": style.colour["light"], "linestyle": (0, dash) if dash else "-"}
 
 
-def levels_of(levels: Any) -> list[float]:
-    """Probabilities of intervals, each between 0 and 1."""
-    if not isinstance(levels, list | tuple | np.ndarray):
+def levels_of(levels: Any, least: int = 0) -> list[float]:
+    """Probabilities of intervals, at least so many, each between 0 and 1."""
+    if not isinstance(levels, list | tuple | np.ndarray) or len(levels) < least:
         raise InputError(f"{told('levels', levels)} must be a list of probabilities, such as (0.5, 0.9)")
     return [check_share(level, f"levels[{i}]") for i, level in enumerate(levels)]
 

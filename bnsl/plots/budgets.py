@@ -78,7 +78,7 @@ def plot_allocation(
     Raises:
         InputError: a column that is missing or not of positive numbers.
     """
-    names, x = check_names(inputs, "inputs"), check_name(x, "x")
+    names, x = check_names(inputs, "inputs", least=1), check_name(x, "x")
     columns = {name: _with_ends(table, x, name) for name in names}
     panel = Panel(ax, True, True)
     for number, (name, (compute, best, *ends)) in enumerate(columns.items()):

@@ -40,7 +40,7 @@ def plot_calibration(cases: Any, *, levels: Sequence[float] = LEVELS, ax: Axes |
     named: dict[str, Any] = (
         {str(name): case for name, case in cases.items()} if isinstance(cases, Mapping) else {"": cases}
     )
-    asked = sorted(levels_of(levels))
+    asked = sorted(levels_of(levels, least=1))
     if not named or not asked:
         raise InputError("cases and levels must not be empty")
     shares = {name: coverage(case, asked) for name, case in named.items()}

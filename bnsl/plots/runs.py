@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bnsl._base.checks import check_made_by, check_mapping
+from bnsl._base.checks import check_made_by
 from bnsl.plots._drawing import COLOURS, DASHES, FITTED, GUIDE, MARKERS, WIDE, Panel
 from bnsl.plots.places import risen
 from bnsl.runs.continual import ContinualResult
 from bnsl.runs.result import RunsResult
-from bnsl.schedules.schedule import Schedule
+from bnsl.schedules.schedule import Schedule, check_schedules
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +37,7 @@ def plot_runs(
         level: probability of the intervals, between 0 and 1.
     """
     check_made_by(result, RunsResult, "result", "bnsl.fit_runs")
-    schedules = check_mapping(schedules, "schedules", "from names to schedules")
+    schedules = check_schedules(schedules)
     panel = Panel(ax, size=WIDE)
     look: dict[str, Any] = {"color": FITTED, "alpha": 0.35, "markersize": 2.2, "markeredgewidth": 0.0}
     labels: list[str | None] = [

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-from bnsl._base.checks import InputError, described
 from bnsl.plots._drawing import COLOURS, DASHES, GUIDE, WIDE, Panel
 from bnsl.plots.places import steps
-from bnsl.schedules.schedule import Schedule
+from bnsl.schedules.schedule import Schedule, check_schedules
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,12 +32,7 @@ def plot_schedule(
     Raises:
         InputError: (a ValueError) something else than schedules.
     """
-    named = schedules if isinstance(schedules, Mapping) else {"": schedules}
-    for name, one in named.items():
-        if not isinstance(one, Schedule):
-            raise InputError(
-                f"schedules[{name!r}] must be a schedule of bnsl.schedules; got {described(one)}"
-            )
+    named = check_schedules(schedules, least=1)
     panel = Panel(ax, size=WIDE)
     dashes = ["-"] if len(named) == 1 else cycle(DASHES)
     for (name, one), colour, dash in zip(named.items(), cycle(COLOURS), dashes):

@@ -60,7 +60,7 @@ def plot_contours(
     """
     if not callable(predict):
         raise InputError(f"{told('predict', predict)} must be a function, such as the predict of a fit")
-    names, y = check_names(inputs, "inputs"), check_name(y, "y")
+    names, y = check_names(inputs, "inputs", least=1), check_name(y, "y")
     if len(names) != 2:
         raise InputError(f"{told('inputs', inputs)} must name two columns, one an axis")
     first, second, measured = columns_of(frame, names, (y,))
@@ -99,7 +99,7 @@ def plot_input_residuals(
     Raises:
         InputError: residuals and rows that differ in number, or a column that is missing or not positive.
     """
-    names = check_names(inputs, "inputs")
+    names = check_names(inputs, "inputs", least=1)
     values, columns = as_array(residuals, "residuals"), columns_of(frame, names, ())
     check_same_length(values, columns[0], ("residuals", "frame"))
     if axes is None:

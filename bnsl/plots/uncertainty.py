@@ -37,7 +37,7 @@ def plot_profile(profile: Profile, *, ax: Axes | None = None, levels: Sequence[f
         InputError: what is no profile, or a bad level.
     """
     check_made_by(profile, Profile, "profile", "bnsl.profile")
-    shares = sorted(levels_of(levels))
+    shares = sorted(levels_of(levels, least=1))
     parameter = next(q for q in profile.result.form.parameters if q.name == profile.name)
     error, near = profile.result.stderr[profile.name], profile.estimate
     good = np.isfinite(profile.root)
@@ -87,7 +87,8 @@ def plot_horizon(
     lines = list(horizons) if isinstance(horizons, Sequence) else [horizons]
     if not lines or not all(isinstance(line, Horizon) for line in lines):
         raise InputError(f"horizons must be what bnsl.horizon returns; got {described(horizons)}")
-    if simulated is not None and not isinstance(simulated, list | tuple):
+    pairs = [] if simulated is None else simulated
+    if not isinstance(pairs, list | tuple) or not all(np.ndim(one) > 0 and len(one) == 2 for one in pairs):
         raise InputError(f"{told('simulated', simulated)} must be a list of pairs (stops, errors)")
     if simulated is not None and len(simulated) != len(lines):
         raise InputError(f"simulated has {len(simulated)} entries and horizons has {len(lines)}")

@@ -33,23 +33,14 @@ BOX = 0.5
 
 @dataclass(frozen=True)
 class Points:
-    """What one run gives to a fit: a thinned history with its losses.
+    """What one run gives to a fit: a thinned history with its losses."""
 
-    Attributes:
-        schedule: the whole schedule.
-        step: steps of the whole history (N,).
-        loss: the loss at each (N,).
-        unit: the rate that all rates are divided by.
-        begins: the step at which the run begins, or the one after it ends if no run was before it.
-        share: of every batch from there on, that is the data on which the loss is measured.
-    """
-
-    schedule: Schedule
-    step: np.ndarray
-    loss: np.ndarray
-    unit: float
-    begins: int
-    share: float
+    schedule: Schedule  # the whole
+    step: np.ndarray  # (N,) of the whole history
+    loss: np.ndarray  # (N,)
+    unit: float  # the rate that all rates are divided by
+    begins: int  # the step at which the run begins, or the one after it ends if no run was before it
+    share: float  # of every batch from there on, that is the data on which the loss is measured
 
     @cached_property
     def history(self) -> History:
@@ -92,32 +83,19 @@ def _groups(step: np.ndarray, corners: np.ndarray) -> list[np.ndarray]:
 
 @dataclass(frozen=True)
 class LawFit:
-    """A law fitted to runs.
-
-    Attributes:
-        law: the law.
-        unit: the rate that all rates are divided by.
-        coordinates: of the exponents (E,).
-        amounts: what it is linear in (k,), in the units of the fit.
-        covariance: of amounts and coordinates (k + E, k + E), priors of exponents included.
-        scale: the usual relative error of a point.
-        reach: S1 at the first point of all runs; before it the law is held at its value there.
-        rms: the root mean square of relative errors, and `late` that of the later half of each run.
-        spread: standard deviations of the coordinates from the data alone (E,); infinite where unknown.
-        at_bound: whether each coordinate is at an end of its box.
-    """
+    """A law fitted to runs."""
 
     law: Law
-    unit: float
-    coordinates: np.ndarray
-    amounts: np.ndarray
-    covariance: np.ndarray
-    scale: float
-    rms: float
-    spread: np.ndarray
-    at_bound: np.ndarray
-    late: float = 0.0
-    reach: float = 0.0
+    unit: float  # the rate that all rates are divided by
+    coordinates: np.ndarray  # (E,) of the exponents
+    amounts: np.ndarray  # (k,) what it is linear in, in the units of the fit
+    covariance: np.ndarray  # (k + E, k + E) of amounts and coordinates, priors of exponents included
+    scale: float  # the usual relative error of a point
+    rms: float  # the root mean square of relative errors
+    spread: np.ndarray  # (E,) standard deviations of the coordinates from the data alone; infinite if unknown
+    at_bound: np.ndarray  # (E,) whether each coordinate is at an end of its box
+    late: float = 0.0  # rms of the later half of each run
+    reach: float = 0.0  # S1 at the first point of all runs, before which the law is held
 
     def predict(self, found: History) -> np.ndarray:
         """The loss at the points of a history (N,)."""

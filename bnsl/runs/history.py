@@ -27,30 +27,19 @@ class History:
 
     A block holds the steps k with first < k <= last; along it the rate changes evenly. The rate before step 0
     counts as 0, so that a run without a warm-up begins with a jump.
-
-    Attributes:
-        step: the steps (N,) that are asked for, ascending.
-        total: S1 (N,): the sum of all rates up to each of them.
-        first, last: the ends of the blocks (J,).
-        fall: by how much the rate falls along each block (J,); negative where it rises.
-        rate: its mean rate (J,), and `rate_last` that of its last step.
-        sum_first, sum_last: S1 at its ends (J,).
-        begins: the step at which other data begin, in continual pre-training.
-        share: of every batch from there on, that is the data on which the loss is measured.
-        since: S1 since other data began (N,).
     """
 
-    step: np.ndarray
-    total: np.ndarray
-    first: np.ndarray
+    step: np.ndarray  # (N,) the steps that are asked for, ascending
+    total: np.ndarray  # (N,) S1, the sum of all rates up to each of them
+    first: np.ndarray  # (J,) the ends of the blocks
     last: np.ndarray
-    fall: np.ndarray
-    rate: np.ndarray
-    sum_first: np.ndarray
+    fall: np.ndarray  # (J,) by how much the rate falls along each block; negative where it rises
+    rate: np.ndarray  # (J,) its mean rate
+    sum_first: np.ndarray  # (J,) S1 at its ends
     sum_last: np.ndarray
-    begins: int
-    share: float
-    since: np.ndarray
+    begins: int  # the step at which other data begin, in continual pre-training
+    share: float  # of every batch from there on, that is the data on which the loss is measured
+    since: np.ndarray  # (N,) S1 since other data began
 
     @cached_property
     def sides(self) -> tuple[History, History]:
@@ -93,15 +82,10 @@ def history(
     share: float = 1.0,
     every: bool = False,
 ) -> History:
-    """The blocks of a schedule up to these steps.
+    """The blocks of a whole schedule up to ascending steps (N,), in the units of a rate.
 
-    Args:
-        schedule: the whole schedule, from the very first step on.
-        step: ascending whole steps (N,).
-        unit: the rate that all rates are divided by.
-        begins: the step at which other data begin, if they do.
-        share: of every batch from there on, that is the data on which the loss is measured.
-        every: a block for every single step: exact, and slow.
+    `begins` and `share` are as of `History`; with `every` there is a block for every single step, which is
+    exact, and slow.
     """
     rates = schedule.rates() / unit
     sums = np.cumsum(rates)

@@ -21,24 +21,15 @@ LEAST_RATE = 1e-9
 
 @dataclass(frozen=True)
 class Exponent:
-    """A parameter that a law is not linear in.
+    """A parameter that a law is not linear in."""
 
-    Attributes:
-        name: as in the paper.
-        low, high: where it is looked for; `high` of a time is a share of the steps.
-        grid: how many values are tried at first.
-        usual, spread: where it is without data, and how far from there, as coordinates: the mean and the
-            standard deviation of its prior; an infinite spread is no prior.
-        log: whether it is looked for on a log scale.
-    """
-
-    name: str
-    low: float
+    name: str  # as in the paper
+    low: float  # where it is looked for
     high: float
-    grid: int
-    usual: float = 1.0
-    spread: float = np.inf
-    log: bool = True
+    grid: int  # how many values are tried at first
+    usual: float = 1.0  # where it is without data: the mean of its prior
+    spread: float = np.inf  # the standard deviation of its prior, as a coordinate; infinite without one
+    log: bool = True  # whether it is looked for on a log scale
 
     def to_coordinate(self, value: float) -> float:
         """The coordinate of a value."""
@@ -55,26 +46,18 @@ class Exponent:
 
 @dataclass(frozen=True)
 class Law:
-    """A law of a loss curve under a schedule: L0 + A S1^-alpha and sums over what the rate did.
+    """A law of a loss curve under a schedule: L0 + A S1^-alpha and sums over what the rate did."""
 
-    Attributes:
-        name: how it is asked for.
-        amounts: the parameters that it is linear in, all at least 0; the first two are L0 and A.
-        exponents: the others; the first is alpha.
-        sums: from a history and the values of the exponents after alpha to what each amount after A is
-            multiplied by, (N, k - 2).
-        formula: the law as people write it.
-        source: where it comes from.
-        shown: the names under which an exponent is shown, where they are others.
-    """
-
-    name: str
-    amounts: tuple[str, ...]
-    exponents: tuple[Exponent, ...]
+    name: str  # how it is asked for
+    amounts: tuple[
+        str, ...
+    ]  # the parameters that it is linear in, all at least 0; the first two are L0 and A
+    exponents: tuple[Exponent, ...]  # the others; the first is alpha
+    # From the exponents after alpha to what each amount after A is multiplied by, (N, k - 2).
     sums: Callable[[History, Sequence[float]], np.ndarray]
     formula: str
     source: str
-    shown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    shown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # exponents under other names
 
     def values(self, coordinates: Sequence[float] | np.ndarray) -> list[float]:
         """The exponents of some coordinates."""
@@ -102,9 +85,7 @@ class Law:
 def annealing_sum(history: History, memory: float) -> np.ndarray:
     """S2 (1 - lambda) = sum_k (eta_{k-1} - eta_k) (1 - lambda^(t-k+1)), of arXiv 2408.11029; shape (N,).
 
-    Args:
-        history: the blocks.
-        memory: 1 / (1 - lambda), in steps.
+    `memory` is 1 / (1 - lambda), in steps.
     """
     rows, blocks = history.pairs
     log_lambda = np.log1p(-1.0 / memory)

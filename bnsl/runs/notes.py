@@ -25,10 +25,6 @@ def undetermined(fit: LawFit, runs: Sequence[Run] = ()) -> tuple[str, ...]:
     looked at, or where the amount that it belongs to is 0. Where two of three exponents of a sum are not
     determined, the third means nothing without them. Under one schedule alone the errors of the law itself,
     which are larger than the noise, decide what the rate does: then none of these exponents is determined.
-
-    Args:
-        fit: a fitted law.
-        runs: the runs that it was fitted to.
     """
     law = fit.law
     names = [one.name for one in law.exponents]

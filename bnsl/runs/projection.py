@@ -29,19 +29,12 @@ Prior = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Projected:
-    """The best amounts for some exponents.
+    """The best amounts for some exponents."""
 
-    Attributes:
-        coordinates: of the exponents (E,).
-        amounts: what each column is multiplied by (k,), at least 0.
-        residuals: weighted (N,).
-        apart: how far each coordinate is from its prior, in the unit of the residuals (E,); (0,) without one.
-    """
-
-    coordinates: np.ndarray
-    amounts: np.ndarray
-    residuals: np.ndarray
-    apart: np.ndarray
+    coordinates: np.ndarray  # (E,) of the exponents
+    amounts: np.ndarray  # (k,) what each column is multiplied by, at least 0
+    residuals: np.ndarray  # (N,) weighted
+    apart: np.ndarray  # (E,) how far from its prior each coordinate is, in the residuals' unit; (0,) without
 
     @property
     def all(self) -> np.ndarray:
@@ -56,18 +49,11 @@ class Projected:
 
 @dataclass(frozen=True)
 class Problem:
-    """Least squares in exponents and amounts.
+    """Least squares in exponents and amounts."""
 
-    Attributes:
-        design: the columns, weighted.
-        target: what they should give, weighted (N,).
-        low, high: the box of the coordinates (E,).
-        prior: what is believed of the coordinates without data, if anything.
-    """
-
-    design: Design
-    target: np.ndarray
-    low: np.ndarray
+    design: Design  # the columns, weighted
+    target: np.ndarray  # (N,) what they should give, weighted
+    low: np.ndarray  # (E,) the box of the coordinates
     high: np.ndarray
     prior: Prior = lambda coordinates: np.empty(0)
 
@@ -144,14 +130,7 @@ def best_amounts(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Least squares with no negative amount.
 
     Where the free optimum has none, that is the answer. Else, the amounts being few, all sets of them that
-    may be above 0 are solved for, and the best that holds is taken.
-
-    Args:
-        columns: the design (N, k).
-        target: what it should give (N,).
-
-    Returns:
-        Amounts (k,).
+    may be above 0 are solved for, and the best that holds is taken: amounts (k,) of columns (N, k).
     """
     norm = np.sqrt(np.einsum("nk,nk->k", columns, columns))
     norm[norm == 0] = 1.0

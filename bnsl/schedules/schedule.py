@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, as_number, check_count, numbers, reject, shown, told
+from bnsl._base.checks import (
+    InputError,
+    as_number,
+    check_count,
+    check_mapping,
+    described,
+    numbers,
+    reject,
+    shown,
+    told,
+)
 from bnsl._base.shown import Plotted
 from bnsl.schedules.phase import Logged, Phase
 
@@ -196,3 +206,18 @@ def _told(phase: Phase | Logged) -> str:
     kind = phase.shape if isinstance(phase, Phase) else "logged"
     ends = f"{phase.start:g}" if kind == "constant" else f"{phase.start:g} to {phase.end:g}"
     return f"{phase.name} {phase.steps} ({kind}, {ends})"
+
+
+def check_schedules(value: Any, least: int = 0) -> dict[str, Schedule]:
+    """Schedules by name, of which one alone will do; none for None.
+
+    Raises InputError for what is no schedule, and for fewer than `least`.
+    """
+    single = {"schedule": value} if isinstance(value, Schedule) else value
+    named = check_mapping(single, "schedules", "from names to schedules, or one of bnsl.schedules")
+    for name, one in named.items():
+        if not isinstance(one, Schedule):
+            raise InputError(f"schedules[{name!r}] must be one of bnsl.schedules; got {described(one)}")
+    if len(named) < least:
+        raise InputError("schedules is empty; give a schedule of bnsl.schedules")
+    return named

@@ -84,16 +84,10 @@ def constraints_of(result: FitResult) -> Constraints:
 def refit(
     ready: Solved, starts: np.ndarray, *, straight: bool | None = None, **changes: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Solve the problem B times, each from its own start, with some of its arrays replaced.
+    """Solve the problem from starts (B, p), with some of its arrays replaced, by B rows where they differ.
 
-    Args:
-        ready: what `solved` returned.
-        starts: (B, p) in normalised units.
-        straight: whether to walk in the form's working coordinates; as the fit did, if not given.
-        **changes: arrays of the problem, with B rows in front where they differ.
-
-    Returns:
-        Coordinates (B, p) in normalised units, costs (B,) and whether each converged (B,).
+    `straight` says whether to walk in the form's working coordinates; as the fit did, if not given. Returns
+    coordinates (B, p), in normalised units as the starts are, costs (B,) and whether each converged (B,).
     """
     method = ready.setup.method
     method = method if straight is None else method._replace(straight=straight)

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bnsl._base.checks import InputError, check_mapping, check_share, check_text, told
+from bnsl._base.checks import InputError, check_share, check_text, told
 from bnsl._base.display import ExtrapolationWarning
 from bnsl.runs.continual import ContinualResult
 from bnsl.runs.result import RunsResult
-from bnsl.schedules.schedule import Schedule
+from bnsl.schedules.schedule import Schedule, check_schedules
 from bnsl.web.page import check_path, environment, page_of
 from bnsl.web.run_figures import continued_figure, front_figure, losses_figure, schedules_figure
 from bnsl.web.tables import Table, csv_text
@@ -51,7 +51,7 @@ def write_runs_report(
     target = check_path(path)
     environment()  # before any work, since it may be missing
     share = check_share(level, "level")
-    schedules = check_mapping(schedules, "schedules", "from names to schedules")
+    schedules = check_schedules(schedules)
     for argument, text in (("title", title), ("command", command)):
         if text is not None:
             check_text(text, argument)

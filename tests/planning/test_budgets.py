@@ -62,7 +62,7 @@ def test_a_cost_that_is_no_positive_number_is_named_with_its_place(wrong):
 
 def test_a_cost_of_the_wrong_shape():
     cost = bind(lambda params, tokens: [1.0, 2.0], ["params", "tokens"])
-    with pytest.raises(bnsl.InputError, match=r"must return a number for every run, \(3,\)"):
+    with pytest.raises(bnsl.InputError, match=r"must return a number per run, \(3,\)"):
         cost({"params": np.ones(3), "tokens": 2.0})
 
 

@@ -23,6 +23,6 @@ def test_several_schedules_have_a_legend():
     ax = bnsl.plot_schedule({"cosine": schedules.cosine(1e-3, 5000), "wsd": schedules.wsd(1e-3, 4000)})
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["cosine", "wsd"]
     assert ax.get_xlim()[1] > 5000
-    with pytest.raises(bnsl.InputError, match="got a float"):
+    with pytest.raises(bnsl.InputError, match=r"or one of bnsl\.schedules; got 1\.0"):
         bnsl.plot_schedule(1.0)
     plt.close("all")
