@@ -34,16 +34,13 @@ from .planning.predictability import Predictability, predictability
 from .planning.speedup import effective_speedup
 from .planning.suggested import RunSuggestion, Suggestion
 from .planning.suggestion import suggest
-from .plots.budgets import plot_allocation, plot_isoflop
-from .plots.calibration import plot_calibration
+from .plots.budgets import plot_allocation, plot_isoflop, plot_suggestion
 from .plots.comparisons import plot_backtest, plot_benchmark, plot_comparison
 from .plots.forecasts import plot_fit, plot_forecast
 from .plots.laws import plot_decomposition, plot_residuals
-from .plots.runs import plot_front, plot_runs
-from .plots.schedules import plot_schedule
-from .plots.suggestions import plot_suggestion
+from .plots.runs import plot_front, plot_runs, plot_schedule
 from .plots.surfaces import plot_contours, plot_held_out, plot_input_residuals
-from .plots.uncertainty import plot_horizon, plot_profile
+from .plots.uncertainty import plot_calibration, plot_horizon, plot_profile
 from .readers.curation import Curation
 from .readers.formats import read_table
 from .readers.reading import read_curve

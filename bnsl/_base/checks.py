@@ -206,6 +206,13 @@ def check_tails(level: object) -> list[float]:
     return [tail, 1.0 - tail]
 
 
+def check_shares(values: Any, argument: str, least: int = 0) -> list[float]:
+    """Probabilities, at least so many, each between 0 and 1."""
+    if not isinstance(values, list | tuple | np.ndarray) or len(values) < least:
+        raise InputError(f"{told(argument, values)} must be a list of probabilities, such as (0.5, 0.9)")
+    return [check_share(value, f"{argument}[{i}]") for i, value in enumerate(values)]
+
+
 def as_number(value: Any, argument: str, ok: Callable[[float], bool] = np.isfinite) -> float:
     """`value` as a float that passes `ok`; no truth value."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import warnings
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,11 @@ class ExtrapolationWarning(UserWarning):
     """Warning: a prediction far beyond the fitted data."""
 
 
+def quietly() -> warnings.catch_warnings[None]:
+    """No ExtrapolationWarning inside, for who says the same in another way, or goes so far on purpose."""
+    return warnings.catch_warnings(action="ignore", category=ExtrapolationWarning)
+
+
 PARAMETER_HEAD = ("parameter", "value", "std error")
 
 # --- plain text -----------------------------------------------------------------------------------
@@ -31,6 +37,11 @@ PARAMETER_HEAD = ("parameter", "value", "std error")
 def short(value: float) -> str:
     """Four digits, for tables."""
     return f"{value:.4g}"
+
+
+def counted(count: int, noun: str) -> str:
+    """'1 point', '2 points'."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def table_text(table: pd.DataFrame, *, index: bool = True) -> str:

@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from bnsl._base.display import FitWarning, paragraphs, records
+from bnsl._base.types import Axes, DataFrame
 from bnsl.cli._arguments import LEVEL
-from bnsl.cli._output import put_out
-from bnsl.cli._text import predictions_text, record_text
+from bnsl.cli._output import predictions_text, put_out, record_text
 from bnsl.curves.curve import Curve
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-
     from bnsl.fitting.result import FitResult
     from bnsl.forecasting.forecast import Forecast
     from bnsl.forecasting.surface import SurfaceForecast
@@ -30,12 +27,12 @@ class Answer(NamedTuple):
     """What there is to say of one curve."""
 
     curve: Curve  # that was fitted
-    ahead: pd.DataFrame  # a row per prediction: x, predicted, lower, upper
+    ahead: DataFrame  # a row per prediction: x, predicted, lower, upper
     facts: Mapping[str, Any]  # of it in a table of several runs
     warnings: Sequence[FitWarning]
     text: Callable[[], str]
     json: Callable[[], str]
-    draw: Callable[[Axes], Axes]
+    draw: Callable[[], Axes]
 
 
 def predictions(
@@ -43,7 +40,7 @@ def predictions(
     points: Sequence[Any] | np.ndarray,
     ahead: Sequence[float] = (),
     level: float = LEVEL,
-) -> pd.DataFrame:
+) -> DataFrame:
     """Predictions at the points asked for, or at these multiples of the last fitted x.
 
     Of several inputs points are rows, and the multiples are of the compute of the run that has most.
@@ -57,14 +54,7 @@ def predictions(
 
 
 def put_out_answers(args: argparse.Namespace, what: str, answers: Mapping[str, Answer], level: float) -> None:
-    """The whole answer for one curve, or one row per prediction of every run.
-
-    Args:
-        args: of the command.
-        what: what was made of every run, "forecast" or "fit".
-        answers: by the names of the runs.
-        level: probability of the intervals.
-    """
+    """The whole answer for one curve; or of every run, by its name, one row per prediction of its `what`."""
     first = next(iter(answers.values()))
     if len(answers) == 1:
         put_out(args, first.text, first.json, first.draw)
@@ -73,11 +63,9 @@ def put_out_answers(args: argparse.Namespace, what: str, answers: Mapping[str, A
     def text() -> str:
         import pandas as pd
 
-        rows = [row for name, answer in answers.items() for row in _rows(name, answer)]
-        more = "; --where takes one run and says more of it"
-        return paragraphs(
-            predictions_text(f"{what}s of {len(answers)} runs", pd.DataFrame(rows), first.curve, level, more)
-        )
+        rows = pd.DataFrame([row for name, answer in answers.items() for row in _rows(name, answer)])
+        head, more = f"{what}s of {len(answers)} runs", "; --where takes one run and says more of it"
+        return paragraphs(predictions_text(head, rows, first.curve, level, more))
 
     def record() -> str:
         return record_text(f"{what}s", runs={name: json.loads(a.json()) for name, a in answers.items()})

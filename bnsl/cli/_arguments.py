@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from textwrap import indent
 from typing import Any
 
-from bnsl.cli._text import forms_text
+from bnsl._base.display import aligned
 from bnsl.cli._values import count, counts, number, places
 from bnsl.curves.cells import DECIMALS
-from bnsl.forms.registry import FORMS
+from bnsl.forms.form import Form
+from bnsl.forms.registry import FORMS, SURFACES
 from bnsl.readers.curation import DIVERGED, KEPT
 from bnsl.readers.files import STDIN
 from bnsl.readers.formats import FORMATS
@@ -205,6 +208,17 @@ def add_forms(command: argparse.ArgumentParser) -> None:
     option(command, "--forms", "A,B,...", text, action=Joined)
     text = "number of breaks of the bnsl (default: auto); with several (0,1,2) each is compared"
     option(command, "--n-breaks", "N,...", text, counts, action=Joined)
+
+
+def forms_text(several: bool = False) -> str:
+    """What forms there are, for the help of a command; with `several`, only those of several inputs."""
+    text = "" if several else f"forms, their other names and formulas:\n{_rows_of(FORMS)}\n"
+    return f"{text}forms of several inputs, such as --x params,tokens:\n{_rows_of(SURFACES)}"
+
+
+def _rows_of(forms: Mapping[str, type[Form]]) -> str:
+    rows = [(name, ", ".join(form.known_as), form.formula) for name, form in forms.items()]
+    return f"{indent(aligned(rows, (0, 1, 2)), '  ')}\n"
 
 
 # --- what is asked and where it goes --------------------------------------------------------------

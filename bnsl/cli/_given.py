@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bnsl._base.checks import InputError, as_number, check_choice, suggest
+from bnsl._base.display import counted
 from bnsl.cli._terminal import note
 from bnsl.curves.cells import written_number
 from bnsl.curves.datasets import CATALOGUE
@@ -185,8 +186,7 @@ def check_inputs(args: argparse.Namespace, form: Form) -> None:
     count = max(len(input_names(args)), 1)
     if len(form.inputs) != count:
         takes = ", ".join(entry.name for entry in form.inputs)
-        columns = f"{count} column{'' if count == 1 else 's'}"
-        raise InputError(f"--x names {columns}, and form {form.label!r} takes {takes}")
+        raise InputError(f"--x names {counted(count, 'column')}, and form {form.label!r} takes {takes}")
 
 
 def law_options(args: argparse.Namespace) -> dict[str, Any]:

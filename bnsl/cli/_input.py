@@ -7,20 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bnsl._base.checks import InputError
-from bnsl.cli._given import (
-    CURATIONS,
-    curation_of,
-    input_names,
-    is_given,
-    name_of_x,
-    source_of,
-    split_names,
-)
+from bnsl.cli._given import CURATIONS, curation_of, input_names, is_given, name_of_x, source_of, split_names
 from bnsl.cli._surfaces import read_runs
 from bnsl.cli._terminal import note
 from bnsl.cli._words import dashed
@@ -39,11 +30,7 @@ def read_curve(args: argparse.Namespace, form: Form | None = None) -> Curve:
     Of several inputs `form` says what each can be. Where no loss was asked for, `args.loss` becomes the one
     that the values allow.
     """
-
-    def alone(*asked: Any, **options: Any) -> dict[str, Reading]:
-        return {"": curve_from_source(*asked, **options)}
-
-    return _read(args, alone, form)[""]
+    return _read(args, lambda *asked, **how: {"": curve_from_source(*asked, **how)}, form)[""]
 
 
 def read_curves(args: argparse.Namespace, form: Form | None = None) -> dict[str, Curve]:
@@ -80,7 +67,7 @@ def _read(
     asked = (source, name_of_x(args), args.y, args.sigma)
     until = getattr(args, "train_until", None)
     if until is not None:
-        asked = (without_end(*asked, until, args.offset or 0.0), *asked[1:])
+        asked = (without_end(*asked, until=until, offset=args.offset or 0.0), *asked[1:])
     try:
         found = read(*asked, loss=args.loss or "log", curation=curation)
     except InputError:

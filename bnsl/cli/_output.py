@@ -1,24 +1,29 @@
-"""What the commands write: text, JSON, figures and pages."""
+"""What the commands write: tables, JSON, figures and pages; numbers have six digits."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bnsl._base.checks import InputError
+from bnsl._base.display import aligned
+from bnsl._base.types import Axes, DataFrame
 from bnsl.cli._terminal import note, show
 from bnsl.cli._words import dashed
 from bnsl.readers.files import STDIN
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from bnsl.curves.curve import Curve
 
 DPI = 200
+NO_VALUE = "unknown"  # what a table shows for NaN
 
 
 def check_outputs(args: argparse.Namespace) -> None:
@@ -62,8 +67,7 @@ def put_out(
     args: argparse.Namespace,
     text: Callable[[], str],
     json: Callable[[], str],
-    draw: Callable[[Axes], Any] | None,
-    wide: bool = False,
+    draw: Callable[[], Axes] | None,
 ) -> None:
     """What was found: text, unless JSON takes its place; JSON and a figure where they are asked for."""
     if args.json != STDIN:
@@ -74,35 +78,22 @@ def put_out(
     else:
         print(json())
     if args.plot and draw is not None:
-        save_figure(args, draw, wide)
+        save_figure(draw, args.plot, title=args.title, xlabel=args.x_label, ylabel=args.y_label)
 
 
-def save_figure(args: argparse.Namespace, draw: Callable[[Axes], Any], wide: bool = False) -> None:
-    """Draw into a figure, label it and save it; `wide` leaves room for a legend beside the axes."""
-    from bnsl.plots._drawing import SIZE, WIDE
+def save_figure(draw: Callable[[], Axes], path: str | Path, **texts: str | None) -> None:
+    """Draw a figure, with these texts in place of its own, and save it."""
+    import matplotlib
 
-    figure = new_figure(WIDE if wide else SIZE)
-    ax = draw(figure.subplots())
-    for text, write in (
-        (args.title, ax.set_title),
-        (args.x_label, ax.set_xlabel),
-        (args.y_label, ax.set_ylabel),
-    ):
+    matplotlib.use("agg")  # no window, so no display is needed
+    from matplotlib import pyplot
+
+    ax = draw()
+    for name, text in texts.items():
         if text is not None:
-            write(text, fontsize="medium")
-    save(figure, args.plot)
-
-
-def new_figure(size: tuple[float, float]) -> Figure:
-    """A figure of its own, without pyplot, so that no display is needed."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=size, layout="constrained")
-
-
-def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure, and say so."""
-    figure.savefig(path, dpi=DPI, bbox_inches="tight")
+            getattr(ax, f"set_{name}")(text, fontsize="medium")
+    pyplot.savefig(path, dpi=DPI, bbox_inches="tight")
+    pyplot.close()
     note(f"wrote {path}")
 
 
@@ -118,3 +109,44 @@ def write_report(args: argparse.Namespace, result: Any, **options: Any) -> None:
 
         write_runs_report(result, args.report, command=command_line(args), **options)
         note(f"wrote {args.report}")
+
+
+def rows_text(table: DataFrame, left: Sequence[str] = ()) -> str:
+    """A table with its head; the columns named in `left` begin on the left."""
+    rows = [tuple(map(str, table.columns))]
+    rows += [tuple(number(cell) for cell in row) for row in table.itertuples(index=False)]
+    return aligned(rows, [i for i, name in enumerate(table.columns) if name in left])
+
+
+def span_text(values: np.ndarray) -> str:
+    """The smallest and the largest value."""
+    return f"{number(float(values.min()))} to {number(float(values.max()))}"
+
+
+def number(cell: Any) -> str:
+    """A cell, numbers to six digits."""
+    if isinstance(cell, float | np.floating):
+        return NO_VALUE if np.isnan(cell) else f"{cell:.6g}"
+    return str(cell)
+
+
+def predictions_text(what: str, table: DataFrame, curve: Curve, level: float, more: str = "") -> list[str]:
+    """A head and predictions below it; for the error of an accuracy with that, too, in per cent."""
+    of_error, last = "", [name for name in ("warnings",) if name in table]
+    if curve.y_label.startswith("1 - "):  # which a table headed "predicted" would hide
+        of_error = f" of {curve.y_label}"
+        ends = {"accuracy": "predicted", "from": "upper", "to": "lower"}
+        said = {name: [f"{100 * (1 - y):.4g} %" for y in table[column]] for name, column in ends.items()}
+        table = table.drop(columns=last).assign(**said, **{name: table[name] for name in last})
+    head = f"{what}{of_error}, with {100 * level:g} % intervals for a new measurement{more}"
+    return [head, rows_text(table.rename(columns={"x": curve.x_label}), left=("run", "warnings"))]
+
+
+def record_text(kind: str, **entries: Any) -> str:
+    """The JSON of a command: what it is, and its entries."""
+    return json_text({"bnsl": kind, "version": 1, **entries})
+
+
+def json_text(record: Any) -> str:
+    """Strict JSON: unknown numbers have to be None."""
+    return json.dumps(record, indent=2, allow_nan=False)

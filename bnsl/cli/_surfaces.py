@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
 
 from bnsl._base.checks import InputError, no_column, some
-from bnsl.cli._arguments import LEVEL
+from bnsl._base.types import DataFrame
 from bnsl.cli._given import CURATIONS, curation_of, input_names, is_given, source_of
 from bnsl.cli._terminal import note
 from bnsl.cli._words import dashed
@@ -19,11 +18,6 @@ from bnsl.forms.inputs import Input
 from bnsl.readers.files import stem
 from bnsl.readers.rows import chosen_rows
 from bnsl.readers.source import Source
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 USED = ("where", "drop_missing")  # of the options of which points to take; the others are for one curve
 MEASURED = "loss"  # the column of y, unless another is asked for
@@ -44,15 +38,12 @@ def read_runs(args: argparse.Namespace, form: Form | None = None) -> Curve:
 
 def runs_table(
     args: argparse.Namespace, source: Source | None = None, by: Sequence[str] = ()
-) -> tuple[pd.DataFrame, str]:
+) -> tuple[DataFrame, str]:
     """The table of runs that is asked for, and the column of what was measured.
 
-    Args:
-        args: of the command.
-        source: what is in FILE, if it is read already.
-        by: columns that tell parts apart, which are taken as they stand in the file.
-
-    Raises InputError for a column that is not there, and for an option that is of curves with one input.
+    `source` is what is in FILE, if it is read already; the columns `by`, which tell parts apart, are taken as
+    they stand in the file. Raises InputError for a column that is not there, and for an option that is of
+    curves with one input.
     """
     used = (*USED, "by") if by else USED
     for name in CURATIONS:
@@ -79,22 +70,7 @@ def runs_table(
     return frame, y
 
 
-def draw_panels(
-    law: Any, held_out: Curve | None, ax: Axes, *, level: float = LEVEL, line: Any = None, best: Any = None
-) -> Axes:
-    """A law of several inputs in the figure of `ax`, which becomes as wide as its panels need."""
-    from bnsl.plots.surfaces import PANEL, draw_law, panels_of
-
-    count, figure, axes = len(panels_of(law, held_out)), cast("Figure", ax.figure), [ax]
-    if count > 1:
-        ax.remove()
-        width, height = figure.get_size_inches()
-        figure.set_size_inches(width + PANEL * (count - 1), height)
-        axes = list(figure.subplots(1, count))
-    return draw_law(law, held_out, axes=axes, level=level, frontier=line, best=best)
-
-
-def _table(args: argparse.Namespace, source: Source | None, by: Sequence[str]) -> pd.DataFrame:
+def _table(args: argparse.Namespace, source: Source | None, by: Sequence[str]) -> DataFrame:
     """The rows that --where leaves."""
     source = source_of(args) if source is None else source
     table = source.named(by)

@@ -38,29 +38,21 @@ def coloured(stream: TextIO) -> bool:
 
 
 def styled(text: str, style: str, stream: TextIO) -> str:
-    """The text in a style, where the stream may have colours."""
-    return f"\033[{STYLES[style]}m{text}\033[0m" if coloured(stream) else text
+    """The text in a style, if there is one, where the stream may have colours."""
+    return f"\033[{STYLES[style]}m{text}\033[0m" if style and coloured(stream) else text
 
 
 def show(text: str) -> None:
     """A result on the standard output: its title, its status and its warnings stand out on a terminal."""
-    warning, plain = False, not coloured(sys.stdout)
+    warning = False
     for i, line in enumerate(text.split("\n")):
         warning = line == "warnings" or (warning and line.startswith("  "))
-        if warning:
-            line = in_words_of_shell(line)
-        if plain:
-            pass
-        elif i == 0:
-            line = styled(line, "bold", sys.stdout)
-        elif warning:
-            line = styled(line, "yellow", sys.stdout)
-        elif line.startswith("status "):
+        style = "yellow" if warning else "" if i else "bold"
+        if i and line.startswith("status "):
             from bnsl.fitting.result import Status  # imported already where there is a status
 
-            good = line.endswith(Status.CONVERGED.value)
-            line = styled(line, "green" if good else "yellow", sys.stdout)
-        print(line)
+            style = "green" if line.endswith(Status.CONVERGED.value) else "yellow"
+        print(styled(in_words_of_shell(line) if warning else line, style, sys.stdout))
 
 
 def note(text: str) -> None:
@@ -71,15 +63,13 @@ def note(text: str) -> None:
 
 def warn(text: str) -> None:
     """A warning as one line."""
-    print(
-        "bnsl: " + styled("warning:", "yellow", sys.stderr) + f" {in_words_of_shell(text)}", file=sys.stderr
-    )
+    print(f"bnsl: {styled('warning:', 'yellow', sys.stderr)} {in_words_of_shell(text)}", file=sys.stderr)
 
 
 def fail(error: object, options: Mapping[str, str]) -> int:
     """An error as one line, with the options of the command; returns the exit code of bad input."""
     text = " ".join(error_in_words_of_shell(str(error), options).split())
-    print("bnsl: " + styled("error:", "red", sys.stderr) + f" {text}", file=sys.stderr)
+    print(f"bnsl: {styled('error:', 'red', sys.stderr)} {text}", file=sys.stderr)
     return 2
 
 

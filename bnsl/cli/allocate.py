@@ -9,33 +9,31 @@ Examples:
 from __future__ import annotations
 
 import argparse
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bnsl._base.checks import InputError, check_share
-from bnsl._base.display import ExtrapolationWarning, paragraphs, records, warning_lines
+from bnsl._base.display import paragraphs, quietly, records, warning_lines
+from bnsl._base.types import DataFrame
 from bnsl.cli import _arguments as arguments
 from bnsl.cli._given import check_points, form_of
-from bnsl.cli._output import put_out
-from bnsl.cli._surfaces import draw_panels, read_runs
-from bnsl.cli._text import forms_text, record_text, rows_text
+from bnsl.cli._output import put_out, record_text, rows_text
+from bnsl.cli._surfaces import read_runs
 from bnsl.cli._values import number, numbers
 from bnsl.fitting.fit import check_robust, fit
 from bnsl.forecasting.forecast import forecast
 from bnsl.planning.allocation import allocate, frontier
 from bnsl.planning.costs import flops
+from bnsl.plots.surfaces import draw_law
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from bnsl.planning.surface import Law
 
 
 def add(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    command.epilog = f"{command.epilog}\n{forms_text(several=True)}"
+    command.epilog = f"{command.epilog}\n{arguments.forms_text(several=True)}"
     arguments.add_file(command)
     inputs = "columns of the inputs, such as params,tokens"
     arguments.add_columns(command, x=inputs, y="column of the measured values (default: loss)")
@@ -64,8 +62,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError("--robust is for one law; add --form NAME, such as --form chinchilla")
     cost = flops(args.factor)
     law = _law(args)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExtrapolationWarning)  # they are among those that are printed
+    with quietly():  # its warnings are among those that are printed
         table = allocate(law, args.compute, cost, level=args.level)
     notes = table.attrs["warnings"]
     put_out(
@@ -79,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
             budgets=records(table),
             warnings=[note._asdict() for note in notes],
         ),
-        lambda ax: draw_panels(law, None, ax, line=_line(law, args.compute, cost), best=table),
+        lambda: draw_law(law, frontier=_line(law, args.compute, cost), best=table),
     )
 
 
@@ -91,16 +88,15 @@ def _law(args: argparse.Namespace) -> Law:
     return fit(read_runs(args, form), form=form, robust=args.robust, robust_scale=args.robust_scale)
 
 
-def _line(law: Law, compute: list[float], cost: Any) -> pd.DataFrame:
+def _line(law: Law, compute: list[float], cost: Any) -> DataFrame:
     """The compute-optimal line as far as the budgets asked for."""
     costs = cost(*law.curve.x.T)
     ends = (min(costs.min(), *compute), max(costs.max(), *compute))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExtrapolationWarning)
+    with quietly():
         return frontier(law, np.geomspace(*ends, 40), cost)
 
 
-def _budgets(table: pd.DataFrame, level: float) -> list[list[str]]:
+def _budgets(table: DataFrame, level: float) -> list[list[str]]:
     """For every budget a head, and a row a quantity with its interval."""
     import pandas as pd
 

@@ -60,13 +60,7 @@ def run(args: argparse.Namespace) -> None:
     curve = read_curve(args, form)
     law |= {} if form is None else {"loss": args.loss}
     tested = backtest(curve, cuts=args.cut or None, **law)
-    put_out(
-        args,
-        lambda: _text(tested, args.tolerance),
-        tested.to_json,
-        lambda ax: bnsl.plot_backtest(tested, ax=ax),
-        wide=True,
-    )
+    put_out(args, lambda: _text(tested, args.tolerance), tested.to_json, lambda: bnsl.plot_backtest(tested))
 
 
 def _text(tested: Backtest, tolerance: float | None) -> str:

@@ -14,9 +14,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import bnsl
 from bnsl._base.checks import InputError, check_choice
 from bnsl.cli._arguments import Joined, option
-from bnsl.cli._output import new_figure, save
+from bnsl.cli._output import save_figure
 from bnsl.cli._terminal import Progress, note, show
 from bnsl.curves.benchmark import load_benchmark
 from bnsl.curves.datasets import BENCHMARK, COLLECTIONS, load_validation
@@ -49,10 +50,6 @@ def run(args: argparse.Namespace) -> None:
     run = run_benchmark(benchmark, methods, progress=None if args.quiet else Progress())
     paths = run.write(folder)
     show(run.summary())
-    from bnsl.plots.comparisons import benchmark_size, plot_benchmark
-
-    figure = new_figure(benchmark_size(run))
-    plot_benchmark(run, ax=figure.subplots())
     for path in paths:
         note(f"wrote {path}")
-    save(figure, folder / "benchmark.png")
+    save_figure(lambda: bnsl.plot_benchmark(run), folder / "benchmark.png")

@@ -19,8 +19,8 @@ from bnsl._base.checks import InputError, some
 from bnsl._base.display import aligned
 from bnsl.cli._arguments import add_file
 from bnsl.cli._given import source_of
+from bnsl.cli._output import span_text
 from bnsl.cli._terminal import note, show
-from bnsl.cli._text import span_text
 from bnsl.readers.columns import choose_columns
 from bnsl.readers.curation import Curation
 from bnsl.readers.reading import curve_from_source

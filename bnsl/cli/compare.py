@@ -13,21 +13,15 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import bnsl
-from bnsl._base.display import paragraphs, records
+from bnsl._base.display import counted, paragraphs, records
 from bnsl.cli import _arguments as arguments
 from bnsl.cli._given import check_inputs, check_loss, constraints_of, input_names, split_rule
 from bnsl.cli._input import read_curve
-from bnsl.cli._output import put_out
-from bnsl.cli._surfaces import draw_panels
-from bnsl.cli._text import counted, record_text, rows_text
+from bnsl.cli._output import put_out, record_text, rows_text
 from bnsl.evaluation.comparison import ALL_FORMS, Comparison, compare, forms_by_label
 from bnsl.forms.form import Form
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -47,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     options = {"forms": names, "n_breaks": args.n_breaks, "robust": args.robust, **constraints_of(args)}
     curve = read_curve(args, forms[0])
     compared = compare(curve, **options, loss=args.loss, **split_rule(args))
-    put_out(args, lambda: _text(compared), lambda: _json(compared), lambda ax: _draw(compared, ax))
+    put_out(args, lambda: _text(compared), lambda: _json(compared), lambda: bnsl.plot_comparison(compared))
 
 
 def forms_asked_for(args: argparse.Namespace) -> tuple[Sequence[str], list[Form]]:
@@ -58,13 +52,6 @@ def forms_asked_for(args: argparse.Namespace) -> tuple[Sequence[str], list[Form]
     for form in forms if several else ():
         check_inputs(args, form)
     return names, forms
-
-
-def _draw(compared: Comparison, ax: Axes) -> Axes:
-    """Every form over the curve; of several inputs the best of them."""
-    if compared.fitted.inputs == 1:
-        return bnsl.plot_comparison(compared, ax=ax)
-    return draw_panels(compared.best, compared.held_out, ax)
 
 
 def _text(compared: Comparison) -> str:

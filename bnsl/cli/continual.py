@@ -13,8 +13,7 @@ import bnsl
 from bnsl._base.checks import InputError
 from bnsl._base.display import aligned, paragraphs
 from bnsl.cli import _arguments as arguments
-from bnsl.cli._output import put_out, write_report
-from bnsl.cli._text import record_text
+from bnsl.cli._output import put_out, record_text, write_report
 from bnsl.cli._values import numbers
 from bnsl.cli.runs import add_file, runs_of
 from bnsl.runs.run import Run
@@ -55,8 +54,7 @@ def run(args: argparse.Namespace) -> None:
         args,
         lambda: paragraphs(result.summary(), f"final losses\n{aligned([[*FORMS], *cells])}"),
         lambda: record_text("continual", finals=rows, warnings=[list(one) for one in result.warnings]),
-        lambda ax: bnsl.plot_front(result, ax=ax, replay=drawn, peak=peaks, steps=steps),
-        wide=True,
+        lambda: bnsl.plot_front(result, replay=drawn, peak=peaks, steps=steps),
     )
     write_report(args, result, replay=drawn)
 

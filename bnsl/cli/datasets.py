@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from bnsl._base.display import aligned
-from bnsl.cli._text import json_text, span_text
+from bnsl._base.types import DataFrame
+from bnsl.cli._output import json_text, span_text
 from bnsl.curves.benchmark import Benchmark
 from bnsl.curves.curve import Curve
 from bnsl.curves.datasets import COLLECTIONS, DESCRIPTIONS, TABLES, load_curve, load_dataset
 from bnsl.readers.files import STDIN
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 OTHERS = {**COLLECTIONS, **TABLES}  # which are not one curve
 
@@ -41,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     print(_json(curves) if args.json == STDIN else _text(curves))
 
 
-def _csv(data: Curve | Benchmark | pd.DataFrame) -> str:
+def _csv(data: Curve | Benchmark | DataFrame) -> str:
     if isinstance(data, Curve):
         return curve_csv(data)
     return (data.points if isinstance(data, Benchmark) else data).to_csv(index=False)

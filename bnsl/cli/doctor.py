@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from bnsl.cli._output import json_text
 from bnsl.cli._terminal import show
-from bnsl.cli._text import json_text
 from bnsl.curves.datasets import NOISELESS_LAW, load_curve
 from bnsl.fitting.fit import fit
 from bnsl.readers.files import STDIN

@@ -14,27 +14,23 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 import bnsl
 from bnsl._base.display import paragraphs, plain, records
+from bnsl._base.types import DataFrame
 from bnsl.cli import _arguments as arguments
 from bnsl.cli._answers import AHEAD_OF_RUNS, Answer, predictions, put_out_answers
 from bnsl.cli._arguments import LEVEL
 from bnsl.cli._given import form_of, law_options, points_asked_for, split_rule
 from bnsl.cli._input import read_curves
-from bnsl.cli._surfaces import draw_panels
-from bnsl.cli._text import json_text, predictions_text
+from bnsl.cli._output import json_text, predictions_text
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.extrapolation import Extrapolation, extrapolate
 from bnsl.fitting.fit import fit
 from bnsl.fitting.result import FitResult
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
 
 AHEAD = (2.0, 10.0)  # predictions at these multiples of the last fitted x, if none are asked for
 
@@ -83,7 +79,7 @@ def _answer(
         (tested or law).warnings,
         lambda: _text(law, tested, ahead),
         lambda: _json(law, tested, ahead),
-        lambda ax: draw(law, tested, ax),
+        lambda: bnsl.plot_fit(tested or law),
     )
 
 
@@ -91,20 +87,13 @@ def _error(law: FitResult | Extrapolation, where: str = "") -> dict[str, float]:
     return {f"rmse{where}": law.rmse} if np.isnan(law.rmsle) else {f"rmsle{where}": law.rmsle}
 
 
-def draw(law: FitResult, tested: Extrapolation | None, ax: Axes) -> Axes:
-    """The law and its points."""
-    if law.curve.inputs > 1:
-        return draw_panels(law, None if tested is None else tested.held_out, ax)
-    return bnsl.plot_fit(tested or law, ax=ax)
-
-
-def _text(law: FitResult, tested: Extrapolation | None, ahead: pd.DataFrame) -> str:
+def _text(law: FitResult, tested: Extrapolation | None, ahead: DataFrame) -> str:
     """The summary, with the held-out error if there is one, and predictions."""
     said = predictions_text("predictions", ahead, law.curve, LEVEL, " if this form is right")
     return paragraphs((tested or law).summary(), said)
 
 
-def _json(law: FitResult, tested: Extrapolation | None, ahead: pd.DataFrame) -> str:
+def _json(law: FitResult, tested: Extrapolation | None, ahead: DataFrame) -> str:
     """The record that `FitResult.from_json` reads, with two entries more.
 
     `predictions` is a list of {x, predicted, lower, upper, level}, `held_out` an object with rmsle,

@@ -12,20 +12,12 @@ import argparse
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bnsl._base.checks import InputError
+from bnsl._base.types import DataFrame
 from bnsl.cli import _arguments as arguments
-from bnsl.cli._given import (
-    CURATIONS,
-    curation_of,
-    input_names,
-    law_options,
-    name_of_x,
-    points_asked_for,
-    source_of,
-    split_names,
-)
+from bnsl.cli import _given as given
 from bnsl.cli._input import tell_columns
 from bnsl.cli._output import check_writable
 from bnsl.cli._surfaces import runs_table
@@ -37,10 +29,7 @@ from bnsl.readers.curation import MERGING, Curation, curate_each
 from bnsl.readers.files import STDIN
 from bnsl.readers.source import Source
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-EACH = tuple(name for name in CURATIONS if name not in MERGING)  # what is done to every curve by itself
+EACH = tuple(name for name in given.CURATIONS if name not in MERGING)  # what is done to every curve by itself
 ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl")
 
 
@@ -70,13 +59,13 @@ def run(args: argparse.Namespace) -> None:
         if Path(args.output).suffix.lower() not in ENDINGS:
             raise InputError(f"--output {args.output!r} must end in one of {', '.join(ENDINGS)}")
         check_writable(args.output)
-    options, predict = law_options(args), points_asked_for(args)
+    options, predict = given.law_options(args), given.points_asked_for(args)
     options |= {"out": args.parts, "workers": args.workers, "progress": False if args.quiet else None}
-    todo = curation_of(args, EACH) or Curation()
-    source = source_of(args)
-    by = list(split_names(args.by, source.table.columns))
-    inputs = input_names(args)
-    named = [("--x", name) for name in inputs or [name_of_x(args)]]
+    todo = given.curation_of(args, EACH) or Curation()
+    source = given.source_of(args)
+    by = list(given.split_names(args.by, source.table.columns))
+    inputs = given.input_names(args)
+    named = [("--x", name) for name in inputs or [given.name_of_x(args)]]
     for option, name in [*named, ("--y", args.y), ("--sigma", args.sigma)]:
         if name is not None and name in by:
             raise InputError(f"{option} {name}: --by has this column already; it cannot be both")
@@ -93,12 +82,12 @@ def run(args: argparse.Namespace) -> None:
 
 def _fit_surfaces(
     args: argparse.Namespace, source: Source, by: list[str], predict: list[Any], options: dict[str, Any]
-) -> pd.DataFrame:
+) -> DataFrame:
     """A law of several inputs for every part of FILE."""
     table, y = runs_table(args, source, by)
     if args.backend == "jax" or args.device is not None:
         raise InputError("--backend jax and --device are for one input")
-    names = list(input_names(args))
+    names = list(given.input_names(args))
     options |= {"inputs": names, "y": y, "groups": args.groups, "sigma": args.sigma}
     at = [dict(zip(names, row, strict=True)) for row in predict]
     return fit_many(table, by=by, predict_at=at or None, **options)
@@ -106,12 +95,12 @@ def _fit_surfaces(
 
 def _fit_curves(
     args: argparse.Namespace, source: Source, todo: Curation, predict: list[Any], options: dict[str, Any]
-) -> pd.DataFrame:
+) -> DataFrame:
     """A law of one input for every curve of FILE; the points are those that are asked for."""
     by, left = list(todo.by), [name for name in todo.by if name in source.table.columns]
     x, y = (None if name in by else name for name in (source.x, source.y))
     apart = replace(source, table=source.table.drop(columns=left), x=x, y=y)
-    columns = choose_columns(apart, name_of_x(args), args.y, args.sigma)
+    columns = choose_columns(apart, given.name_of_x(args), args.y, args.sigma)
     tell_columns(columns)
     for text in (*source.notes, *(source.told[name] for name in columns.names if name in source.told)):
         note(text)
@@ -130,14 +119,14 @@ def _fit_curves(
     return rows
 
 
-def _as_written(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+def _as_written(rows: DataFrame, by: list[str]) -> DataFrame:
     """The rows with whole numbers that tell curves apart as such, 3 and not 3.0."""
     numbers = [name for name in by if rows[name].dtype == float]
     whole = [name for name in numbers if (rows[name] % 1 == 0).all() and rows[name].abs().max() < 2.0**53]
     return rows.astype(dict.fromkeys(whole, "int64"))
 
 
-def _write(rows: pd.DataFrame, name: str) -> None:
+def _write(rows: DataFrame, name: str) -> None:
     """The rows to the standard output, or to a file that is there only once it is whole."""
     if name == STDIN:
         print(rows.to_csv(index=False), end="")

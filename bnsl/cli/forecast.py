@@ -12,27 +12,27 @@ Examples:
 from __future__ import annotations
 
 import argparse
-import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import bnsl
 from bnsl._base.checks import check_choice, check_share
 from bnsl._base.display import (
-    ExtrapolationWarning,
     FitWarning,
     aligned,
+    counted,
     paragraphs,
     plain,
+    quietly,
     records,
     warning_lines,
 )
+from bnsl._base.types import Axes, DataFrame
 from bnsl.cli import _arguments as arguments
 from bnsl.cli._answers import AHEAD_OF_RUNS, Answer, predictions, put_out_answers
 from bnsl.cli._given import points_asked_for, split_rule
 from bnsl.cli._input import read_curves
-from bnsl.cli._surfaces import draw_panels
-from bnsl.cli._text import counted, predictions_text, record_text
+from bnsl.cli._output import predictions_text, record_text
 from bnsl.curves.curve import Curve
 from bnsl.curves.metrics import rmse, rmsle
 from bnsl.curves.scale import SCALES
@@ -40,10 +40,7 @@ from bnsl.evaluation.extrapolation import held_out_notes, nothing_held_out
 from bnsl.fitting.record import curve_record
 from bnsl.forecasting.forecast import Forecast, forecast, shown_breaks
 from bnsl.forecasting.surface import SurfaceForecast
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
+from bnsl.plots.forecasts import AHEAD as DRAWN_AHEAD
 
 AHEAD = (1.5, 2.0, 4.0, 10.0)  # predictions at these multiples of the last fitted x, if none are asked for
 LEAST_WEIGHT = 0.0005  # of a law that the table shows: what does not round to 0.0 %
@@ -83,7 +80,7 @@ class HeldOut(NamedTuple):
     """What was held out of a curve, predicted."""
 
     curve: Curve
-    table: pd.DataFrame  # a row per point: x, y, predicted, lower, upper
+    table: DataFrame  # a row per point: x, y, predicted, lower, upper
     inside: int  # how many of these y lie in their interval
     rmsle: float
     rmsle_stderr: float
@@ -91,8 +88,7 @@ class HeldOut(NamedTuple):
 
 
 def _held_out(found: Forecast | SurfaceForecast, curve: Curve, level: float) -> HeldOut:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExtrapolationWarning)  # these points are there, however far
+    with quietly():  # these points are there, however far
         table = predictions(found, curve.x, level=level)
     table.insert(curve.inputs, "y", curve.y)
     inside = int(table["y"].between(table["lower"], table["upper"]).sum())
@@ -123,19 +119,17 @@ def _answer(
         notes,
         lambda: paragraphs(_head(found.curve, held, level), _laws_text(found), said, warning_lines(notes)),
         lambda: _json(found, ahead, level, held, notes),
-        lambda ax: _draw(found, beyond, wanted, level, ax),
+        lambda: _draw(found, beyond, wanted, level),
     )
 
 
-def _draw(law: Any, held_out: Curve | None, wanted: Sequence[Any], level: float, ax: Axes) -> Axes:
+def _draw(law: Any, held_out: Curve | None, wanted: Sequence[Any], level: float) -> Axes:
     """The figure, which of one input reaches the farthest prediction that was asked for."""
     if law.curve.inputs > 1:
-        return draw_panels(law, held_out, ax, level=level)
-    from bnsl.plots.forecasts import AHEAD as DRAWN_AHEAD
-
+        return bnsl.plot_forecast(law, held_out=held_out, levels=[level])
     last = law.curve.ahead((DRAWN_AHEAD,))[0] if held_out is None else held_out.x[-1]
     x_max = max(wanted) if wanted and max(wanted) > last else None
-    return bnsl.plot_forecast(law, held_out=held_out, ax=ax, levels=sorted({0.5, level}), x_max=x_max)
+    return bnsl.plot_forecast(law, held_out=held_out, levels=sorted({0.5, level}), x_max=x_max)
 
 
 def _head(curve: Curve, held: HeldOut | None, level: float) -> list[str]:
@@ -176,7 +170,7 @@ def _laws_text(found: Forecast | SurfaceForecast) -> list[str]:
 
 def _json(
     found: Forecast | SurfaceForecast,
-    ahead: pd.DataFrame,
+    ahead: DataFrame,
     level: float,
     held: HeldOut | None,
     notes: Sequence[FitWarning],

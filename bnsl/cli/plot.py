@@ -18,7 +18,7 @@ from bnsl.cli._given import form_of, input_names, law_options
 from bnsl.cli._input import read_curve
 from bnsl.cli._output import save_figure
 from bnsl.cli._terminal import warn
-from bnsl.cli.fit import draw, fit_law
+from bnsl.cli.fit import fit_law
 from bnsl.forms.registry import FORMS
 
 
@@ -43,7 +43,6 @@ def run(args: argparse.Namespace) -> None:
     law, tested = fit_law(args, read_curve(args, form_of(args)), options)
     for warning in law.warnings:
         warn(f"{warning.code}: {warning.message}")
-    if args.decompose:
-        save_figure(args, lambda ax: bnsl.plot_decomposition(tested or law, ax=ax), wide=True)
-    else:
-        save_figure(args, lambda ax: draw(law, tested, ax))
+    draw = bnsl.plot_decomposition if args.decompose else bnsl.plot_fit
+    texts = {"title": args.title, "xlabel": args.x_label, "ylabel": args.y_label}
+    save_figure(lambda: draw(tested or law), args.plot, **texts)

@@ -16,8 +16,7 @@ from bnsl._base.checks import check_share
 from bnsl._base.display import aligned, paragraphs, plain
 from bnsl.cli import _arguments as arguments
 from bnsl.cli._given import dataset_of, where_of
-from bnsl.cli._output import put_out, write_report
-from bnsl.cli._text import record_text
+from bnsl.cli._output import put_out, record_text, write_report
 from bnsl.curves.datasets import load_table
 from bnsl.runs.laws import LAWS
 from bnsl.runs.reading import read_runs
@@ -81,8 +80,7 @@ def run(args: argparse.Namespace) -> None:
             warnings=[list(one) for one in result.warnings],
             predictions=rows,
         ),
-        lambda ax: bnsl.plot_runs(result, wanted, ax=ax, level=level),
-        wide=True,
+        lambda: bnsl.plot_runs(result, wanted, level=level),
     )
     write_report(args, result, schedules=wanted, level=level)
 

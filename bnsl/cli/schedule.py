@@ -13,8 +13,7 @@ import bnsl
 from bnsl._base.checks import InputError
 from bnsl._base.display import aligned
 from bnsl.cli import _arguments as arguments
-from bnsl.cli._output import put_out
-from bnsl.cli._text import record_text
+from bnsl.cli._output import put_out, record_text
 from bnsl.cli._values import numbers
 from bnsl.runs.record import phase_record
 from bnsl.schedules.text import MAKERS, from_text
@@ -53,8 +52,7 @@ def run(args: argparse.Namespace) -> None:
             phases=[phase_record(phase) for phase in found.phases],
             rates=[{"step": step, "rate": rate} for step, rate in zip(steps, rates, strict=True)],
         ),
-        lambda ax: bnsl.plot_schedule(found, ax=ax),
-        wide=True,
+        lambda: bnsl.plot_schedule(found),
     )
 
 

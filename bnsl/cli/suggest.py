@@ -12,19 +12,17 @@ Examples:
 from __future__ import annotations
 
 import argparse
-import warnings
 from typing import Any
 
 import numpy as np
 
 import bnsl
 from bnsl._base.checks import InputError, as_number
-from bnsl._base.display import ExtrapolationWarning, records
+from bnsl._base.display import quietly, records
 from bnsl.cli import _arguments as arguments
 from bnsl.cli._given import constraints_of, form_of, points_asked_for, split_rule
 from bnsl.cli._input import read_curve
-from bnsl.cli._output import put_out
-from bnsl.cli._text import record_text
+from bnsl.cli._output import put_out, record_text
 from bnsl.cli._values import number
 from bnsl.fitting.fit import fit
 from bnsl.forecasting.forecast import forecast
@@ -78,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
     law = forecast(curve) if form is None else fit(curve, form=form, **held)
     candidates = candidates or _candidates(law, target)
     found = suggest(law, candidates, target, budget=args.budget, count=args.count)
-    put_out(args, found.summary, lambda: _json(found), lambda ax: bnsl.plot_suggestion(found, ax=ax))
+    put_out(args, found.summary, lambda: _json(found), lambda: bnsl.plot_suggestion(found))
 
 
 def _candidates(law: Any, target: list[Any]) -> Any:
@@ -92,8 +90,7 @@ def _candidates(law: Any, target: list[Any]) -> Any:
     along = np.geomspace(first, end, CANDIDATES)
     if curve.inputs == 1:
         return along.tolist()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExtrapolationWarning)
+    with quietly():
         return frontier(law, along, flops(1.0))[list(curve.input_names)]
 
 

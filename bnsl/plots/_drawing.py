@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base import palette
-from bnsl._base.checks import InputError, check_share, described, told
+from bnsl._base.checks import InputError, described
+from bnsl._base.types import Axes
 from bnsl.curves.curve import Curve
 from bnsl.plots._ticks import log_ticks
-from bnsl.plots.places import boundary, evenly
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from bnsl.plots.places import boundary
+from bnsl.readers.smoothing import evenly
 
 FITTED = palette.FITTED["light"]
 HELD_OUT = palette.HELD_OUT["light"]
@@ -29,6 +28,7 @@ EDGE: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5}
 SIZE = (6.0, 4.0)  # inches, of a figure made here
 WIDE = (7.6, 4.0)  # with a legend on the right
 SQUARE = (4.6, 4.4)
+POINTS = ("fitted points", "held-out points")  # as the legend calls them
 MARGIN = 0.06  # free share of an axis beyond what is drawn
 CROWDED = 600  # points from which on some are drawn, in grey, and lie under bands and lines
 SHOWN = 400  # of so many points
@@ -56,13 +56,6 @@ def look_of(style: palette.Style) -> dict[str, Any]:
     """Colour and dashes of a form or a method, for a line."""
     dash = style.dash.pattern
     return {"color": style.colour["light"], "linestyle": (0, dash) if dash else "-"}
-
-
-def levels_of(levels: Any, least: int = 0) -> list[float]:
-    """Probabilities of intervals, at least so many, each between 0 and 1."""
-    if not isinstance(levels, list | tuple | np.ndarray) or len(levels) < least:
-        raise InputError(f"{told('levels', levels)} must be a list of probabilities, such as (0.5, 0.9)")
-    return [check_share(level, f"levels[{i}]") for i, level in enumerate(levels)]
 
 
 class Panel:
@@ -141,9 +134,9 @@ class Panel:
 
         Of thousands, some hundred are drawn, evenly along the axis, paler and below everything else.
         """
-        self._points(fitted, "fitted points", FITTED, zorder, marker="o", markersize=4.8)
+        self._points(fitted, POINTS[0], FITTED, zorder, marker="o", markersize=4.8)
         if held_out is not None:
-            self._points(held_out, "held-out points", HELD_OUT, zorder, marker="D", markersize=5.2)
+            self._points(held_out, POINTS[1], HELD_OUT, zorder, marker="D", markersize=5.2)
 
     def _points(
         self, whole: Curve, label: str, colour: str, zorder: float, *, marker: str, markersize: float
@@ -195,17 +188,19 @@ class Panel:
         self.ax.axvspan(start, limits[1], color="0.93", linewidth=0, zorder=0)
         self.ax.set_xlim(limits)
 
-    def label(self, x: str, y: str, title: str, curve: Curve | None = None) -> None:
-        """Name both axes and the figure, which begins with the name of the curve."""
+    def label(self, x: str, y: str, text: str, curve: Curve | None = None) -> Axes:
+        """Name both axes and the figure, which begins with the name of the curve; returns the Axes."""
         name = f"{curve.name.replace('_', ' ')}: " if curve is not None and curve.name else ""
         self.ax.set(xlabel=x, ylabel=y)
-        self.ax.set_title(name + title, fontsize="medium")
+        self.ax.set_title(name + text, fontsize="medium")
+        return self.ax
 
-    def legend(self, first: Sequence[str] = (), *, outside: bool = False, **options: Any) -> None:
-        """The legend, without a box, the entries of `first` before the others.
+    def finish(self, *texts: Any, first: Sequence[str] = (), outside: bool = False, **options: Any) -> Axes:
+        """Label the axes with these texts and add a legend, the entries of `first` before the others.
 
         `outside` puts it to the right of the axes, if the figure's layout makes room for it there.
         """
+        self.label(*texts)
         if outside and self.ax.figure.get_layout_engine() is not None:
             options |= {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
 
@@ -217,3 +212,4 @@ class Panel:
         for handle in self.ax.legend(handles, labels, **LEGEND, **options).legend_handles:
             if handle is not None and hasattr(handle, "set_markersize"):
                 handle.set_markersize(5.0)
+        return self.ax

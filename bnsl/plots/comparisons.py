@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bnsl._base.checks import InputError, check_made_by
+from bnsl._base.display import counted
 from bnsl._base.palette import ramp, styles
+from bnsl._base.types import Axes
 from bnsl.evaluation.backtest import Backtest
 from bnsl.evaluation.benchmark import BenchmarkRun
 from bnsl.evaluation.comparison import Comparison
@@ -16,11 +18,9 @@ from bnsl.forms.registry import capitals
 from bnsl.plots._drawing import MARKERS, SIZE, WIDE, Panel, look_of
 from bnsl.plots._ticks import number_text
 from bnsl.plots.laws import SAMPLES
-from bnsl.plots.places import evenly, line_x, turns
+from bnsl.plots.places import line_x, turns
 from bnsl.plots.surfaces import draw_law
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from bnsl.readers.smoothing import evenly
 
 WIDTH = 0.01  # share of the axis by which two lines have to part to be seen as two
 
@@ -67,10 +67,10 @@ def plot_comparison(comparison: Comparison, *, ax: Axes | None = None) -> Axes:
         panel.ax.plot(*laws[first], linewidth=1.6, zorder=4, label=text, **look_of(looks[first]))
     if held_out is not None:
         panel.beyond(fitted, held_out)
-    panel.label(fitted.x_label, fitted.y_label, _verdict(comparison), fitted)
     points = "fitted" if held_out is None else "held-out"
-    panel.legend(list(groups), title=f"{column.partition('_')[2].upper()} on the {points} points")
-    return panel.ax
+    head = f"{column.partition('_')[2].upper()} on the {points} points"
+    texts = fitted.x_label, fitted.y_label, _verdict(comparison), fitted
+    return panel.finish(*texts, first=list(groups), title=head)
 
 
 def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
@@ -112,9 +112,8 @@ def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
     panel.close()
     what = curve.x_label if one_input else curve.effort_label
     title = f"back-test of {capitals(backtest.label)}"
-    panel.label(f"{what}, relative to the last fitted point", "log(law / measured)", title, curve)
-    panel.legend(outside=True, title="fitted")
-    return panel.ax
+    what += ", relative to the last fitted point"
+    return panel.finish(what, "log(law / measured)", title, curve, outside=True, title="fitted")
 
 
 def plot_benchmark(run: BenchmarkRun, *, ax: Axes | None = None) -> Axes:
@@ -139,7 +138,8 @@ def plot_benchmark(run: BenchmarkRun, *, ax: Axes | None = None) -> Axes:
         raise InputError("run has no error above 0; there is nothing to draw")
     summary = run.by_domain.set_index(["domain", "method"])
     domains = [domain for domain in dict.fromkeys(run.by_domain["domain"]) if domain != "language"]
-    panel = Panel(ax, False, True, benchmark_size(run))
+    size = (max(SIZE[0], 2.6 + 0.32 * len(domains) * (len(run.methods) + 1)), 4.2)
+    panel = Panel(ax, False, True, size)
     panel.view([-0.5, len(domains) - 0.5], table["rmsle"])
     share = 1.0 / (len(run.methods) + 1)
     places = {method: np.arange(len(domains)) + (i + 1) * share - 0.5 for i, method in enumerate(run.methods)}
@@ -163,18 +163,11 @@ def plot_benchmark(run: BenchmarkRun, *, ax: Axes | None = None) -> Axes:
     for j in range(1, len(domains)):
         ax.axvline(j - 0.5, color="0.85", linewidth=0.8, zorder=1)
     curves = [int(summary.loc[(domain, run.methods[0]), "curves"]) for domain in domains]
-    names = [f"{d}, {n} curve{'s' if n > 1 else ''}" for d, n in zip(domains, curves, strict=True)]
+    names = [f"{d}, {counted(n, 'curve')}" for d, n in zip(domains, curves, strict=True)]
     ax.set_xticks(range(len(domains)), names)
     ax.tick_params(axis="x", which="both", length=0.0)
-    panel.label("", "RMSLE on the held-out points", "errors of extrapolation, one marker per curve")
-    panel.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return ax
-
-
-def benchmark_size(run: BenchmarkRun) -> tuple[float, float]:
-    """Width and height in inches that `plot_benchmark` wants."""
-    domains = {curve.domain for curve in run.benchmark}
-    return max(SIZE[0], 2.6 + 0.32 * len(domains) * (len(run.methods) + 1)), 4.2
+    texts = "", "RMSLE on the held-out points", "errors of extrapolation, one marker per curve"
+    return panel.finish(*texts, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def _coinciding(laws: Mapping[str, tuple[np.ndarray, np.ndarray]], panel: Panel) -> list[list[str]]:

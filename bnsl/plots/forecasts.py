@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 
-from bnsl._base.checks import InputError, as_number, check_flag, check_made_by, check_share, described
-from bnsl._base.display import ExtrapolationWarning
+from bnsl._base.checks import (
+    InputError,
+    as_number,
+    check_flag,
+    check_made_by,
+    check_share,
+    check_shares,
+    described,
+)
+from bnsl._base.display import quietly
 from bnsl._base.palette import tint
+from bnsl._base.types import Axes
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.extrapolation import Extrapolation
 from bnsl.fitting.result import FitResult
 from bnsl.forecasting.forecast import Forecast
 from bnsl.forecasting.surface import SurfaceForecast
 from bnsl.forms.registry import capitals
-from bnsl.plots._drawing import CROWDED, FORECAST, Panel, levels_of
+from bnsl.plots._drawing import CROWDED, FORECAST, POINTS, Panel
 from bnsl.plots.laws import SAMPLES, check_one_input, fit_and_held_out, law_colour
 from bnsl.plots.places import break_positions, corners, line_x, turns
 from bnsl.plots.surfaces import draw_law
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 AHEAD = 4.0  # a forecast without held-out points is drawn up to this multiple of the last x
 
@@ -55,9 +61,6 @@ def plot_fit(
         x_max: where the law ends, in the units of x; the last point if not given.
         show_breaks: mark the breaks.
 
-    Returns:
-        The Axes.
-
     Raises:
         InputError: (a ValueError) something else than such a result, a level outside (0, 1), or an x_max that
             is not a number beyond the first point.
@@ -80,9 +83,7 @@ def plot_fit(
         panel.beyond(curve, held_out)
     if show_breaks and result.n_breaks:
         panel.breaks(break_positions(params))
-    panel.label(curve.x_label, curve.y_label, name, curve)
-    panel.legend(("fitted points", "held-out points"))
-    return panel.ax
+    return panel.finish(curve.x_label, curve.y_label, name, curve, first=POINTS)
 
 
 def plot_forecast(
@@ -111,9 +112,6 @@ def plot_forecast(
         x_max: where the forecast ends, in the units of x; if not given the last held-out point, or 4 times
             the last x where there is none.
 
-    Returns:
-        The Axes.
-
     Raises:
         InputError: (a ValueError) something else than a Forecast or a Curve, held-out points of several
             inputs, a level outside (0, 1), or an x_max that is not a number beyond the first point.
@@ -121,7 +119,7 @@ def plot_forecast(
     check_made_by(forecast, (Forecast, SurfaceForecast), "forecast", "bnsl.forecast")
     if held_out is not None and not isinstance(held_out, Curve):
         raise InputError(f"held_out must be a Curve, as from Curve.split; got {described(held_out)}")
-    shares, log, curve = levels_of(levels), check_flag(log, "log"), forecast.curve
+    shares, log, curve = check_shares(levels, "levels"), check_flag(log, "log"), forecast.curve
     if isinstance(forecast, SurfaceForecast):
         return draw_law(forecast, held_out, axes=None if ax is None else [ax], level=max(shares, default=0.9))
     parts = [curve] if held_out is None else [curve, held_out]
@@ -133,9 +131,7 @@ def plot_forecast(
     bands = {share: _band(i, shares, curve) for i, share in enumerate(sorted(set(shares), reverse=True))}
     _draw(panel, forecast, held_out, x, x_max, bands, (1.0, 0.6), color=FORECAST, label="forecast")
     panel.beyond(curve, held_out)
-    panel.label(curve.x_label, curve.y_label, "forecast", curve)
-    panel.legend(("fitted points", "held-out points", "forecast"))
-    return panel.ax
+    return panel.finish(curve.x_label, curve.y_label, "forecast", curve, first=(*POINTS, "forecast"))
 
 
 def _ends(parts: Sequence[Curve], x_max: float | None, last: float) -> tuple[float, float]:
@@ -178,14 +174,12 @@ def _draw(
     parts = [law.curve] if held_out is None else [law.curve, held_out]
     panel.show("x", x[[0, -1]], *(part.x for part in parts))
     panel.show("y", *(part.y for part in parts))
-    with warnings.catch_warnings():
-        if x_max is None:  # nobody asked for more than the points reach
-            warnings.simplefilter("ignore", ExtrapolationWarning)
+    with quietly() if x_max is None else nullcontext():  # else more is asked for than the points reach
         middle = law.predict(x)
     panel.show("y", middle, times=reach[0])
     ends: list[np.ndarray] = []
     for level, look in bands.items():
-        with warnings.catch_warnings(action="ignore", category=ExtrapolationWarning):
+        with quietly():
             band = law.interval(x, level)
         if all(np.isfinite(end).any() for end in band):
             text = f"{100 * level:g}% interval"

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import cycle
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bnsl._base.checks import InputError, as_number, described
 from bnsl._base.palette import styles
+from bnsl._base.types import Axes
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.extrapolation import Extrapolation
 from bnsl.fitting.result import FitResult
 from bnsl.forms.broken import BNSL, Segment, breaks_in
 from bnsl.forms.form import Form
 from bnsl.forms.registry import FORMS, capitals
-from bnsl.plots._drawing import COLOURS, DASHES, LAW, WIDE, Panel
+from bnsl.plots._drawing import COLOURS, DASHES, LAW, POINTS, WIDE, Panel
 from bnsl.plots.places import break_positions, line_x, turns
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 MINUS = "\N{MINUS SIGN}"
 SAMPLES = 400  # points of a law's line, besides those around its breaks
@@ -55,9 +53,6 @@ def plot_decomposition(
         x_min: where x starts, in its units; at the first point if not given. A mapping needs it.
         x_max: where x ends, likewise.
 
-    Returns:
-        The Axes.
-
     Raises:
         InputError: (a ValueError) a form that is no BNSL, parameters that make none, or a missing or empty
             range.
@@ -85,9 +80,7 @@ def plot_decomposition(
     _draw_chain(panel, chain, parts, first, last)
     names = ("x", "y") if curve is None else (curve.x_label, curve.y_label)
     name = capitals(chain.form.label)
-    panel.label(*names, f"{name}, decomposed", curve)
-    panel.legend(("fitted points", "held-out points", name), outside=True)
-    return panel.ax
+    return panel.finish(*names, f"{name}, decomposed", curve, first=(*POINTS, name), outside=True)
 
 
 def plot_residuals(fit: FitResult | Extrapolation, *, ax: Axes | None = None) -> Axes:
@@ -135,9 +128,8 @@ def plot_residuals(fit: FitResult | Extrapolation, *, ax: Axes | None = None) ->
     if held_out is not None:
         panel.beyond(curve, held_out)
     text = "log(law / measured)" if in_logs else f"law {MINUS} measured ({curve.y_label})"
-    panel.label(curve.x_label, text, f"{capitals(result.form.label)}, errors", curve)
-    panel.legend(("fitted points", "held-out points"), loc="upper left", ncols=3, columnspacing=1.2)
-    return panel.ax
+    texts = curve.x_label, text, f"{capitals(result.form.label)}, errors", curve
+    return panel.finish(*texts, first=POINTS, loc="upper left", ncols=3, columnspacing=1.2)
 
 
 def fit_and_held_out(fit: Any, argument: str = "fit", also: str = "") -> tuple[FitResult, Curve | None]:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bnsl._base.types import DataFrame
 from bnsl.curves.curve import Curve
 from bnsl.schedules.schedule import Schedule
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DRAWN_WEIGHT = 0.01  # breaks of laws that weigh less in a forecast leave no corner in it
 
@@ -38,19 +35,10 @@ def break_positions(params: Mapping[str, float]) -> list[float]:
     return sorted(float(value) for name, value in params.items() if name[0] == "d" and name[1:].isdigit())
 
 
-def corners(laws: pd.DataFrame, count: int) -> list[np.ndarray]:
+def corners(laws: DataFrame, count: int) -> list[np.ndarray]:
     """So many x around every break of the laws that weigh in a forecast."""
     near = np.exp(np.linspace(-0.3, 0.3, count))
     return [np.outer(d, near).ravel() for d in laws.loc[laws["weight"] > DRAWN_WEIGHT, "breaks"]]
-
-
-def evenly(x: np.ndarray, count: int) -> np.ndarray:
-    """Indices of at most `count` of the rising values x, about evenly on a log axis, both ends among them."""
-    if len(x) <= count:
-        return np.arange(len(x))
-    wanted = np.geomspace(x[0], x[-1], count)
-    after = np.searchsorted(x, wanted).clip(1, len(x) - 1)
-    return np.unique(np.where(wanted**2 <= x[after - 1] * x[after], after - 1, after))
 
 
 def boundary(fitted: Curve, held_out: Curve | None, log: bool = True) -> float:

@@ -1,24 +1,63 @@
-"""Figures of runs under schedules, and of continual pre-training."""
+"""Figures of learning-rate schedules, of runs under them, and of continual pre-training."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bnsl._base.checks import check_made_by
+from bnsl._base.types import Axes
 from bnsl.plots._drawing import COLOURS, DASHES, FITTED, GUIDE, MARKERS, WIDE, Panel
-from bnsl.plots.places import risen
+from bnsl.plots.places import risen, steps
 from bnsl.runs.continual import ContinualResult
 from bnsl.runs.result import RunsResult
 from bnsl.schedules.schedule import Schedule, check_schedules
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
+RATES = 2000  # steps at which a long schedule is drawn, besides those where it turns
 SAMPLES = 300  # steps at which a law is drawn
+
+
+def plot_schedule(
+    schedules: Schedule | Mapping[str, Schedule], *, ax: Axes | None = None, phases: bool | None = None
+) -> Axes:
+    """The learning rate against the step.
+
+    Args:
+        schedules: one schedule, or several by name.
+        ax: the Axes to draw into; a new figure if not given.
+        phases: name the phases above the axes; if not given, where there is one schedule.
+
+    Raises:
+        InputError: (a ValueError) something else than schedules.
+    """
+    named = check_schedules(schedules, least=1)
+    panel = Panel(ax, size=WIDE)
+    dashes = ["-"] if len(named) == 1 else cycle(DASHES)
+    for (name, one), colour, dash in zip(named.items(), cycle(COLOURS), dashes):
+        step = steps(one, one.steps, min(RATES, one.steps) + 1)
+        panel.ax.plot(step, one.at(step), linewidth=1.6, label=name, color=colour, linestyle=dash)
+    longest = max(one.steps for one in named.values())
+    panel.ax.set_xlim(-0.02 * longest, 1.02 * longest)
+    panel.ax.set_ylim(0.0, 1.08 * max(one.peak for one in named.values()))
+    panel.ax.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=True)
+    if len(named) > 1:
+        return panel.finish("step", "learning rate", "", outside=True)
+    if phases is not False:
+        _name_phases(panel, next(iter(named.values())))
+    return panel.label("step", "learning rate", "")
+
+
+def _name_phases(panel: Panel, schedule: Schedule) -> None:
+    """Lines where phases meet, and their names above those that are wide enough."""
+    starts = schedule.starts
+    for start in starts[1:]:
+        panel.ax.axvline(start, **GUIDE, zorder=0.5)
+    wide = [k for k, phase in enumerate(schedule.phases) if phase.steps > 0.08 * schedule.steps]
+    middles = [float(starts[k]) + 0.5 * schedule.phases[k].steps for k in wide]
+    panel.names_above(middles, [schedule.phases[k].name for k in wide], fontsize="small")
 
 
 def plot_runs(
@@ -60,9 +99,7 @@ def plot_runs(
         panel.ax.plot(step, result.predict(schedule, step), color=colour, linestyle=dash, label=name)
     room = 0.06 * (losses.max() - lowest)
     panel.ax.set_ylim(lowest - room, losses.max() + room)
-    panel.label("step", "loss", "")
-    panel.legend(loc="upper right")
-    return panel.ax
+    return panel.finish("step", "loss", "", loc="upper right")
 
 
 def plot_front(result: ContinualResult, *, ax: Axes | None = None, **options: Any) -> Axes:
@@ -83,6 +120,5 @@ def plot_front(result: ContinualResult, *, ax: Axes | None = None, **options: An
     for row in table[table["peak"] == table["peak"].min()].iloc[::2].itertuples():
         panel.ax.annotate(f"{row.replay:.3g}", (row.new, row.old), **beside)
     panel.ax.axhline(result.pretraining.final, **GUIDE, label="before")
-    panel.label("final loss on new data", "final loss on old data", "")
-    panel.legend(outside=True, title="replay beside the points")
-    return panel.ax
+    texts = "final loss on new data", "final loss on old data", ""
+    return panel.finish(*texts, outside=True, title="replay beside the points")

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_array, check_name, check_names, check_same_length, told
-from bnsl._base.display import ExtrapolationWarning
+from bnsl._base.display import quietly
+from bnsl._base.types import Axes
 from bnsl.curves.curve import Curve
 from bnsl.planning.decisions import runs_frame
 from bnsl.planning.optimum import columns_of
-from bnsl.planning.surface import Law
 from bnsl.plots._drawing import EDGE, FITTED, FORECAST, GUIDE, HELD_OUT, LAW, SIZE, SQUARE, Panel, new_axes
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 WORDS = {
     "params": "parameters",
@@ -75,10 +71,8 @@ def plot_contours(
         panel.ax.plot(*line, color="black", linewidth=1.4, zorder=4, label="compute-optimal")
     if best is not None:
         _mark_best(panel.ax, best, names)
-    if lines or best is not None:
-        panel.legend(loc="best")
-    panel.label(words(names[0]), words(names[1]), f"predicted {words(y)}; dots: measured")
-    return panel.ax
+    texts = words(names[0]), words(names[1]), f"predicted {words(y)}; dots: measured"
+    return panel.finish(*texts, loc="best") if lines or best is not None else panel.label(*texts)
 
 
 def plot_input_residuals(
@@ -153,17 +147,8 @@ def plot_held_out(
             look: dict[str, Any] = {"color": colour, "zorder": 3, **EDGE}
             text = f"{word} the interval ({chosen.sum()})"
             panel.ax.plot(guess[chosen], found[chosen], marker, label=text, **look)
-    panel.label("predicted", "measured", f"{len(found)} held-out runs")
     panel.ax.set(xlim=ends, ylim=ends)
-    panel.legend(loc="best")
-    return panel.ax
-
-
-def panels_of(law: Law, held_out: Curve | None) -> list[str]:
-    """What `draw_law` draws, panel by panel: "contours", "held-out", or "residuals" against each input."""
-    kinds = ["contours"] if law.curve.inputs == 2 else []
-    kinds += ["held-out"] if held_out is not None else []
-    return kinds or ["residuals"] * law.curve.inputs
+    return panel.finish("predicted", "measured", f"{len(found)} held-out runs", loc="best")
 
 
 def draw_law(
@@ -186,15 +171,14 @@ def draw_law(
         level: of the intervals of held-out runs.
         frontier: the compute-optimal line, if it is to be drawn.
         best: the best inputs for some budgets, if they are to be marked.
-
-    Returns:
-        The first Axes.
     """
-    kinds, names = panels_of(law, held_out), law.curve.input_names
+    names, kinds = law.curve.input_names, ["contours"] if law.curve.inputs == 2 else []
+    kinds += ["held-out"] if held_out is not None else []
+    kinds = kinds or ["residuals"] * len(names)
     if axes is None:
         axes = new_axes(len(kinds), (SIZE[0] + PANEL * (len(kinds) - 1), SIZE[1]))
     # The figure goes beyond the runs on purpose.
-    with warnings.catch_warnings(action="ignore", category=ExtrapolationWarning):
+    with quietly():
         if kinds[0] == "contours":
             runs, y = runs_frame(law), law.curve.y_label
             plot_contours(law.predict, runs, names, frontier, best=best, y=y, ax=axes[0])

@@ -1,24 +1,27 @@
-"""Figures of uncertainty: profiles and horizons."""
+"""Figures of uncertainty: profiles, horizons, calibration."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, check_made_by, described, told
+from bnsl._base.checks import InputError, check_made_by, check_shares, described, told
+from bnsl._base.display import counted
+from bnsl._base.palette import styles
+from bnsl._base.types import Axes
+from bnsl.evaluation.calibration import coverage
+from bnsl.forms.registry import capitals
 from bnsl.planning.horizon import Horizon
-from bnsl.plots._drawing import COLOURS, DASHES, EDGE, FITTED, LAW, MARKERS, Panel, levels_of
+from bnsl.plots._drawing import COLOURS, DASHES, EDGE, FITTED, GUIDE, LAW, MARKERS, SQUARE, Panel, look_of
 from bnsl.plots._ticks import number_text
 from bnsl.uncertainty.profile import Profile
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 WELL_KNOWN = 3.0  # a horizon's theory is drawn up to errors of so many e-folds; beyond, nothing is known
+LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
 
 def plot_profile(profile: Profile, *, ax: Axes | None = None, levels: Sequence[float] = (0.5, 0.9)) -> Axes:
@@ -37,7 +40,7 @@ def plot_profile(profile: Profile, *, ax: Axes | None = None, levels: Sequence[f
         InputError: what is no profile, or a bad level.
     """
     check_made_by(profile, Profile, "profile", "bnsl.profile")
-    shares = sorted(levels_of(levels, least=1))
+    shares = sorted(check_shares(levels, "levels", least=1))
     parameter = next(q for q in profile.result.form.parameters if q.name == profile.name)
     error, near = profile.result.stderr[profile.name], profile.estimate
     good = np.isfinite(profile.root)
@@ -59,10 +62,8 @@ def plot_profile(profile: Profile, *, ax: Axes | None = None, levels: Sequence[f
     panel.ax.set_ylim(0.0, top)
     name = profile.name
     symbol = f"${name[0]}$" if len(name) == 1 else f"${name[0]}_{{{name[1:]}}}$"
-    title = f"profile of {symbol}"
-    panel.label(symbol, "rise of the cost / residual variance", title, profile.result.curve)
-    panel.legend(loc="upper center")
-    return panel.ax
+    texts = symbol, "rise of the cost / residual variance", f"profile of {symbol}"
+    return panel.finish(*texts, profile.result.curve, loc="upper center")
 
 
 def plot_horizon(
@@ -114,9 +115,8 @@ def plot_horizon(
     panel.breaks(lines[0].steps[0].breaks["position"].to_list())
     how = "" if simulated is None else ": theory (lines), simulated fits (markers)"
     what = "root mean square error\nof log y beyond the data"
-    panel.label("x at which the data stop", what, f"limit of predictability{how}")
-    panel.legend(title="noise of log y", loc="best")
-    return panel.ax
+    texts = "x at which the data stop", what, f"limit of predictability{how}"
+    return panel.finish(*texts, title="noise of log y", loc="best")
 
 
 def _draw_interval(ax: Axes, profile: Profile, share: float, x: np.ndarray) -> None:
@@ -130,3 +130,52 @@ def _draw_interval(ax: Axes, profile: Profile, share: float, x: np.ndarray) -> N
     beside: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
     beside |= {"xytext": (3, 0), "va": "center", "fontsize": "small", "color": colour}
     ax.annotate(f"{100 * share:g}%", (1.0, height), **beside)
+
+
+def plot_calibration(cases: Any, *, levels: Sequence[float] = LEVELS, ax: Axes | None = None) -> Axes:
+    """The share of later points inside the intervals, against the level of the intervals.
+
+    Exact intervals lie on the diagonal; below it, intervals are too narrow. Since errors on one curve are
+    correlated, every curve or cut counts once; bars are one standard error over them.
+
+    Args:
+        cases: what `bnsl.backtest` or `bnsl.extrapolate` returns, a pair of a law and the Curve of later
+            points, or a list of these. A mapping from names to such cases draws a line for each.
+        levels: of the intervals, between 0 and 1.
+        ax: the Axes to draw into; a new figure if not given.
+
+    Returns:
+        The Axes; both axes are linear, from 0 to 100 per cent.
+
+    Raises:
+        InputError: (a ValueError) no such cases, laws without intervals, or a bad level.
+    """
+    named: dict[str, Any] = (
+        {str(name): case for name, case in cases.items()} if isinstance(cases, Mapping) else {"": cases}
+    )
+    asked = sorted(check_shares(levels, "levels", least=1))
+    if not named or not asked:
+        raise InputError("cases and levels must not be empty")
+    shares = {name: coverage(case, asked) for name, case in named.items()}
+
+    panel = Panel(ax, size=SQUARE)
+    panel.ax.plot([0, 100], [0, 100], **GUIDE, label="ideal", zorder=1)
+    looks = styles(named if "" not in named else ["forecast"])
+    count = max(len(rows) for rows in shares.values())
+    for name, rows in shares.items():
+        style = looks[name or "forecast"]
+        at, inside = 100 * np.array(asked), 100 * rows.mean(axis=0)
+        if len(rows) > 1:
+            error = 100 * rows.std(axis=0, ddof=1) / np.sqrt(len(rows))
+            bars: dict[str, Any] = {"fmt": "none", "elinewidth": 0.8, "capsize": 1.8, "zorder": 2}
+            panel.ax.errorbar(at, inside, yerr=error, ecolor=style.colour["light"], **bars)
+        look = look_of(style) | {"marker": style.marker.matplotlib, "markersize": 4.8, **EDGE}
+        text = capitals(name) or "these intervals"
+        panel.ax.plot(at, inside, linewidth=1.4, zorder=3, label=text, **look)
+    panel.ax.set(xlim=(0, 100), ylim=(0, 100), aspect="equal")
+    texts = (
+        "level of the interval (%)",
+        "later points inside (%)",
+        f"calibration over {counted(count, 'case')}",
+    )
+    return panel.finish(*texts, loc="upper left")

@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bnsl._base.checks import InputError, is_number, shown, some, suggest
+from bnsl._base.display import counted
+from bnsl._base.types import DataFrame, Series
 from bnsl.curves.cells import number_of
 from bnsl.curves.curve import Curve
 from bnsl.readers.source import Source
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # Names that say "I am the uncertainty of another column", whole or as the last word: y_err, loss-std, sigma.
 _UNCERTAINTY = re.compile(
@@ -90,7 +88,7 @@ def _checked(source: Source, asked: dict[str, str]) -> set[str]:
     return set(taken)
 
 
-def _candidates(table: pd.DataFrame, spare: list[str], count: int) -> tuple[list[str], list[str]]:
+def _candidates(table: DataFrame, spare: list[str], count: int) -> tuple[list[str], list[str]]:
     """What x and y may be, of which `count` are to be found, and columns left that look like a sigma."""
     uncertain = [name for name in spare if _UNCERTAINTY.search(name)]
     others = [name for name in spare if name not in uncertain]
@@ -114,7 +112,7 @@ def _undecided(source: Source, wanted: Sequence[str], found: int, steps: str | N
     return f"{roles}: say which {which} to take ({options}){known}; {_listed(source)}"
 
 
-def _holds_numbers(column: pd.Series) -> bool:
+def _holds_numbers(column: Series) -> bool:
     """Whether any cell is a number, or begins like one."""
     return column.dtype.kind == "f" or any(_NUMBER_LIKE.match(str(cell)) for cell in column.dropna())
 
@@ -125,7 +123,7 @@ def _listed(source: Source) -> str:
     table = source.table
     for name in map(str, table):
         count, kind = int(table[name].count()), table[name].dtype.kind
-        values = f" ({count} value{'' if count == 1 else 's'})" if 0 < count < len(table) else ""
+        values = f" ({counted(count, 'value')})" if 0 < count < len(table) else ""
         if name not in source.aside:
             shown.append(f"{name!r}{_TEXT if kind != 'f' else values}")
     shown.sort(key=lambda text: text.endswith(_TEXT))
@@ -136,20 +134,12 @@ def _listed(source: Source) -> str:
 
 
 def curve_from_table(
-    table: pd.DataFrame, columns: Columns, *, name: str, loss: str | None, x_label: str, y_label: str
+    table: DataFrame, columns: Columns, *, name: str, loss: str | None, x_label: str, y_label: str
 ) -> Curve:
     """The curve in the given columns; every cell is checked, and complaints name its row in the file.
 
-    Args:
-        table: the table, whose index counts the rows of the file from 0.
-        columns: which columns.
-        name: what to call the curve.
-        loss: also check that y can be fitted under this loss.
-        x_label: what to call x.
-        y_label: what to call y.
-
-    Raises:
-        InputError: a cell that is missing, no number, not finite, or of a sign that cannot be fitted.
+    The index of the table counts the rows of the file from 0. Raises InputError for a cell that is missing,
+    no number, not finite, or of a sign that cannot be fitted under `loss`, if one is given.
     """
     x, y = numbers(table, columns.x), numbers(table, columns.y)
     refuse(table, columns.x, x, x <= 0, "a scaling law needs x > 0; drop the row, or shift x (offset=1)")
@@ -180,13 +170,13 @@ def _way_out(y: np.ndarray, errors: bool) -> str:
     return f"fit an error such as 1 - accuracy (accuracy={scale!r}), drop the row"
 
 
-def check_numbers(table: pd.DataFrame, name: str) -> None:
+def check_numbers(table: DataFrame, name: str) -> None:
     """Raise InputError for a column that is not numbers, with the first cell that is none."""
     if table[name].dtype.kind != "f":
         raise InputError(f"column {name!r}, {_first_no_number(table[name])}")
 
 
-def numbers(table: pd.DataFrame, name: str) -> np.ndarray:
+def numbers(table: DataFrame, name: str) -> np.ndarray:
     """A column (N,) as finite floats.
 
     Raises:
@@ -208,7 +198,7 @@ def numbers(table: pd.DataFrame, name: str) -> np.ndarray:
     return found
 
 
-def _first_no_number(column: pd.Series) -> str:
+def _first_no_number(column: Series) -> str:
     for row, cell, missing in zip(column.index, column, column.isna(), strict=True):
         if missing:
             return f"row {row + 1} is missing (empty or NaN); drop or repair the row"
@@ -220,7 +210,7 @@ def _first_no_number(column: pd.Series) -> str:
     return f"type {column.dtype} is not numbers"
 
 
-def refuse(table: pd.DataFrame, name: str, found: np.ndarray, bad: np.ndarray, why: str) -> None:
+def refuse(table: DataFrame, name: str, found: np.ndarray, bad: np.ndarray, why: str) -> None:
     """Raise InputError for the first number that is bad, with its row and how many there are."""
     if bad.any():
         first = int(np.argmax(bad))

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
-from bnsl._base.checks import (
-    InputError,
-    as_number,
-    check_choice,
-    check_count,
-    check_flag,
-    check_mapping,
-    check_names,
-    some,
-)
+from bnsl._base import checks
+from bnsl._base.checks import InputError, as_number, some
+from bnsl._base.types import DataFrame
 from bnsl.curves.accuracy import check_accuracy
 from bnsl.readers.columns import Columns
 from bnsl.readers.rows import chosen_rows, usable, without_blank_end, without_zero
 from bnsl.readers.runs import FEWEST, runs_of, shown, warmup_end
 from bnsl.readers.source import read_cells
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 KEPT = ("last", "best", "all")
 MERGING = ("by", "keep", "envelope")  # how several runs become one curve; the rest is for each
@@ -76,10 +65,10 @@ class Curation:
     points: int | None = None
 
     def __post_init__(self) -> None:
-        check_mapping(self.where, "where", "from columns to values, such as {'run': 'a'}")
-        object.__setattr__(self, "by", tuple(check_names(self.by, "by")))
+        checks.check_mapping(self.where, "where", "from columns to values, such as {'run': 'a'}")
+        object.__setattr__(self, "by", tuple(checks.check_names(self.by, "by")))
         for name in ("drop_missing", "envelope"):
-            check_flag(getattr(self, name), name)
+            checks.check_flag(getattr(self, name), name)
         check_accuracy(self.accuracy, self.resolution)
         if self.offset is not None:
             as_number(self.offset, "offset")
@@ -90,9 +79,9 @@ class Curation:
             if factor is not None and as_number(factor, name) <= 1:
                 raise InputError(f"{name} = {float(factor):g} must be a factor above 1, such as 1.2")
         if self.keep is not None:
-            check_choice(self.keep, "keep", KEPT)
+            checks.check_choice(self.keep, "keep", KEPT)
         if self.points is not None:
-            check_count(self.points, "points", FEWEST)
+            checks.check_count(self.points, "points", FEWEST)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +96,7 @@ class Curated:
         runs: how many runs are left.
     """
 
-    table: pd.DataFrame
+    table: DataFrame
     y_label: str
     notes: tuple[str, ...]
     x_label: str
@@ -115,7 +104,7 @@ class Curated:
 
 
 def curate(
-    table: pd.DataFrame,
+    table: DataFrame,
     columns: Columns,
     curation: Curation | None = None,
     *,
@@ -171,7 +160,7 @@ def curate(
     return Curated(runs.frame.iloc[runs.places()], runs.label, tuple(notes), x_label, len(runs.rows))
 
 
-def curate_each(table: pd.DataFrame, columns: Columns, curation: Curation) -> Curated:
+def curate_each(table: DataFrame, columns: Columns, curation: Curation) -> Curated:
     """The points of every curve of a table by itself; `curation.by` tells the curves apart.
 
     A curve whose points cannot be taken is left out, and the notes say why. The table of what is returned has
@@ -197,8 +186,8 @@ def curate_each(table: pd.DataFrame, columns: Columns, curation: Curation) -> Cu
 
 
 def _sound_curves(
-    table: pd.DataFrame, columns: Columns, each: Curation, error: InputError, notes: list[str]
-) -> pd.DataFrame:
+    table: DataFrame, columns: Columns, each: Curation, error: InputError, notes: list[str]
+) -> DataFrame:
     """The rows of curves whose points can be taken, the others told; raises `error` where there are none."""
     groups = table.groupby(list(each.by), sort=False, dropna=False)
     bad = []
@@ -216,7 +205,7 @@ def _sound_curves(
     return read_cells(table[~groups.ngroup().isin([place for place, _ in bad])]).table
 
 
-def _tell_of_lost(before: pd.DataFrame, after: pd.DataFrame, by: list[str], notes: list[str]) -> None:
+def _tell_of_lost(before: DataFrame, after: DataFrame, by: list[str], notes: list[str]) -> None:
     """Name the curves of which no row is left."""
     curve = before.groupby(by, sort=False, dropna=False).ngroup()
     lost = before[~curve.isin(curve.loc[after.index].unique())].drop_duplicates(by)

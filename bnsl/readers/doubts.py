@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from bnsl._base.checks import some
+from bnsl._base.types import DataFrame
 from bnsl.curves.accuracy import ACCURACIES
 from bnsl.curves.curve import Curve
 from bnsl.curves.pooling import RATE, SEVERAL, STEP, fallen_rate, tells_apart
 from bnsl.readers.columns import Columns
 from bnsl.readers.runs import shown
 from bnsl.readers.source import Source
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _ACCURACY = re.compile(
     r"(^|[^a-z])(acc(uracy)?|top[-_ @]?[15]|f1|au(ro)?c|m?ap|precision|recall|(success|win|pass)[-_ ]?rate"
@@ -24,7 +21,7 @@ _ACCURACY = re.compile(
 )
 
 
-def of_pooling(left: pd.DataFrame, source: Source, columns: Columns) -> Iterator[str]:
+def of_pooling(left: DataFrame, source: Source, columns: Columns) -> Iterator[str]:
     """A note on columns that tell apart several curves, whose points were taken as one."""
     taken = (*columns.names, source.x, source.y, source.run, *source.aside)
     first, *more = [
@@ -39,7 +36,7 @@ def of_pooling(left: pd.DataFrame, source: Source, columns: Columns) -> Iterator
         )
 
 
-def of_sizes(left: pd.DataFrame, columns: Columns, source: Source) -> Iterator[str]:
+def of_sizes(left: DataFrame, columns: Columns, source: Source) -> Iterator[str]:
     """A note on columns of numbers that tell apart the rows of every x, as sizes do for a budget."""
     groups = left.groupby(columns.x)
     rows = len(left) / groups.ngroups
@@ -55,7 +52,7 @@ def of_sizes(left: pd.DataFrame, columns: Columns, source: Source) -> Iterator[s
         )
 
 
-def of_rates(table: pd.DataFrame, left: pd.DataFrame, columns: Columns, source: Source) -> Iterator[str]:
+def of_rates(table: DataFrame, left: DataFrame, columns: Columns, source: Source) -> Iterator[str]:
     """A note on a learning rate that falls along the points, if x counts steps.
 
     In a log it may stand in other rows of the run than y does.

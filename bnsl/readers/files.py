@@ -7,7 +7,7 @@ import gzip
 import re
 import sys
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,9 @@ def content(path: str | Path, endings: Collection[str]) -> bytes:
     """
     where = called(path)
     try:
-        data = sys.stdin.buffer.read() if str(path) == STDIN else _bytes_of(Path(path), where, endings)
+        if str(path) != STDIN and not Path(path).exists():
+            raise missing(Path(path), where, endings)
+        data = sys.stdin.buffer.read() if str(path) == STDIN else Path(path).read_bytes()
         if Path(path).name.lower().endswith(".gz") or data.startswith(GZIP):
             data = gzip.decompress(data)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -75,10 +77,12 @@ def text(data: bytes, where: str) -> str:
 
 
 def missing(path: Path, where: str, endings: Collection[str]) -> InputError:
-    """What to raise for a file that does not exist."""
-    folder = path.parent
-    siblings = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-    return InputError(f"{where} does not exist" + _similar_table(path.name, siblings, endings))
+    """What to raise for a file that does not exist; a table with nearly the same name may be meant."""
+    there = path.parent.iterdir() if path.parent.is_dir() else ()
+    tables = {stem(file).lower(): file.name for file in there if ending(file) in endings}
+    close = difflib.get_close_matches(stem(path).lower(), tables, n=1, cutoff=ALIKE)
+    meant = f". Did you mean {tables[close[0]]!r}?" if close else ""
+    return InputError(f"{where} does not exist{meant}")
 
 
 def lacking(where: str, what: str, package: str, extra: str) -> InputError:
@@ -93,19 +97,3 @@ def message_of(kind: Any, payload: bytes, where: str) -> Any:
         return kind.FromString(payload)
     except Exception as error:  # DecodeError is google.protobuf's, of which no more is known here
         raise InputError(f"{where} is damaged: {error}") from None
-
-
-def _bytes_of(path: Path, where: str, endings: Collection[str]) -> bytes:
-    if not path.exists():
-        raise missing(path, where, endings)
-    return path.read_bytes()
-
-
-def _similar_table(name: str, siblings: Sequence[str], endings: Collection[str]) -> str:
-    """' Did you mean ...?' for a table with nearly the same name; endings alone make no likeness."""
-    tables: dict[str, str] = {}
-    for sibling in siblings:
-        if ending(sibling) in endings:
-            tables.setdefault(stem(sibling).lower(), sibling)
-    close = difflib.get_close_matches(stem(name).lower(), tables, n=1, cutoff=ALIKE)
-    return f". Did you mean {tables[close[0]]!r}?" if close else ""

@@ -5,29 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from bnsl._base.checks import InputError, check_choice, check_path, check_text, some
+from bnsl._base.types import DataFrame, Series
 from bnsl.curves.cells import DECIMALS
 from bnsl.curves.datasets import load_table
-from bnsl.readers import mlflow, steps, tensorboard, trainer, wandb
+from bnsl.curves.pooling import RATE
+from bnsl.readers import mlflow, steps, tables, tensorboard, trainer, wandb
 from bnsl.readers.files import STDIN, called, content, ending, missing, stem
-from bnsl.readers.lines import RATE, from_lines
-from bnsl.readers.logs import read_log
+from bnsl.readers.logs import from_lines, read_log
 from bnsl.readers.source import Source, read_cells
-from bnsl.readers.tables import (
-    is_object,
-    looks_delimited,
-    parse_json,
-    parse_lines,
-    read_delimited,
-    read_json,
-    read_parquet,
-)
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FORMATS: Mapping[str, str] = {
     "csv": "a table with a header; comma, semicolon, tab or spaces between the cells",
@@ -42,11 +31,16 @@ FORMATS: Mapping[str, str] = {
     "log": "a plain log, by a regular expression",
 }
 _TABLES: dict[str, Callable[[bytes, str, str | None], Source]] = {
-    "csv": lambda data, where, decimal: read_delimited(data, where, None, decimal),
-    "tsv": lambda data, where, decimal: read_delimited(data, where, "\t", decimal),
-    "json": read_json,
-    "parquet": read_parquet,
+    "csv": tables.read_delimited,
+    "tsv": partial(tables.read_delimited, delimiter="\t"),
+    "json": tables.read_json,
+    "parquet": tables.read_parquet,
 }
+_FOLDERS: tuple[tuple[str, str, Callable[[Path], Source]], ...] = (
+    ("trainer", trainer.FILE, trainer.read_trainer),
+    ("wandb", wandb.FILES, wandb.read_offline),
+    ("tensorboard", tensorboard.FILES, tensorboard.read_tensorboard),
+)
 ENDINGS: Mapping[str, str] = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -116,7 +110,7 @@ def read_dataset(name: str) -> Source:
 
 def read_table(
     path: str | Path, *, format: str | None = None, pattern: str | None = None, decimal: str | None = None
-) -> pd.DataFrame:
+) -> DataFrame:
     """A table from a file; see `read_source` for the arguments.
 
     Columns of numbers become float64, exact to the last digit; others stay as they are in the file. Numbers
@@ -142,6 +136,8 @@ def _logged(path: Path, data: bytes, kind: str, where: str) -> Source | None:
 
 def _tabled(path: str | Path, data: bytes, kind: str, asked: str | None, decimal: str | None) -> Source:
     """A table, or the log that its content shows it to be; `asked` is the format that was asked for."""
+    import pandas as pd
+
     where, name = called(path), stem(path)
     layout = (ENDINGS.get(ending(path)) or "csv") if kind == "wandb" else kind
     if kind == "wandb" and layout not in (*_TABLES, "jsonl"):
@@ -149,14 +145,17 @@ def _tabled(path: str | Path, data: bytes, kind: str, asked: str | None, decimal
     if layout == "json" and _is_lines(data, where):
         layout = "jsonl"
     if layout == "json" and asked in (None, "json"):
-        found = parse_json(data, where)
+        found = tables.parse_json(data, where)
         if asked is None and trainer.is_trainer_state(found):
             return trainer.read_trainer(Path(path), data)
         counted = steps.rows_of_steps(found)
         if counted is not None:
             return steps.from_rows(*counted, name)
-    rows = parse_lines(data, where) if layout == "jsonl" else []
-    cells = _cells_of(rows, where, decimal) if layout == "jsonl" else _TABLES[layout](data, where, decimal)
+    rows = tables.parse_lines(data, where) if layout == "jsonl" else []
+    if layout == "jsonl":
+        cells = read_cells(pd.DataFrame(rows), where, decimal=decimal)
+    else:
+        cells = _TABLES[layout](data, where, decimal)
     cells = replace(cells, kind=layout, name=name)
     if asked in (None, "wandb"):
         if len(cells.table.columns) and wandb.is_panel(cells.table):
@@ -171,12 +170,6 @@ def _tabled(path: str | Path, data: bytes, kind: str, asked: str | None, decimal
     if asked is None and tensorboard.is_export(cells.table):
         return tensorboard.from_export(cells)
     return _with_roles(from_lines(rows, cells) if rows else cells)
-
-
-def _cells_of(rows: list[dict[str, Any]], where: str, decimal: str | None) -> Source:
-    import pandas as pd
-
-    return read_cells(pd.DataFrame(rows), where, decimal=decimal)
 
 
 def _with_roles(source: Source) -> Source:
@@ -194,7 +187,7 @@ def _with_roles(source: Source) -> Source:
     return replace(source, run=run, aside=(*source.aside, *([] if run is None else [run]), *rates))
 
 
-def _repeats(column: pd.Series) -> bool:
+def _repeats(column: Series) -> bool:
     """Whether a column has several values, each in two rows on average, or more."""
     try:
         return 1 < column.nunique() <= len(column) // 2
@@ -217,10 +210,10 @@ def _detected(path: str | Path, data: bytes, where: str) -> str:
     if start == b"[":
         return "json"
     if start == b"{":
-        return "jsonl" if is_object(data.lstrip().splitlines()[0], where) else "json"
+        return "jsonl" if tables.is_object(data.lstrip().splitlines()[0], where) else "json"
     if mlflow.is_metric(data):
         return "mlflow"
-    if known == "" or looks_delimited(data):
+    if known == "" or tables.looks_delimited(data):
         return "csv"
     if known == ".txt":
         return "log"
@@ -240,20 +233,17 @@ def _is_lines(data: bytes, where: str) -> bool:
     if len(lines) < 2 or not all(line.lstrip().startswith(b"{") for line in lines):
         return False
     try:
-        parse_json(lines[0], where)
+        tables.parse_json(lines[0], where)
     except InputError:
         return False
     return True
 
 
 def _read_folder(path: Path, format: str | None, where: str) -> Source:
-    if format in (None, "trainer") and any(path.rglob(trainer.FILE)):
-        return trainer.read_trainer(path)
-    if format in (None, "wandb") and any(path.rglob(wandb.FILES)):
-        return wandb.read_offline(path)
-    if format in (None, "tensorboard") and any(path.rglob(tensorboard.FILES)):
-        return tensorboard.read_tensorboard(path)
-    if format in (None, "mlflow") and mlflow.has_metrics(path):
+    for kind, files, read in _FOLDERS:
+        if format in (None, kind) and any(path.rglob(files)):
+            return read(path)
+    if format in (None, "mlflow") and mlflow.folders(path):
         return mlflow.read_mlflow(path)
     source = steps.read_folder(path) if format in (None, "json") else None
     if source is not None:

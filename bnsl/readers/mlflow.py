@@ -35,11 +35,6 @@ def read_metric(path: Path, data: bytes, where: str) -> Source:
     return Source(table, "mlflow", name, STEP, aside=(TIME,), sparse=True, y=name)
 
 
-def has_metrics(path: Path) -> bool:
-    """Whether a folder is of MLflow: `metrics` of a run, a run, an experiment or all of them."""
-    return bool(_folders(path))
-
-
 def read_mlflow(path: Path) -> Source:
     """The metrics of all runs below a folder, one row per step and run, one column per metric.
 
@@ -51,7 +46,7 @@ def read_mlflow(path: Path) -> Source:
     """
     rows: list[tuple[str, float, float, str, float]] = []
     settings: dict[str, dict[str, str]] = {}
-    for folder in _folders(path):
+    for folder in folders(path):
         run = _run_name(folder.parent)
         run = run if run not in settings else f"{run} ({folder.parent.name[:8]})"
         settings[run] = _settings(folder.parent / "params")
@@ -70,8 +65,11 @@ def read_mlflow(path: Path) -> Source:
     return replace(source, table=cells.table, told=cells.told, written=cells.written)
 
 
-def _folders(path: Path) -> list[Path]:
-    """The folders of metrics at or below a folder, those of runs that logged none left out."""
+def folders(path: Path) -> list[Path]:
+    """The folders of metrics at or below a folder: `metrics` of a run, a run, an experiment or all of them.
+
+    Those of runs that logged none are left out.
+    """
     found = [path] if path.name == FOLDER else sorted(each for each in path.rglob(FOLDER) if each.is_dir())
     return [folder for folder in found if _has_metric(folder)]
 

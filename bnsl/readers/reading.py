@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +21,6 @@ from bnsl.readers.rows import chosen_rows
 from bnsl.readers.runs import shown, tell
 from bnsl.readers.source import Source
 from bnsl.solver.losses import LOSSES
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -151,44 +148,36 @@ def curve_from_source(
 
 
 def curves_from_source(
-    source: Source,
-    x: str | None = None,
-    y: str | None = None,
-    sigma: str | None = None,
-    *,
-    loss: str | None = None,
-    curation: Curation | None = None,
+    source: Source, *asked: str | None, loss: str | None = None, curation: Curation | None = None
 ) -> dict[str, Reading]:
     """The curve of every run by its name, or one alone where there are no runs or they are made one.
 
     Runs whose points cannot be taken are left out, and the notes of the others say so. Arguments are those of
-    `curve_from_source`, and so is what is raised where no run can be taken.
+    `curve_from_source` (`asked` are x, y and sigma), and so is what is raised where no run can be taken.
     """
     todo = Curation() if curation is None else curation
-    runs = _runs_apart(source, (x, y, sigma), todo)
+    runs = _runs_apart(source, asked, todo)
     found: dict[str, Reading] = {}
     lost = []
     for name, where in runs.items() if len(runs) >= SEVERAL else ():
         one = replace(todo, by=(), where={**todo.where, **where})
         try:
-            reading = curve_from_source(source, x, y, sigma, loss=loss, curation=one)
+            reading = curve_from_source(source, *asked, loss=loss, curation=one)
             check_curve(reading.curve, "linear")
             found[name] = reading
         except InputError as error:
             lost.append(f"left out run {name!r}: {error}")
     if not found:  # or this says how runs are made one
-        found[""] = curve_from_source(source, x, y, sigma, loss=loss, curation=todo)
+        found[""] = curve_from_source(source, *asked, loss=loss, curation=todo)
         if lost:
             raise InputError(lost[0])
     return {name: replace(one, notes=(*one.notes, *lost)) for name, one in found.items()}
 
 
-def _runs_apart(
-    source: Source, asked: tuple[str | None, str | None, str | None], todo: Curation
-) -> dict[str, dict[str, Any]]:
+def _runs_apart(source: Source, asked: Sequence[str | None], todo: Curation) -> dict[str, dict[str, Any]]:
     """The runs that nothing makes one curve of, by name, and what columns tell of each."""
     by = list(todo.by) or ([] if source.run is None else [source.run])
-    together = todo.keep is not None or todo.envelope or asked[1] in source.aliases
+    together = todo.keep is not None or todo.envelope or not source.aliases.keys().isdisjoint(asked)
     if together or not by or not set(by) <= set(map(str, source.table.columns)):
         return {}
     columns = choose_columns(source, *asked)
@@ -198,16 +187,14 @@ def _runs_apart(
     return {", ".join(map(shown, row)): dict(zip(by, row, strict=True)) for row in rows}
 
 
-def without_end(
-    source: Source, x: str | None, y: str | None, sigma: str | None, until: float, offset: float = 0.0
-) -> Source:
+def without_end(source: Source, *asked: str | None, until: float, offset: float = 0.0) -> Source:
     """What was read, without the rows of x + offset > until in which y is no finite number.
 
-    What lies behind `until` is not fitted, so a run may end there as it likes.
+    What lies behind `until` is not fitted, so a run may end there as it likes. `asked` are x, y and sigma.
     """
-    if y in source.aliases:
+    if asked[1] in source.aliases:
         return source
-    columns, table = choose_columns(source, x, y, sigma), source.table
+    columns, table = choose_columns(source, *asked), source.table
     if any(table[name].dtype.kind != "f" for name in (columns.x, columns.y)):
         return source
     end = table[columns.y].abs() == np.inf if source.sparse else ~np.isfinite(table[columns.y])

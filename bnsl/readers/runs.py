@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bnsl._base.checks import InputError, some
+from bnsl._base.display import counted
+from bnsl._base.types import DataFrame
 from bnsl.curves.accuracy import ACCURACIES, clipped, error_label
 from bnsl.curves.cells import written_number
 from bnsl.curves.divergence import diverged_after, written
 from bnsl.readers.columns import Columns, numbers, refuse
 from bnsl.readers.smoothing import evenly, local_lines, lower_envelope
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FEWEST = 3  # points of a fit
 _END = 0.05  # share of a run whose median says where it ends
@@ -37,7 +35,7 @@ class Runs:
         notes: what was done.
     """
 
-    frame: pd.DataFrame
+    frame: DataFrame
     columns: Columns
     along: np.ndarray
     by: list[str]
@@ -175,7 +173,7 @@ class Runs:
         """Go on with at most this many points, of each run if they stay apart."""
         x, places = self.values(self.columns.x), self.places()
         parts = self.rows if apart else [places]
-        few = [rows[evenly(x[rows], count)] if len(rows) > count else rows for rows in parts]
+        few = [rows[evenly(x[rows], count)] for rows in parts]
         left = sum(map(len, few))
         if left < len(places):
             self.rows, self.names = few, self.names if apart else [""]
@@ -206,9 +204,7 @@ def warmup_end(warmup: float | str, largest: float) -> float:
     return number / 100.0 * largest if share else number
 
 
-def runs_of(
-    table: pd.DataFrame, columns: Columns, by: list[str], steps: str | None, notes: list[str]
-) -> Runs:
+def runs_of(table: DataFrame, columns: Columns, by: list[str], steps: str | None, notes: list[str]) -> Runs:
     """The points by runs, each in order."""
     frame = table[[*columns.names]].copy()
     along = frame[columns.x].to_numpy()
@@ -222,7 +218,7 @@ def runs_of(
     return Runs(frame, columns, along, by, rows, labels, columns.y, notes)
 
 
-def _along(table: pd.DataFrame, x: str, group: np.ndarray, steps: str | None) -> np.ndarray:
+def _along(table: DataFrame, x: str, group: np.ndarray, steps: str | None) -> np.ndarray:
     """What orders the points of a run: x, or where it has one x only its steps, or its rows."""
     along = table[x].to_numpy()
     groups = table.groupby(group)
@@ -249,4 +245,4 @@ def shown(cell: object) -> str:
 def tell(notes: list[str], what: str, count: int) -> None:
     """Note how many rows were left out."""
     if count:
-        notes.append(f"left out {count} {'row' if count == 1 else 'rows'} {what}")
+        notes.append(f"left out {counted(count, 'row')} {what}")

@@ -56,6 +56,8 @@ def lower_envelope(x: np.ndarray, y: np.ndarray, runs: Sequence[np.ndarray]) -> 
 
 def evenly(x: np.ndarray, count: int) -> np.ndarray:
     """Places of at most `count` of the points, next to even steps in log x and with both ends."""
+    if len(x) <= count:
+        return np.arange(len(x))
     order = np.argsort(x, kind="stable")
     log_x = np.log(x[order])
     wanted = np.linspace(log_x[0], log_x[-1], count)

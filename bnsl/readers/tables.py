@@ -8,15 +8,14 @@ import json
 import re
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bnsl._base.checks import InputError, is_number, shown, some
+from bnsl._base.display import counted
+from bnsl._base.types import DataFrame
 from bnsl.curves.cells import number_of
 from bnsl.readers.files import lacking, text
 from bnsl.readers.source import Source, check_distinct, read_cells, records
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _NAMED_DELIMITER = re.compile(r"sep=(?P<mark>[,;\t])[ \t]*(\r?\n|$)")
 _NUMBER_LIKE = re.compile(r"[+-]?[.,]?\d")  # how a number starts
@@ -26,7 +25,7 @@ WHITE = r"\s+"  # the delimiter of a table with spaces between its cells
 
 
 def read_delimited(
-    data: bytes, where: str, delimiter: str | None = None, decimal: str | None = None
+    data: bytes, where: str, decimal: str | None = None, *, delimiter: str | None = None
 ) -> Source:
     """A table; the delimiter is found in it: comma, tab, semicolon, or spaces.
 
@@ -56,7 +55,7 @@ def read_delimited(
     return read_cells(table, where, decimal=decimal, usual=usual, notes=notes)
 
 
-def _parsed(content: str, where: str, delimiter: str, head: dict[str, Any]) -> pd.DataFrame:
+def _parsed(content: str, where: str, delimiter: str, head: dict[str, Any]) -> DataFrame:
     """The cells as texts; InputError for rows of different lengths."""
     import pandas as pd
 
@@ -65,7 +64,7 @@ def _parsed(content: str, where: str, delimiter: str, head: dict[str, Any]) -> p
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            table: pd.DataFrame = pd.read_csv(io.StringIO(content), sep=delimiter, **options)
+            table: DataFrame = pd.read_csv(io.StringIO(content), sep=delimiter, **options)
     except pd.errors.ParserWarning:
         raise InputError(f"{where} is ragged: rows have more cells than the header has names{hint}") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
@@ -121,7 +120,7 @@ def _names(
     others = len(comments) - named
     notes = [f"took the names {some(said)} from the comment above the rows"] if named else []
     if others:
-        notes.append(f"left out {others} line{'' if others == 1 else 's'} beginning with {_COMMENT}")
+        notes.append(f"left out {counted(others, 'line')} beginning with {_COMMENT}")
     if named:
         return said, None, tuple(notes)
     if not all(numbers) or names == [str(i) for i in range(len(names))]:  # the latter are those of pandas

@@ -6,16 +6,13 @@ import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bnsl._base.checks import InputError
+from bnsl._base.types import DataFrame
 from bnsl.readers.files import called, lacking, message_of
 from bnsl.readers.source import STEP, Source, by_step, log
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FILES = "*tfevents*"
 MARK = b"brain.Event:"  # in the first record of every event file
@@ -48,7 +45,7 @@ def read_tensorboard(path: Path) -> Source:
     return log(by_step(rows, TIME), "tensorboard", name, x=STEP, aside=(TIME,))
 
 
-def is_export(table: pd.DataFrame) -> bool:
+def is_export(table: DataFrame) -> bool:
     """Whether a table is what TensorBoard lets people download: one tag of one run."""
     return tuple(map(str, table.columns)) == EXPORT
 

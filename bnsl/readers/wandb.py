@@ -9,14 +9,12 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bnsl._base.checks import InputError, some
+from bnsl._base.types import DataFrame
 from bnsl.readers.files import called, content, lacking, message_of
 from bnsl.readers.source import RUN, Source, flat, records
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FILES = "*.wandb"
 MAGIC = b":W&B"  # how the record of an offline run begins
@@ -30,13 +28,13 @@ _STEPS = re.compile(r"_?step|global_step|epoch|relative time.*|wall time", re.I)
 _SPREAD = re.compile(r"(?P<name>.* - .*)__(MIN|MAX)")
 
 
-def is_history(table: pd.DataFrame) -> bool:
+def is_history(table: DataFrame) -> bool:
     """Whether a table is what `run.history()` gives: it counts steps and tells the time in W&B's columns."""
     names = set(map(str, table.columns))
     return COUNT in names and bool(names & {"_timestamp", "_runtime"})
 
 
-def is_panel(table: pd.DataFrame) -> bool:
+def is_panel(table: DataFrame) -> bool:
     """Whether a table is the export of a panel: 'run - metric' beside __MIN and __MAX, or beside steps."""
     first, *others = map(str, table.columns)
     if others and _STEPS.fullmatch(first) and all(" - " in name for name in others):
@@ -65,7 +63,8 @@ def from_panel(cells: Source) -> Source:
     shared = [column for column in table.columns if " - " not in str(column)]
     if not shared:
         raise InputError("the export of a panel lacks its first column, the steps; export it again")
-    aliases = {str(name): _run_and_metric(str(name)) for name in table.columns if name not in shared}
+    named = (str(column).rpartition(" - ") for column in table.columns if column not in shared)
+    aliases = {"".join(name): (name[0], name[2]) for name in named}
     parts = []
     for run in dict.fromkeys(run for run, _ in aliases.values()):
         metrics = {column: metric for column, (owner, metric) in aliases.items() if owner == run}
@@ -88,11 +87,6 @@ def from_panel(cells: Source) -> Source:
         notes=(*cells.notes, *_spreads(ends, same)),
         aliases={column: alias for column, alias in aliases.items() if alias[1] in long.columns},
     )
-
-
-def _run_and_metric(column: str) -> tuple[str, str]:
-    run, _, metric = column.rpartition(" - ")
-    return run, metric
 
 
 def _spreads(ends: list[str], same: list[str]) -> tuple[str, ...]:

@@ -154,16 +154,8 @@ def analyse(
 ) -> Analysis:
     """Forecast one curve, fit the forms to it, and back-test the forecast.
 
-    Args:
-        curve: the points.
-        rule: which of them are held out, as arguments of `Curve.split`; nothing if empty.
-        forms: as for `write_report`, like the rest.
-        n_breaks: numbers of breaks of the bnsl among them.
-        predict: x at which the forecast is tabulated.
-        cuts: how many cut-offs the back-test makes, at most.
-
-    Raises:
-        InputError: bad input, as for `bnsl.forecast` and `bnsl.compare`.
+    `rule` says what is held out, as arguments of `Curve.split`; nothing if empty. The other options, and what
+    is raised, are those of `write_report`.
     """
     if isinstance(predict, str) or not isinstance(predict, Sequence | np.ndarray):
         raise InputError(f"{told('predict', predict)} must be a list of values of x, such as [1000, 2000]")

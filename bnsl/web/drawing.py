@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from bnsl._base.palette import FORECAST, GROUND, SOLID, Dash, Shade, Style, both
 from bnsl.curves.curve import Curve
 from bnsl.fitting.result import FitResult
-from bnsl.plots.places import evenly
+from bnsl.readers.smoothing import evenly
 from bnsl.web.words import number, rows
 
 LEVELS = (0.9, 0.5)  # of the bands, the wide one first
@@ -104,30 +104,30 @@ class Axis:
     ranges: dict[str, list[float]]
     more: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def positive(cls, title: str, low: float, high: float, kind: str = "log") -> Axis:
+        """An axis with these positive values; plain numbers where they are short, else powers of ten."""
+        a, b = np.log10(low), np.log10(high)
+        lacking = max(0.04 - (b - a), 0.0)
+        margin = 0.5 * lacking + MARGIN * (b - a + lacking)
+        size = MARGIN * max(high - low, 0.05 * high)
+        ranges = {
+            "log": [float(a - margin), float(b + margin)],
+            "linear": [float(low - size), float(high + size)],
+        }
+        more: dict[str, Any] = {"hoverformat": ".5~g"}
+        if ranges["log"][0] > -3.1 and ranges["log"][1] < 5.1:
+            more |= {"tickformat": "~g", "tickangle": 0}
+        decades = ranges["log"][1] - ranges["log"][0]
+        if 1.0 <= decades < 2.4:  # else Plotly writes all of 1, 2, ..., 9
+            more["nticks"] = int(decades / 0.31)
+        return cls(title, kind, ranges, more)
 
-def positive_axis(title: str, low: float, high: float, kind: str = "log") -> Axis:
-    """An axis that shows these positive values; plain numbers where they are short, else powers of ten."""
-    a, b = np.log10(low), np.log10(high)
-    lacking = max(0.04 - (b - a), 0.0)
-    margin = 0.5 * lacking + MARGIN * (b - a + lacking)
-    size = MARGIN * max(high - low, 0.05 * high)
-    ranges = {
-        "log": [float(a - margin), float(b + margin)],
-        "linear": [float(low - size), float(high + size)],
-    }
-    more: dict[str, Any] = {"hoverformat": ".5~g"}
-    if ranges["log"][0] > -3.1 and ranges["log"][1] < 5.1:
-        more |= {"tickformat": "~g", "tickangle": 0}
-    decades = ranges["log"][1] - ranges["log"][0]
-    if 1.0 <= decades < 2.4:  # else Plotly writes all of 1, 2, ..., 9
-        more["nticks"] = int(decades / 0.31)
-    return Axis(title, kind, ranges, more)
-
-
-def linear_axis(title: str, low: float, high: float, **more: Any) -> Axis:
-    """An axis from end to end, which is linear whatever is asked for."""
-    ends = [float(low), float(high)]
-    return Axis(title, "linear", {"linear": ends, "log": ends}, more)
+    @classmethod
+    def linear(cls, title: str, low: float, high: float, **more: Any) -> Axis:
+        """An axis from end to end, which is linear whatever is asked for."""
+        ends = [float(low), float(high)]
+        return cls(title, "linear", {"linear": ends, "log": ends}, more)
 
 
 def label(text: str) -> str:

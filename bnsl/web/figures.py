@@ -16,18 +16,7 @@ from bnsl.forecasting.forecast import Forecast
 from bnsl.forms.registry import capitals
 from bnsl.plots.places import boundary, corners, line_x, turns
 from bnsl.web.analysis import Analysis, quietly
-from bnsl.web.drawing import (
-    FAINT,
-    LEVELS,
-    MANY,
-    MARGIN,
-    Axis,
-    Drawing,
-    Figure,
-    label,
-    linear_axis,
-    positive_axis,
-)
+from bnsl.web.drawing import FAINT, LEVELS, MANY, MARGIN, Axis, Drawing, Figure, label
 from bnsl.web.words import number
 
 AHEAD = 4.0  # the forecast is drawn up to this multiple of the last fitted x
@@ -56,16 +45,10 @@ def curve_figure(
 ) -> Figure:
     """The points, the forecast with its intervals, every fitted form, and the breaks of one law.
 
-    Args:
-        forecast: the forecast of the fitted points.
-        held_out: points that it has not seen.
-        fits: fits of forms to the same points, by label.
-        law: the fit whose breaks are marked, if any.
-        steady: keep the axes where they are however the points are split, as far as the band allows, for a
-            figure that changes.
-        shown: labels of the fits that are switched on at first.
-        x_type: "log" or "linear", the type of the x axis at first.
-        y_type: likewise of the y axis, which is linear all the same where a value is not positive.
+    The forecast has not seen `held_out`. Of the fits, by label, those in `shown` are switched on at first;
+    the breaks of `law` are marked. A figure that changes is `steady`: its axes stay where they are however
+    the points are split, as far as the band allows. The types of the axes at first are "log" or "linear"; y
+    is linear all the same where a value is not positive.
     """
     fits, fitted = fits or {}, forecast.curve
     parts = [fitted] if held_out is None else [fitted, held_out]
@@ -95,7 +78,7 @@ def curve_figure(
     if law is not None and law.n_breaks:
         draw.breaks(law, first, end)
     draw.beyond(boundary(fitted, held_out), end)
-    across = positive_axis(fitted.x_label, first, end, x_type)
+    across = Axis.positive(fitted.x_label, first, end, x_type)
     across.more["unifiedhovertitle"] = {"text": f"{label(fitted.x_label)}: %{{x:.5~g}}"}
     along = _y_axis(parts, [middle, *bands[0]], y_type, room=steady)
     return draw.figure(across, along, hovermode="x unified")
@@ -120,8 +103,8 @@ def backtest_figure(tested: Backtest) -> Figure:
     margin = 0.1 * max(high - low, 1e-3)
     far = max(float(tested.table["distance"].max()), 1.05)
     return draw.figure(
-        positive_axis("distance from the last fitted point, as a factor of x", 1.0, far),
-        linear_axis(
+        Axis.positive("distance from the last fitted point, as a factor of x", 1.0, far),
+        Axis.linear(
             "error of the forecast (%)", low - margin, high + margin, zeroline=True, zerolinecolor=FAINT
         ),
     )
@@ -143,5 +126,5 @@ def _y_axis(parts: Sequence[Curve], lines: Sequence[np.ndarray], kind: str, *, r
         low = min(low, max(float(drawn.min()), least))
         high = max(high, min(float(drawn.max()), most))
     if positive:
-        return positive_axis(parts[0].y_label, float(np.exp(low)), float(np.exp(high)), kind)
-    return linear_axis(parts[0].y_label, low - MARGIN * size, high + MARGIN * size)
+        return Axis.positive(parts[0].y_label, float(np.exp(low)), float(np.exp(high)), kind)
+    return Axis.linear(parts[0].y_label, low - MARGIN * size, high + MARGIN * size)

@@ -34,7 +34,7 @@ from bnsl.evaluation.comparison import ALL_FORMS
 from bnsl.fitting.result import FitResult
 from bnsl.forms.form import Form
 from bnsl.forms.inputs import Input
-from bnsl.web import surface_tables, tables, words
+from bnsl.web import surfaces, tables, words
 from bnsl.web.analysis import CUTS, Analysis, analyse
 from bnsl.web.calls import Source, copied, python_call, shell_call
 from bnsl.web.drawing import Figure
@@ -98,9 +98,6 @@ def write_report(
         inputs: the columns of several inputs, as for `bnsl.fit`; without `forms`, `n_breaks` and `cuts`.
         groups: of several inputs what belongs together, as for `bnsl.fit`.
 
-    Returns:
-        The path.
-
     Raises:
         InputError: (a ValueError) bad input, a path that is no .html, or a missing jinja2.
     """
@@ -151,19 +148,15 @@ def render(
     source: Source | None = None,
     output: str = "report.html",
 ) -> str:
-    """The page of an analysis as text.
+    """The page of an analysis as text; title and source as for `write_report`.
 
-    Args:
-        analysis: what `analyse` or `analyse_surface` found.
-        title: of the page; the name of the curve if not given.
-        source: the file of the points; if not given, the calls start from the copy that the page offers.
-        output: the name of the page's file, for the calls.
+    The calls on it write to `output`.
     """
     said: Any
     law: FitResult | None
     if isinstance(analysis, SurfaceAnalysis):
-        template, said, law = "surface.html.j2", surface_tables, analysis.forecast.best
-        figures, texts = surface_figures(analysis), {"allocation": surface_tables.allocation_csv(analysis)}
+        template, said, law = "surface.html.j2", surfaces, analysis.forecast.best
+        figures, texts = surface_figures(analysis), {"allocation": surfaces.allocation_csv(analysis)}
         what = f"{analysis.fitted.y_label} by {' and '.join(analysis.names)}"
     else:
         template, said, law = "report.html.j2", words, analysis.law
@@ -191,7 +184,7 @@ def render(
         law=law,
         analysis=analysis,
         tables=tables,
-        surface_tables=surface_tables,
+        surfaces=surfaces,
         words=words,
         level=tables.LEVEL,
         points_file=points_file,
@@ -202,11 +195,8 @@ def render(
 def page_of(template: str, figures: Mapping[str, Figure], texts: Mapping[str, str], **given: Any) -> str:
     """A page with everything that it needs, as text.
 
-    Args:
-        template: the name of its template, which extends `frame.html.j2`.
-        figures: its figures by name.
-        texts: what its buttons copy or save, by name.
-        given: what else the template asks for.
+    Its template extends `frame.html.j2`; `texts` are what its buttons copy or save, by name, and `given` is
+    what else the template asks for.
     """
     script, library = _asset("../app/assets/ticks.js") + _asset("report.js"), _asset("plotly-basic.min.js")
     own = version("broken-neural-scaling-laws")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -11,9 +10,9 @@ from bnsl._base.palette import DASHES, FITTED, FORECAST, FORMS, LAW, MARKERS, SO
 from bnsl.plots.places import risen, steps
 from bnsl.runs.continual import ContinualResult
 from bnsl.runs.result import RunsResult
-from bnsl.runs.run import OLD, Run
+from bnsl.runs.run import OLD
 from bnsl.schedules.schedule import Schedule
-from bnsl.web.drawing import INK, Axis, Drawing, Figure, linear_axis, positive_axis
+from bnsl.web.drawing import INK, Axis, Drawing, Figure
 
 SAMPLES = 240  # steps at which schedules and laws are drawn, besides those where a schedule turns
 COLOURS = (LAW, FORECAST, *FORMS[:4])
@@ -34,7 +33,7 @@ def schedules_figure(fitted: Mapping[str, Schedule], others: Mapping[str, Schedu
         step = steps(one, one.steps, SAMPLES)
         draw.line(name, step, one.at(step), style)
     every = [*known.values(), *others.values()]
-    y = linear_axis("learning rate", 0.0, 1.05 * max(one.peak for one in every))
+    y = Axis.linear("learning rate", 0.0, 1.05 * max(one.peak for one in every))
     return draw.figure(_step_axis(max(one.steps for one in every)), y, hovermode="x unified")
 
 
@@ -52,7 +51,10 @@ def losses_figure(result: RunsResult, others: Mapping[str, Schedule], level: flo
         late.append(_late(law))
     for i, run in enumerate(result.runs):
         name = run.name or f"run {i}"
-        _measured(draw, name, run)
+        hover, look = "%{fullData.name}: %{y:.5g}<extra></extra>", {"color": POINTS, "size": 4}
+        measured = (run.step + run.begins).tolist()
+        draw.trace(name, measured, run.loss, "markers", marker=look, hovertemplate=hover)
+        draw.switch(name, "circle", POINTS)
         step = risen(run.whole, run.begins + int(run.step[-1]), SAMPLES)
         draw.line(f"{name}, law", step, np.asarray(result.predict(run.whole, step)), _style(0, LAWS))
     last = max([one.steps for one in others.values()] + [result.horizon])
@@ -94,15 +96,7 @@ def front_figure(result: ContinualResult, replay: Sequence[float]) -> Figure:
     ends = np.array([low - room, high + room])
     draw.line("old data before", ends, np.full(2, before), Style(LAWS, DASHES[2], MARKERS[0]))
     y = _roomy_axis("final loss on old data", [table["old"].to_numpy(), np.array([before])])
-    return draw.figure(linear_axis("final loss on new data", *ends), y)
-
-
-def _measured(draw: Drawing, name: str, run: Run) -> None:
-    """The measured points of a run."""
-    look: dict[str, Any] = {"marker": {"color": POINTS, "size": 4}}
-    hover = "%{fullData.name}: %{y:.5g}<extra></extra>"
-    draw.trace(name, (run.step + run.begins).tolist(), run.loss, "markers", **look, hovertemplate=hover)
-    draw.switch(name, "circle", POINTS)
+    return draw.figure(Axis.linear("final loss on new data", *ends), y)
 
 
 def _style(number: int, colour: Shade | None = None) -> Style:
@@ -119,10 +113,10 @@ def _late(loss: np.ndarray) -> np.ndarray:
 def _roomy_axis(title: str, parts: Sequence[np.ndarray]) -> Axis:
     values = np.concatenate(parts)
     room = 0.06 * max(float(np.ptp(values)), 1e-6)
-    return linear_axis(title, values.min() - room, values.max() + room)
+    return Axis.linear(title, values.min() - room, values.max() + room)
 
 
 def _step_axis(last: float, title: str = "step") -> Axis:
     """Steps from 0 on, or from a hundredth of the last on a log axis."""
-    log = positive_axis(title, max(last / 100, 1e-9), last).ranges["log"]
+    log = Axis.positive(title, max(last / 100, 1e-9), last).ranges["log"]
     return Axis(title, "linear", {"linear": [-0.01 * last, 1.02 * last], "log": log})

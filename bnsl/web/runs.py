@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bnsl._base.checks import InputError, check_share, check_text, told
-from bnsl._base.display import ExtrapolationWarning
+from bnsl._base.display import counted, quietly
 from bnsl.runs.continual import ContinualResult
 from bnsl.runs.result import RunsResult
 from bnsl.schedules.schedule import Schedule, check_schedules
 from bnsl.web.page import check_path, environment, page_of
 from bnsl.web.run_figures import continued_figure, front_figure, losses_figure, schedules_figure
 from bnsl.web.tables import Table, csv_text
-from bnsl.web.words import Fact, Note, counted, number
+from bnsl.web.words import Fact, Note, number
 
 REPLAYS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5)  # shares of old data that the page shows
 
@@ -42,9 +41,6 @@ def write_runs_report(
         level: of the intervals.
         command: the shell command that made it, shown at the end.
 
-    Returns:
-        The path.
-
     Raises:
         InputError: (a ValueError) no such result, a path that is no .html, or a missing jinja2.
     """
@@ -56,7 +52,7 @@ def write_runs_report(
         if text is not None:
             check_text(text, argument)
     # The tables say how far predictions reach.
-    with warnings.catch_warnings(action="ignore", category=ExtrapolationWarning):
+    with quietly():
         if isinstance(result, RunsResult):
             given = _of_runs(result, schedules, share)
         elif isinstance(result, ContinualResult):

@@ -9,7 +9,7 @@ import numpy as np
 from bnsl._base.palette import DASHES, FITTED, FORECAST, GROUND, HELD_OUT, LAW, Dash, Shade, ramp
 from bnsl.curves.curve import Curve
 from bnsl.web.analysis import quietly
-from bnsl.web.drawing import FAINT, INK, Drawing, Figure, digits, dot, label, linear_axis, positive_axis
+from bnsl.web.drawing import FAINT, INK, Axis, Drawing, Figure, digits, dot, label
 from bnsl.web.surfaces import FACTOR, SurfaceAnalysis
 from bnsl.web.words import number
 
@@ -70,7 +70,7 @@ def contour_figure(found: SurfaceAnalysis) -> Figure:
         wide: dict[str, Any] = {"width": 2.6, "hoverinfo": "name"}
         draw.stroke("Compute-optimal", first, second, INK, DASHES[1], **wide)
         draw.switch("Compute-optimal", "line", INK, DASHES[1].svg)
-    both = (positive_axis(n, axis[0], axis[-1]) for n, axis in zip(found.names, axes, strict=True))
+    both = (Axis.positive(n, axis[0], axis[-1]) for n, axis in zip(found.names, axes, strict=True))
     return draw.figure(*both, annotations=notes)
 
 
@@ -92,8 +92,8 @@ def allocation_figure(found: SurfaceAnalysis) -> Figure:
     values = table[[f"{name}{end}" for name in found.names for end in ("", "_low", "_high")]].to_numpy()
     values = values[np.isfinite(values) & (values > 0)]
     draw.beyond(float(FACTOR * found.fitted.effort.max()), float(compute.max()))
-    x = positive_axis("compute", compute.min(), compute.max())
-    return draw.figure(x, positive_axis(" and ".join(found.names), values.min(), values.max()))
+    x = Axis.positive("compute", compute.min(), compute.max())
+    return draw.figure(x, Axis.positive(" and ".join(found.names), values.min(), values.max()))
 
 
 def held_out_figure(found: SurfaceAnalysis) -> Figure:
@@ -117,7 +117,7 @@ def held_out_figure(found: SurfaceAnalysis) -> Figure:
         draw.trace(word, predicted[chosen], y[chosen], "markers", text=texts, **more)
         kind = "diamond" if symbol == "diamond" else "circle"
         draw.switch(f"{word} ({chosen.sum()})", kind, colour)
-    axes = (positive_axis(name, *ends) for name in ("predicted", f"measured {found.fitted.y_label}"))
+    axes = (Axis.positive(name, *ends) for name in ("predicted", f"measured {found.fitted.y_label}"))
     return draw.figure(*axes)
 
 
@@ -131,8 +131,8 @@ def residual_figure(found: SurfaceAnalysis, column: int, name: str) -> Figure:
     hover = "%{text}<br>%{y:+.2f} %<extra></extra>"
     draw.trace("Fitted runs", x, off, "markers", text=texts, marker=dot(FITTED, 7), hovertemplate=hover)
     size = max(float(np.abs(off).max()), 1e-6) * 1.1
-    y = linear_axis("measured over predicted (%)", -size, size, nticks=7)
-    return draw.figure(positive_axis(name, first, last), y)
+    y = Axis.linear("measured over predicted (%)", -size, size, nticks=7)
+    return draw.figure(Axis.positive(name, first, last), y)
 
 
 def _runs(draw: Drawing, text: str, curve: Curve, found: SurfaceAnalysis, shade: Any, symbol: str) -> None:

@@ -6,20 +6,18 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from bnsl._base.display import FitWarning
+from bnsl._base.display import FitWarning, counted
+from bnsl._base.types import DataFrame
 from bnsl.curves.curve import FAR
 from bnsl.curves.metrics import rmse, rmsle
 from bnsl.evaluation.extrapolation import held_out_notes
 from bnsl.fitting.text import verdict as verdict
 from bnsl.forms.registry import capitals
 from bnsl.web.analysis import LEVEL, Analysis, Found
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PLAIN = tomllib.loads(files("bnsl.web").joinpath("assets/warnings.toml").read_text(encoding="utf-8"))
 UNFORESEEN = (
@@ -147,11 +145,6 @@ def percent(log_error: float) -> str:
     return f"{share:.2g} %" if share < 99.5 else f"{share:.0f} %"
 
 
-def counted(count: int, what: str = "point") -> str:
-    """'1 point', '5 points'."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
-def rows(table: pd.DataFrame) -> list[Any]:
+def rows(table: DataFrame) -> list[Any]:
     """The rows as named tuples, without the index."""
     return list(table.itertuples(index=False))

@@ -19,7 +19,7 @@ import bnsl
 from bnsl._base import palette
 from bnsl.plots._drawing import FITTED, FORECAST, HELD_OUT, LAW
 from bnsl.plots.forecasts import within_reach
-from bnsl.plots.places import evenly
+from bnsl.readers.smoothing import evenly
 
 FIGURE_1 = {
     "a": 0.02,

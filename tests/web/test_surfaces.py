@@ -14,7 +14,7 @@ import bnsl
 from bnsl import cli
 from bnsl.curves.data import as_curve
 from bnsl.forms.inputs import Input
-from bnsl.web import surface_figures, surface_tables
+from bnsl.web import surface_figures, surfaces
 from bnsl.web.page import render
 from bnsl.web.surfaces import BUDGETS, FACTOR, analyse_surface
 
@@ -92,9 +92,9 @@ def test_every_figure_and_table_is_on_the_page(analysis, text):
     assert list(figures) == ["contours", "allocation", "held", "residuals0", "residuals1"]
     for name in figures:
         assert f'id="figure-{name}"' in text
-    for law in surface_tables.laws(analysis).rows:
+    for law in surfaces.laws(analysis).rows:
         assert law[0] in text
-    assert len(surface_tables.allocation(analysis).rows) == len(BUDGETS)
+    assert len(surfaces.allocation(analysis).rows) == len(BUDGETS)
     texts = data_of(text, "texts")
     table = pd.read_csv(io.StringIO(texts["allocation"]))
     np.testing.assert_array_equal(table["loss_high"], analysis.allocation["loss_high"])
@@ -110,11 +110,11 @@ def test_residuals_are_measured_over_predicted(analysis):
 
 
 def test_facts_are_of_ten_times_the_compute(analysis):
-    facts = surface_tables.facts(analysis)
+    facts = surfaces.facts(analysis)
     dearest = FACTOR * analysis.fitted.effort.max()
     row = analysis.allocation.set_index("compute").loc[10 * dearest]
-    assert facts[0].value == surface_tables.number(row["loss"])
-    assert facts[1].value == surface_tables.number(row["params"])
+    assert facts[0].value == surfaces.number(row["loss"])
+    assert facts[1].value == surfaces.number(row["params"])
     assert facts[-1].head == "Error on the held-out runs"
 
 

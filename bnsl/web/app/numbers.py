@@ -6,7 +6,7 @@ from typing import Any
 
 from dash import dcc, html
 
-from bnsl.web import surface_tables, words
+from bnsl.web import surfaces, words
 from bnsl.web.analysis import Analysis
 from bnsl.web.drawing import Figure, for_theme
 from bnsl.web.figures import curve_figure
@@ -43,7 +43,7 @@ def numbers(found: Analysis | SurfaceAnalysis, figures: dict[str, Figure], theme
     """What was found, in cards, figures, tables and sentences; the first figure stands above them."""
     if isinstance(found, SurfaceAnalysis):
         graphs = {name: _graph(name, figure, theme) for name, figure in list(figures.items())[1:]}
-        facts, notes = surface_tables.facts(found), surface_tables.notes(found)
+        facts, notes = surfaces.facts(found), surfaces.notes(found)
         parts = _of_runs(found, graphs)
     else:
         facts, notes = words.facts(found), words.notes(found)
@@ -61,13 +61,13 @@ def _of_runs(found: SurfaceAnalysis, graphs: dict[str, Any]) -> list[Any]:
     """Figures and tables of runs with several inputs."""
     parts: list[Any] = []
     if found.allocation is not None:
-        table = _shown(surface_tables.allocation(found), "The best inputs, with 90 % intervals")
+        table = _shown(surfaces.allocation(found), "The best inputs, with 90 % intervals")
         parts += [html.H3("Where to put the compute"), graphs["allocation"], table]
     if found.held_out is not None:
         table = _shown(checked(found), "Runs that the forecast has not seen")
         parts += [html.H3("Held-out runs against predictions"), *filter(None, [graphs.get("held")])]
         parts.append(html.Details([html.Summary("Held-out runs"), table]))
-    parts += [html.H3("Laws and their weights"), _shown(surface_tables.laws(found), "Laws")]
+    parts += [html.H3("Laws and their weights"), _shown(surfaces.laws(found), "Laws")]
     parts.append(_shown(predictions(found), "Where a new measurement will fall"))
     left_over = [graph for name, graph in graphs.items() if name.startswith("residuals")]
     summary = html.Summary("Residuals of the forecast")

@@ -15,6 +15,7 @@ from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html,
 from dash.exceptions import PreventUpdate
 
 from bnsl._base.checks import InputError
+from bnsl._base.display import counted
 from bnsl.curves.datasets import LOSS_SURFACE
 from bnsl.readers.columns import check_numbers, choose_columns
 from bnsl.readers.source import Source
@@ -24,7 +25,7 @@ from bnsl.web.app.runs import ALL, run_column, run_columns, runs_in
 from bnsl.web.app.session import WORKING, Choice, Points, Sessions, analysis_of, distinct
 from bnsl.web.app.words import in_words_of_app, plain_notes
 from bnsl.web.page import render
-from bnsl.web.words import counted, number
+from bnsl.web.words import number
 
 LEAST = 3  # distinct x of a forecast
 VALUES = " ".join(f"{name}.value" for name in CONTROLS)
@@ -127,7 +128,7 @@ def react(app: Dash, sessions: Sessions, start: str | None = None) -> None:
         reading = sessions.reading(chosen)
         places = distinct(reading.curve)
         if len(places) < LEAST:
-            count = f"{len(places)} distinct value{'s' if len(places) > 1 else ''}"
+            count = counted(len(places), "distinct value")
             raise InputError(f"{chosen.x!r} has {count}; a forecast needs at least {LEAST}")
         last, told = len(places) - 1, [html.Li(text) for text in plain_notes(reading.notes)]
         changes: Changes = {"end.max": last, "end.value": last, "end.min": LEAST - 1}
@@ -273,7 +274,7 @@ def _found(sessions: Sessions, wish: Mapping[str, Any]) -> Changes:
         changes: Changes = {"figure.figure": drawn(top, theme)}
         changes["numbers.children"] = numbers(found, figures, theme)
     end = curve.x_label if curve.inputs == 1 else curve.effort_label
-    share = f"{len(found.fitted)} of {counted(len(curve))}"
+    share = f"{len(found.fitted)} of {counted(len(curve), 'point')}"
     changes["range.children"] = f"fitted up to {end} = {number(float(found.fitted.effort.max()))}: {share}"
     return changes | _message("")
 
