@@ -1,4 +1,7 @@
-"""One curve by NumPy and by JAX."""
+"""One curve by NumPy and by JAX.
+
+Programs for this number of points and most of these options are those of tests/many/test_backends.py.
+"""
 
 import jax
 import numpy as np
@@ -7,7 +10,7 @@ from samples import noisy
 
 import bnsl
 
-X, Y = noisy(seed=2)
+X, Y = noisy(seed=2, count=64)
 
 
 @pytest.mark.parametrize(
