@@ -14,8 +14,7 @@ from bnsl.solver import losses
 if TYPE_CHECKING:
     from bnsl.fitting.result import FitResult
 
-# Relative size of a singular value below which a direction is not determined by the data.
-SINGULAR = 1e-10
+SINGULAR = 1e-10  # Relative size of a singular value below which a direction is not determined by the data.
 ROUNDS = 50  # Draws outside the bounds are replaced so many times.
 # A draw may change the law at the points SLACK times as much as its derivatives say. Draws that change it
 # more are shortened by these shares, one after the other; at most LOOKED_AT points are looked at.

@@ -26,10 +26,8 @@ from bnsl.schedules.schedule import Schedule
 # The shares of replay, and the number of even shares, among which the best and the critical ones are sought.
 SHARES = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 GRID = 200
-# On another run the law itself errs by this multiple of its errors on the later fitted points.
-MISFIT = 2.0
-# Rates within this factor of each other count as one.
-ALIKE = 1.02
+MISFIT = 2.0  # On another run the law itself errs by this multiple of its errors on the later fitted points.
+ALIKE = 1.02  # Rates within this factor of each other count as one.
 
 
 class Final(NamedTuple):

@@ -15,10 +15,8 @@ from bnsl.runs.notes import notes, undetermined
 from bnsl.runs.result import RunsResult
 from bnsl.runs.run import Run, check_runs
 
-# A fit needs at least this many points, of all runs together.
-FEWEST = 6
-# Laws whose error is more than this multiple of the smallest are left out of the average.
-WORSE = 3.0
+FEWEST = 6  # A fit needs at least this many points, of all runs together.
+WORSE = 3.0  # Laws whose error is more than this multiple of the smallest are left out of the average.
 
 
 def fit_runs(runs: Run | Iterable[Run], law: str | None = None) -> RunsResult:

@@ -16,10 +16,8 @@ from bnsl.schedules.schedule import Schedule
 
 # The relative error beyond which a point counts less, as in arXiv 2203.15556, 2408.11029, 2503.12811.
 HUBER = 1e-3
-# The weights of the Huber loss are renewed at most this many times.
-ROUNDS = 8
-# A run with more points than this is fitted as the means of neighbours.
-POINTS = 256
+ROUNDS = 8  # The weights of the Huber loss are renewed at most this many times.
+POINTS = 256  # A run with more points than this is fitted as the means of neighbours.
 # The grid is searched on so many points of each run, whose usual error is taken to be ROUGH, since the priors
 # have to be weighed against it before it is known.
 COARSE, ROUGH = 24, 3e-3

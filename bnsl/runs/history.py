@@ -13,12 +13,10 @@ import numpy as np
 
 from bnsl.schedules.schedule import Schedule
 
-# A history has at least this many blocks, however few its points.
-BLOCKS = 64
+BLOCKS = 64  # A history has at least this many blocks, however few its points.
 # So many steps before a point a block ends, if the rate there differs by more than the share EVEN.
 BEFORE, EVEN = (4, 16, 64), 0.02
-# The sums of so many points are computed at a time, to bound the memory.
-BATCH = 256
+BATCH = 256  # The sums of so many points are computed at a time, to bound the memory.
 
 
 @dataclass(frozen=True)

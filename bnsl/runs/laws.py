@@ -13,10 +13,8 @@ from bnsl.runs.history import History
 if TYPE_CHECKING:
     from bnsl.runs.fitted import LawFit
 
-# From this many steps before a point, a sum of powers over steps is as good as an integral.
-SMOOTH = 6
-# Powers of a rate are held below this share of the reference rate.
-LEAST_RATE = 1e-9
+SMOOTH = 6  # From this many steps before a point, a sum of powers over steps is as good as an integral.
+LEAST_RATE = 1e-9  # Powers of a rate are held below this share of the reference rate.
 
 
 @dataclass(frozen=True)

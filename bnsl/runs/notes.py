@@ -10,12 +10,9 @@ from bnsl._base.display import FitWarning
 from bnsl.runs.fitted import LawFit
 from bnsl.runs.run import Run
 
-# An exponent whose logarithm has a larger standard deviation than this is called undetermined.
-UNKNOWN = 0.7
-# A fit with a larger relative error than this is called a misfit.
-POOR = 0.01
-# Schedules whose rates differ by less than this share are one, as no law can tell them apart.
-NEAR = 0.03
+UNKNOWN = 0.7  # An exponent whose logarithm has a larger standard deviation than this is called undetermined.
+POOR = 0.01  # A fit with a larger relative error than this is called a misfit.
+NEAR = 0.03  # Schedules whose rates differ by less than this share are one, as no law can tell them apart.
 
 
 def undetermined(fit: LawFit, runs: Sequence[Run] = ()) -> tuple[str, ...]:

@@ -13,10 +13,8 @@ from bnsl.schedules.schedule import Schedule
 
 # The rate may bend at these shares of the way from the end of the warm-up to the last step.
 BENDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.68, 0.75, 0.81, 0.86, 0.9, 0.93, 0.955, 0.975, 0.99, 0.997, 1.0)
-# These shares of a cool-down are tried first.
-STARTS = (0.1, 0.2, 0.35, 0.5, 0.7)
-# The logarithm of the rate falls by at most this much between two bends.
-STEEPEST = 3.0
+STARTS = (0.1, 0.2, 0.35, 0.5, 0.7)  # These shares of a cool-down are tried first.
+STEEPEST = 3.0  # The logarithm of the rate falls by at most this much between two bends.
 
 
 def optimise_schedule(

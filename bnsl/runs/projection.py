@@ -15,12 +15,9 @@ import numpy as np
 
 # A refinement ends after so many steps, or when the cost falls by less than this share.
 STEPS, CLOSE = 15, 1e-7
-# Derivatives are differences over this distance of a coordinate.
-NUDGE = 1e-5
-# So many of the best cells of the grid are refined.
-REFINED = 3
-# This keeps the normal equations of columns that are alike solvable.
-RIDGE = 1e-13
+NUDGE = 1e-5  # Derivatives are differences over this distance of a coordinate.
+REFINED = 3  # So many of the best cells of the grid are refined.
+RIDGE = 1e-13  # This keeps the normal equations of columns that are alike solvable.
 
 # A design goes from coordinates of the exponents (E,) to columns (N, k), a prior to residuals (E,).
 Design = Callable[[np.ndarray], np.ndarray]

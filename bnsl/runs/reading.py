@@ -22,8 +22,7 @@ KNOWN = {
     "lr": ("lr", "learning_rate", "lr-adamw", "rate", "lr_scheduler"),
     "loss": ("val_loss", "eval_loss", "test_loss", "loss", "train_loss"),
 }
-# The log of a run begins within so many usual distances of logged steps after its parent ends.
-GAP = 3.0
+GAP = 3.0  # The log of a run begins within so many usual distances of logged steps after its parent ends.
 PAIR = {OLD: "loss_old", NEW: "loss_new"}
 
 

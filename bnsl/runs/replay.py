@@ -27,8 +27,7 @@ LOG, POWER = "log", "power"
 FORMULAS = {LOG: "c - k log(r + eps)", POWER: "c + k (r + eps)^-g"}
 # These logarithms of eps and of g are tried first.
 OFFSETS, POWERS = np.log(np.geomspace(1e-8, 0.5, 16)), np.log(np.geomspace(0.02, 3.0, 8))
-# Losses are printed with a rounding like this, so smaller errors say nothing of a law.
-ROUNDING = 2e-3
+ROUNDING = 2e-3  # Losses are printed with a rounding like this, so smaller errors say nothing of a law.
 
 
 @dataclass(frozen=True)
