@@ -1,9 +1,10 @@
-"""pandas, imported at its first use: that takes longer than most fits."""
+"""pandas, imported at its first use: that takes longer than most fits; and the Axes of annotations."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 else:
 
     class _Pandas:
@@ -12,4 +13,4 @@ else:
 
             return getattr(pandas, name)
 
-    pd = _Pandas()
+    Axes, pd = Any, _Pandas()

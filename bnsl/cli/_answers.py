@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from bnsl._base.display import FitWarning, paragraphs, records
-from bnsl._base.types import Axes, DataFrame
+from bnsl._base.lazy import Axes, pd
 from bnsl.cli._arguments import LEVEL
 from bnsl.cli._output import predictions_text, put_out, record_text
 from bnsl.curves.curve import Curve
@@ -27,7 +27,7 @@ class Answer(NamedTuple):
     """What there is to say of one curve."""
 
     curve: Curve  # that was fitted
-    ahead: DataFrame  # a row per prediction: x, predicted, lower, upper
+    ahead: pd.DataFrame  # a row per prediction: x, predicted, lower, upper
     facts: Mapping[str, Any]  # of it in a table of several runs
     warnings: Sequence[FitWarning]
     text: Callable[[], str]
@@ -40,13 +40,11 @@ def predictions(
     points: Sequence[Any] | np.ndarray,
     ahead: Sequence[float] = (),
     level: float = LEVEL,
-) -> DataFrame:
+) -> pd.DataFrame:
     """Predictions at the points asked for, or at these multiples of the last fitted x.
 
     Of several inputs points are rows, and the multiples are of the compute of the run that has most.
     """
-    import pandas as pd
-
     x = np.asarray(points, float) if len(points) else law.curve.beyond(ahead)
     lower, upper = law.interval(x, level)
     columns = {"x": x} if x.ndim == 1 else dict(zip(law.curve.input_names, x.T, strict=True))
@@ -61,8 +59,6 @@ def put_out_answers(args: argparse.Namespace, what: str, answers: Mapping[str, A
         return
 
     def text() -> str:
-        import pandas as pd
-
         rows = pd.DataFrame([row for name, answer in answers.items() for row in _rows(name, answer)])
         head, more = f"{what}s of {len(answers)} runs", "; --where takes one run and says more of it"
         return paragraphs(predictions_text(head, rows, first.curve, level, more))

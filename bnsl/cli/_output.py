@@ -14,7 +14,7 @@ import numpy as np
 
 from bnsl._base.checks import InputError
 from bnsl._base.display import aligned
-from bnsl._base.types import Axes, DataFrame
+from bnsl._base.lazy import Axes, pd
 from bnsl.cli._terminal import note, show
 from bnsl.cli._words import dashed
 from bnsl.readers.files import STDIN
@@ -111,7 +111,7 @@ def write_report(args: argparse.Namespace, result: Any, **options: Any) -> None:
         note(f"wrote {args.report}")
 
 
-def rows_text(table: DataFrame, left: Sequence[str] = ()) -> str:
+def rows_text(table: pd.DataFrame, left: Sequence[str] = ()) -> str:
     """A table with its head; the columns named in `left` begin on the left."""
     rows = [tuple(map(str, table.columns))]
     rows += [tuple(number(cell) for cell in row) for row in table.itertuples(index=False)]
@@ -130,7 +130,7 @@ def number(cell: Any) -> str:
     return str(cell)
 
 
-def predictions_text(what: str, table: DataFrame, curve: Curve, level: float, more: str = "") -> list[str]:
+def predictions_text(what: str, table: pd.DataFrame, curve: Curve, level: float, more: str = "") -> list[str]:
     """A head and predictions below it; for the error of an accuracy with that, too, in per cent."""
     of_error, last = "", [name for name in ("warnings",) if name in table]
     if curve.y_label.startswith("1 - "):  # which a table headed "predicted" would hide

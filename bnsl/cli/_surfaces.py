@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bnsl._base.checks import InputError, no_column, some
-from bnsl._base.types import DataFrame
+from bnsl._base.lazy import pd
 from bnsl.cli._given import CURATIONS, curation_of, input_names, is_given, source_of
 from bnsl.cli._terminal import note
 from bnsl.cli._words import dashed
@@ -38,7 +38,7 @@ def read_runs(args: argparse.Namespace, form: Form | None = None) -> Curve:
 
 def runs_table(
     args: argparse.Namespace, source: Source | None = None, by: Sequence[str] = ()
-) -> tuple[DataFrame, str]:
+) -> tuple[pd.DataFrame, str]:
     """The table of runs that is asked for, and the column of what was measured.
 
     `source` is what is in FILE, if it is read already; the columns `by`, which tell parts apart, are taken as
@@ -70,7 +70,7 @@ def runs_table(
     return frame, y
 
 
-def _table(args: argparse.Namespace, source: Source | None, by: Sequence[str]) -> DataFrame:
+def _table(args: argparse.Namespace, source: Source | None, by: Sequence[str]) -> pd.DataFrame:
     """The rows that --where leaves."""
     source = source_of(args) if source is None else source
     table = source.named(by)

@@ -15,7 +15,7 @@ import numpy as np
 
 from bnsl._base.checks import InputError, check_share
 from bnsl._base.display import paragraphs, quietly, records, warning_lines
-from bnsl._base.types import DataFrame
+from bnsl._base.lazy import pd
 from bnsl.cli import _arguments as arguments
 from bnsl.cli._given import check_points, form_of
 from bnsl.cli._output import put_out, record_text, rows_text
@@ -88,7 +88,7 @@ def _law(args: argparse.Namespace) -> Law:
     return fit(read_runs(args, form), form=form, robust=args.robust, robust_scale=args.robust_scale)
 
 
-def _line(law: Law, compute: list[float], cost: Any) -> DataFrame:
+def _line(law: Law, compute: list[float], cost: Any) -> pd.DataFrame:
     """The compute-optimal line as far as the budgets asked for."""
     costs = cost(*law.curve.x.T)
     ends = (min(costs.min(), *compute), max(costs.max(), *compute))
@@ -96,10 +96,8 @@ def _line(law: Law, compute: list[float], cost: Any) -> DataFrame:
         return frontier(law, np.geomspace(*ends, 40), cost)
 
 
-def _budgets(table: DataFrame, level: float) -> list[list[str]]:
+def _budgets(table: pd.DataFrame, level: float) -> list[list[str]]:
     """For every budget a head, and a row a quantity with its interval."""
-    import pandas as pd
-
     names = [name for name in map(str, table) if f"{name}_low" in table]
     parts = []
     for _, row in table.iterrows():

@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Sequence
 
 from bnsl._base.display import aligned
-from bnsl._base.types import DataFrame
+from bnsl._base.lazy import pd
 from bnsl.cli._output import json_text, span_text
 from bnsl.curves.benchmark import Benchmark
 from bnsl.curves.curve import Curve
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     print(_json(curves) if args.json == STDIN else _text(curves))
 
 
-def _csv(data: Curve | Benchmark | DataFrame) -> str:
+def _csv(data: Curve | Benchmark | pd.DataFrame) -> str:
     if isinstance(data, Curve):
         return curve_csv(data)
     return (data.points if isinstance(data, Benchmark) else data).to_csv(index=False)

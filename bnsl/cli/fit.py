@@ -20,7 +20,7 @@ import numpy as np
 
 import bnsl
 from bnsl._base.display import paragraphs, plain, records
-from bnsl._base.types import DataFrame
+from bnsl._base.lazy import pd
 from bnsl.cli import _arguments as arguments
 from bnsl.cli._answers import AHEAD_OF_RUNS, Answer, predictions, put_out_answers
 from bnsl.cli._arguments import LEVEL
@@ -87,13 +87,13 @@ def _error(law: FitResult | Extrapolation, where: str = "") -> dict[str, float]:
     return {f"rmse{where}": law.rmse} if np.isnan(law.rmsle) else {f"rmsle{where}": law.rmsle}
 
 
-def _text(law: FitResult, tested: Extrapolation | None, ahead: DataFrame) -> str:
+def _text(law: FitResult, tested: Extrapolation | None, ahead: pd.DataFrame) -> str:
     """The summary, with the held-out error if there is one, and predictions."""
     said = predictions_text("predictions", ahead, law.curve, LEVEL, " if this form is right")
     return paragraphs((tested or law).summary(), said)
 
 
-def _json(law: FitResult, tested: Extrapolation | None, ahead: DataFrame) -> str:
+def _json(law: FitResult, tested: Extrapolation | None, ahead: pd.DataFrame) -> str:
     """The record that `FitResult.from_json` reads, with two entries more.
 
     `predictions` is a list of {x, predicted, lower, upper, level}, `held_out` an object with rmsle,

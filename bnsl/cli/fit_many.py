@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bnsl._base.checks import InputError
-from bnsl._base.types import DataFrame
+from bnsl._base.lazy import pd
 from bnsl.cli import _arguments as arguments
 from bnsl.cli import _given as given
 from bnsl.cli._input import tell_columns
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _fit_surfaces(
     args: argparse.Namespace, source: Source, by: list[str], predict: list[Any], options: dict[str, Any]
-) -> DataFrame:
+) -> pd.DataFrame:
     """A law of several inputs for every part of FILE."""
     table, y = runs_table(args, source, by)
     if args.backend == "jax" or args.device is not None:
@@ -95,7 +95,7 @@ def _fit_surfaces(
 
 def _fit_curves(
     args: argparse.Namespace, source: Source, todo: Curation, predict: list[Any], options: dict[str, Any]
-) -> DataFrame:
+) -> pd.DataFrame:
     """A law of one input for every curve of FILE; the points are those that are asked for."""
     by, left = list(todo.by), [name for name in todo.by if name in source.table.columns]
     x, y = (None if name in by else name for name in (source.x, source.y))
@@ -119,14 +119,14 @@ def _fit_curves(
     return rows
 
 
-def _as_written(rows: DataFrame, by: list[str]) -> DataFrame:
+def _as_written(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """The rows with whole numbers that tell curves apart as such, 3 and not 3.0."""
     numbers = [name for name in by if rows[name].dtype == float]
     whole = [name for name in numbers if (rows[name] % 1 == 0).all() and rows[name].abs().max() < 2.0**53]
     return rows.astype(dict.fromkeys(whole, "int64"))
 
 
-def _write(rows: DataFrame, name: str) -> None:
+def _write(rows: pd.DataFrame, name: str) -> None:
     """The rows to the standard output, or to a file that is there only once it is whole."""
     if name == STDIN:
         print(rows.to_csv(index=False), end="")

@@ -27,7 +27,7 @@ from bnsl._base.display import (
     records,
     warning_lines,
 )
-from bnsl._base.types import Axes, DataFrame
+from bnsl._base.lazy import Axes, pd
 from bnsl.cli import _arguments as arguments
 from bnsl.cli._answers import AHEAD_OF_RUNS, Answer, predictions, put_out_answers
 from bnsl.cli._given import points_asked_for, split_rule
@@ -36,7 +36,7 @@ from bnsl.cli._output import predictions_text, record_text
 from bnsl.curves.curve import Curve
 from bnsl.curves.metrics import rmse, rmsle
 from bnsl.curves.scale import SCALES
-from bnsl.evaluation.extrapolation import held_out_notes, nothing_held_out
+from bnsl.evaluation.extrapolation import held_out_notes, parted
 from bnsl.fitting.record import curve_record
 from bnsl.forecasting.forecast import Forecast, forecast, shown_breaks
 from bnsl.forecasting.surface import SurfaceForecast
@@ -68,11 +68,8 @@ def run(args: argparse.Namespace) -> None:
     rule = split_rule(args)
     curves = read_curves(args)
     ahead = AHEAD if len(curves) == 1 else AHEAD_OF_RUNS
-    parts = {name: curve.split(**rule) for name, curve in curves.items()}
-    for name, (_, held_out) in parts.items():
-        if rule and held_out is None:
-            raise nothing_held_out(curves[name])
-    answers = {name: _answer(args, *both, wanted, ahead) for name, both in parts.items()}
+    parts = [parted(curve, rule) for curve in curves.values()]  # all, before one is forecast
+    answers = {name: _answer(args, *both, wanted, ahead) for name, both in zip(curves, parts, strict=True)}
     put_out_answers(args, "forecast", answers, args.level)
 
 
@@ -80,7 +77,7 @@ class HeldOut(NamedTuple):
     """What was held out of a curve, predicted."""
 
     curve: Curve
-    table: DataFrame  # a row per point: x, y, predicted, lower, upper
+    table: pd.DataFrame  # a row per point: x, y, predicted, lower, upper
     inside: int  # how many of these y lie in their interval
     rmsle: float
     rmsle_stderr: float
@@ -170,7 +167,7 @@ def _laws_text(found: Forecast | SurfaceForecast) -> list[str]:
 
 def _json(
     found: Forecast | SurfaceForecast,
-    ahead: DataFrame,
+    ahead: pd.DataFrame,
     level: float,
     held: HeldOut | None,
     notes: Sequence[FitWarning],

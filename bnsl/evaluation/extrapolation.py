@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -132,6 +132,14 @@ def held_out_notes(inside: int, count: int, level: float) -> tuple[FitWarning, .
     which = which if count > 1 else "the held-out point lies outside"
     why = "the curve left the course that the fitted points suggest, and may do so again"
     return (FitWarning("held_out_outside", f"{which} the {100 * level:g} % interval: {why}"),)
+
+
+def parted(curve: Curve, rule: Mapping[str, Any]) -> tuple[Curve, Curve | None]:
+    """The fitted and the held-out part; refuses a rule that holds nothing out."""
+    fitted, held_out = curve.split(**rule)
+    if rule and held_out is None:
+        raise nothing_held_out(curve)
+    return fitted, held_out
 
 
 def nothing_held_out(curve: Curve) -> InputError:

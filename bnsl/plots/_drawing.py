@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from bnsl._base import palette
 from bnsl._base.checks import InputError, described
-from bnsl._base.types import Axes
+from bnsl._base.lazy import Axes
 from bnsl.curves.curve import Curve
 from bnsl.plots._ticks import log_ticks
 from bnsl.plots.places import boundary

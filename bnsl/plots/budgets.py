@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from bnsl._base.checks import InputError, check_made_by, check_name, check_names, described
+from bnsl._base.lazy import Axes, pd
 from bnsl._base.palette import ramp
-from bnsl._base.types import Axes, DataFrame
 from bnsl.curves.data import is_table
 from bnsl.planning.isoflop import INSIDE, IsoflopFit
 from bnsl.planning.optimum import columns_of
@@ -169,7 +169,9 @@ def _draw_map(suggestion: RunSuggestion, ax: Axes | None) -> Axes:
     return panel.finish(words(first), words(second), text, loc="best")
 
 
-def _number_chosen(ax: Axes, table: DataFrame, x: str, y: str, fontsize: str = "medium", **look: Any) -> bool:
+def _number_chosen(
+    ax: Axes, table: pd.DataFrame, x: str, y: str, fontsize: str = "medium", **look: Any
+) -> bool:
     """Mark the chosen runs and number them in their order; False if there are none."""
     picked = table[table["chosen"] > 0]
     if picked.empty:

@@ -9,8 +9,8 @@ import numpy as np
 
 from bnsl._base.checks import InputError, check_made_by
 from bnsl._base.display import counted
+from bnsl._base.lazy import Axes
 from bnsl._base.palette import ramp, styles
-from bnsl._base.types import Axes
 from bnsl.evaluation.backtest import Backtest
 from bnsl.evaluation.benchmark import BenchmarkRun
 from bnsl.evaluation.comparison import Comparison

@@ -18,8 +18,8 @@ from bnsl._base.checks import (
     described,
 )
 from bnsl._base.display import quietly
+from bnsl._base.lazy import Axes
 from bnsl._base.palette import tint
-from bnsl._base.types import Axes
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.extrapolation import Extrapolation
 from bnsl.fitting.result import FitResult

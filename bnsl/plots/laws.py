@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bnsl._base.checks import InputError, as_number, described
+from bnsl._base.lazy import Axes
 from bnsl._base.palette import styles
-from bnsl._base.types import Axes
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.extrapolation import Extrapolation
 from bnsl.fitting.result import FitResult

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from bnsl._base.types import DataFrame
+from bnsl._base.lazy import pd
 from bnsl.curves.curve import Curve
 from bnsl.schedules.schedule import Schedule
 
@@ -35,7 +35,7 @@ def break_positions(params: Mapping[str, float]) -> list[float]:
     return sorted(float(value) for name, value in params.items() if name[0] == "d" and name[1:].isdigit())
 
 
-def corners(laws: DataFrame, count: int) -> list[np.ndarray]:
+def corners(laws: pd.DataFrame, count: int) -> list[np.ndarray]:
     """So many x around every break of the laws that weigh in a forecast."""
     near = np.exp(np.linspace(-0.3, 0.3, count))
     return [np.outer(d, near).ravel() for d in laws.loc[laws["weight"] > DRAWN_WEIGHT, "breaks"]]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bnsl._base.checks import check_made_by
-from bnsl._base.types import Axes
+from bnsl._base.lazy import Axes
 from bnsl.plots._drawing import COLOURS, DASHES, FITTED, GUIDE, MARKERS, WIDE, Panel
 from bnsl.plots.places import risen, steps
 from bnsl.runs.continual import ContinualResult

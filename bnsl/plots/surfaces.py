@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_array, check_name, check_names, check_same_length, told
 from bnsl._base.display import quietly
-from bnsl._base.types import Axes
+from bnsl._base.lazy import Axes
 from bnsl.curves.curve import Curve
 from bnsl.planning.decisions import runs_frame
 from bnsl.planning.optimum import columns_of

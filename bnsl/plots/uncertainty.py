@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, check_made_by, check_shares, described, told
 from bnsl._base.display import counted
+from bnsl._base.lazy import Axes
 from bnsl._base.palette import styles
-from bnsl._base.types import Axes
 from bnsl.evaluation.calibration import coverage
 from bnsl.forms.registry import capitals
 from bnsl.planning.horizon import Horizon

@@ -10,7 +10,7 @@ import numpy as np
 
 from bnsl._base.checks import InputError, is_number, shown, some, suggest
 from bnsl._base.display import counted
-from bnsl._base.types import DataFrame, Series
+from bnsl._base.lazy import pd
 from bnsl.curves.cells import number_of
 from bnsl.curves.curve import Curve
 from bnsl.readers.source import Source
@@ -88,7 +88,7 @@ def _checked(source: Source, asked: dict[str, str]) -> set[str]:
     return set(taken)
 
 
-def _candidates(table: DataFrame, spare: list[str], count: int) -> tuple[list[str], list[str]]:
+def _candidates(table: pd.DataFrame, spare: list[str], count: int) -> tuple[list[str], list[str]]:
     """What x and y may be, of which `count` are to be found, and columns left that look like a sigma."""
     uncertain = [name for name in spare if _UNCERTAINTY.search(name)]
     others = [name for name in spare if name not in uncertain]
@@ -112,7 +112,7 @@ def _undecided(source: Source, wanted: Sequence[str], found: int, steps: str | N
     return f"{roles}: say which {which} to take ({options}){known}; {_listed(source)}"
 
 
-def _holds_numbers(column: Series) -> bool:
+def _holds_numbers(column: pd.Series) -> bool:
     """Whether any cell is a number, or begins like one."""
     return column.dtype.kind == "f" or any(_NUMBER_LIKE.match(str(cell)) for cell in column.dropna())
 
@@ -134,7 +134,7 @@ def _listed(source: Source) -> str:
 
 
 def curve_from_table(
-    table: DataFrame, columns: Columns, *, name: str, loss: str | None, x_label: str, y_label: str
+    table: pd.DataFrame, columns: Columns, *, name: str, loss: str | None, x_label: str, y_label: str
 ) -> Curve:
     """The curve in the given columns; every cell is checked, and complaints name its row in the file.
 
@@ -170,13 +170,13 @@ def _way_out(y: np.ndarray, errors: bool) -> str:
     return f"fit an error such as 1 - accuracy (accuracy={scale!r}), drop the row"
 
 
-def check_numbers(table: DataFrame, name: str) -> None:
+def check_numbers(table: pd.DataFrame, name: str) -> None:
     """Raise InputError for a column that is not numbers, with the first cell that is none."""
     if table[name].dtype.kind != "f":
         raise InputError(f"column {name!r}, {_first_no_number(table[name])}")
 
 
-def numbers(table: DataFrame, name: str) -> np.ndarray:
+def numbers(table: pd.DataFrame, name: str) -> np.ndarray:
     """A column (N,) as finite floats.
 
     Raises:
@@ -198,7 +198,7 @@ def numbers(table: DataFrame, name: str) -> np.ndarray:
     return found
 
 
-def _first_no_number(column: Series) -> str:
+def _first_no_number(column: pd.Series) -> str:
     for row, cell, missing in zip(column.index, column, column.isna(), strict=True):
         if missing:
             return f"row {row + 1} is missing (empty or NaN); drop or repair the row"
@@ -210,7 +210,7 @@ def _first_no_number(column: Series) -> str:
     return f"type {column.dtype} is not numbers"
 
 
-def refuse(table: DataFrame, name: str, found: np.ndarray, bad: np.ndarray, why: str) -> None:
+def refuse(table: pd.DataFrame, name: str, found: np.ndarray, bad: np.ndarray, why: str) -> None:
     """Raise InputError for the first number that is bad, with its row and how many there are."""
     if bad.any():
         first = int(np.argmax(bad))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from bnsl._base import checks
 from bnsl._base.checks import InputError, as_number, some
-from bnsl._base.types import DataFrame
+from bnsl._base.lazy import pd
 from bnsl.curves.accuracy import check_accuracy
 from bnsl.readers.columns import Columns
 from bnsl.readers.rows import chosen_rows, usable, without_blank_end, without_zero
@@ -96,7 +96,7 @@ class Curated:
         runs: how many runs are left.
     """
 
-    table: DataFrame
+    table: pd.DataFrame
     y_label: str
     notes: tuple[str, ...]
     x_label: str
@@ -104,7 +104,7 @@ class Curated:
 
 
 def curate(
-    table: DataFrame,
+    table: pd.DataFrame,
     columns: Columns,
     curation: Curation | None = None,
     *,
@@ -160,7 +160,7 @@ def curate(
     return Curated(runs.frame.iloc[runs.places()], runs.label, tuple(notes), x_label, len(runs.rows))
 
 
-def curate_each(table: DataFrame, columns: Columns, curation: Curation) -> Curated:
+def curate_each(table: pd.DataFrame, columns: Columns, curation: Curation) -> Curated:
     """The points of every curve of a table by itself; `curation.by` tells the curves apart.
 
     A curve whose points cannot be taken is left out, and the notes say why. The table of what is returned has
@@ -186,8 +186,8 @@ def curate_each(table: DataFrame, columns: Columns, curation: Curation) -> Curat
 
 
 def _sound_curves(
-    table: DataFrame, columns: Columns, each: Curation, error: InputError, notes: list[str]
-) -> DataFrame:
+    table: pd.DataFrame, columns: Columns, each: Curation, error: InputError, notes: list[str]
+) -> pd.DataFrame:
     """The rows of curves whose points can be taken, the others told; raises `error` where there are none."""
     groups = table.groupby(list(each.by), sort=False, dropna=False)
     bad = []
@@ -205,7 +205,7 @@ def _sound_curves(
     return read_cells(table[~groups.ngroup().isin([place for place, _ in bad])]).table
 
 
-def _tell_of_lost(before: DataFrame, after: DataFrame, by: list[str], notes: list[str]) -> None:
+def _tell_of_lost(before: pd.DataFrame, after: pd.DataFrame, by: list[str], notes: list[str]) -> None:
     """Name the curves of which no row is left."""
     curve = before.groupby(by, sort=False, dropna=False).ngroup()
     lost = before[~curve.isin(curve.loc[after.index].unique())].drop_duplicates(by)

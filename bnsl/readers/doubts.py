@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from bnsl._base.checks import some
-from bnsl._base.types import DataFrame
+from bnsl._base.lazy import pd
 from bnsl.curves.accuracy import ACCURACIES
 from bnsl.curves.curve import Curve
 from bnsl.curves.pooling import RATE, SEVERAL, STEP, fallen_rate, tells_apart
@@ -21,7 +21,7 @@ _ACCURACY = re.compile(
 )
 
 
-def of_pooling(left: DataFrame, source: Source, columns: Columns) -> Iterator[str]:
+def of_pooling(left: pd.DataFrame, source: Source, columns: Columns) -> Iterator[str]:
     """A note on columns that tell apart several curves, whose points were taken as one."""
     taken = (*columns.names, source.x, source.y, source.run, *source.aside)
     first, *more = [
@@ -36,7 +36,7 @@ def of_pooling(left: DataFrame, source: Source, columns: Columns) -> Iterator[st
         )
 
 
-def of_sizes(left: DataFrame, columns: Columns, source: Source) -> Iterator[str]:
+def of_sizes(left: pd.DataFrame, columns: Columns, source: Source) -> Iterator[str]:
     """A note on columns of numbers that tell apart the rows of every x, as sizes do for a budget."""
     groups = left.groupby(columns.x)
     rows = len(left) / groups.ngroups
@@ -52,7 +52,7 @@ def of_sizes(left: DataFrame, columns: Columns, source: Source) -> Iterator[str]
         )
 
 
-def of_rates(table: DataFrame, left: DataFrame, columns: Columns, source: Source) -> Iterator[str]:
+def of_rates(table: pd.DataFrame, left: pd.DataFrame, columns: Columns, source: Source) -> Iterator[str]:
     """A note on a learning rate that falls along the points, if x counts steps.
 
     In a log it may stand in other rows of the run than y does.

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from bnsl._base.checks import InputError, check_choice, check_path, check_text, some
-from bnsl._base.types import DataFrame, Series
+from bnsl._base.lazy import pd
 from bnsl.curves.cells import DECIMALS
 from bnsl.curves.datasets import load_table
 from bnsl.curves.pooling import RATE
@@ -110,7 +110,7 @@ def read_dataset(name: str) -> Source:
 
 def read_table(
     path: str | Path, *, format: str | None = None, pattern: str | None = None, decimal: str | None = None
-) -> DataFrame:
+) -> pd.DataFrame:
     """A table from a file; see `read_source` for the arguments.
 
     Columns of numbers become float64, exact to the last digit; others stay as they are in the file. Numbers
@@ -136,8 +136,6 @@ def _logged(path: Path, data: bytes, kind: str, where: str) -> Source | None:
 
 def _tabled(path: str | Path, data: bytes, kind: str, asked: str | None, decimal: str | None) -> Source:
     """A table, or the log that its content shows it to be; `asked` is the format that was asked for."""
-    import pandas as pd
-
     where, name = called(path), stem(path)
     layout = (ENDINGS.get(ending(path)) or "csv") if kind == "wandb" else kind
     if kind == "wandb" and layout not in (*_TABLES, "jsonl"):
@@ -187,7 +185,7 @@ def _with_roles(source: Source) -> Source:
     return replace(source, run=run, aside=(*source.aside, *([] if run is None else [run]), *rates))
 
 
-def _repeats(column: Series) -> bool:
+def _repeats(column: pd.Series) -> bool:
     """Whether a column has several values, each in two rows on average, or more."""
     try:
         return 1 < column.nunique() <= len(column) // 2

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from bnsl._base.checks import InputError, shown
-from bnsl._base.types import DataFrame
+from bnsl._base.lazy import pd
 from bnsl.curves.pooling import RATE
 from bnsl.readers.files import text
 from bnsl.readers.source import Source, read_cells, records
@@ -41,7 +41,7 @@ def from_lines(rows: Sequence[Mapping[str, Any]], cells: Source) -> Source:
     return replace(cells, x=steps, aside=tuple(aside), sparse=sparse, y=y)
 
 
-def _counts(table: DataFrame, column: str) -> bool:
+def _counts(table: pd.DataFrame, column: str) -> bool:
     """Whether a column counts steps: numbers that rise, or stay where a step is logged twice."""
     if column not in table.columns or table[column].dtype.kind != "f":
         return False

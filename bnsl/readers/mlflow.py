@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bnsl._base.checks import InputError
+from bnsl._base.lazy import pd
 from bnsl.readers.files import called, content, text
 from bnsl.readers.source import RUN, STEP, Source, by_step, log, read_cells
 
@@ -26,8 +27,6 @@ def is_metric(data: bytes) -> bool:
 
 def read_metric(path: Path, data: bytes, where: str) -> Source:
     """One metric, named after its file, and the folders between that and `metrics`."""
-    import pandas as pd
-
     parts = path.parts
     inside = len(parts) - parts[::-1].index(FOLDER) if FOLDER in parts[:-1] else -1
     name = "/".join(parts[inside:])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bnsl._base.checks import InputError, as_number, no_column, some, suggest
-from bnsl._base.types import DataFrame, Series
+from bnsl._base.lazy import pd
 from bnsl.curves.cells import number_of
 from bnsl.readers.columns import Columns, check_numbers
 from bnsl.readers.runs import shown, tell
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bnsl.readers.curation import Curation
 
 
-def chosen_rows(table: DataFrame, todo: Curation) -> DataFrame:
+def chosen_rows(table: pd.DataFrame, todo: Curation) -> pd.DataFrame:
     """The rows with the values asked for; InputError for a column that there is not."""
     for name in (*todo.where, *todo.by):
         if name not in table.columns:
@@ -28,7 +28,7 @@ def chosen_rows(table: DataFrame, todo: Curation) -> DataFrame:
     return read_cells(table).table if todo.where else table
 
 
-def _equal(column: Series, name: str, value: str | float) -> Series:
+def _equal(column: pd.Series, name: str, value: str | float) -> pd.Series:
     """Where a column has a value; InputError where it never does."""
     if str(value).strip() == "":
         found = column.isna()
@@ -43,7 +43,9 @@ def _equal(column: Series, name: str, value: str | float) -> Series:
     return found
 
 
-def usable(table: DataFrame, columns: Columns, todo: Curation, sparse: bool, notes: list[str]) -> DataFrame:
+def usable(
+    table: pd.DataFrame, columns: Columns, todo: Curation, sparse: bool, notes: list[str]
+) -> pd.DataFrame:
     """The rows with x and y, shifted if that is asked for, without those of x = 0."""
     x, y = columns.x, columns.y
     if sparse or todo.drop_missing:
@@ -65,7 +67,7 @@ def usable(table: DataFrame, columns: Columns, todo: Curation, sparse: bool, not
     return without_zero(table, x, notes)
 
 
-def without_zero(table: DataFrame, x: str, notes: list[str]) -> DataFrame:
+def without_zero(table: pd.DataFrame, x: str, notes: list[str]) -> pd.DataFrame:
     """The rows in which x is not 0, unless it always is."""
     zero = table[x] == 0
     if not zero.any() or zero.all():  # it is better to tell of the first of them then
@@ -74,7 +76,7 @@ def without_zero(table: DataFrame, x: str, notes: list[str]) -> DataFrame:
     return table[~zero]
 
 
-def without_blank_end(table: DataFrame, columns: Columns, notes: list[str]) -> DataFrame:
+def without_blank_end(table: pd.DataFrame, columns: Columns, notes: list[str]) -> pd.DataFrame:
     """The table without the rows at its end that have neither x nor y, as below the shorter of two pairs."""
     x, y = columns.x, columns.y
     full = np.flatnonzero(table[x].notna() | table[y].notna())
@@ -83,7 +85,7 @@ def without_blank_end(table: DataFrame, columns: Columns, notes: list[str]) -> D
     return table.iloc[:end]
 
 
-def _counts_from_zero(table: DataFrame, x: str) -> str:
+def _counts_from_zero(table: pd.DataFrame, x: str) -> str:
     """What to say if x is an epoch, or counts 0, 1, 2, ...: the row of 0 may be that after the first."""
     values = np.unique(table[x].to_numpy())
     if "epoch" not in x.lower() and not (len(values) > 2 and np.array_equal(values, np.arange(len(values)))):

@@ -9,7 +9,7 @@ import numpy as np
 
 from bnsl._base.checks import InputError, some
 from bnsl._base.display import counted
-from bnsl._base.types import DataFrame
+from bnsl._base.lazy import pd
 from bnsl.curves.accuracy import ACCURACIES, clipped, error_label
 from bnsl.curves.cells import written_number
 from bnsl.curves.divergence import diverged_after, written
@@ -35,7 +35,7 @@ class Runs:
         notes: what was done.
     """
 
-    frame: DataFrame
+    frame: pd.DataFrame
     columns: Columns
     along: np.ndarray
     by: list[str]
@@ -204,7 +204,9 @@ def warmup_end(warmup: float | str, largest: float) -> float:
     return number / 100.0 * largest if share else number
 
 
-def runs_of(table: DataFrame, columns: Columns, by: list[str], steps: str | None, notes: list[str]) -> Runs:
+def runs_of(
+    table: pd.DataFrame, columns: Columns, by: list[str], steps: str | None, notes: list[str]
+) -> Runs:
     """The points by runs, each in order."""
     frame = table[[*columns.names]].copy()
     along = frame[columns.x].to_numpy()
@@ -218,7 +220,7 @@ def runs_of(table: DataFrame, columns: Columns, by: list[str], steps: str | None
     return Runs(frame, columns, along, by, rows, labels, columns.y, notes)
 
 
-def _along(table: DataFrame, x: str, group: np.ndarray, steps: str | None) -> np.ndarray:
+def _along(table: pd.DataFrame, x: str, group: np.ndarray, steps: str | None) -> np.ndarray:
     """What orders the points of a run: x, or where it has one x only its steps, or its rows."""
     along = table[x].to_numpy()
     groups = table.groupby(group)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bnsl._base.checks import InputError
-from bnsl._base.types import DataFrame, Series
+from bnsl._base.lazy import pd
 from bnsl.curves.cells import may_mark_thousands, number_columns
 
 RUN, STEP = "run", "step"  # columns of logs of several runs
@@ -36,7 +36,7 @@ class Source:
         aliases: other names of columns, by which one run is meant: name -> (run, column).
     """
 
-    table: DataFrame
+    table: pd.DataFrame
     kind: str = ""
     name: str = ""
     x: str | None = None
@@ -46,31 +46,29 @@ class Source:
     y: str | None = None
     notes: tuple[str, ...] = ()
     told: Mapping[str, str] = field(default_factory=dict)
-    written: Mapping[str, Series] = field(default_factory=dict)
+    written: Mapping[str, pd.Series] = field(default_factory=dict)
     aliases: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
-    def named(self, names: Sequence[str]) -> DataFrame:
+    def named(self, names: Sequence[str]) -> pd.DataFrame:
         """The table, with these columns as they stand in the file: "70M" names a run better than 7e7."""
         texts = {name: self.written[name] for name in names if name in self.written}
         return self.table.assign(**texts) if texts else self.table
 
 
-def log(table: DataFrame, kind: str, name: str, **known: Any) -> Source:
+def log(table: pd.DataFrame, kind: str, name: str, **known: Any) -> Source:
     """A log, whose records need not have every column; a column `run` stays where it tells runs apart."""
     several = RUN in table.columns and table[RUN].nunique() > 1
     table = table if several else table.drop(columns=RUN, errors="ignore")
     return Source(table, kind, name, run=RUN if several else None, sparse=True, **known)
 
 
-def by_step(rows: Iterable[tuple[str, float, float, str, float]], time: str) -> DataFrame:
+def by_step(rows: Iterable[tuple[str, float, float, str, float]], time: str) -> pd.DataFrame:
     """Values that were logged one by one as a table, one row per run and step, one column per metric.
 
     Args:
         rows: run, step, time, metric and value; a metric that was logged twice at a step has the later value.
         time: what to call the column of the last time of a row.
     """
-    import pandas as pd
-
     table = pd.DataFrame(rows, columns=[RUN, STEP, time, "metric", "value"]).sort_values(time, kind="stable")
     keys = [RUN, STEP]
     once = table.drop_duplicates([*keys, "metric"], keep="last")
@@ -80,7 +78,7 @@ def by_step(rows: Iterable[tuple[str, float, float, str, float]], time: str) -> 
 
 
 def read_cells(
-    table: DataFrame,
+    table: pd.DataFrame,
     where: str = "",
     *,
     decimal: str | None = None,
@@ -107,7 +105,7 @@ def read_cells(
     return Source(table.assign(**read), notes=notes, told=told, written=written)
 
 
-def _as_numbers(column: Series) -> np.ndarray | None:
+def _as_numbers(column: pd.Series) -> np.ndarray | None:
     """The column in float64, NaN where a cell is missing; None if it holds anything but numbers."""
     if column.dtype.kind in "bMm" or column.isna().all():
         return None
@@ -120,10 +118,8 @@ def _as_numbers(column: Series) -> np.ndarray | None:
         return None
 
 
-def records(rows: Sequence[Mapping[str, Any]]) -> DataFrame:
+def records(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Sparse records as a table, one column per key; a NaN among the values becomes infinite."""
-    import pandas as pd
-
     table = pd.DataFrame([{key: _marked(value) for key, value in row.items()} for row in rows])
     read = {str(name): values for name in table if (values := _as_numbers(table[name])) is not None}
     return table.assign(**read)

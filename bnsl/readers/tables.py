@@ -12,7 +12,7 @@ from typing import Any
 
 from bnsl._base.checks import InputError, is_number, shown, some
 from bnsl._base.display import counted
-from bnsl._base.types import DataFrame
+from bnsl._base.lazy import pd
 from bnsl.curves.cells import number_of
 from bnsl.readers.files import lacking, text
 from bnsl.readers.source import Source, check_distinct, read_cells, records
@@ -32,8 +32,6 @@ def read_delimited(
     Lines that begin with # are passed over. Where no line of names follows, the last of them may hold the
     names, as in what `numpy.savetxt` writes; without any names the columns are numbered.
     """
-    import pandas as pd
-
     content = text(data, where).lstrip("\r\n")
     named = _NAMED_DELIMITER.match(content)
     if named:  # a line for spreadsheets that says what is between the cells
@@ -55,16 +53,14 @@ def read_delimited(
     return read_cells(table, where, decimal=decimal, usual=usual, notes=notes)
 
 
-def _parsed(content: str, where: str, delimiter: str, head: dict[str, Any]) -> DataFrame:
+def _parsed(content: str, where: str, delimiter: str, head: dict[str, Any]) -> pd.DataFrame:
     """The cells as texts; InputError for rows of different lengths."""
-    import pandas as pd
-
     options = {"dtype": str, "index_col": False, "na_values": _DASHES, "skipinitialspace": True, **head}
     hint = "; if these are decimal commas, put semicolons between the cells" if delimiter == "," else ""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            table: DataFrame = pd.read_csv(io.StringIO(content), sep=delimiter, **options)
+            table: pd.DataFrame = pd.read_csv(io.StringIO(content), sep=delimiter, **options)
     except pd.errors.ParserWarning:
         raise InputError(f"{where} is ragged: rows have more cells than the header has names{hint}") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
@@ -142,8 +138,6 @@ def read_json(data: bytes, where: str, decimal: str | None = None) -> Source:
 
     Raises InputError for anything else.
     """
-    import pandas as pd
-
     found = parse_json(data, where)
     if isinstance(found, dict) and isinstance(found.get("data"), list):
         names = found.get("columns")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bnsl._base.checks import InputError
-from bnsl._base.types import DataFrame
+from bnsl._base.lazy import pd
 from bnsl.readers.files import called, lacking, message_of
 from bnsl.readers.source import STEP, Source, by_step, log
 
@@ -45,7 +45,7 @@ def read_tensorboard(path: Path) -> Source:
     return log(by_step(rows, TIME), "tensorboard", name, x=STEP, aside=(TIME,))
 
 
-def is_export(table: DataFrame) -> bool:
+def is_export(table: pd.DataFrame) -> bool:
     """Whether a table is what TensorBoard lets people download: one tag of one run."""
     return tuple(map(str, table.columns)) == EXPORT
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bnsl._base.checks import InputError, some
-from bnsl._base.types import DataFrame
+from bnsl._base.lazy import pd
 from bnsl.readers.files import called, content, lacking, message_of
 from bnsl.readers.source import RUN, Source, flat, records
 
@@ -28,13 +28,13 @@ _STEPS = re.compile(r"_?step|global_step|epoch|relative time.*|wall time", re.I)
 _SPREAD = re.compile(r"(?P<name>.* - .*)__(MIN|MAX)")
 
 
-def is_history(table: DataFrame) -> bool:
+def is_history(table: pd.DataFrame) -> bool:
     """Whether a table is what `run.history()` gives: it counts steps and tells the time in W&B's columns."""
     names = set(map(str, table.columns))
     return COUNT in names and bool(names & {"_timestamp", "_runtime"})
 
 
-def is_panel(table: DataFrame) -> bool:
+def is_panel(table: pd.DataFrame) -> bool:
     """Whether a table is the export of a panel: 'run - metric' beside __MIN and __MAX, or beside steps."""
     first, *others = map(str, table.columns)
     if others and _STEPS.fullmatch(first) and all(" - " in name for name in others):
@@ -57,8 +57,6 @@ def from_panel(cells: Source) -> Source:
 
     The __MIN and __MAX of a metric are kept where they differ from it, as they do for a group of runs.
     """
-    import pandas as pd
-
     table = cells.table
     shared = [column for column in table.columns if " - " not in str(column)]
     if not shared:

@@ -15,7 +15,7 @@ from bnsl._base.display import ExtrapolationWarning
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.backtest import Backtest, backtest
 from bnsl.evaluation.comparison import ALL_FORMS, Comparison, compare, forms_by_label
-from bnsl.evaluation.extrapolation import nothing_held_out
+from bnsl.evaluation.extrapolation import parted
 from bnsl.fitting.fit import fit
 from bnsl.fitting.result import FitResult
 from bnsl.forecasting.forecast import Forecast, forecast
@@ -186,11 +186,3 @@ def analyse(
         predict=np.array(at) if at else fitted.ahead(AHEAD),
         options={**rule, **{k: v for k, v in options.items() if v != defaults[k]}},
     )
-
-
-def parted(curve: Curve, rule: Mapping[str, Any]) -> tuple[Curve, Curve | None]:
-    """The fitted and the held-out part; refuses a rule that holds nothing out."""
-    fitted, held_out = curve.split(**rule)
-    if rule and held_out is None:
-        raise nothing_held_out(curve)
-    return fitted, held_out

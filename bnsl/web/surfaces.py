@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from bnsl._base.types import DataFrame
+from bnsl._base.lazy import pd
 from bnsl.curves.curve import Curve
 from bnsl.curves.data import input_rows
 from bnsl.curves.metrics import rmsle
+from bnsl.evaluation.extrapolation import parted
 from bnsl.forecasting.forecast import forecast
 from bnsl.forecasting.surface import SurfaceForecast
 from bnsl.planning.costs import flops
 from bnsl.web import words
-from bnsl.web.analysis import AHEAD, LEVEL, Found, parted, quietly
+from bnsl.web.analysis import AHEAD, LEVEL, Found, quietly
 from bnsl.web.tables import LEAST_WEIGHT, TIMES, Table, csv_text
 from bnsl.web.words import Fact, Note, number, percent
 
@@ -39,7 +40,7 @@ class SurfaceAnalysis(Found):
         return np.log(self.fitted.y / quietly(self.forecast.predict, self.fitted.x))
 
     @cached_property
-    def allocation(self) -> DataFrame | None:
+    def allocation(self) -> pd.DataFrame | None:
         """The best inputs for budgets within the data and beyond, as `allocate` gives them; of two inputs."""
         if len(self.names) != 2:
             return None

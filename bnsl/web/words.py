@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bnsl._base.display import FitWarning, counted
-from bnsl._base.types import DataFrame
+from bnsl._base.lazy import pd
 from bnsl.curves.curve import FAR
 from bnsl.curves.metrics import rmse, rmsle
 from bnsl.evaluation.extrapolation import held_out_notes
@@ -145,6 +145,6 @@ def percent(log_error: float) -> str:
     return f"{share:.2g} %" if share < 99.5 else f"{share:.0f} %"
 
 
-def rows(table: DataFrame) -> list[Any]:
+def rows(table: pd.DataFrame) -> list[Any]:
     """The rows as named tuples, without the index."""
     return list(table.itertuples(index=False))
