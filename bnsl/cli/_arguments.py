@@ -196,6 +196,11 @@ def add_robust(command: argparse.ArgumentParser, text: str) -> None:
     option(command, "--robust", "LOSS", f"{text}: {' or '.join(ROBUST)}", choices=ROBUST)
 
 
+def add_factor(command: argparse.ArgumentParser, **more: Any) -> None:
+    """--factor."""
+    option(command, "--factor", "F", "FLOP per parameter and token (default: 6)", number, **more)
+
+
 def add_robust_scale(command: argparse.ArgumentParser, text: str) -> None:
     """--robust-scale, and to what it gives less weight."""
     option(command, "--robust-scale", "S", f"residual beyond which --robust gives {text}", float)

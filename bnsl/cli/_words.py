@@ -100,7 +100,8 @@ def _option(found: re.Match[str]) -> str:
         pairs = ast.literal_eval(value).items()
         return " ".join(f"{dashed(name)} {shlex.quote(f'{key}={cell}')}" for key, cell in pairs)
     if value.startswith("["):
-        return f"{dashed(name)} {shlex.quote(','.join(ast.literal_eval(value)))}"
+        parts = ("..." if part is ... else str(part) for part in ast.literal_eval(value))
+        return f"{dashed(name)} {shlex.quote(','.join(parts))}"
     if value.startswith("r'"):
         return f"{dashed(name)} {value[1:]}"
     return f"{dashed(name)} {shlex.quote(value.strip(chr(39)))}"

@@ -20,7 +20,7 @@ from bnsl.cli import _arguments as arguments
 from bnsl.cli._given import check_points, form_of
 from bnsl.cli._output import put_out, record_text, rows_text
 from bnsl.cli._surfaces import read_runs
-from bnsl.cli._values import number, numbers
+from bnsl.cli._values import numbers
 from bnsl.fitting.fit import check_robust, fit
 from bnsl.forecasting.forecast import forecast
 from bnsl.planning.allocation import allocate, frontier
@@ -41,8 +41,7 @@ def add(command: argparse.ArgumentParser) -> None:
     arguments.add_drop_missing(command)
     text = "budgets in FLOP; a run costs --factor times the product of the inputs"
     arguments.values(command, "--compute", text, type=numbers, metavar="C,...", required=True)
-    text = "FLOP per parameter and token (default: 6)"
-    arguments.option(command, "--factor", "F", text, number, default=6.0)
+    arguments.add_factor(command, default=6.0)
     text = "use one law, such as chinchilla (default: average, a forecast, which averages over laws)"
     arguments.option(command, "--form", None, text)
     arguments.add_robust(command, "with --form, give outliers less weight")

@@ -43,6 +43,7 @@ def add(command: argparse.ArgumentParser) -> None:
     arguments.add_prediction(command, text)
     text = "cut-offs of the back-test, at most (default: %(default)s)"
     arguments.option(command, "--cuts", "N", text, int, default=CUTS)
+    arguments.add_factor(command)
     arguments.option(command, "--title", "TEXT", "title of the page (default: from FILE)")
     text = "the page (default: %(default)s)"
     command.add_argument("-o", "--output", default="report.html", metavar="OUT.html", help=text)
@@ -63,6 +64,8 @@ def run(args: argparse.Namespace) -> None:
                 f"{dashed(option)} is for one input; of several the page shows a forecast's laws"
             )
     curve = read_curve(args)
+    if args.factor is not None:
+        page["factor"] = args.factor
     if not several:
         page |= {"forms": forms, "n_breaks": args.n_breaks, "cuts": args.cuts}
     write_report(curve, source=_source(args, curve), **page)

@@ -40,7 +40,7 @@ from bnsl.web.calls import Source, copied, python_call, shell_call
 from bnsl.web.drawing import Figure
 from bnsl.web.figures import curve_figures
 from bnsl.web.surface_figures import surface_figures
-from bnsl.web.surfaces import SurfaceAnalysis, analyse_surface
+from bnsl.web.surfaces import FACTOR, SurfaceAnalysis, analyse_surface
 
 if TYPE_CHECKING:
     import jinja2
@@ -67,6 +67,7 @@ def write_report(
     resolution: float | None = None,
     inputs: Sequence[str] | None = None,
     groups: ArrayLike | None = None,
+    factor: float = FACTOR,
 ) -> Path:
     """Write a report on one curve, or on runs with several inputs: an HTML page that needs no network.
 
@@ -97,6 +98,7 @@ def write_report(
         resolution: of an accuracy, as for `bnsl.fit`.
         inputs: the columns of several inputs, as for `bnsl.fit`; without `forms`, `n_breaks` and `cuts`.
         groups: of several inputs what belongs together, as for `bnsl.fit`.
+        factor: of several inputs, how many times their product a run costs: FLOP per parameter and token.
 
     Raises:
         InputError: (a ValueError) bad input, a path that is no .html, or a missing jinja2.
@@ -116,10 +118,12 @@ def write_report(
                 "forms, n_breaks and cuts are for one input; of several the page shows a forecast"
             )
         how |= {"groups": groups, "labels": names, "axes": tuple(map(Input, names))}
-        analysis = analyse_surface(as_curve(data, x, y, sigma, **how), rule, predict)
+        analysis = analyse_surface(as_curve(data, x, y, sigma, **how), rule, predict, factor)
     else:
         if groups is not None:
             raise InputError("groups is for several inputs; name them by inputs=[...]")
+        if factor != FACTOR:
+            raise InputError("factor is for several inputs; name them by inputs=[...]")
         curve = as_curve(data, x, y, sigma, **how)
         analysis = analyse(curve, rule, forms=forms, n_breaks=n_breaks, predict=predict, cuts=cuts)
     target.write_text(render(analysis, title=title, source=source, output=target.name), encoding="utf-8")

@@ -10,7 +10,7 @@ from bnsl._base.palette import DASHES, FITTED, FORECAST, GROUND, HELD_OUT, LAW, 
 from bnsl.curves.curve import Curve
 from bnsl.web.analysis import quietly
 from bnsl.web.drawing import FAINT, INK, Axis, Drawing, Figure, digits, dot, label
-from bnsl.web.surfaces import FACTOR, SurfaceAnalysis
+from bnsl.web.surfaces import SurfaceAnalysis
 from bnsl.web.words import number
 
 LEVELS = 9  # contours
@@ -91,7 +91,7 @@ def allocation_figure(found: SurfaceAnalysis) -> Figure:
         draw.switch(draw.data[-1]["name"], "line", colour, dash.svg)
     values = table[[f"{name}{end}" for name in found.names for end in ("", "_low", "_high")]].to_numpy()
     values = values[np.isfinite(values) & (values > 0)]
-    draw.beyond(float(FACTOR * found.fitted.effort.max()), float(compute.max()))
+    draw.beyond(float(found.factor * found.fitted.effort.max()), float(compute.max()))
     x = Axis.positive("compute", compute.min(), compute.max())
     return draw.figure(x, Axis.positive(" and ".join(found.names), values.min(), values.max()))
 

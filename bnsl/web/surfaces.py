@@ -33,6 +33,7 @@ class SurfaceAnalysis(Found):
     """What was found of runs with several inputs."""
 
     forecast: SurfaceForecast
+    factor: float = FACTOR
 
     @cached_property
     def residuals(self) -> np.ndarray:
@@ -44,11 +45,11 @@ class SurfaceAnalysis(Found):
         """The best inputs for budgets within the data and beyond, as `allocate` gives them; of two inputs."""
         if len(self.names) != 2:
             return None
-        costs = FACTOR * self.fitted.effort
+        costs = self.factor * self.fitted.effort
         within = np.geomspace(costs.min(), costs.max(), BELOW + 1)[:-1]
         budgets = np.concatenate([within, costs.max() * np.array(BUDGETS)])
         options: dict[str, Any] = {"level": LEVEL, "draws": DRAWS}
-        return quietly(self.forecast.allocate, budgets, flops(FACTOR), **options)
+        return quietly(self.forecast.allocate, budgets, flops(self.factor), **options)
 
     @cached_property
     def errors(self) -> dict[str, float]:
@@ -59,21 +60,28 @@ class SurfaceAnalysis(Found):
         return {one.label: rmsle(quietly(one.result.predict, held.x), held.y)[0] for one in members}
 
 
-def analyse_surface(curve: Curve, rule: dict[str, Any], predict: Any = ()) -> SurfaceAnalysis:
+def analyse_surface(
+    curve: Curve, rule: dict[str, Any], predict: Any = (), factor: float = FACTOR
+) -> SurfaceAnalysis:
     """Forecast runs of several inputs; `rule` is as for `analyse`.
 
     `predict` is where the forecast is tabulated: a table, or a list with a mapping or a row of inputs for
-    each; by default the run of most compute, grown. Raises InputError as `bnsl.forecast` does.
+    each; by default the run of most compute, grown. A run costs `factor` times its inputs. Raises InputError
+    as `bnsl.forecast` does.
     """
+    factor = flops(factor).factor
     at = input_rows(predict, curve.input_names, curve.axes, "predict")
     fitted, held_out = parted(curve, rule)
     given = [dict(zip(curve.input_names, row, strict=True)) for row in at.tolist()]
+    more: dict[str, Any] = {"predict": given} if given else {}
+    more |= {} if factor == FACTOR else {"factor": factor}
     return SurfaceAnalysis(
         fitted=fitted,
         held_out=held_out,
         forecast=forecast(fitted),
-        predict=at if len(at) else fitted.beyond(AHEAD),
-        options={**rule, **({"predict": given} if given else {})},
+        predict=at if len(at) else _rounded(fitted.beyond(AHEAD)),
+        factor=factor,
+        options={**rule, **more},
     )
 
 
@@ -96,7 +104,7 @@ def allocation(found: SurfaceAnalysis) -> Table:
     assert table is not None  # of two inputs
     first, second = found.names
     columns = [str(name) for name in table][1:13]  # inputs, ratio and y, each with the ends of its interval
-    largest = FACTOR * found.fitted.effort.max()
+    largest = found.factor * found.fitted.effort.max()
     cells = []
     for compute, *values in words.rows(table.iloc[BELOW:][["compute", *columns]]):
         triples = (values[i : i + 3] for i in range(0, len(values), 3))
@@ -127,15 +135,16 @@ def facts(found: SurfaceAnalysis) -> list[Fact]:
         row = table.iloc[BELOW + 2]
         names = [str(table.columns[i]) for i in (1, 4, 7, 10)]
         first, second, ratio, loss = names
-        ends = {name: words.between(row[f"{name}_low"], row[f"{name}_high"]) for name in names}
-        head = f"{y} at 10 times the compute, spent optimally"
-        out.append(Fact(head, number(row[loss]), ends[loss]))
-        text = f"{ends[first]}; {number(row[second])} {second}, ratio {number(row[ratio])}"
-        out.append(Fact(f"Best {first} there", number(row[first]), text))
+        inner, outer = ([row[f"{name}_low"], row[f"{name}_high"]] for name in (first, loss))
+        head = f"Forecast of {y} at 10 times the compute, spent optimally"
+        out.append(Fact(head, number(row[loss]), words.between(*outer)))
+        others = f"{_short(row[second])} {second}, ratio {_short(row[ratio])}"
+        text = f"{words.between(*_rounded(inner))}; {others}"
+        out.append(Fact(f"Best {first} there", _short(row[first]), text))
     else:
         *place, predicted, low, high = next(iter(found.predictions))
         at = ", ".join(f"{name} {number(x)}" for name, x in zip(found.names, place, strict=True))
-        out.append(Fact(f"{y} at {at}", number(predicted), words.between(low, high)))
+        out.append(Fact(f"Forecast of {y} at {at}", number(predicted), words.between(low, high)))
     best = found.forecast.members[0]
     text = f"{best.weight:.0%} of the weight; back-test error {percent(best.error)}"
     out.append(Fact("Law with the largest weight", named(best.label), text))
@@ -147,6 +156,9 @@ def named(law: str) -> str:
     return law.replace("_", " ").replace("bnsl", "BNSL")
 
 
+_rounded = np.vectorize(lambda value: float(f"{value:.3g}"))
+
+
 def _short(value: float) -> str:
     """Three digits, of numbers that come with their interval."""
-    return number(float(f"{value:.3g}"))
+    return number(float(_rounded(value)))

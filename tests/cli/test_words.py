@@ -31,6 +31,7 @@ SAID = [
         "no column is a learning rate; name it by lr=; the",
         "no column is a learning rate; name it by --lr; the",
     ),
+    ("name them by inputs=[...]", "name them by --x ..."),
     ("took x = 'step'; --x chooses another", "took x = 'step'; --x chooses another"),
 ]
 

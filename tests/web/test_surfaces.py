@@ -114,8 +114,19 @@ def test_facts_are_of_ten_times_the_compute(analysis):
     dearest = FACTOR * analysis.fitted.effort.max()
     row = analysis.allocation.set_index("compute").loc[10 * dearest]
     assert facts[0].value == surfaces.number(row["loss"])
-    assert facts[1].value == surfaces.number(row["params"])
+    assert facts[1].value == surfaces.number(float(f"{row['params']:.3g}"))
     assert facts[-1].head == "Error on the held-out runs"
+    assert all(fact.head[0].isupper() for fact in facts)
+
+
+def test_a_run_may_cost_another_multiple_of_its_inputs(analysis):
+    other = surfaces.analyse_surface(analysis.curve, {}, factor=8)
+    assert other.options["factor"] == 8.0
+    largest = other.allocation["compute"].iloc[surfaces.BELOW]
+    assert largest == pytest.approx(8 * analysis.curve.effort.max())
+    assert "a run costs 8 \N{MULTIPLICATION SIGN} params" in render(other)
+    with pytest.raises(bnsl.InputError, match="factor = 0 is not a usable number"):
+        surfaces.analyse_surface(analysis.curve, {}, factor=0)
 
 
 def test_other_numbers_of_inputs_have_no_contours():

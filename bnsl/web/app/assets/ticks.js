@@ -6,9 +6,11 @@ window.bnslTicks = (() => {
   const canvas = document.createElement("canvas").getContext("2d");
   const round = (value) => Number(value.toPrecision(9));
 
-  function label(value) {
-    const size = Math.floor(Math.log10(value) + 1e-9);
-    if (size >= -3 && size <= 4) return String(round(value));
+  const sizeOf = (value) => Math.floor(Math.log10(value) + 1e-9);
+  const isShort = (value) => sizeOf(value) >= -3 && sizeOf(value) <= 4;
+  function label(value, plain) {
+    const size = sizeOf(value);
+    if (plain) return String(round(value));
     const lead = round(value / 10 ** size);
     const power = `10<sup>${String(size).replace("-", "\u2212")}</sup>`;
     return lead === 1 ? power : `${lead}\u00d7${power}`;
@@ -46,7 +48,8 @@ window.bnslTicks = (() => {
     for (const set of candidates(low, high)) {
       const values = set.filter((value) => value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9) && value > 0);
       if (values.length === 0 || values.length > MOST) continue;
-      const texts = values.map(label);
+      const plain = values.every(isShort);  // one style for all of an axis
+      const texts = values.map((value) => label(value, plain));
       const sizes = texts.map((text) => (upright ? FONT + 4 : width(text, font) + GAP));
       const free = values.every((value, i) =>
         i === 0 || scale * Math.log10(value / values[i - 1]) >= 0.5 * (sizes[i] + sizes[i - 1]));
