@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,7 +86,8 @@ def save_figure(draw: Callable[[], Axes], path: str | Path, **texts: str | None)
     """Draw a figure, with these texts in place of its own, and save it."""
     import matplotlib
 
-    matplotlib.use("agg")  # no window, so no display is needed
+    if "matplotlib.pyplot" not in sys.modules:  # else whoever calls from Python has chosen
+        matplotlib.use("agg")  # no window, so no display is needed
     from matplotlib import pyplot
 
     ax = draw()
