@@ -14,6 +14,8 @@ import argparse
 import json
 from collections.abc import Sequence
 
+import numpy as np
+
 import bnsl
 from bnsl._base.display import counted, paragraphs, records
 from bnsl.cli import _arguments as arguments
@@ -68,6 +70,11 @@ def _text(compared: Comparison) -> str:
     if held_out is None:
         hidden |= {"heldout_rmsle", "heldout_stderr", "heldout_rmse"}
     table = compared.table.reset_index().drop(columns=[*hidden])
+    scores = table[["aicc", "delta_aicc"]]
+    known = np.isfinite(scores.to_numpy(float))
+    if not known.all():
+        table[scores.columns] = scores.astype(object).where(known, "")
+        lines.append("aicc     blank where there are too few points for so many parameters")
     return paragraphs(lines, rows_text(table, left=("form", "status", "warnings")))
 
 

@@ -356,6 +356,14 @@ def test_compare_without_hold_out_ranks_by_aicc(run):
     assert rows[0]["delta_aicc"] == 0.0
 
 
+def test_a_criterion_that_too_few_points_leave_infinite_is_blank(run):
+    Path("few.csv").write_text("\n".join(CSV.splitlines()[:6]) + "\n")
+    _, out, _ = run("compare", "few.csv", "--forms", "m1,m2")
+    assert "aicc     blank where there are too few points" in out
+    assert "inf" not in out.split("form ")[1]
+    assert "aicc     blank" not in run("compare", "curve.csv", "--forms", "m1,m2")[1]
+
+
 def test_datasets(run):
     code, out, _ = run("datasets")
     assert code == 0
