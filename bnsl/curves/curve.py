@@ -23,7 +23,7 @@ from bnsl._base.checks import (
     reject,
     told,
 )
-from bnsl._base.display import ExtrapolationWarning
+from bnsl._base.display import ExtrapolationWarning, counted
 from bnsl.forms.inputs import Input, check_values
 
 FAR = 10.0  # a prediction this many times beyond the fitted x is far
@@ -126,8 +126,7 @@ class Curve:
     @property
     def extent(self) -> str:
         """How many points, and from where to where: '14 points, x from 1 to 736'."""
-        plural = "" if len(self) == 1 else "s"
-        return f"{len(self)} point{plural}{self.grouped}, {self.span}"
+        return f"{counted(len(self), 'point')}{self.grouped}, {self.span}"
 
     @property
     def grouped(self) -> str:
@@ -271,9 +270,7 @@ def check_curve(curve: Curve, loss: str = "log", way_out: str = "use loss='linea
     """Raise InputError if the curve cannot be fitted under `loss`; `way_out` ends the advice."""
     distinct = len(np.unique(curve.x, axis=0))
     if distinct < 3:
-        raise InputError(
-            f"x has {distinct} distinct value{'s' if distinct > 1 else ''}; a fit needs at least three"
-        )
+        raise InputError(f"x has {counted(distinct, 'distinct value')}; a fit needs at least three")
     y, rows = curve.y, curve.rows
     if loss == "log" and curve.within == (0.0, 1.0):
         why = (

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_array, no_column, some, told
+from bnsl._base.display import counted
 from bnsl._base.lazy import pd
 from bnsl.curves.accuracy import check_accuracy, with_errors
 from bnsl.curves.curve import Curve
@@ -253,7 +254,7 @@ def _without_blank_end(values: dict[str, Any]) -> dict[str, Any]:
     if end == len(full):
         return values
     count = len(full) - end
-    text = f"left out {count} {'row' if count == 1 else 'rows'} at the end, where x and y are blank"
+    text = f"left out {counted(count, 'row')} at the end, where x and y are blank"
     warnings.warn(text, UserWarning, stacklevel=2)
     return {k: v[:end] if np.ndim(v) and len(v) == len(full) else v for k, v in values.items()}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, as_number, check_count, reject, told
-from bnsl._base.display import ExtrapolationWarning, html_frame, plain, records, table_text
+from bnsl._base.display import counted, html_frame, plain, quietly, records, table_text
 from bnsl._base.lazy import pd
 from bnsl._base.shown import Part, Plotted, Shown
 from bnsl.curves.curve import Curve, check_curve
@@ -167,8 +166,7 @@ class Backtest(Shown, Plotted, figure="plot_backtest"):
         return json.dumps(record, indent=indent, allow_nan=False)
 
     def __repr__(self) -> str:
-        count = len(self.cuts)
-        return f"<Backtest of {self.label}: {count} cut{'s' if count > 1 else ''}, rmsle={self.rmsle:.4g}>"
+        return f"<Backtest of {self.label}: {counted(len(self.cuts), 'cut')}, rmsle={self.rmsle:.4g}>"
 
     def _parts(self) -> list[Part]:
         cuts = self.by_cut
@@ -238,8 +236,7 @@ def backtest(
     if fits:  # a bad row should be found before the first of many fits
         check_curve(curve.take(first <= chosen[-1]), options["loss"])
     laws, predicted = [], []
-    # Far predictions are what is asked for.
-    with warnings.catch_warnings(action="ignore", category=ExtrapolationWarning):
+    with quietly():
         for cut in chosen:
             fitted, beyond = _split(curve, cut)
             law = method(fitted)
@@ -330,7 +327,7 @@ def _spread(curve: Curve, first: np.ndarray, count: int, least: int, label: str)
     usable = values[(np.minimum(fitted, distinct) >= least) & (fitted < len(first))]
     if len(usable) == 0:
         raise InputError(
-            f"x has {len(values)} distinct value{'s' if len(values) > 1 else ''}; a back-test of {label} "
+            f"x has {counted(len(values), 'distinct value')}; a back-test of {label} "
             f"needs at least {least + 1}, {least} to fit and one to predict: take a form of fewer "
             "parameters, or give cuts"
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from bnsl._base.checks import InputError, check_choice, check_count, shown, told
-from bnsl._base.display import ExtrapolationWarning, html_frame, table_text
+from bnsl._base.display import counted, html_frame, quietly, table_text
 from bnsl._base.lazy import pd
 from bnsl._base.shown import Part, Shown
 from bnsl.curves.benchmark import KEY, Benchmark, BenchmarkCurve, load_benchmark
@@ -206,8 +205,7 @@ class BenchmarkRun(Shown):
         return [Part(text, html_frame(self.by_domain, index=False))]
 
     def _title(self) -> str:
-        count = len(self.benchmark)
-        return f"Errors beyond the fitted points, {count} benchmark curve{'s' if count > 1 else ''}"
+        return f"Errors beyond the fitted points, {counted(len(self.benchmark), 'benchmark curve')}"
 
     def _plain_domains(self) -> list[str]:
         found = dict.fromkeys(curve.domain for curve in self.benchmark)
@@ -273,7 +271,7 @@ def _columns(
         return outcomes
 
     # Filters belong to the process, not to a thread: they are set once, around all threads.
-    with warnings.catch_warnings(action="ignore", category=ExtrapolationWarning):
+    with quietly():
         if threads == 1:
             return [run(name) for name in methods]
         with ThreadPoolExecutor(threads) as pool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from bnsl._base.checks import InputError, check_share, told
-from bnsl._base.display import ExtrapolationWarning
+from bnsl._base.display import quietly
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.backtest import Backtest
 from bnsl.evaluation.extrapolation import Extrapolation
@@ -39,7 +38,7 @@ def coverage(cases: Any, levels: Sequence[float]) -> np.ndarray:
     asked = [check_share(level, f"levels[{i}]") for i, level in enumerate(levels)]
     rows = []
     for law, later in _pairs(cases):
-        with warnings.catch_warnings(action="ignore", category=ExtrapolationWarning):
+        with quietly():
             ends = [law.interval(later.x, level) for level in asked]
         low, high = np.swapaxes(np.array(ends, dtype=float), 0, 1)
         known = ~np.isnan(low + high).any(axis=0)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, check_mapping, suggest, told
-from bnsl._base.display import html_frame, html_table
+from bnsl._base.display import counted, html_frame, html_table
 from bnsl._base.lazy import pd
 from bnsl._base.shown import Plotted
 from bnsl.curves.curve import Curve
@@ -118,8 +118,8 @@ class Comparison(Plotted, figure="plot_comparison"):
 
     def __repr__(self) -> str:
         best, value = str(self.table.index[0]), self.table[self.ranked_by].iloc[0]
-        count = f"{len(self.results)} form{'s' * (len(self.results) != 1)}"
-        return f"<Comparison of {count}: best {best!r}, {self.ranked_by}={value:.4g}>"
+        forms = counted(len(self.results), "form")
+        return f"<Comparison of {forms}: best {best!r}, {self.ranked_by}={value:.4g}>"
 
     def _repr_html_(self) -> str:
         facts = [("fitted", self.fitted.extent)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,12 +12,12 @@ from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError
 from bnsl._base.display import (
-    ExtrapolationWarning,
     FitWarning,
     fact_lines,
     html_table,
     html_warnings,
     paragraphs,
+    quietly,
     warning_lines,
 )
 from bnsl._base.lazy import pd
@@ -54,8 +53,7 @@ class Extrapolation(Plotted, figure="plot_fit"):
     @property
     def inside(self) -> int:
         """How many held-out points lie in the interval of probability LEVEL about the law."""
-        # These points are there, however far.
-        with warnings.catch_warnings(action="ignore", category=ExtrapolationWarning):
+        with quietly():
             lower, upper = self.result.interval(self.held_out.x, LEVEL)
         return int(np.sum((self.held_out.y >= lower) & (self.held_out.y <= upper)))
 

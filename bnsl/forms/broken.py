@@ -11,6 +11,7 @@ import numpy as np
 
 from bnsl._base.arrays import Array, namespace, once
 from bnsl._base.checks import InputError, check_count, check_flag
+from bnsl._base.display import counted
 from bnsl.forms.chain import (
     bends_of,
     depth_of,
@@ -76,7 +77,7 @@ class BNSL(Form):
     @property
     def label(self) -> str:
         """'bnsl' with its number of breaks."""
-        return f"bnsl, {self.n_breaks} break{'' if self.n_breaks == 1 else 's'}"
+        return f"bnsl, {counted(self.n_breaks, 'break')}"
 
     def spec(self) -> dict[str, Any]:
         """Arguments of `get_form`."""

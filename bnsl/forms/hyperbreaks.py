@@ -11,6 +11,7 @@ import numpy as np
 
 from bnsl._base.arrays import Array, expit, softplus
 from bnsl._base.checks import InputError, check_count, check_names
+from bnsl._base.display import counted
 from bnsl.forms.form import Parameter
 from bnsl.forms.inputs import Input
 from bnsl.forms.surface_starts import best_of, least_squares
@@ -65,7 +66,7 @@ class HyperBNSL(SumOfTerms):
     @property
     def label(self) -> str:
         """The name, and how many breaks."""
-        return f"bnsl, {self.breaks} break{'' if self.breaks == 1 else 's'}"
+        return f"bnsl, {counted(self.breaks, 'break')}"
 
     def spec(self) -> dict[str, Any]:
         """The arguments of `get_form`."""

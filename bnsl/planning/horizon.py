@@ -20,6 +20,7 @@ from bnsl._base.checks import (
     reject,
     told,
 )
+from bnsl._base.display import counted
 from bnsl._base.lazy import pd
 from bnsl._base.shown import Plotted
 from bnsl.fitting.result import FitResult
@@ -65,7 +66,7 @@ class Horizon(Plotted, figure="plot_horizon"):
         """
         count = len(self.steps[0].breaks)
         if not 1 <= number <= count:
-            raise InputError(f"{told('number', number)}: the law has {count} break{'s' * (count != 1)}")
+            raise InputError(f"{told('number', number)}: the law has {counted(count, 'break')}")
         return self._first(np.array([step.breaks["visible"][number] for step in self.steps]))
 
     def known_from(self, tolerance: float) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from bnsl._base.display import FitWarning
+from bnsl._base.display import FitWarning, counted
 from bnsl.runs.fitted import LawFit
 from bnsl.runs.run import Run
 
@@ -56,8 +56,8 @@ def notes(runs: Sequence[Run], fits: Sequence[LawFit], dropped: int) -> Iterator
         text = "all runs have the same schedule, so the effect of another is assumed; add a run with another"
         yield FitWarning("one_schedule", text)
     if dropped:
-        count = f"{dropped} point{'' if dropped == 1 else 's'}"
-        text = f"left out {count} at the beginning of the runs, where the laws do not hold yet"
+        left_out = counted(dropped, "point")
+        text = f"left out {left_out} at the beginning of the runs, where the laws do not hold yet"
         yield FitWarning("early_points", text)
     few = min(len(run.step) for run in runs)
     if few < 8:

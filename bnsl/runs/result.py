@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, check_count, check_share, told
-from bnsl._base.display import ExtrapolationWarning, FitWarning
+from bnsl._base.display import ExtrapolationWarning, FitWarning, counted
 from bnsl._base.normal import students_t
 from bnsl._base.shown import Part, Plotted, Shown, cells_part
 from bnsl.fitting.record import of_type
@@ -171,9 +171,8 @@ class RunsResult(Shown, Recorded, Plotted, figure="plot_runs"):
     def _facts(self) -> list[tuple[str, str]]:
         lowest, highest = self.peaks
         peak = f"{lowest:g}" if lowest == highest else f"{lowest:g} to {highest:g}"
-        points = sum(len(run.step) for run in self.runs)
+        runs, points = counted(len(self.runs), "run"), sum(len(run.step) for run in self.runs)
         law = self.fits[0].law.formula if len(self.fits) == 1 else ", ".join(f.law.name for f in self.fits)
-        runs = f"{len(self.runs)} run{'' if len(self.runs) == 1 else 's'}"
         return [
             ("law", f"{self.law} ({law})"),
             ("fitted", f"{runs}, {points} points, to step {self.horizon}, peak rate {peak}"),
