@@ -11,8 +11,8 @@ from bnsl.fitting.setup import Setup
 from bnsl.forms.autodiff import runnable
 from bnsl.solver.follow import follow
 from bnsl.solver.picks import picked_starts
-from bnsl.solver.problem import Method, Problem, Rows, placed, residuals, rows_of, several, taken
-from bnsl.solver.starts import starts_of
+from bnsl.solver.problem import Method, Problem, Rows, placed, rows_of, several, taken
+from bnsl.solver.starts import cheapest, starts_of
 from bnsl.solver.walk import begin
 
 # A law is good enough where its residuals are at most so many times the scatter of neighbouring points.
@@ -47,15 +47,11 @@ def promising(ready: Setup, cost: np.ndarray | float) -> np.ndarray:
     with np.errstate(all="ignore"):
         problem = several(method.form, ready.problem)
         rows = rows_of(method, problem)
-        starts = _starts(method, problem, rows)  # (C, K, p)
-        misfit = [residuals(method, rows, one)[0] for one in np.moveaxis(starts, 1, 0)]
-        costs = np.sum(np.stack(misfit, axis=1) ** 2, axis=-1)
-        order = np.argsort(np.where(np.isfinite(costs), costs, np.inf), axis=1, kind="stable")[:, :TRIED]
-        best = np.take_along_axis(starts, order[..., None], axis=1)
+        best = cheapest(method, rows, _starts(method, problem, rows), TRIED)
         group = np.repeat(np.arange(len(best)), best.shape[1])
         walk = begin(method, taken(rows, group), best.reshape(len(group), -1))
         walk = follow(method, rows, group, walk, steps=STEPS, tolerance=TOLERANCE)
-        reached = np.where(np.isfinite(walk.cost), walk.cost, np.inf).reshape(len(starts), -1).min(axis=1)
+        reached = np.where(np.isfinite(walk.cost), walk.cost, np.inf).reshape(len(best), -1).min(axis=1)
     return np.asarray(reached <= PROMISING * np.asarray(cost))
 
 

@@ -53,16 +53,18 @@ def worth_going_on(
     chosen = np.zeros(cost.shape, bool)
     best = cost[each, order[:, 0]]
     number = np.zeros(curves, int)
-    for rank in range(cost.shape[1]):
-        row = order[:, rank]
+    order = order[:, : max(int(np.isfinite(cost).sum(axis=1).max()), 1)]  # the others have left
+    theta = np.take_along_axis(theta, order[..., None], axis=1)
+    for rank, row in enumerate(order.T):
         own = cost[each, row]
         with np.errstate(invalid="ignore"):
             close = (own <= near * best) | (number < least)
             if rank and not close.any():
                 break
-            apart = theta - theta[each, row][:, None]
+            apart = theta[:, :rank] - theta[:, rank : rank + 1]
             square = np.sum((apart @ gram[each, row]) * apart, axis=2)
-            alike = (chosen & (square <= distinct * own[:, None])).any(axis=1)
+            before = np.take_along_axis(chosen, order[:, :rank], axis=1)
+            alike = (before & (square <= distinct * own[:, None])).any(axis=1)
         ok = ~alike & close & (number < most) & (np.isfinite(own) | (rank == 0))
         chosen[each, row] = ok
         number += ok

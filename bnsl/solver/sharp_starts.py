@@ -111,30 +111,33 @@ def plateau_starts(form: Form, log_x: Array, y: Array, weight: Array, count: int
     before = (index <= place[:, None]) & seen[:, None]  # (C, V, N)
     beyond = (index > place[:, None]) & seen[:, None]
 
-    def total(values: Array) -> Array:
-        return xp.sum(values, axis=-1, keepdims=True)
+    def total(one: Array, other: Array) -> Array:
+        return xp.vecdot(one, other)[..., None]
 
-    level = total(xp.where(beyond, (square * values)[:, None], 0.0))
-    level = level / xp.maximum(total(xp.where(beyond, square[:, None], 0.0)), TINY)  # (C, V, 1)
+    weights = xp.where(beyond, square[:, None], 0.0)
+    level = total(weights, values[:, None]) / xp.maximum(
+        xp.sum(weights, axis=-1, keepdims=True), TINY
+    )  # (C, V, 1)
     limit, there, size = xp.where(plain[:, None], level, xp.exp(level)), y[:, None], size[:, None]
     gap = limit - there if rising else there - limit
     apart = before & (gap > APART * size)
     target = xp.log(xp.where(apart, gap, 1.0))
     share = xp.where(apart, square[:, None] * (gap / size) ** 2, 0.0)
-    mass = xp.maximum(total(share), TINY)
-    u = log_x[:, None] - total(share * log_x[:, None]) / mass
-    value = total(share * target) / mass
-    slope = total(share * u * target) / xp.maximum(total(share * u**2), TINY)
-    missed = xp.where(apart, share * (target - value - slope * u) ** 2, 0.0)
-    flat = xp.where(seen[:, None] & ~apart, square[:, None] * (values[:, None] - level) ** 2, 0.0)
-    cost = xp.sum(missed + flat, axis=-1)
-    enough = xp.sum(xp.astype(apart, xp.int32), axis=-1) >= 3
+    mass = xp.maximum(xp.sum(share, axis=-1, keepdims=True), TINY)
+    centre, value = total(share, log_x[:, None]) / mass, total(share, target) / mass
+    u = log_x[:, None] - centre
+    tilted = share * u
+    slope = total(tilted, target) / xp.maximum(total(tilted, u), TINY)
+    missed = share * (target - value - slope * u) ** 2
+    flat = square[:, None] * (values[:, None] - level) ** 2
+    cost = xp.sum(xp.where(apart, missed, flat), axis=-1)
+    enough = xp.count_nonzero(apart, axis=-1) >= 3
     usable = xp.any(beyond, axis=-1) & enough
     best = _first(_bottoms_last(xp.where(usable, cost, xp.inf)), count)  # (C, K)
     last = place[best]
     gaps = xp.maximum(xp.concat([log_x[:, 1:], log_x[:, -1:]], axis=1) - log_x, 1e-6)
     step = along(gaps, last, 1)
-    level_at_0 = value[..., 0] - slope[..., 0] * (log_x[:, None] - u)[..., 0]
+    level_at_0 = (value - slope * centre)[..., 0]
     beta = xp.stack([along(level_at_0, best, 1), -along(slope[..., 0], best, 1), CLIFF / step], axis=-1)
     middle, width = along(log_x, last, 1) + 0.5 * step, STEEP * step
     return form.assemble(along(limit[..., 0], best, 1), middle[..., None], width[..., None], beta)

@@ -63,10 +63,14 @@ def _own_starts(method: Method, problem: Problem, rows: Rows) -> np.ndarray | No
         if theta is None:
             return None
         found.append(theta[np.arange(OFFERED) % len(theta)])
-    theta = np.asarray(placed(problem, rows, np.stack(found)))
-    law = model(form, method.loss, theta, problem.log_x[:, None], rows.unit[:, None])
+    return cheapest(method, rows, np.asarray(placed(problem, rows, np.stack(found))), 2 * STARTS)
+
+
+def cheapest(method: Method, rows: Rows, theta: np.ndarray, count: int) -> np.ndarray:
+    """The `count` laws (C, count, p) of least cost, best first, of laws (C, K, p) of C problems."""
+    law = model(method.form, method.loss, theta, rows.log_x[:, None], rows.unit[:, None])
     cost = np.sum((rows.weight[:, None] * (law - rows.data[:, None])) ** 2, axis=-1)
-    best = np.argsort(np.where(np.isfinite(cost), cost, np.inf), axis=-1, kind="stable")[:, : 2 * STARTS]
+    best = np.argsort(np.where(np.isfinite(cost), cost, np.inf), axis=-1, kind="stable")[:, :count]
     return np.take_along_axis(theta, best[..., None], axis=1)
 
 

@@ -46,18 +46,18 @@ def leave_valleys(
     """
     known = np.full(len(theta), np.inf) if known is None else known
     worth = np.isfinite(walk.cost) & (walk.cost < NEAR * known)
-    mirror = np.zeros(len(theta), bool)
+    mirror, at_bound = np.zeros((2, len(theta)), bool)
     if method.form.n_breaks == 1:
         # Seen from the other end of the data the limit is the same, and so are its bounds.
         bounded = any(np.isfinite(box[:, 1:]).any() for box in (problems.lower, problems.upper))
         if method.straight and problems.free.all() and not bounded:
-            _along_the_bound(method, problems, theta, walk, worth)
             share = 1.0 - theta[:, 4] / problems.log_x[:, 0]
             mirror = (share < EARLY) | (~walk.converged & (share < HALFWAY))
+            at_bound = ~walk.converged & (theta[:, 4] > rows_of(method, problems).upper[:, 4] - AT_BOUND)
         _place_at_points(method, problems, theta, walk, worth & ~mirror)
-    rows = np.flatnonzero(worth & (mirror | (others & ~walk.converged)))
+    rows = np.flatnonzero(worth & (mirror | at_bound | (others & ~walk.converged)))
     if len(rows):
-        _go_on(method, taken(problems, rows), theta, walk, rows, mirror[rows], known[rows])
+        _go_on(method, taken(problems, rows), theta, walk, rows, mirror[rows], at_bound[rows], known[rows])
     if mirror.any():
         _place_at_points(method, problems, theta, walk, worth & mirror)
 
@@ -83,21 +83,6 @@ def crept(
     return inward(method, walk.theta), walk
 
 
-def _along_the_bound(
-    method: Method, problems: Problem, theta: np.ndarray, walk: Walk, worth: np.ndarray
-) -> None:
-    """Go on from laws whose break is as far beyond the data as it may be.
-
-    In the walk's coordinates that bound moves with the break's width, so that the walk creeps along it; in
-    the form's own it does not.
-    """
-    upper = rows_of(method, problems).upper[:, 4]
-    rows = np.flatnonzero(worth & ~walk.converged & (theta[:, 4] > upper - AT_BOUND))
-    if len(rows):
-        plain = method._replace(straight=False)
-        _keep_better(theta, walk, rows, *crept(plain, taken(problems, rows), theta[rows]))
-
-
 def _go_on(
     method: Method,
     part: Problem,
@@ -105,12 +90,15 @@ def _go_on(
     walk: Walk,
     rows: np.ndarray,
     mirror: np.ndarray,
+    at_bound: np.ndarray,
     known: np.ndarray,
 ) -> None:
     """Go on by exact steps from some of the laws, `rows` (B,) of them.
 
     A break before the data, or at their beginning, has a `mirror` (B,): seen from the other end of the data
-    it lies beyond the end, where the valley that it leaves is straight in the walk's coordinates.
+    it lies beyond the end, where the valley that it leaves is straight in the walk's coordinates. In these
+    the bound of a break beyond the data moves with its width, so that the walk creeps along it; in the form's
+    own it does not.
     """
     first, wide = np.broadcast_to(part.log_x[:, 0], len(rows)), mirror[:, None]
     starts, seen = theta[rows], part
@@ -119,16 +107,17 @@ def _go_on(
         back = np.where(part.weight > 0, first[:, None] - part.log_x, 0.0)
         seen = part._replace(log_x=np.where(wide, back, part.log_x))
     found, there = crept(method, seen, starts, known)
+    again = (mirror | at_bound) & ~there.converged
     if mirror.any():
         near = _nearer(found, first)
-        # With the break brought nearer, the other coordinates have other best values.
-        again = np.flatnonzero(mirror & (~there.converged | (near != found).any(axis=1)))
+        again |= mirror & (near != found).any(axis=1)  # other coordinates have other best values then
         found = np.where(wide, mirrored(near, first), found)
         there.cost[:] = np.where(mirror, _costs(method, part, found), there.cost)
-        if len(again):
-            converged = there.converged.copy()
-            _keep_better(found, there, again, *crept(method, taken(part, again), found[again], known[again]))
-            there.converged[:] |= converged
+    if again.any():
+        on, converged = np.flatnonzero(again), there.converged.copy()
+        plain = method._replace(straight=False)
+        _keep_better(found, there, on, *crept(plain, taken(part, on), found[on], known[on]))
+        there.converged[:] |= converged
     _keep_better(theta, walk, rows, found, there)
 
 
