@@ -416,7 +416,7 @@ def test_shell_draws_a_bar_on_a_terminal(shell, monkeypatch):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("--methods m1,m8", "methods[1] = 'm8' is unknown"),
+        ("--methods m1,m8", "--methods 'm8' is unknown; choose one of 'm1'"),
         ("--methods m1,m1", "methods names 'm1' twice"),
         ("--domains IC,XX --methods m1", "domain = 'XX' is unknown; choose one of 'IC'"),
         ("--output file --methods m1", "--output 'file' is a file; give a folder"),
