@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -291,7 +291,7 @@ def _holds_truth(value: object) -> bool:
 
 
 def _not_numbers(raw: np.ndarray, argument: str) -> str:
-    if raw.ndim == 0:
+    if raw.ndim == 0 and (isinstance(raw.item(), str) or not isinstance(raw.item(), Collection)):
         return f"{told(argument, raw.item())} is not a number"
     for row, entry in enumerate(raw.tolist() if raw.ndim == 1 else ()):
         try:
