@@ -214,7 +214,8 @@ def backtest(
         inputs: names of several inputs, as for `bnsl.fit`; cuts are then of the product of those that cost
             compute, such as parameters x tokens.
         groups: the group of every row, as for `bnsl.fit`.
-        **options: passed on to `bnsl.fit`, for a form.
+        **options: passed on to `bnsl.fit`, for a form; loss="linear" if none is given and a tenth of y is
+            negative, as rewards are.
 
     Returns:
         A Backtest, with the errors as tables.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -163,7 +163,8 @@ def compare(
             goes by AICc.
         n_breaks: number of breaks of "bnsl"; if "auto" or not given, it is chosen by evidence (if some y is
             not positive, 0 to 2 are compared). Several, as in (0, 1, 2), are compared in separate rows.
-        loss: the same loss for all, as for `bnsl.fit`.
+        loss: the same loss for all, as for `bnsl.fit`; if not given, "log", or "linear" with a warning if a
+            tenth of y is negative, as rewards are.
         robust: the same robust loss for all, as for `bnsl.fit`.
         sigma: standard deviation of every y (N,), or one number for all.
         fixed: parameters fixed at a value, in the forms that have them.
@@ -188,7 +189,8 @@ def compare(
     fitted, beyond = curve.split(**rules)
     if beyond is None and any(rule is not None for rule in rules.values()):
         raise nothing_held_out(curve)
-    if forms is ALL_FORMS and loss_of(fitted.y, loss)[0] == "linear" and curve.y.min() <= 0:
+    loss, signed = loss_of(fitted.y, loss)
+    if forms is ALL_FORMS and loss == "linear" and curve.y.min() <= 0:
         possible = [n for n in range(MOST_ON_Y + 1) if n == 0 or len(fitted) >= points_needed(n)]
         counts = possible if given_breaks(n_breaks) is None else n_breaks
         wanted = forms_by_label([label for label, form in wanted.items() if form.signed], counts)
@@ -206,7 +208,8 @@ def compare(
         for argument, given in (("fixed", fixed), ("bounds", bounds)):
             own = {k: v for k, v in given.items() if k in form.names or (chosen and _of_break(k))}
             options[argument] = own
-        results[label] = fit(fitted, inputs=names, **options)
+        result = fit(fitted, inputs=names, **options)
+        results[label] = replace(result, warnings=(*signed, *result.warnings))
     return Comparison(fitted, beyond, results)
 
 

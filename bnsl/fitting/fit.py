@@ -14,7 +14,6 @@ from bnsl._base.display import FitWarning
 from bnsl.curves.curve import WIDEST, Curve, check_curve
 from bnsl.curves.data import Data, as_curve, named_inputs
 from bnsl.curves.pooling import table_notes
-from bnsl.curves.scale import loss_of
 from bnsl.evidence.breaks import MOST, Weighed, chosen, points_needed, weigh_breaks
 from bnsl.fitting.constraints import Constraints, check_constraints, fewest_breaks, orientations
 from bnsl.fitting.linear_breaks import MOST as MOST_ON_Y
@@ -59,7 +58,7 @@ def fit(
     groups: ArrayLike | None = None,
     form: str | Form = "bnsl",
     n_breaks: int | str | None = None,
-    loss: str | None = None,
+    loss: str = "log",
     robust: str | None = None,
     robust_scale: float | None = None,
     sigma: ArrayLike | None = None,
@@ -75,7 +74,7 @@ def fit(
         *data: x and y; or a Curve; or a table (pandas, Polars, a mapping of arrays) whose columns `x`, `y`
             and `sigma` name: `fit(frame, x="compute", y="loss")`. Series are joined by their index.
         x: positive inputs (N,), in any unit and order, or their column.
-        y: measured values (N,), or their column.
+        y: measured values (N,), positive under the default loss, or their column.
         inputs: the columns of several inputs, in the order in which the form takes them ("chinchilla":
             parameters, tokens); of arrays, x is (N, k) and these are its columns' names.
         groups: the group of every row (N,), such as the run of a checkpoint, or its column; standard errors
@@ -84,8 +83,8 @@ def fit(
             these, such as "power_law_offset" (see `bnsl.list_forms`), or a Form.
         n_breaks: exact number of breaks of a BNSL; if "auto" or not given, it is chosen by evidence, as
             `FitResult.selection` shows (by BIC among 0 to 2 breaks, if some y is not positive).
-        loss: "log" (relative errors; y > 0), "log1p" (as in the paper's released code) or "linear" (errors in
-            the units of y); if not given, log, or linear with a warning if a tenth of y is negative.
+        loss: "log" (relative errors), "log1p" (as in the paper's released code) or "linear" (errors in the
+            units of y, which may then be negative).
         robust: None (least squares), "huber" or "soft_l1", against outliers.
         robust_scale: residual, in the space of the loss (in units of sigma, if given), beyond which a point
             gets less weight; estimated from the residuals if not given.
@@ -109,19 +108,17 @@ def fit(
     n_breaks = given_breaks(n_breaks)
     x, inputs = named_inputs(data, x, inputs)
     wanted = get_form(form, n_breaks, inputs=inputs)
-    if loss is not None:
-        check_choice(loss, "loss", losses.LOSSES)
+    check_choice(loss, "loss", losses.LOSSES)
     check_robust(robust, robust_scale)
     check_choice(backend, "backend", BACKENDS)
     fixed, bounds = check_mapping(fixed, "fixed"), check_mapping(bounds, "bounds")
     more: dict[str, Any] = {"groups": groups, "accuracy": accuracy, "resolution": resolution}
     curve = as_curve(data, x, y, sigma, axes=wanted.inputs, labels=inputs, **more)
-    loss, told = loss_of(curve.y, loss)
     check_curve(curve, loss)
     options = Options(loss, robust, robust_scale, fixed, bounds, backend)
     choose = n_breaks is None and isinstance(form, str) and wanted.with_breaks(0) is not None
     best = _with_breaks_chosen(curve, wanted, options) if choose else _fitted(curve, wanted, options)
-    notes = (*told, *table_notes("fit_many", data, x, y, sigma, groups))
+    notes = table_notes("fit_many", data, x, y, sigma, groups)
     return replace(best, warnings=(*best.warnings, *notes)) if notes else best
 
 

@@ -49,7 +49,7 @@ def fit_many(
     groups: str | None = None,
     form: str | Form = "bnsl",
     n_breaks: int | str | None = None,
-    loss: str | None = None,
+    loss: str = "log",
     sigma: str | None = None,
     robust: str | None = None,
     robust_scale: float | None = None,
@@ -119,8 +119,7 @@ def fit_many(
     )
     y, sigma = check_name(y, "y"), None if sigma is None else check_name(sigma, "sigma")
     names = by_columns(by)
-    if loss is not None:
-        check_choice(loss, "loss", losses.LOSSES)
+    check_choice(loss, "loss", losses.LOSSES)
     for argument, mapping in (("fixed", fixed), ("bounds", bounds)):
         if mapping is not None and not isinstance(mapping, Mapping):
             raise InputError(f"{argument} must be a mapping of parameter names; got {described(mapping)}")
@@ -149,7 +148,7 @@ def fit_many(
             f"{where}: form {wanted.label!r} has no parameter {name!r}; it has {', '.join(names_of.names)}"
         )
     options: dict[str, Any] = {
-        **({} if loss is None else {"loss": loss}),  # side by side it is log
+        "loss": loss,
         "robust": robust,
         "robust_scale": robust_scale,
         "fixed": fixed,

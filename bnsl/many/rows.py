@@ -13,7 +13,6 @@ from bnsl._base.display import ExtrapolationWarning
 from bnsl._base.lazy import pd
 from bnsl.curves.curve import Curve, check_curve
 from bnsl.curves.ragged import Curves, Points
-from bnsl.curves.scale import loss_of
 from bnsl.evidence.breaks import MOST, Weighed, chosen, minima_near, weigh_side_by_side
 from bnsl.evidence.points import MOST_POINTS
 from bnsl.fitting.fit import SEVERAL, fit, fit_weighed
@@ -168,8 +167,7 @@ def _alone(
 ) -> Row:
     """The row of one curve by `fit` or `forecast`; breaks may be weighed, and laws be known already."""
     try:
-        asked = "linear" if settings.forecast else settings.options.get("loss")
-        check_curve(Curve(*curve), loss_of(np.asarray(curve.y), asked)[0])
+        check_curve(Curve(*curve), "linear" if settings.forecast else settings.options.get("loss", "log"))
         with python_warnings.catch_warnings():
             python_warnings.simplefilter("ignore", ExtrapolationWarning)
             if settings.forecast:

@@ -30,11 +30,7 @@ def frame():
         x, y = curve(i, points, rising=i == 2)
         parts.append(pd.DataFrame({"model": "AB"[i % 2], "task": i // 2, "tokens": x, "loss": y}))
     x, y = curve(9, 18)
-    bad = {
-        "zero": np.where(x == x[3], 0.0, y),
-        "gap": np.where(x == x[4], np.nan, y),
-        "same": np.full(18, 1.0),
-    }
+    bad = {"zero": y - y[3], "gap": np.where(x == x[4], np.nan, y), "same": np.full(18, 1.0)}
     for name, values in bad.items():
         tokens = np.full(18, 7.0) if name == "same" else x
         parts.append(pd.DataFrame({"model": name, "task": 0, "tokens": tokens, "loss": values}))
