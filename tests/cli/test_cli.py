@@ -567,7 +567,9 @@ sys.exit(code)
 """
 
 
-HEARD = ("", "signal.default_int_handler", 130, "bnsl: interrupted\n")
+DEFAULT = "signal.default_int_handler"
+# It is said, since what a script runs in the background begins with interrupts ignored.
+HEARD = (f"signal.signal(signal.SIGINT, {DEFAULT})", DEFAULT, 130, "bnsl: interrupted\n")
 IGNORED = ("signal.signal(signal.SIGINT, signal.SIG_IGN)", "signal.SIG_IGN", 0, "")
 
 
