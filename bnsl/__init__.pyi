@@ -17,10 +17,10 @@ from .forecasting.joint import joint_draws, probability_before, reach
 from .forecasting.surface import SurfaceForecast
 from .forms.baselines import M1, M2, M3
 from .forms.broken import BNSL, Segment
-from .forms.chain import broken_power_law
 from .forms.form import Form, Parameter, Separable
 from .forms.hyperbreaks import HyperBNSL
 from .forms.inputs import Input
+from .forms.power_law import broken_power_law
 from .forms.registry import get_form, list_forms
 from .forms.sigmoid import M4
 from .many.batch import fit_many, forecast_many

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from bnsl._base.checks import InputError, check_count
 from bnsl.fitting.fit import fit
-from bnsl.forms.chain import broken_power_law
+from bnsl.forms.power_law import broken_power_law
 
 try:
     from lmfit import Model, Parameters

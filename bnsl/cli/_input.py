@@ -56,7 +56,9 @@ def _read(
     curation = curation_of(args)
     if args.file != STDIN and not Path(args.file).exists():
         if args.file in DESCRIPTIONS:
-            return {"": _bundled(args)}
+            bundled = _bundled(args)
+            args.loss = _loss(args, bundled.y)
+            return {"": bundled}
         if args.file in COLLECTIONS:
             raise InputError(
                 f"FILE {args.file!r} is many curves; 'bnsl benchmark --curves {args.file}' fits them all"

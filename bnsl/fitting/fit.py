@@ -16,8 +16,9 @@ from bnsl.curves.data import Data, as_curve, named_inputs
 from bnsl.curves.pooling import table_notes
 from bnsl.evidence.breaks import MOST, Weighed, chosen, points_needed, weigh_breaks
 from bnsl.fitting.constraints import Constraints, check_constraints, fewest_breaks, orientations
+from bnsl.fitting.inside import kept_inside
 from bnsl.fitting.linear_breaks import MOST as MOST_ON_Y
-from bnsl.fitting.linear_breaks import kept_inside, measure_of, weighable, weighed_by_bic
+from bnsl.fitting.linear_breaks import measure_of, weighable, weighed_by_bic
 from bnsl.fitting.notes import data_notes
 from bnsl.fitting.orientation import clearly_better, other_wanted, promising
 from bnsl.fitting.outcome import result_of

@@ -1,35 +1,25 @@
-"""Breaks where evidence alone is not enough: y without a logarithm, and breaks outside the data.
+"""The number of breaks where y has no logarithm: least squares on y, chosen by a corrected BIC.
 
 Evidence is that of log y. Without it there are fits with ever more breaks, and Schwarz's criterion (1978,
 Ann. Statist. 6, 461) with the small-sample term of Hurvich and Tsai (1989, Biometrika 76, 297). Neighbouring
 residuals that are alike count as fewer points, n (1 - r) / (1 + r) of lag-one correlation r (Bartlett, 1935).
-
-Along a valley of the cost a break may run far before the first or beyond the last point, where it is no
-break of these points. Where their number was chosen because breaks among the points are likely, the law
-that is reported has them there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 
 from bnsl._base.arrays import log_softmax
-from bnsl._base.display import FitWarning
 from bnsl.curves.curve import WIDEST, Curve
-from bnsl.evidence.breaks import Candidate, Weighed
+from bnsl.evidence.breaks import Candidate
 from bnsl.fitting.result import FitResult
-from bnsl.forms.broken import BNSL
 from bnsl.solver.losses import transform
 
 MOST = 2  # breaks that are weighed
 ALIKE = 0.95  # the correlation of neighbouring residuals that is believed, at most
 EXACT = 1e-12  # of the largest y: what a law leaves is rounding
-DEARER = 3.0  # times the rmsle of least squares, at most, that breaks inside may cost
-
-Refit = Callable[[BNSL, np.ndarray, Mapping[str, float]], FitResult]
 
 
 def weighable(curve: Curve) -> bool:
@@ -70,48 +60,3 @@ def _independent(residual: np.ndarray) -> float:
     alike = float(np.sum(off[1:] * off[:-1])) / square if square > 0 else 0.0
     alike = min(max(alike, 0.0), ALIKE)
     return (1.0 - alike) / (1.0 + alike)
-
-
-def kept_inside(best: FitResult, weighed: Weighed, refit: Refit) -> FitResult:
-    """The law of least squares with its breaks among the points, and a warning; `best` where they are.
-
-    `refit` fits a form next to laws (K, p), in the units of the curve, with parameters held.
-    """
-    if not outside(best.curve, places_of(best)).any():
-        return best
-    up = best.form.mirrored() is None
-    for rising in (up, not up):  # laws of the same orientation first
-        form = BNSL(best.n_breaks, rising)
-        likely = weighed.likely(form)
-        if likely is None:
-            continue
-        places = np.exp(likely[0, 4::3])
-        if outside(best.curve, places).any():
-            continue
-        left = outside(best.curve, places_of(best)) if rising == up else np.ones(len(places), bool)
-        held = {f"d{i + 1}": float(places[i]) for i in np.flatnonzero(left)}
-        law = refit(form, likely, held)
-        if law.rmsle <= DEARER * best.rmsle and not outside(law.curve, places_of(law)).any():
-            return replace(law, warnings=(_note(law, best, held), *law.warnings))
-    return best
-
-
-def places_of(result: FitResult) -> np.ndarray:
-    """Positions of the breaks (n,)."""
-    return np.array([result.params[f"d{i + 1}"] for i in range(result.n_breaks)])
-
-
-def outside(curve: Curve, places: np.ndarray) -> np.ndarray:
-    """Which places (n,) lie before the first or beyond the last point."""
-    return (places < curve.x.min()) | (places > curve.x.max())
-
-
-def _note(law: FitResult, best: FitResult, held: Mapping[str, float]) -> FitWarning:
-    places = places_of(best)
-    lost = places[outside(best.curve, places)]
-    far, at = (" and ".join(f"{place:.4g}" for place in some) for some in (lost, held.values()))
-    text = (
-        f"least squares puts a break at {far}, outside the data, but the evidence is for one inside: "
-        f"it is fixed at {at}, its most likely position (rmsle {law.rmsle:.3g} instead of {best.rmsle:.3g})"
-    )
-    return FitWarning("break_kept_inside", text)

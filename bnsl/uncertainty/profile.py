@@ -21,7 +21,8 @@ from bnsl._base.shown import Plotted
 from bnsl.curves.data import points_of
 from bnsl.fitting.result import FitResult
 from bnsl.solver import losses
-from bnsl.uncertainty.refit import WIDEST, Found, Refits, Solved, box_of, find_ends, hard_ends, refit, solved
+from bnsl.uncertainty.ends import WIDEST, Found, Refits, box_of, find_ends, hard_ends
+from bnsl.uncertainty.refit import Solved, refit, solved
 
 DRAWN = 0.99  # level that the curve of a profile reaches, at least
 
