@@ -94,7 +94,9 @@ def begin_columns(
         def take(way: _Way) -> Laws:
             which, known = way.which, best[way.which]
             points = curves.lengths[which]
-            made, left, misfit, local = _ended(way, known, scale[which], settings, points, predict_at)
+            # Of a curve that climbs, laws of either orientation are followed to their ends.
+            above = np.where(climbs[which], np.inf, known)
+            made, left, misfit, local = _ended(way, above, scale[which], settings, points, predict_at)
             scale[which] = np.where(np.isnan(scale[which]), local.scale, scale[which])
             clearly = clearly_better(misfit**2, known**2, points) | climbs[which] | np.isinf(known)
             better = np.where(local.crosses == crosses[which], (misfit < known) & clearly, crosses[which])

@@ -89,7 +89,7 @@ EFFORT = (
     Effort(72, 8, kicks=15, beams=2, patient=8),
     Effort(72, 8, kicks=35, beams=2),
 )
-CROWDED = 60  # cheap steps of very many curves, whose last few would go on alone
+CROWDED = 84  # cheap steps of very many curves, whose last few would go on alone
 CREEPING = 120  # exact steps where cheap ones have not found it
 VALLEY = 72  # exact steps along a valley,
 CRAWLING = 1e-5  # the later ones only where PATIENCE of them have lowered the cost by more than this share
