@@ -105,7 +105,7 @@ def _pairs(entries: Sequence[str], option: str, how: str) -> dict[str, str]:
     """The values by their names; InputError for what is no NAME=VALUE, and for a name given twice."""
     found: dict[str, str] = {}
     for entry in entries:
-        name, equals, value = entry.rpartition("=")
+        name, equals, value = entry.partition("=")  # a value may have one, too: run=lr=3e-4
         if not equals or not name:
             raise InputError(f"{option} {entry!r} must be {how}")
         if name in found:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bnsl._base.checks import InputError
+from bnsl._base.checks import InputError, some
 from bnsl.cli._given import CURATIONS, curation_of, input_names, is_given, name_of_x, source_of, split_names
 from bnsl.cli._surfaces import read_runs
 from bnsl.cli._terminal import note
@@ -40,7 +40,7 @@ def read_curves(args: argparse.Namespace, form: Form | None = None) -> dict[str,
     """
     curves = _read(args, curves_from_source, form)
     if len(curves) > 1 and args.plot is not None:
-        raise InputError(f"--plot draws one run, and there are {', '.join(curves)}; choose one with --where")
+        raise InputError(f"--plot draws one run, and there are {some(curves)}; choose one with --where")
     return curves
 
 

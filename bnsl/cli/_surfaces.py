@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from bnsl._base.checks import InputError, no_column, some
 from bnsl._base.lazy import pd
-from bnsl.cli._given import CURATIONS, curation_of, input_names, is_given, source_of
+from bnsl.cli._given import CURATIONS, curation_of, input_names, is_given, source_of, where_of
 from bnsl.cli._terminal import note
 from bnsl.cli._words import dashed
 from bnsl.curves.curve import Curve
@@ -74,7 +74,7 @@ def _table(args: argparse.Namespace, source: Source | None, by: Sequence[str]) -
     """The rows that --where leaves."""
     source = source_of(args) if source is None else source
     table = source.named(by)
-    taken = {entry.rpartition("=")[0] for entry in args.where}
+    taken = where_of(args.where)
     named = source.named([name for name in taken if name in source.table.columns])
     curation = curation_of(args, USED)
     rows = named if curation is None else chosen_rows(named, curation)

@@ -112,9 +112,9 @@ def plot_suggestion(suggestion: Suggestion | RunSuggestion, *, ax: Axes | None =
     if isinstance(suggestion, RunSuggestion):
         if len(suggestion.inputs) == 2:
             return _draw_map(suggestion, ax)
-        column, what, target = "cost", "cost", "the target"
+        column, what, target, of = "cost", "cost", "the target", "log y"
     else:
-        column, what = "x", suggestion.x_label
+        column, what, of = "x", suggestion.x_label, suggestion.of
         target = f"{what} = {', '.join(map(number_text, suggestion.target.tolist()))}"
     table = suggestion.table.sort_values(column)
     x, after = table[column], table["sd_with"]
@@ -128,7 +128,7 @@ def plot_suggestion(suggestion: Suggestion | RunSuggestion, *, ax: Axes | None =
     panel.close()
     return panel.finish(
         f"{what} of the further run",
-        f"uncertainty of log {suggestion.y_label}\nat {target}",
+        f"uncertainty of {of.removesuffix('y')}{suggestion.y_label}\nat {target}",
         "uncertainty after one further run (one standard deviation)",
         loc="best",
     )

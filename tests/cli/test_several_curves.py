@@ -20,6 +20,14 @@ def panel(path, runs=("base", "wide model")):
     return str(path)
 
 
+def test_names_of_runs_may_have_an_equals_sign(tmp_path, capsys):
+    file = panel(tmp_path / "panel.csv", runs=("base", "wide lr=3e-4"))
+    assert main(["fit", file, "--where", "run=wide lr=3e-4"]) == 0
+    assert "fitted to panel, run wide lr=3e-4" in capsys.readouterr().out
+    assert main(["fit", file, "--plot", str(tmp_path / "a.png")]) == 2
+    assert "there are 'base', 'wide lr=3e-4'; choose one" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["fit", "forecast"])
 def test_an_export_of_several_runs_has_an_answer_for_each(command, tmp_path, capsys):
     file = panel(tmp_path / "panel.csv")
@@ -47,7 +55,7 @@ def test_runs_too_short_are_told_and_one_figure_is_of_one_run(tmp_path, capsys):
     assert "forecasts of 2 runs" in out
     assert "bnsl: left out run 'c': x has 2 distinct values" in err.splitlines()[-1]
     assert main(["fit", str(file), "--plot", str(tmp_path / "a.png")]) == 2
-    assert "--plot draws one run, and there are a, b" in capsys.readouterr().err
+    assert "--plot draws one run, and there are 'a', 'b'" in capsys.readouterr().err
     assert main(["compare", str(file)]) == 2
     assert "take one of them (--where run=a)" in capsys.readouterr().err
 

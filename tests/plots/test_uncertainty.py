@@ -96,6 +96,9 @@ def test_axes_of_a_suggestion_are_in_words():
         ax = bnsl.plot_suggestion(bnsl.suggest(law, [1e7, 2e7], 1e9))
         assert ax.get_xlabel() == "parameters of the further run"
         assert ax.get_ylabel() == "uncertainty of log test loss\nat parameters = $10^{9}$"
+    rewards = bnsl.forecast(bnsl.Curve(x, 1.0 - 50.0 * x**-0.3, x_label="parameters", y_label="reward"))
+    ax = bnsl.plot_suggestion(bnsl.suggest(rewards, [1e7, 2e7], 1e9))
+    assert ax.get_ylabel() == "uncertainty of reward\nat parameters = $10^{9}$"  # on its own scale
 
 
 def test_suggestion(result):
