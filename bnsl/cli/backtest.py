@@ -40,7 +40,7 @@ def add(command: argparse.ArgumentParser) -> None:
         "(default: six at most)"
     )
     arguments.values(command, "--cut", text, type=numbers)
-    text = "report up to which distance the rmsle stayed within E"
+    text = "report up to which distance the error stayed within E"
     arguments.option(command, "--tolerance", "E", text, float)
     arguments.add_outputs(command)
 
@@ -69,7 +69,7 @@ def _text(tested: Backtest, tolerance: float | None) -> str:
         return tested.summary()
     far = tested.trusted(tolerance)
     reach = "at no distance" if far != far else f"up to {far:.4g} times the last fitted x"
-    return f"{tested.summary()}\n\nrmsle within {tolerance:g} {reach}"
+    return f"{tested.summary()}\n\n{tested.measure} within {tolerance:g} {reach}"
 
 
 def _check_method(args: argparse.Namespace) -> None:

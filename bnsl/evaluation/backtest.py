@@ -17,7 +17,7 @@ from bnsl._base.lazy import pd
 from bnsl._base.shown import Part, Plotted, Shown
 from bnsl.curves.curve import Curve, check_curve
 from bnsl.curves.data import Data, as_curve, named_inputs
-from bnsl.curves.metrics import log_errors, rmsle
+from bnsl.curves.metrics import log_errors, rmse, rmsle
 from bnsl.curves.scale import loss_of
 from bnsl.fitting.fit import fit
 from bnsl.forecasting.forecast import forecast
@@ -68,7 +68,8 @@ class Backtest(Shown, Plotted, figure="plot_backtest"):
 
         Columns: cut; fitted, the number of points up to it; x (of several inputs each by its name); distance,
         the factor between x and the last fitted x (of several inputs between products, as of cuts); y;
-        predicted; log_error = log(predicted / y), NaN where one of them is not positive.
+        predicted; log_error = log(predicted / y), NaN where one of them is not positive; error, which is
+        predicted - y.
         """
         parts = []
         for cut, predicted in zip(self.cuts, self.predicted, strict=True):
@@ -85,6 +86,7 @@ class Backtest(Shown, Plotted, figure="plot_backtest"):
                         "y": beyond.y,
                         "predicted": predicted,
                         "log_error": log_errors(predicted, beyond.y),
+                        "error": predicted - beyond.y,
                     }
                 )
             )
@@ -94,7 +96,8 @@ class Backtest(Shown, Plotted, figure="plot_backtest"):
     def by_cut(self) -> pd.DataFrame:
         """One row per cut: cut, fitted and beyond (numbers of points), the largest distance, errors, status.
 
-        Errors are rmsle with its standard error, and mean_log_error, above 0 where the law says too much.
+        Errors are rmsle with its standard error, and mean_log_error, above 0 where the law says too much; in
+        the units of y, rmse and mean_error.
         """
         rows = []
         for (cut, group), law in zip(self.table.groupby("cut", sort=True), self.laws, strict=True):
@@ -129,21 +132,31 @@ class Backtest(Shown, Plotted, figure="plot_backtest"):
         """Root mean squared log error over all cuts and points; NaN where a value is not positive."""
         return _errors(self.table)["rmsle"]
 
+    @property
+    def rmse(self) -> float:
+        """Root mean squared error over all cuts and points, in the units of y."""
+        return _errors(self.table)["rmse"]
+
+    @property
+    def measure(self) -> str:
+        """The error that is shown: "rmsle", or "rmse" if some y is not positive, as rewards are."""
+        return "rmsle" if (self.curve.y > 0).all() else "rmse"
+
     def trusted(self, tolerance: float) -> float:
         """How far beyond its data this law could be trusted: the distance up to which errors were small.
 
-        The largest distance of a point before the first row of `by_distance` whose rmsle exceeds the
+        The largest distance of a point before the first row of `by_distance` whose error exceeds the
         tolerance; NaN if the first row does. Distances beyond the last point were not tested.
 
         Args:
-            tolerance: an rmsle; 0.05 is about 5 percent.
+            tolerance: an rmsle, of which 0.05 is about 5 percent; an rmse if some y is not positive.
 
         Raises:
             InputError: a tolerance that is not a positive number.
         """
         limit = as_number(tolerance, "tolerance", lambda value: 0 < value < np.inf)
         table = self.by_distance
-        within = (table["rmsle"] <= limit).to_numpy()  # NaN is not
+        within = (table[self.measure] <= limit).to_numpy()  # NaN is not
         good = len(within) if within.all() else int(np.argmin(within))
         if good == 0:
             return float("nan")
@@ -159,6 +172,7 @@ class Backtest(Shown, Plotted, figure="plot_backtest"):
             "label": self.label,
             "curve": self.curve.name,
             "rmsle": plain(self.rmsle),
+            "rmse": plain(self.rmse),
             "cuts": records(self.by_cut),
             "distances": records(self.by_distance),
             "points": records(self.table),
@@ -166,14 +180,18 @@ class Backtest(Shown, Plotted, figure="plot_backtest"):
         return json.dumps(record, indent=indent, allow_nan=False)
 
     def __repr__(self) -> str:
-        return f"<Backtest of {self.label}: {counted(len(self.cuts), 'cut')}, rmsle={self.rmsle:.4g}>"
+        error = getattr(self, self.measure)
+        return f"<Backtest of {self.label}: {counted(len(self.cuts), 'cut')}, {self.measure}={error:.4g}>"
 
     def _parts(self) -> list[Part]:
         cuts = self.by_cut
         cuts = cuts if cuts["status"].any() else cuts.drop(columns="status")
+        units, logs = ["rmse", "mean_error"], ["rmsle", "rmsle_stderr", "mean_log_error"]
+        unsaid = units if self.measure == "rmsle" else logs
         return [
             Part(f"errors by {what}\n{table_text(table, index=False)}", html_frame(table, index=False))
-            for what, table in (("cut", cuts), ("distance", self.by_distance))
+            for what, each in (("cut", cuts), ("distance", self.by_distance))
+            for table in (each.drop(columns=unsaid),)
         ]
 
     def _title(self) -> str:
@@ -365,4 +383,6 @@ def _errors(group: pd.DataFrame) -> dict[str, float]:
         "rmsle": error,
         "rmsle_stderr": stderr,
         "mean_log_error": float(np.mean(group["log_error"].to_numpy())),
+        "rmse": rmse(group["predicted"].to_numpy(), group["y"].to_numpy()),
+        "mean_error": float(np.mean(group["error"].to_numpy())),
     }

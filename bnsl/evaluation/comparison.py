@@ -59,11 +59,11 @@ class Comparison(Plotted, figure="plot_comparison"):
     def error_column(self) -> str:
         """The column of the errors worth showing: on the held-out points if there are any.
 
-        That of the RMSLE, or of the RMSE where no form has logarithms to compare.
+        That of the RMSLE, or of the RMSE where no form has logarithms to compare on all points.
         """
-        part = "train" if self.held_out is None else "heldout"
-        known = self._unsorted[f"{part}_rmsle"].notna().any()
-        return f"{part}_rmsle" if known else f"{part}_rmse"
+        parts = ["train"] if self.held_out is None else ["train", "heldout"]
+        known = all(self._unsorted[f"{part}_rmsle"].notna().any() for part in parts)
+        return f"{parts[-1]}_rmsle" if known else f"{parts[-1]}_rmse"
 
     @property
     def ranked_by(self) -> str:

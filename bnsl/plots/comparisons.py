@@ -78,7 +78,7 @@ def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
 
     Distance is x (of several inputs their product) over the last fitted x, on a log axis. Early cuts are
     dark, late ones light, each with a marker of its own; the grey steps are plus and minus the RMSLE of every
-    bin of `by_distance`.
+    bin of `by_distance`. If some y is not positive, errors are law - measured, and their RMSE.
 
     Args:
         backtest: what `bnsl.backtest` returned.
@@ -91,15 +91,23 @@ def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
         InputError: (a ValueError) something else than a Backtest.
     """
     check_made_by(backtest, Backtest, "backtest", "bnsl.backtest")
-    curve, bins = backtest.curve, backtest.by_distance
+    curve, bins, measure = backtest.curve, backtest.by_distance, backtest.measure
+    error, said = "log_error", "log(law / measured)"
+    if measure == "rmse":
+        error, said = "error", f"law - measured {curve.y_label}"
     one_input = curve.inputs == 1
     panel = Panel(ax, True, False, WIDE)
     panel.ax.axhline(0.0, color="0.35", linewidth=1.2, zorder=2)
-    grey: dict[str, Any] = {"color": "0.92", "linewidth": 0, "zorder": 1, "label": "± RMSLE at a distance"}
-    for *ends, spread in bins[["distance_from", "distance_to", "rmsle"]].itertuples(index=False):
+    grey: dict[str, Any] = {
+        "color": "0.92",
+        "linewidth": 0,
+        "zorder": 1,
+        "label": f"± {measure.upper()} at a distance",
+    }
+    for *ends, spread in bins[["distance_from", "distance_to", measure]].itertuples(index=False):
         panel.ax.fill_between(ends, -spread, spread, **grey)
         grey["label"] = None
-    panel.view([1.0, backtest.table["distance"].max()], 0.0, backtest.table["log_error"])
+    panel.view([1.0, backtest.table["distance"].max()], 0.0, backtest.table[error])
     look: dict[str, Any] = {"markersize": 4.6, "markeredgecolor": "white", "markeredgewidth": 0.4}
     look["linewidth"] = 1.2 if one_input else 0.0  # runs of several inputs follow no line
     for i, (cut, group) in enumerate(backtest.table.groupby("cut", sort=True)):
@@ -107,13 +115,13 @@ def plot_backtest(backtest: Backtest, *, ax: Axes | None = None) -> Axes:
         look |= {"color": ramp(i, len(backtest.cuts))["light"], "marker": MARKERS[i % len(MARKERS)]}
         look |= {"zorder": 4 + 0.01 * i, "markevery": evenly(distance, 16).tolist() if one_input else None}
         text = f"{group['fitted'].iloc[0]} points, up to {number_text(float(f'{cut:.4g}'))}"
-        panel.ax.plot(distance, group["log_error"].to_numpy(), label=text, **look)
-    panel.show("y", bins["rmsle"], -bins["rmsle"], times=1.0)
+        panel.ax.plot(distance, group[error].to_numpy(), label=text, **look)
+    panel.show("y", bins[measure], -bins[measure], times=1.0)
     panel.close()
     what = curve.x_label if one_input else curve.effort_label
     title = f"back-test of {capitals(backtest.label)}"
     what += ", relative to the last fitted point"
-    return panel.finish(what, "log(law / measured)", title, curve, outside=True, title="fitted")
+    return panel.finish(what, said, title, curve, outside=True, title="fitted")
 
 
 def plot_benchmark(run: BenchmarkRun, *, ax: Axes | None = None) -> Axes:

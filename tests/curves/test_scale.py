@@ -64,6 +64,8 @@ def test_a_signed_quantity_is_fitted_on_a_linear_scale_and_a_few_mistakes_are_re
     if below in (0, 5):
         assert [call().loss for call in calls] == [said[0]] * 2
         assert set(said[1]) <= set(calls[0]().warnings)
+        held = bnsl.compare(x, y, forms=["bnsl"], n_breaks=0, train_fraction=0.7)  # all positive
+        assert held.error_column == ("heldout_rmse" if below else "heldout_rmsle")
     for call in calls if below in (1, 2) else ():
         with pytest.raises(bnsl.InputError, match=r"y\[0\] = .* or use loss='linear'"):
             call()

@@ -131,7 +131,7 @@ def test_every_cut_is_predicted_before_the_next_is_fitted():
 def test_table_by_its_definition():
     tested = bnsl.backtest(X, Y, method=Last, cuts=[100.0, 1000.0])
     table = tested.table
-    assert list(table) == ["cut", "fitted", "x", "distance", "y", "predicted", "log_error"]
+    assert list(table) == ["cut", "fitted", "x", "distance", "y", "predicted", "log_error", "error"]
     assert table["cut"].tolist() == [100.0] * 8 + [1000.0] * 4
     assert table["fitted"].tolist() == [9] * 8 + [13] * 4
     np.testing.assert_array_equal(table["x"], np.r_[X[9:], X[13:]])
@@ -181,6 +181,24 @@ def test_values_without_a_logarithm_have_no_error():
     axes = bnsl.plot_backtest(tested)
     assert np.isfinite(axes.get_ylim()).all()
     plt.close(axes.figure)
+
+
+def test_errors_of_rewards_are_in_their_units():
+    rewards = bnsl.Curve(X, -1.0 - 300.0 * X**-0.5, x_label="step", y_label="reward")
+    for way in ({"form": "bnsl", "n_breaks": 0}, {"method": "forecast"}, {"method": Last}):
+        tested = bnsl.backtest(rewards, **way)
+        assert tested.measure == "rmse"
+        assert np.isnan(tested.rmsle)
+        assert tested.rmse == pytest.approx(np.sqrt(np.mean(tested.table["error"] ** 2)))
+        assert np.isfinite(tested.by_distance[["rmse", "mean_error"]].to_numpy()).all()
+        assert "rmse" in tested.summary()
+        assert "rmsle" not in tested.summary()
+        assert tested.trusted(1e3) == tested.table["distance"].max()
+        ax = bnsl.plot_backtest(tested)
+        assert ax.get_ylabel() == "law - measured reward"
+        assert ax.get_legend().get_texts()[0].get_text() == "± RMSE at a distance"
+        assert ax.get_ylim()[1] >= tested.by_distance["rmse"].max()
+        plt.close(ax.figure)
 
 
 # --- how far it can be trusted --------------------------------------------------------------------
