@@ -22,8 +22,9 @@ from bnsl.curves.data import points_of
 from bnsl.curves.metrics import rmse, rmsle
 from bnsl.evidence.breaks import Candidate
 from bnsl.fitting import record
-from bnsl.fitting.covariance import draws, sandwich_root
+from bnsl.fitting.covariance import sandwich_root
 from bnsl.fitting.decisions import Decisions
+from bnsl.fitting.posterior import draws
 from bnsl.fitting.text import Printed
 from bnsl.forms.broken import Segment
 from bnsl.forms.form import Form
