@@ -89,8 +89,10 @@ def loss_of(y: np.ndarray, loss: str | None = None) -> tuple[str, tuple[FitWarni
     A few negative values among others are mistakes, which the logarithm refuses.
     """
     below = y < 0
-    if loss is not None or below.sum() < SEVERAL or below.mean() < SIGNED:
-        return loss or "log", ()
+    if loss is not None:
+        return loss, ()
+    if below.sum() < SEVERAL or below.mean() < SIGNED:
+        return "log", ()
     text = f"y is below 0 in {below.mean():.0%} of the rows, so errors are in its unit, as with loss='linear'"
     return "linear", (FitWarning("linear_scale", text),)
 

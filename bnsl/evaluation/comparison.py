@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, check_mapping, suggest, told
+from bnsl._base.checks import InputError, check_choice, check_mapping, suggest, told
 from bnsl._base.display import counted, html_frame, html_table
 from bnsl._base.lazy import pd
 from bnsl._base.shown import Plotted
@@ -26,6 +26,7 @@ from bnsl.fitting.result import FitResult
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
 from bnsl.forms.registry import NAMES, form_name, get_form, given_breaks
+from bnsl.solver.losses import LOSSES
 
 ALL_FORMS = ("m1", "m2", "m3", "m4", "bnsl")
 FORMS_OF_TWO = ("chinchilla_tied", "chinchilla", "skaling", "bilinear", "interaction", "bnsl")  # inputs
@@ -189,6 +190,8 @@ def compare(
     fitted, beyond = curve.split(**rules)
     if beyond is None and any(rule is not None for rule in rules.values()):
         raise nothing_held_out(curve)
+    if loss is not None:
+        check_choice(loss, "loss", LOSSES)
     loss, signed = loss_of(fitted.y, loss)
     if forms is ALL_FORMS and loss == "linear" and curve.y.min() <= 0:
         possible = [n for n in range(MOST_ON_Y + 1) if n == 0 or len(fitted) >= points_needed(n)]
