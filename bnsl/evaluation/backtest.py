@@ -348,7 +348,7 @@ def _spread(curve: Curve, first: np.ndarray, count: int, least: int, label: str)
         raise InputError(
             f"x has {counted(len(values), 'distinct value')}; a back-test of {label} "
             f"needs at least {least + 1}, {least} to fit and one to predict: take a form of fewer "
-            "parameters, or give cuts"
+            "parameters, or give cuts=[...]"
         )
     wanted = np.geomspace(usable[0], usable[-1], count) if count > 1 else usable[-1:]
     nearest = np.abs(np.log(usable)[:, None] - np.log(wanted)).argmin(axis=0)

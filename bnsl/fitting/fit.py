@@ -284,7 +284,7 @@ def check_robust(robust: str | None, robust_scale: float | None) -> None:
     if robust_scale is not None:
         as_number(robust_scale, "robust_scale", lambda value: value > 0 and np.isfinite(value))
         if robust is None:
-            raise InputError("robust_scale was given without robust; add robust='huber' or robust='soft_l1'")
+            raise InputError("robust_scale needs a robust loss; add robust='huber' or robust='soft_l1'")
 
 
 def _other_wanted(result: FitResult) -> bool:

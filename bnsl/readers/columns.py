@@ -129,7 +129,7 @@ def _listed(source: Source) -> str:
     shown.sort(key=lambda text: text.endswith(_TEXT))
     text = f"the columns are {some(shown, show=str)}"
     if source.aside:
-        text += f"; and {some(source.aside, 2)}, which are taken only if named"
+        text += f"; and {some(source.aside, 2)}, taken only if named"
     return text
 
 

@@ -79,7 +79,7 @@ BAD = {
     "loss type": ((X, Y), {"loss": ["log"]}, "loss = ['log'] is unknown"),
     "robust": ((X, Y), {"robust": "hubert"}, "robust = 'hubert' is unknown"),
     "robust scale": ((X, Y), {"robust": "huber", "robust_scale": -1.0}, "robust_scale = -1"),
-    "robust scale alone": ((X, Y), {"robust_scale": 1.0}, "robust_scale was given without robust"),
+    "robust scale alone": ((X, Y), {"robust_scale": 1.0}, "robust_scale needs a robust loss"),
     "breaks < 0": ((X, Y), {"n_breaks": -1}, "n_breaks = -1 must be a whole number >= 0"),
     "breaks a float": ((X, Y), {"n_breaks": 1.5}, "n_breaks = 1.5 must be a whole number >= 0"),
     "breaks of m1": ((X, Y), {"form": "m1", "n_breaks": 1}, "n_breaks = 1 is only for form='bnsl'"),

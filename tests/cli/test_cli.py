@@ -437,7 +437,7 @@ def test_a_bad_table_is_one_line_and_exit_code_2(run, command, content, message)
             "fit missing.csv --backend cuda",
             "--backend 'cuda' is unknown; choose one of 'auto', 'numpy'",
         ),
-        ("fit missing.csv --robust-scale 0.1", "--robust-scale was given without robust"),
+        ("fit missing.csv --robust-scale 0.1", "--robust-scale needs a robust loss; add --robust huber"),
         ("fit missing.csv --robust huber --robust-scale 0", "--robust-scale 0 is not a usable number"),
         ("fit curve.csv --points 0", "--points 0 must be a whole number >= 3"),
         ("fit curve.csv --smooth 0", "--smooth 0 must be a factor above 1"),
