@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from textwrap import indent
 from typing import Any
 
+from bnsl._base.cells import DECIMALS
 from bnsl._base.display import aligned
 from bnsl.cli._values import count, counts, number, places
-from bnsl.curves.cells import DECIMALS
 from bnsl.forms.form import Form
 from bnsl.forms.registry import FORMS, SURFACES
 from bnsl.readers.curation import DIVERGED, KEPT

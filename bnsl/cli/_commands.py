@@ -103,7 +103,7 @@ class Parser(argparse.ArgumentParser):
 
     def _several(self, words: Sequence[str], place: int) -> str:
         """How to write several values of an option, if the word at this place is a further one."""
-        from bnsl.curves.cells import number_of
+        from bnsl._base.cells import number_of
 
         options = [i for i, word in enumerate(words[:place]) if word.startswith("-")]
         if not options:

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from bnsl._base.cells import written_number
 from bnsl._base.checks import InputError, as_number, check_choice, suggest
 from bnsl._base.display import counted
 from bnsl.cli._terminal import note
-from bnsl.curves.cells import written_number
 from bnsl.curves.datasets import CATALOGUE
 from bnsl.fitting.fit import check_robust
 from bnsl.fitting.setup import BACKENDS

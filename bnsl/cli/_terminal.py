@@ -20,6 +20,9 @@ from bnsl.cli._words import error_in_words_of_shell, in_words_of_shell
 
 SLOW = 2.0  # seconds from which on the time is told
 STYLES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33}
+NO_GLYPH = (
+    "the font of figures lacks letters of these names; 'font.family' in a matplotlibrc file sets another"
+)
 _SETTINGS = {"quiet": False}
 
 
@@ -80,6 +83,7 @@ def warnings_as_lines() -> Iterator[None]:
 
     def tell(message: Warning | str, *_: Any, **__: Any) -> None:
         text = " ".join(str(message).split())
+        text = NO_GLYPH if text.startswith("Glyph ") else text  # Matplotlib has a warning for each letter
         if text not in seen:
             seen.add(text)
             warn(text)

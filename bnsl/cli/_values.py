@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, TypeAlias
 
-from bnsl.curves.cells import number_of
+from bnsl._base.cells import number_of
 from bnsl.forms.registry import AUTO
 
 Place: TypeAlias = float | dict[str, float]

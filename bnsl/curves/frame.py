@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bnsl._base.cells import number_columns
 from bnsl._base.checks import InputError, no_column
 from bnsl._base.lazy import pd
-from bnsl.curves.cells import number_columns
 from bnsl.curves.ragged import Curves
 
 

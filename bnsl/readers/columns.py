@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bnsl._base.cells import number_of
 from bnsl._base.checks import InputError, is_number, shown, some, suggest
 from bnsl._base.display import counted
 from bnsl._base.lazy import pd
-from bnsl.curves.cells import number_of
 from bnsl.curves.curve import Curve
 from bnsl.readers.source import Source
 

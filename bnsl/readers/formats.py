@@ -8,9 +8,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from bnsl._base.cells import DECIMALS
 from bnsl._base.checks import InputError, check_choice, check_path, check_text, some
 from bnsl._base.lazy import pd
-from bnsl.curves.cells import DECIMALS
 from bnsl.curves.datasets import load_table
 from bnsl.curves.pooling import RATE
 from bnsl.readers import mlflow, steps, tables, tensorboard, trainer, wandb

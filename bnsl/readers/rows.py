@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bnsl._base.cells import number_of
 from bnsl._base.checks import InputError, as_number, no_column, some, suggest
 from bnsl._base.lazy import pd
-from bnsl.curves.cells import number_of
 from bnsl.readers.columns import Columns, check_numbers
 from bnsl.readers.runs import shown, tell
 from bnsl.readers.source import read_cells

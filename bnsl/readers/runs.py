@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bnsl._base.cells import written_number
 from bnsl._base.checks import InputError, some
 from bnsl._base.display import counted
 from bnsl._base.lazy import pd
 from bnsl.curves.accuracy import ACCURACIES, clipped, error_label
-from bnsl.curves.cells import written_number
 from bnsl.curves.divergence import diverged_after, written
 from bnsl.readers.columns import Columns, numbers, refuse
 from bnsl.readers.smoothing import evenly, local_lines, lower_envelope

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from bnsl._base.cells import may_mark_thousands, number_columns
 from bnsl._base.checks import InputError
 from bnsl._base.lazy import pd
-from bnsl.curves.cells import may_mark_thousands, number_columns
 
 RUN, STEP = "run", "step"  # columns of logs of several runs
 _NO_NUMBERS: Mapping[Any, float] = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
@@ -87,7 +87,7 @@ def read_cells(
 ) -> Source:
     """The table with float64 wherever a whole column is numbers, also as people write them.
 
-    Args, and what is raised, are those of `bnsl.curves.cells.number_columns`.
+    Args, and what is raised, are those of `bnsl._base.cells.number_columns`.
     """
     literal = {name: values for name in table.columns if (values := _as_numbers(table[name])) is not None}
     rest = [name for name in table.columns if name not in literal]

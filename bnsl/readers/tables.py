@@ -10,10 +10,10 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from bnsl._base.cells import number_of
 from bnsl._base.checks import InputError, is_number, shown, some
 from bnsl._base.display import counted
 from bnsl._base.lazy import pd
-from bnsl.curves.cells import number_of
 from bnsl.readers.files import lacking, text
 from bnsl.readers.source import Source, check_distinct, read_cells, records
 

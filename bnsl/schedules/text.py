@@ -7,7 +7,8 @@ from collections.abc import Callable
 from functools import reduce
 from typing import Any
 
-from bnsl._base.checks import InputError, as_number, check_choice, shown, suggest
+from bnsl._base.cells import written_number
+from bnsl._base.checks import InputError, check_choice, shown, suggest
 from bnsl.schedules.makers import constant, cosine, infinite, linear, wsd
 from bnsl.schedules.schedule import Schedule
 
@@ -53,5 +54,5 @@ def _one(text: str, usual: dict[str, Any]) -> Schedule:
 def _value(text: str, key: str, whole: str) -> Any:
     if text.endswith("%"):
         return text
-    number = as_number(text, f"schedule {shown(whole)}: {key}")
+    number = written_number(text, f"schedule {shown(whole)}: {key}")
     return int(number) if number == int(number) and abs(number) >= 1 and key != "rate" else number

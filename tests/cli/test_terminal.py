@@ -114,6 +114,15 @@ def test_quiet_leaves_warnings_and_errors(capsys):
     assert "bnsl: error: file 'none.csv'" in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("default")
+def test_letters_that_a_font_lacks_are_told_once(capsys):
+    Path("names.csv").write_text(
+        CSV.replace("x,y", "\u8bad\u7ec3\u6b65\u6570,\u635f\u5931"), encoding="utf-8"
+    )
+    assert cli.main(["fit", "names.csv", "--form", "m1", "--plot", "names.png"]) == 0
+    assert capsys.readouterr().err.count("font") == 2  # one line, which says which setting to change
+
+
 def test_the_time_is_told_to_who_waits(screens, monkeypatch):
     clock = iter([0.0, 1.9, 0.0, 12.34, 0.0, 12.34])
     monkeypatch.setattr(_terminal.time, "monotonic", lambda: next(clock))

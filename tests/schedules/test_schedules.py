@@ -176,6 +176,7 @@ def test_a_lambda_lr_there_and_back():
 
 def test_a_text_says_a_schedule():
     s = schedules.from_text("cosine:peak=3e-4,steps=1000,warmup=1%,floor=3e-5")
+    assert schedules.from_text("cosine:peak=3e-4,steps=1K,warmup=1%,floor=3e-5") == s
     assert s == schedules.cosine(3e-4, 1000, 10, 3e-5)
     joined = schedules.from_text("wsd:peak=1e-3,decay=sqrt + constant:rate=1e-4", steps=50)
     assert joined == schedules.wsd(1e-3, 50, decay="sqrt").then(schedules.constant(1e-4, 50))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from bnsl import InputError, read_curve
-from bnsl.curves.cells import number_columns, number_of
+from bnsl._base.cells import number_columns, number_of
 from bnsl.readers.formats import read_source
 from bnsl.readers.reading import curve_from_source
 
