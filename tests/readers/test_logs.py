@@ -73,7 +73,7 @@ def test_the_curve_of_a_tag_has_the_steps_at_which_it_was_logged(events):
     refused(
         events / "torch" / "size1",
         "y: say which column to take (y=); x is 'step' unless x= takes another; the columns "
-        "are 'step', 'train/loss', 'val/loss' (6 values); and 'wall_time', which",
+        "are 'step', 'train/loss', 'val/loss' (6 values); and 'wall_time', taken only if named",
     )
 
 
