@@ -165,12 +165,14 @@ def check_names(value: Any, argument: str, what: str = "column names", least: in
     return list(names)
 
 
-def check_mapping(value: Any, argument: str, what: str = "from names to values") -> dict[str, Any]:
-    """A mapping as a dict; an empty one for None. What it is from are texts, unless these are columns."""
+def check_mapping(
+    value: Any, argument: str, what: str = "from names to values", *, texts: bool = True
+) -> dict[str, Any]:
+    """A mapping as a dict, an empty one for None; its keys must be `texts`, or may be of any type."""
     if value is not None and not isinstance(value, Mapping):
         raise InputError(f"{argument} must be a mapping {what}; got {shown(value)}")
     found = dict(value or {})
-    for key in found if "columns" not in what else ():
+    for key in found if texts else ():
         check_text(key, f"a name in {argument}")
     return found
 

@@ -125,8 +125,6 @@ def load_table(name: str) -> pd.DataFrame:
 
     Raises InputError as `load_dataset` does.
     """
-    import pandas as pd
-
     data = load_dataset(name)
     if isinstance(data, Benchmark):
         return data.points

@@ -14,6 +14,7 @@ import numpy as np
 from bnsl._base.checks import InputError, check_choice, check_positive
 from bnsl._base.display import FitWarning
 from bnsl.curves.curve import Curve
+from bnsl.solver.losses import LOSSES
 
 SCALES = ("auto", "log", "linear")
 
@@ -86,11 +87,13 @@ def scales_of(curve: Curve, name: str = "auto") -> tuple[Scale, ...]:
 def loss_of(y: np.ndarray, loss: str | None = None) -> tuple[str, tuple[FitWarning, ...]]:
     """The loss asked for; if none is, "log", or "linear" for a signed quantity, of which a warning tells.
 
-    A few negative values among others are mistakes, which the logarithm refuses.
+    A few negative values among others are mistakes, which the logarithm refuses. Raises InputError for an
+    unknown loss.
     """
-    below = y < 0
     if loss is not None:
+        check_choice(loss, "loss", LOSSES)
         return loss, ()
+    below = y < 0
     if below.sum() < SEVERAL or below.mean() < SIGNED:
         return "log", ()
     text = f"y is below 0 in {below.mean():.0%} of the rows, so errors are in its unit, as with loss='linear'"

@@ -188,10 +188,10 @@ class Backtest(Shown, Plotted, figure="plot_backtest"):
         cuts = cuts if cuts["status"].any() else cuts.drop(columns="status")
         units, logs = ["rmse", "mean_error"], ["rmsle", "rmsle_stderr", "mean_log_error"]
         unsaid = units if self.measure == "rmsle" else logs
+        tables = {"cut": cuts.drop(columns=unsaid), "distance": self.by_distance.drop(columns=unsaid)}
         return [
             Part(f"errors by {what}\n{table_text(table, index=False)}", html_frame(table, index=False))
-            for what, each in (("cut", cuts), ("distance", self.by_distance))
-            for table in (each.drop(columns=unsaid),)
+            for what, table in tables.items()
         ]
 
     def _title(self) -> str:
@@ -378,11 +378,12 @@ def status_of(law: object) -> str:
 
 
 def _errors(group: pd.DataFrame) -> dict[str, float]:
-    error, stderr = rmsle(group["predicted"].to_numpy(), group["y"].to_numpy())
+    both = group["predicted"].to_numpy(), group["y"].to_numpy()
+    error, stderr = rmsle(*both)
     return {
         "rmsle": error,
         "rmsle_stderr": stderr,
         "mean_log_error": float(np.mean(group["log_error"].to_numpy())),
-        "rmse": rmse(group["predicted"].to_numpy(), group["y"].to_numpy()),
+        "rmse": rmse(*both),
         "mean_error": float(np.mean(group["error"].to_numpy())),
     }

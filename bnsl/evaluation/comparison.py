@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bnsl._base.checks import InputError, check_choice, check_mapping, suggest, told
+from bnsl._base.checks import InputError, check_mapping, suggest, told
 from bnsl._base.display import counted, html_frame, html_table
 from bnsl._base.lazy import pd
 from bnsl._base.shown import Plotted
 from bnsl.curves.curve import Curve
 from bnsl.curves.data import Data, as_curve, named_inputs
 from bnsl.curves.scale import loss_of
-from bnsl.evaluation.extrapolation import Extrapolation, nothing_held_out
+from bnsl.evaluation.extrapolation import Extrapolation, parted
 from bnsl.evidence.breaks import points_needed
 from bnsl.fitting.fit import fit
 from bnsl.fitting.linear_breaks import MOST as MOST_ON_Y
@@ -26,7 +26,6 @@ from bnsl.fitting.result import FitResult
 from bnsl.forms.broken import BNSL
 from bnsl.forms.form import Form
 from bnsl.forms.registry import NAMES, form_name, get_form, given_breaks
-from bnsl.solver.losses import LOSSES
 
 ALL_FORMS = ("m1", "m2", "m3", "m4", "bnsl")
 FORMS_OF_TWO = ("chinchilla_tied", "chinchilla", "skaling", "bilinear", "interaction", "bnsl")  # inputs
@@ -187,11 +186,7 @@ def compare(
     curve = as_curve(data, x, y, sigma, axes=axes, groups=groups, **asked)
     rules: dict[str, Any] = {"train_until": train_until, "train_count": train_count}
     rules |= {"train_fraction": train_fraction, "held_out": held_out}
-    fitted, beyond = curve.split(**rules)
-    if beyond is None and any(rule is not None for rule in rules.values()):
-        raise nothing_held_out(curve)
-    if loss is not None:
-        check_choice(loss, "loss", LOSSES)
+    fitted, beyond = parted(curve, {name: rule for name, rule in rules.items() if rule is not None})
     loss, signed = loss_of(fitted.y, loss)
     if forms is ALL_FORMS and loss == "linear" and curve.y.min() <= 0:
         possible = [n for n in range(MOST_ON_Y + 1) if n == 0 or len(fitted) >= points_needed(n)]

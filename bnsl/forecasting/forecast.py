@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,7 +23,8 @@ from bnsl._base.checks import (
     reject,
 )
 from bnsl._base.display import FitWarning
-from bnsl._base.shown import Part, Shown, frame_part
+from bnsl._base.lazy import pd
+from bnsl._base.shown import Part, Plotted, Shown, frame_part
 from bnsl.curves.curve import Curve, check_curve, warn_if_far
 from bnsl.curves.data import Data, as_curve, named_inputs
 from bnsl.curves.pooling import table_notes
@@ -48,15 +49,11 @@ from bnsl.forecasting.notes import forecast_notes
 from bnsl.forms.inputs import Input
 from bnsl.solver.losses import ROBUST
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-
 LAWS = ("smooth", "0 breaks", "1 break", "2 breaks", "3 breaks")
 
 
 @dataclass(frozen=True, eq=False)
-class Forecast(Shown):
+class Forecast(Shown, Plotted, figure="plot_forecast"):
     """A forecast of a curve: a weighted average of laws, with intervals.
 
     Attributes:
@@ -173,8 +170,6 @@ class Forecast(Shown):
         Laws of the grid have breaks at trial places; those called refined were fitted. Those of the "last
         points" were found from the last third of the points alone.
         """
-        import pandas as pd
-
         total = logsumexp(np.stack([part.log_evidence for part in self.averages]))
         rows = []
         for part in self.averages:
@@ -190,12 +185,6 @@ class Forecast(Shown):
                     rows.append({"law": f"{way}{LAWS[n + 1]}, refined", "weight": weights[1, n + 1], **facts})
         frame = pd.DataFrame(rows).set_index("law")
         return frame.sort_values("weight", ascending=False, kind="stable")
-
-    def plot(self, **options: Any) -> Axes:
-        """A figure of points and forecast: `bnsl.plot_forecast`, which has the options."""
-        from bnsl import plot_forecast
-
-        return plot_forecast(self, **options)
 
     # --- JSON -------------------------------------------------------------------------------------
 
@@ -256,8 +245,6 @@ class Forecast(Shown):
         return table
 
     def _ahead(self) -> pd.DataFrame:
-        import pandas as pd
-
         x = self.curve.ahead((1.0, 1.5, 2.0, 4.0, 10.0))
         low, high = self.interval(x, 0.9)
         columns = (x, self.predict(x), low, high)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +20,7 @@ from bnsl._base.checks import (
     check_positive,
     described,
 )
+from bnsl._base.lazy import pd
 from bnsl.curves.data import input_rows
 from bnsl.evidence.breaks import MOST
 from bnsl.fitting.constraints import fewest_breaks
@@ -32,9 +33,6 @@ from bnsl.many.settings import Columns, Settings, by_columns
 from bnsl.many.surfaces import fit_surfaces
 from bnsl.many.work import fit_table
 from bnsl.solver import losses
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DTYPES = ("float64", "float32")
 
@@ -112,11 +110,8 @@ def fit_many(
     if y is None or (x is None) == (inputs is None):
         raise InputError("name the columns: x (or inputs, a list of several), y and by")
     columns = inputs if inputs is not None else x
-    several = (
-        None
-        if isinstance(columns, str)
-        else check_names(columns, "x" if inputs is None else "inputs", least=1)
-    )
+    argument = "x" if inputs is None else "inputs"
+    several = None if isinstance(columns, str) else check_names(columns, argument, least=1)
     y, sigma = check_name(y, "y"), None if sigma is None else check_name(sigma, "sigma")
     names = by_columns(by)
     check_choice(loss, "loss", losses.LOSSES)

@@ -82,9 +82,8 @@ class BoundCost:
 
         low, high = (np.full(shape, np.log(end)) for end in bounds)
         below, above = over(low), over(high)
-        inside = (below <= SLACK) & (
-            above >= -SLACK
-        )  # the budget may be the cost of an end, but for rounding
+        # The budget may be the cost of an end, but for rounding.
+        inside = (below <= SLACK) & (above >= -SLACK)
         for step in range(STEPS):
             with np.errstate(all="ignore"):
                 middle = np.where(above > below, (low * above - high * below) / (above - below), low)

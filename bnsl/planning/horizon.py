@@ -206,9 +206,8 @@ def _inputs(form: Form, x: ArrayLike, target: ArrayLike | None) -> tuple[np.ndar
         raise InputError(f"form {form.label!r} has several inputs; a horizon is along one")
     points = np.sort(as_array(x, "x"))
     check_positive(points, "x", "is not positive; scaling laws are defined for x > 0")
-    return points, None if target is None else as_array(
-        np.atleast_1d(positive_inputs(target, 1)[0]), "target"
-    )
+    goal = None if target is None else as_array(np.atleast_1d(positive_inputs(target, 1)[0]), "target")
+    return points, goal
 
 
 def _stops(stops: ArrayLike, points: np.ndarray, goal: np.ndarray | None) -> np.ndarray:

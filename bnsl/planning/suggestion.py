@@ -134,11 +134,8 @@ def _rows(law: Any, values: Any, argument: str) -> np.ndarray:
 def _prices(cost: Any, points: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """The cost (C,) of every candidate: numbers, or a function of the inputs; else x, or 6 N D."""
     if len(names) > 1 and (cost is None or callable(cost)):
-        bound, inputs = (
-            bind(SIX_N_D if cost is None else cost, names),
-            dict(zip(names, points.T, strict=True)),
-        )
-        cost = bound(inputs)
+        bound = bind(SIX_N_D if cost is None else cost, names)
+        cost = bound(dict(zip(names, points.T, strict=True)))
     if cost is None:
         return points.copy()
     given = numbers(cost(points) if callable(cost) else cost, "cost")

@@ -65,7 +65,7 @@ class Curation:
     points: int | None = None
 
     def __post_init__(self) -> None:
-        checks.check_mapping(self.where, "where", "from columns to values, such as {'run': 'a'}")
+        checks.check_mapping(self.where, "where", "from columns to values, such as {'run': 'a'}", texts=False)
         object.__setattr__(self, "by", tuple(checks.check_names(self.by, "by")))
         for name in ("drop_missing", "envelope"):
             checks.check_flag(getattr(self, name), name)

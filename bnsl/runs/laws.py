@@ -47,9 +47,8 @@ class Law:
     """A law of a loss curve under a schedule: L0 + A S1^-alpha and sums over what the rate did."""
 
     name: str  # how it is asked for
-    amounts: tuple[
-        str, ...
-    ]  # the parameters that it is linear in, all at least 0; the first two are L0 and A
+    # The parameters that it is linear in, all at least 0; the first two are L0 and A.
+    amounts: tuple[str, ...]
     exponents: tuple[Exponent, ...]  # the others; the first is alpha
     # From the exponents after alpha to what each amount after A is multiplied by, (N, k - 2).
     sums: Callable[[History, Sequence[float]], np.ndarray]

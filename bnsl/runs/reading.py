@@ -60,7 +60,7 @@ def read_runs(
         InputError: (a ValueError) missing columns, runs without a rate, a parent that is not there.
     """
     table = _table(source)
-    for name, value in check_mapping(where, "where", "from columns to values").items():
+    for name, value in check_mapping(where, "where", "from columns to values", texts=False).items():
         if name not in table:
             raise InputError(f"where: {no_column(name, table.columns)}")
         table = table[_equal(table[name], value)]

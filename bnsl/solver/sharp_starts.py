@@ -115,9 +115,8 @@ def plateau_starts(form: Form, log_x: Array, y: Array, weight: Array, count: int
         return xp.vecdot(one, other)[..., None]
 
     weights = xp.where(beyond, square[:, None], 0.0)
-    level = total(weights, values[:, None]) / xp.maximum(
-        xp.sum(weights, axis=-1, keepdims=True), TINY
-    )  # (C, V, 1)
+    heavy = xp.maximum(xp.sum(weights, axis=-1, keepdims=True), TINY)
+    level = total(weights, values[:, None]) / heavy  # (C, V, 1)
     limit, there, size = xp.where(plain[:, None], level, xp.exp(level)), y[:, None], size[:, None]
     gap = limit - there if rising else there - limit
     apart = before & (gap > APART * size)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import numpy as np
 
 from bnsl._base.checks import InputError, as_number, check_count, positive_inputs, told
-from bnsl._base.display import ExtrapolationWarning
+from bnsl._base.display import quietly
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.backtest import Backtest, backtest
 from bnsl.evaluation.comparison import ALL_FORMS, Comparison, compare, forms_by_label
@@ -27,14 +26,6 @@ LEVEL = 0.9  # of the intervals in tables; figures show 50 % as well
 AHEAD = (1.5, 2.0, 4.0, 10.0)  # forecasts at these multiples of the last fitted x, if none are asked for
 CUTS = 4  # of the back-test: half as much work as all the rest
 LEAST = 5  # distinct x that a back-test of the forecast needs: 4 to fit and one to predict
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def quietly(function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """What the function returns, without warnings of extrapolation: the page says so in words."""
-    with warnings.catch_warnings(action="ignore", category=ExtrapolationWarning):
-        return function(*args, **options)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,8 +102,9 @@ class Found:
         return None if self.held_out is None else self._at(self.held_out.x, self.held_out.y)
 
     def _at(self, x: np.ndarray, measured: np.ndarray | None = None) -> Predicted:
-        lower, upper = quietly(self.forecast.interval, x, LEVEL)
-        middle = quietly(self.forecast.predict, x)
+        with quietly():  # the page says so in words
+            lower, upper = self.forecast.interval(x, LEVEL)
+            middle = self.forecast.predict(x)
         return Predicted(x.reshape(len(x), -1), middle, lower, upper, measured)
 
 

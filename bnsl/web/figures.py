@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bnsl._base.display import quietly
 from bnsl._base.palette import DASHES, FITTED, HELD_OUT, MARKERS, ramp, styles, tint
 from bnsl.curves.curve import Curve
 from bnsl.evaluation.backtest import Backtest
@@ -15,7 +16,7 @@ from bnsl.fitting.result import FitResult
 from bnsl.forecasting.forecast import Forecast
 from bnsl.forms.registry import capitals
 from bnsl.plots.places import boundary, corners, line_x, turns
-from bnsl.web.analysis import Analysis, quietly
+from bnsl.web.analysis import Analysis
 from bnsl.web.drawing import FAINT, LEVELS, MANY, MARGIN, Axis, Drawing, Figure, label
 from bnsl.web.words import number
 
@@ -57,8 +58,9 @@ def curve_figure(
         end = max(end, float(held_out.ahead((AHEAD if steady else 1.0,))[0]))
     near = corners(forecast.laws, 13) + [x for fit in fits.values() for x in turns(fit.params, 4.0, 13)]
     x = line_x(first, end, SAMPLES, SAMPLES // 2, near)  # one set for all lines: a look at one x finds all
-    middle = quietly(forecast.predict, x)
-    bands = [quietly(forecast.interval, x, level) for level in LEVELS]
+    with quietly():
+        middle = forecast.predict(x)
+        bands = [forecast.interval(x, level) for level in LEVELS]
 
     draw = Drawing()
     for level, (low, high), shade in zip(LEVELS, bands, (0.2, 0.6), strict=True):

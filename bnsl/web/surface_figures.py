@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from bnsl._base.display import quietly
 from bnsl._base.palette import DASHES, FITTED, FORECAST, GROUND, HELD_OUT, LAW, Dash, Shade, ramp
 from bnsl.curves.curve import Curve
-from bnsl.web.analysis import quietly
 from bnsl.web.drawing import FAINT, INK, Axis, Drawing, Figure, digits, dot, label
 from bnsl.web.surfaces import SurfaceAnalysis
 from bnsl.web.words import number
@@ -41,7 +41,8 @@ def contour_figure(found: SurfaceAnalysis) -> Figure:
 
     runs = found.curve.x
     axes = [np.geomspace(v.min() / 10**GROWTH, v.max() * 10**GROWTH, MESH) for v in runs.T]
-    z = quietly(found.forecast.predict, np.stack(np.meshgrid(*axes), axis=-1))
+    with quietly():
+        z = found.forecast.predict(np.stack(np.meshgrid(*axes), axis=-1))
     drawn = np.append(z, found.curve.y)
     low, high = float(drawn.min()), float(drawn.max())
 
@@ -137,7 +138,8 @@ def residual_figure(found: SurfaceAnalysis, column: int, name: str) -> Figure:
 
 def _runs(draw: Drawing, text: str, curve: Curve, found: SurfaceAnalysis, shade: Any, symbol: str) -> None:
     """Runs where they are, in the colours of what was measured."""
-    predicted = quietly(found.forecast.predict, curve.x)
+    with quietly():
+        predicted = found.forecast.predict(curve.x)
     texts = [
         f"{_place(row, found.names)}<br>measured {number(y)}, forecast {number(p)}"
         for row, y, p in zip(curve.x, curve.y, predicted, strict=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bnsl._base.display import quietly
 from bnsl._base.lazy import pd
 from bnsl.curves.curve import Curve
 from bnsl.curves.data import input_rows
@@ -17,7 +18,7 @@ from bnsl.forecasting.forecast import forecast
 from bnsl.forecasting.surface import SurfaceForecast
 from bnsl.planning.costs import flops
 from bnsl.web import words
-from bnsl.web.analysis import AHEAD, LEVEL, Found, quietly
+from bnsl.web.analysis import AHEAD, LEVEL, Found
 from bnsl.web.tables import LEAST_WEIGHT, TIMES, Table, csv_text
 from bnsl.web.words import Fact, Note, number, percent
 
@@ -35,10 +36,16 @@ class SurfaceAnalysis(Found):
     forecast: SurfaceForecast
     factor: float = FACTOR
 
+    @property
+    def cost(self) -> str:
+        """What a run costs, for sentences."""
+        return f"a run costs {f' {TIMES} '.join([f'{self.factor:g}', *self.names])} FLOP"
+
     @cached_property
     def residuals(self) -> np.ndarray:
         """log of measured over predicted, of the fitted runs (N,)."""
-        return np.log(self.fitted.y / quietly(self.forecast.predict, self.fitted.x))
+        with quietly():
+            return np.log(self.fitted.y / self.forecast.predict(self.fitted.x))
 
     @cached_property
     def allocation(self) -> pd.DataFrame | None:
@@ -49,7 +56,8 @@ class SurfaceAnalysis(Found):
         within = np.geomspace(costs.min(), costs.max(), BELOW + 1)[:-1]
         budgets = np.concatenate([within, costs.max() * np.array(BUDGETS)])
         options: dict[str, Any] = {"level": LEVEL, "draws": DRAWS}
-        return quietly(self.forecast.allocate, budgets, flops(self.factor), **options)
+        with quietly():
+            return self.forecast.allocate(budgets, flops(self.factor), **options)
 
     @cached_property
     def errors(self) -> dict[str, float]:
@@ -57,7 +65,8 @@ class SurfaceAnalysis(Found):
         held, members = self.held_out, self.forecast.members
         if held is None:
             return {}
-        return {one.label: rmsle(quietly(one.result.predict, held.x), held.y)[0] for one in members}
+        with quietly():
+            return {one.label: rmsle(one.result.predict(held.x), held.y)[0] for one in members}
 
 
 def analyse_surface(

@@ -12,7 +12,7 @@ from bnsl.web.drawing import Figure, for_theme
 from bnsl.web.figures import curve_figure
 from bnsl.web.surface_figures import surface_figures
 from bnsl.web.surfaces import SurfaceAnalysis
-from bnsl.web.tables import TIMES, Table, checked, forms, predictions
+from bnsl.web.tables import Table, checked, forms, predictions
 
 LEGEND = {"orientation": "h", "x": 0.0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}
 
@@ -61,8 +61,7 @@ def _of_runs(found: SurfaceAnalysis, graphs: dict[str, Any]) -> list[Any]:
     """Figures and tables of runs with several inputs."""
     parts: list[Any] = []
     if found.allocation is not None:
-        cost = f"a run costs {f' {TIMES} '.join([f'{found.factor:g}', *found.names])} FLOP"
-        table = _shown(surfaces.allocation(found), f"The best inputs, with 90 % intervals; {cost}")
+        table = _shown(surfaces.allocation(found), f"The best inputs, with 90 % intervals; {found.cost}")
         parts += [html.H3("Where to put the compute"), graphs["allocation"], table]
     if found.held_out is not None:
         table = _shown(checked(found), "Runs that the forecast has not seen")
